@@ -1,0 +1,437 @@
+#include "kql/bind.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "kql/bind_int.h"
+
+enum rf_kind bind_fail(struct binder *b, uint32_t pos, const char *code, const char *fmt, ...)
+{
+    char what[900];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(what, sizeof what, fmt, ap);
+    va_end(ap);
+    return parse_fail_at(b->text, pos, b->err, RF_INVALID, code, "%s", what);
+}
+
+/* ---- schemas ----------------------------------------------------------------------------------- */
+
+int schema_find(const struct schema *schema, rf_str name)
+{
+    for (uint32_t i = 0; i < schema->count; i++)
+        if (rf_str_eq(schema->columns[i].name, name)) return (int)i;
+    return -1;
+}
+
+bool schema_add_exact(struct schema_builder *sb, rf_str name, enum type type, uint32_t id)
+{
+    if (sb->schema.count == sb->cap) {
+        uint32_t cap = sb->cap == 0 ? 16 : sb->cap * 2;
+        struct column *grown = rf_arena_grow(sb->b->arena, sb->schema.columns, sb->cap * sizeof *grown, cap * sizeof *grown);
+        if (grown == NULL) return false;
+        sb->schema.columns = grown;
+        sb->cap = cap;
+    }
+    sb->schema.columns[sb->schema.count++] = (struct column){.name = name, .id = id, .type = (uint8_t)type};
+    return true;
+}
+
+bool schema_add(struct schema_builder *sb, rf_str name, enum type type, uint32_t id)
+{
+    rf_str unique = name;
+    for (uint32_t n = 1; schema_find(&sb->schema, unique) >= 0; n++) {
+        unique = rf_arena_printf(sb->b->arena, "%.*s%u", RF_FMT(name), n);
+        if (unique.ptr == NULL) return false;
+    }
+    return schema_add_exact(sb, unique, type, id);
+}
+
+bool name_matches(rf_str pattern, rf_str name)
+{
+    size_t p = 0, n = 0, star = SIZE_MAX, mark = 0;
+    while (n < name.len) { /* on a mismatch go back to the last star and let it take one byte more */
+        if (p < pattern.len && pattern.ptr[p] == '*') {
+            star = p++;
+            mark = n;
+        } else if (p < pattern.len && pattern.ptr[p] == name.ptr[n]) {
+            p++;
+            n++;
+        } else if (star != SIZE_MAX) {
+            p = star + 1;
+            n = ++mark;
+        } else {
+            return false;
+        }
+    }
+    while (p < pattern.len && pattern.ptr[p] == '*') p++;
+    return p == pattern.len;
+}
+
+void *node_new(struct binder *b, size_t bytes, const struct node_ops *ops, struct node *input)
+{
+    struct node *node = rf_arena_zalloc(b->arena, bytes);
+    if (node == NULL) return NULL;
+    node->ops = ops;
+    if (input != NULL) {
+        node->inputs[0] = input;
+        node->input_count = 1;
+        node->schema = input->schema;
+        node->serialized = input->serialized;
+    }
+    return node;
+}
+
+/* ---- scope -------------------------------------------------------------------------------------- */
+
+struct scope *scope_find(struct binder *b, rf_str name)
+{
+    for (struct scope *s = b->scope; s != NULL; s = s->next)
+        if (rf_str_eq(s->name, name)) return s;
+    return NULL;
+}
+
+struct scope *scope_add(struct binder *b, rf_str name, enum binding_kind kind)
+{
+    struct scope *s = rf_arena_zalloc(b->arena, sizeof *s);
+    if (s == NULL) return NULL;
+    s->name = name;
+    s->kind = kind;
+    s->env = b->scope;
+    s->text = b->text;
+    s->next = b->scope;
+    b->scope = s;
+    return s;
+}
+
+/* A stored function's text, parsed when it is first asked for and kept at the end of the scope. */
+static enum rf_kind load_stored(struct binder *b, const struct stored_function *stored, struct scope **out)
+{
+    struct rf_buf text = rf_buf_in(b->arena);
+    struct query_ast parsed;
+    rf_buf_printf(&text, "let f = ");
+    rf_buf_str(&text, stored->text);
+    if (text.failed) return BIND_NOMEM(b);
+    enum rf_kind kind = parse_query(rf_buf_view(&text), b->arena, &parsed, b->err);
+    if (kind != RF_OK || parsed.statement_count == 0 || parsed.statements[0].kind != STATEMENT_LET)
+        return bind_fail(b, 0, "BadFunction", "the stored function '%.*s' is not valid", RF_FMT(stored->name));
+    struct scope *s = rf_arena_zalloc(b->arena, sizeof *s);
+    if (s == NULL) return BIND_NOMEM(b);
+    *s = (struct scope){.name = stored->name, .kind = BINDING_LAMBDA, .ast = parsed.statements[0].value, .text = rf_buf_view(&text)};
+    if (s->ast->kind != AST_LAMBDA) s->kind = BINDING_TABLE;
+    struct scope **last = &b->scope;
+    while (*last != NULL) last = &(*last)->next;
+    *last = s;
+    *out = s;
+    return RF_OK;
+}
+
+struct scope *function_find(struct binder *b, rf_str name, enum rf_kind *kind)
+{
+    struct scope *s = scope_find(b, name);
+    *kind = RF_OK;
+    if (s != NULL) return s;
+    const struct catalog *catalog = b->exec->catalog;
+    for (uint32_t i = 0; catalog != NULL && i < catalog->function_count; i++) {
+        if (!rf_str_eq(catalog->functions[i].name, name)) continue;
+        *kind = load_stored(b, &catalog->functions[i], &s);
+        return s;
+    }
+    return NULL;
+}
+
+/* ---- is it a table? ------------------------------------------------------------------------------ */
+
+bool lambda_is_table(struct binder *b, const struct scope *f)
+{
+    const struct ast_lambda *lambda = f->ast->body;
+    if (lambda->statement_count == 0) return false;
+    struct scope *saved = b->scope;
+    bool table = false;
+    b->scope = f->env;
+    for (uint32_t i = 0; i < lambda->argument_count; i++) {
+        struct scope *s = scope_add(b, lambda->arguments[i].name, lambda->arguments[i].tabular ? BINDING_SHARED : BINDING_SCALAR);
+        if (s == NULL) break;
+    }
+    for (uint32_t i = 0; i < lambda->statement_count; i++) {
+        const struct statement *s = &lambda->statements[i];
+        if (s->kind == STATEMENT_LET) {
+            bool is = s->value->kind != AST_LAMBDA && ast_is_table(b, s->value);
+            struct scope *let = scope_add(b, s->name, s->value->kind == AST_LAMBDA ? BINDING_LAMBDA : is ? BINDING_TABLE : BINDING_SCALAR);
+            if (let == NULL) break;
+            let->ast = s->value;
+        } else if (s->kind == STATEMENT_QUERY) {
+            table = ast_is_table(b, s->value);
+        }
+    }
+    b->scope = saved;
+    return table;
+}
+
+static bool name_is_table(struct binder *b, rf_str name)
+{
+    enum rf_kind kind;
+    if (b->rows.schema != NULL && schema_find(b->rows.schema, name) >= 0) return false;
+    struct scope *s = function_find(b, name, &kind);
+    if (s != NULL && s->kind == BINDING_LAMBDA) return lambda_is_table(b, s);
+    if (s != NULL) return s->kind != BINDING_SCALAR;
+    return catalog_find(b->exec->catalog, name) != NULL;
+}
+
+bool ast_is_table(struct binder *b, const struct ast *ast)
+{
+    enum rf_kind kind;
+    switch (ast->kind) {
+    case AST_PIPE:
+    case AST_DATATABLE:
+    case AST_EXTERNALDATA: return true;
+    case AST_NAME: return name_is_table(b, ast->text);
+    case AST_CALL: {
+        static const char *const tables[] = {"table", "materialized_view", "external_table", "cluster", "database", "workspace", "app", "resource", "arg", "adx"};
+        struct scope *s = function_find(b, ast->text, &kind);
+        if (s != NULL && s->kind == BINDING_LAMBDA) return lambda_is_table(b, s);
+        if (ast->body != NULL) return true;
+        if (rf_str_is(ast->text, "materialize")) return ast->kid_count == 1 && ast_is_table(b, ast->kids[0]);
+        for (size_t i = 0; i < RF_COUNT(tables); i++)
+            if (rf_str_is(ast->text, tables[i])) return true;
+        return false;
+    }
+    case AST_MEMBER: return ast->kids[0]->kind == AST_CALL && ast_is_table(b, ast->kids[0]) && !rf_str_is(ast->kids[0]->text, "table");
+    default: return false;
+    }
+}
+
+/* ---- functions of let and of the catalog --------------------------------------------------------- */
+
+static const struct ast *call_argument(const struct ast *call, const struct ast_lambda *lambda, uint32_t index, uint32_t skip)
+{
+    uint32_t position = skip;
+    for (uint32_t i = 0; i < call->kid_count && call->kind == AST_CALL; i++) {
+        const struct ast *kid = call->kids[i];
+        if (kid->kind == AST_NAMED) {
+            if (rf_str_eq(kid->names[0], lambda->arguments[index].name)) return kid->kids[0];
+        } else if (position == index) {
+            return kid;
+        }
+        position++; /* a named one takes a place too: f(a=1, 2) */
+    }
+    return NULL;
+}
+
+struct outer { /* what a function's body must not see */
+    struct scope *scope;
+    struct row_scope rows;
+    struct aggr_list *aggrs;
+    struct window_list *windows;
+    rf_str text;
+};
+
+static struct outer enter(struct binder *b)
+{
+    return (struct outer){b->scope, b->rows, b->aggrs, b->windows, b->text};
+}
+static void leave(struct binder *b, const struct outer *o)
+{
+    b->scope = o->scope;
+    b->rows = o->rows;
+    b->aggrs = o->aggrs;
+    b->windows = o->windows;
+    b->text = o->text;
+}
+
+/* A table argument must have the columns that the parameter declares. */
+static enum rf_kind check_columns(struct binder *b, const struct ast_argument *arg, const struct node *table, uint32_t pos)
+{
+    for (uint32_t i = 0; i < arg->column_count; i++) {
+        if (schema_find(&table->schema, arg->columns[i].name) < 0)
+            return bind_fail(b, pos, "BadArguments", "the table given for '%.*s' lacks the column '%.*s'", RF_FMT(arg->name), RF_FMT(arg->columns[i].name));
+    }
+    return RF_OK;
+}
+
+/* Binds the arguments of a call in the caller's scope, then makes the function's scope. */
+static enum rf_kind bind_lambda_arguments(struct binder *b, const struct scope *f, const struct ast *call, struct node *first)
+{
+    const struct ast_lambda *lambda = f->ast->body;
+    uint32_t n = lambda->argument_count;
+    struct expr **exprs = rf_arena_new(b->arena, struct expr *, n);
+    struct shared **tables = rf_arena_new(b->arena, struct shared *, n);
+    if (exprs == NULL || tables == NULL) return BIND_NOMEM(b);
+    uint32_t skip = first != NULL ? 1 : 0;
+    if (call->kind == AST_CALL && call->kid_count + skip > n)
+        return bind_fail(b, call->pos, "BadArguments", "'%.*s' takes %u arguments, %u are given", RF_FMT(f->name), n, call->kid_count + skip);
+    for (uint32_t i = 0; i < n; i++) {
+        const struct ast_argument *arg = &lambda->arguments[i];
+        const struct ast *given = call_argument(call, lambda, i, skip);
+        if (given == NULL && !(first != NULL && i == 0)) given = arg->fallback;
+        if (given == NULL && !(first != NULL && i == 0))
+            return bind_fail(b, call->pos, "BadArguments", "'%.*s' needs the argument '%.*s'", RF_FMT(f->name), RF_FMT(arg->name));
+        if (arg->tabular) {
+            struct node *table = first;
+            if (!(first != NULL && i == 0)) RF_TRY(bind_table(b, given, &table));
+            RF_TRY(check_columns(b, arg, table, call->pos));
+            tables[i] = shared_new(b, table);
+            if (tables[i] == NULL) return BIND_NOMEM(b);
+        } else {
+            RF_TRY(bind_expr(b, given, &exprs[i]));
+            enum type have = exprs[i]->type;
+            if (have != arg->type) RF_TRY(bind_cast(b, exprs[i], arg->type, &exprs[i]));
+        }
+    }
+    b->scope = f->env;
+    b->rows = (struct row_scope){0};
+    b->aggrs = NULL;
+    b->windows = NULL;
+    b->text = f->text;
+    for (uint32_t i = 0; i < n; i++) {
+        struct scope *s = scope_add(b, lambda->arguments[i].name, tables[i] != NULL ? BINDING_SHARED : BINDING_SCALAR);
+        if (s == NULL) return BIND_NOMEM(b);
+        s->expr = exprs[i];
+        s->shared = tables[i];
+    }
+    return RF_OK;
+}
+
+/* The lets of a body; *last is its closing expression. */
+static enum rf_kind bind_lambda_lets(struct binder *b, const struct scope *f, uint32_t pos, const struct ast **last)
+{
+    const struct ast_lambda *lambda = f->ast->body;
+    *last = NULL;
+    for (uint32_t i = 0; i < lambda->statement_count; i++) {
+        const struct statement *s = &lambda->statements[i];
+        if (s->kind == STATEMENT_LET) RF_TRY(bind_let(b, s));
+        if (s->kind == STATEMENT_QUERY) *last = s->value;
+    }
+    if (*last == NULL) return bind_fail(b, pos, "BadFunction", "the body of '%.*s' has no expression", RF_FMT(f->name));
+    return RF_OK;
+}
+
+enum rf_kind bind_lambda_scalar(struct binder *b, const struct scope *f, const struct ast *call, struct expr **out)
+{
+    struct outer outer = enter(b);
+    const struct ast *body = NULL;
+    enum rf_kind kind = bind_lambda_arguments(b, f, call, NULL);
+    if (kind == RF_OK) kind = bind_lambda_lets(b, f, call->pos, &body);
+    if (kind == RF_OK) {
+        if (ast_is_table(b, body)) {
+            leave(b, &outer);
+            return bind_fail(b, call->pos, "NotScalar", "'%.*s' gives a table; a scalar is needed here", RF_FMT(f->name));
+        }
+        kind = bind_expr(b, body, out);
+    }
+    leave(b, &outer);
+    return kind;
+}
+
+enum rf_kind bind_lambda_table(struct binder *b, const struct scope *f, const struct ast *call, struct node *first, struct node **out)
+{
+    struct outer outer = enter(b);
+    const struct ast *body = NULL;
+    enum rf_kind kind = bind_lambda_arguments(b, f, call, first);
+    if (kind == RF_OK) kind = bind_lambda_lets(b, f, call->pos, &body);
+    if (kind == RF_OK) kind = bind_table(b, body, out);
+    leave(b, &outer);
+    return kind;
+}
+
+enum rf_kind bind_invoke(struct binder *b, const struct ast *call, struct node *input, struct node **out)
+{
+    enum rf_kind kind;
+    struct scope *f = function_find(b, call->text, &kind);
+    RF_TRY(kind);
+    if (f == NULL || f->kind != BINDING_LAMBDA) return bind_fail(b, call->pos, "UnknownFunction", "there is no function '%.*s' that takes a table", RF_FMT(call->text));
+    return bind_lambda_table(b, f, call, input, out);
+}
+
+/* ---- statements ------------------------------------------------------------------------------------- */
+
+enum rf_kind bind_let(struct binder *b, const struct statement *s)
+{
+    enum binding_kind kind = s->value->kind == AST_LAMBDA ? BINDING_LAMBDA : ast_is_table(b, s->value) ? BINDING_TABLE : BINDING_SCALAR;
+    struct expr *e = NULL;
+    if (kind == BINDING_SCALAR) RF_TRY(bind_expr(b, s->value, &e));
+    struct scope *binding = scope_add(b, s->name, kind);
+    if (binding == NULL) return BIND_NOMEM(b);
+    binding->ast = s->value;
+    binding->expr = e;
+    binding->view = s->view;
+    return RF_OK;
+}
+
+static enum rf_kind bind_parameters(struct binder *b, const struct statement *s)
+{
+    for (uint32_t i = 0; i < s->argument_count; i++) {
+        const struct ast_argument *arg = &s->arguments[i];
+        struct value v = value_null(arg->type);
+        if (arg->fallback != NULL) RF_TRY(bind_constant(b, arg->fallback, arg->type, &v));
+        struct scope *binding = scope_add(b, arg->name, BINDING_SCALAR);
+        if (binding == NULL) return BIND_NOMEM(b);
+        binding->expr = expr_const(b, &v, s->pos);
+        if (binding->expr == NULL) return BIND_NOMEM(b);
+    }
+    return RF_OK;
+}
+
+static enum rf_kind bind_set(struct binder *b, const struct statement *s)
+{
+    struct func_env *env = &b->exec->env;
+    struct set_option *options = rf_arena_new(b->arena, struct set_option, env->option_count + 1);
+    if (options == NULL) return BIND_NOMEM(b);
+    if (env->option_count > 0) memcpy(options, env->options, env->option_count * sizeof *options);
+    struct value v = value_bool(true);
+    if (s->value != NULL && s->value->kind == AST_NAME) v = value_str(s->value->text);
+    else if (s->value != NULL) {
+        struct expr *e;
+        RF_TRY(bind_scalar(b, s->value, NULL, &e));
+        RF_TRY(eval_const(b->exec, e, &v, b->err));
+    }
+    options[env->option_count] = (struct set_option){.name = s->name, .value = v};
+    env->options = options;
+    env->option_count++;
+    return RF_OK;
+}
+
+static enum rf_kind bind_results(struct binder *b, const struct statement *s, struct bound_query *q, uint32_t cap)
+{
+    struct node *node;
+    if (!ast_is_table(b, s->value)) { /* a bare scalar at the end, such as a name that is no table */
+        if (s->value->kind == AST_NAME || s->value->kind == AST_MEMBER || s->value->kind == AST_CALL) RF_TRY(bind_table(b, s->value, &node));
+        return bind_fail(b, s->pos, "NotTable", "a query must be a table; `print` shows a scalar");
+    }
+    RF_TRY(bind_table(b, s->value, &node));
+    RF_ASSERT(q->result_count < cap);
+    q->results[q->result_count] = node;
+    q->names[q->result_count] = q->result_count == 0 ? RF_S("PrimaryResult") : rf_arena_printf(b->arena, "Table_%u", q->result_count);
+    q->result_count++;
+    return RF_OK;
+}
+
+enum rf_kind bind_query(const struct query_ast *query, struct exec *exec, struct rf_arena *arena, bool may_run, struct bound_query *out, struct rf_err *err)
+{
+    struct binder b = {.text = query->text, .arena = arena, .exec = exec, .err = err, .may_run = may_run, .next_id = 1};
+    struct bound_query q = {0};
+    q.results = rf_arena_new(arena, struct node *, query->statement_count);
+    q.names = rf_arena_new(arena, rf_str, query->statement_count);
+    if (q.results == NULL || q.names == NULL) return rf_fail_memory(err, arena);
+    for (uint32_t i = 0; i < query->statement_count; i++) {
+        const struct statement *s = &query->statements[i];
+        switch (s->kind) {
+        case STATEMENT_LET: RF_TRY(bind_let(&b, s)); break;
+        case STATEMENT_SET: RF_TRY(bind_set(&b, s)); break;
+        case STATEMENT_PARAMETERS: RF_TRY(bind_parameters(&b, s)); break;
+        case STATEMENT_QUERY: RF_TRY(bind_results(&b, s, &q, query->statement_count)); break;
+        case STATEMENT_NONE: break;
+        }
+    }
+    if (q.result_count == 0) return RF_FAIL(err, RF_INVALID, "NoQuery", "the text has no query: a table and operators, such as `T | take 10`");
+    for (uint32_t r = 0; r < q.result_count; r++) {
+        struct id_set need = {.words = rf_arena_new(arena, uint64_t, b.next_id / 64 + 1), .word_count = b.next_id / 64 + 1};
+        if (need.words == NULL) return rf_fail_memory(err, arena);
+        for (uint32_t i = 0; i < q.results[r]->schema.count; i++) id_set_add(&need, q.results[r]->schema.columns[i].id);
+        node_prune(q.results[r], &need);
+    }
+    q.render = b.render;
+    q.open_schema = b.open_schema;
+    *out = q;
+    return RF_OK;
+}

@@ -1,0 +1,324 @@
+#include "kql/bind_int.h"
+#include "kql/op.h"
+
+/* ---- a table bound once, read by several -------------------------------------------------------- */
+
+struct shared_node {
+    struct node node;
+    struct shared *shared;
+};
+
+static enum rf_kind shared_run(struct node *node, struct exec *exec, struct flow *out, struct rf_err *err)
+{
+    struct shared *shared = ((struct shared_node *)node)->shared;
+    if (shared->reader_count <= 1) return node_run(shared->input, exec, out, err);
+    if (!shared->ran) {
+        RF_TRY(node_collect(shared->input, exec, exec->arena, &shared->rows, err));
+        shared->ran = true;
+    }
+    return rows_push(shared->rows, exec, out, err);
+}
+
+/* With one reader the columns that nobody reads are dropped below too; columns correspond by position. */
+static void shared_prune(struct node *node, struct id_set *need)
+{
+    struct shared *shared = ((struct shared_node *)node)->shared;
+    struct schema *inner = &shared->input->schema;
+    if (shared->reader_count > 1) {
+        for (uint32_t i = 0; i < inner->count; i++) id_set_add(need, inner->columns[i].id);
+        if (!shared->input->pruned) node_prune(shared->input, need);
+        return;
+    }
+    uint32_t count = inner->count, kept = 0;
+    struct column *before = inner->columns;
+    for (uint32_t i = 0; i < count; i++)
+        if (id_set_has(need, node->schema.columns[i].id)) id_set_add(need, before[i].id);
+    struct schema old = *inner;
+    node_prune(shared->input, need);
+    for (uint32_t i = 0; i < count; i++) /* the same columns stay on both sides */
+        if (schema_find_id(&shared->input->schema, old.columns[i].id) >= 0) node->schema.columns[kept++] = node->schema.columns[i];
+    node->schema.count = kept;
+    RF_ASSERT(kept == shared->input->schema.count);
+}
+
+static const struct node_ops shared_ops = {.name = "shared", .run = shared_run, .prune = shared_prune};
+
+struct shared *shared_new(struct binder *b, struct node *input)
+{
+    struct shared *shared = rf_arena_zalloc(b->arena, sizeof *shared);
+    if (shared != NULL) shared->input = input;
+    return shared;
+}
+
+enum rf_kind bind_shared_use(struct binder *b, struct shared *shared, struct node **out)
+{
+    struct shared_node *n = node_new(b, sizeof *n, &shared_ops, NULL);
+    if (n == NULL) return BIND_NOMEM(b);
+    n->shared = shared;
+    shared->reader_count++;
+    const struct schema *inner = &shared->input->schema;
+    n->node.schema.columns = rf_arena_new(b->arena, struct column, inner->count);
+    if (n->node.schema.columns == NULL) return BIND_NOMEM(b);
+    for (uint32_t i = 0; i < inner->count; i++) {
+        n->node.schema.columns[i] = inner->columns[i];
+        n->node.schema.columns[i].id = bind_new_id(b);
+    }
+    n->node.schema.count = inner->count;
+    n->node.serialized = shared->input->serialized;
+    *out = &n->node;
+    return RF_OK;
+}
+
+enum rf_kind bind_as(struct binder *b, rf_str name, struct node *node)
+{
+    struct shared *shared = shared_new(b, node);
+    struct scope *s = scope_add(b, name, BINDING_SHARED);
+    if (shared == NULL || s == NULL) return BIND_NOMEM(b);
+    s->shared = shared;
+    return RF_OK;
+}
+
+/* ---- names --------------------------------------------------------------------------------------- */
+
+static rf_str nth_source(const void *state, size_t index)
+{
+    return ((const struct catalog *)state)->sources[index]->name;
+}
+
+static enum rf_kind fail_unknown(struct binder *b, rf_str name, uint32_t pos)
+{
+    rf_str near;
+    const struct catalog *catalog = b->exec->catalog;
+    if (catalog != NULL && rf_nearest(name, catalog->source_count, nth_source, catalog, &near) != NULL)
+        return bind_fail(b, pos, "UnknownTable", "there is no table or function '%.*s'; did you mean '%.*s'?", RF_FMT(name), RF_FMT(near));
+    return bind_fail(b, pos, "UnknownTable", "there is no table or function '%.*s'", RF_FMT(name));
+}
+
+/* Binds in the environment that the name was defined in. */
+static enum rf_kind bind_in_env(struct binder *b, const struct scope *s, struct node **out)
+{
+    struct scope *scope = b->scope;
+    rf_str text = b->text;
+    b->scope = s->env;
+    b->text = s->text;
+    enum rf_kind kind = bind_table(b, s->ast, out);
+    b->scope = scope;
+    b->text = text;
+    return kind;
+}
+
+static enum rf_kind bind_time_limits(struct binder *b, struct node **node)
+{
+    if (!b->exec->has_timespan) return RF_OK;
+    int at = schema_find(&(*node)->schema, RF_S("TimeGenerated"));
+    if (at < 0 || (*node)->schema.columns[at].type != TYPE_DATETIME) return RF_OK;
+    struct value from = value_i64(TYPE_DATETIME, b->exec->from_ticks), to = value_i64(TYPE_DATETIME, b->exec->to_ticks);
+    struct expr *low[2] = {expr_column(b, &(*node)->schema.columns[at], 0), expr_const(b, &from, 0)};
+    struct expr *high[2] = {low[0], expr_const(b, &to, 0)}, *both[2], *where;
+    if (low[0] == NULL || low[1] == NULL || high[1] == NULL) return BIND_NOMEM(b);
+    RF_TRY(bind_call(b, 0, RF_S(">="), low, 2, &both[0]));
+    RF_TRY(bind_call(b, 0, RF_S("<"), high, 2, &both[1]));
+    RF_TRY(bind_call(b, 0, RF_S("and"), both, 2, &where));
+    return where_node_new(b, where, *node, node);
+}
+
+static enum rf_kind bind_name(struct binder *b, rf_str name, uint32_t pos, bool tables_only, const struct ast *call, struct node **out)
+{
+    enum rf_kind kind = RF_OK;
+    struct scope *s = tables_only ? NULL : function_find(b, name, &kind);
+    RF_TRY(kind);
+    if (s != NULL) {
+        switch (s->kind) {
+        case BINDING_TABLE: return bind_in_env(b, s, out);
+        case BINDING_SHARED: return bind_shared_use(b, s->shared, out);
+        case BINDING_LAMBDA: return bind_lambda_table(b, s, call, NULL, out);
+        case BINDING_SCALAR: return bind_fail(b, pos, "NotTable", "'%.*s' is a scalar; a table is needed here", RF_FMT(name));
+        }
+    }
+    struct source *source = catalog_find(b->exec->catalog, name);
+    if (source == NULL) return fail_unknown(b, name, pos);
+    RF_TRY(bind_scan(b, source, out));
+    return bind_time_limits(b, out);
+}
+
+enum rf_kind bind_tables_like(struct binder *b, rf_str pattern, struct node ***out, rf_str **names, uint32_t *count)
+{
+    const struct catalog *catalog = b->exec->catalog;
+    uint32_t n = 0, cap = catalog == NULL ? 0 : catalog->source_count;
+    for (struct scope *s = b->scope; s != NULL; s = s->next) cap++;
+    struct node **nodes = rf_arena_new(b->arena, struct node *, cap);
+    rf_str *list = rf_arena_new(b->arena, rf_str, cap);
+    if (nodes == NULL || list == NULL) return BIND_NOMEM(b);
+    for (uint32_t i = 0; catalog != NULL && i < catalog->source_count; i++) {
+        if (!name_matches(pattern, catalog->sources[i]->name)) continue;
+        RF_TRY(bind_scan(b, catalog->sources[i], &nodes[n]));
+        RF_TRY(bind_time_limits(b, &nodes[n]));
+        list[n++] = catalog->sources[i]->name;
+    }
+    struct ast call = {.kind = AST_NAME};
+    for (struct scope *s = b->scope; s != NULL; s = s->next) {
+        if (!s->view || !name_matches(pattern, s->name)) continue;
+        RF_TRY(bind_lambda_table(b, s, &call, NULL, &nodes[n]));
+        list[n++] = s->name;
+    }
+    *out = nodes;
+    *names = list;
+    *count = n;
+    return RF_OK;
+}
+
+/* ---- calls ------------------------------------------------------------------------------------------ */
+
+/* materialize(T): the place in the text and the scope say which one it is, so that two uses of a let share it. */
+struct materialized {
+    struct materialized *next;
+    const struct ast *ast;
+    struct scope *scope;
+    struct shared *shared;
+};
+
+static enum rf_kind bind_materialize(struct binder *b, const struct ast *ast, struct node **out)
+{
+    for (struct materialized *m = b->materialized; m != NULL; m = m->next)
+        if (m->ast == ast && m->scope == b->scope) return bind_shared_use(b, m->shared, out);
+    struct node *input;
+    if (ast->kid_count != 1) return bind_fail(b, ast->pos, "BadArguments", "materialize takes one table");
+    struct scope *scope = b->scope;
+    RF_TRY(bind_table(b, ast->kids[0], &input));
+    struct materialized *m = rf_arena_zalloc(b->arena, sizeof *m);
+    struct shared *shared = shared_new(b, input);
+    if (m == NULL || shared == NULL) return BIND_NOMEM(b);
+    *m = (struct materialized){.next = b->materialized, .ast = ast, .scope = scope, .shared = shared};
+    b->materialized = m;
+    return bind_shared_use(b, shared, out);
+}
+
+static enum rf_kind bind_table_call(struct binder *b, const struct ast *ast, struct node **out)
+{
+    enum rf_kind kind = RF_OK;
+    struct scope *f = function_find(b, ast->text, &kind);
+    RF_TRY(kind);
+    if (f != NULL && f->kind == BINDING_LAMBDA) return bind_lambda_table(b, f, ast, NULL, out);
+    if (rf_str_is(ast->text, "materialize")) return bind_materialize(b, ast, out);
+    if (rf_str_is(ast->text, "table") || rf_str_is(ast->text, "materialized_view") || rf_str_is(ast->text, "external_table")) {
+        struct value name;
+        if (ast->kid_count < 1) return bind_fail(b, ast->pos, "BadArguments", "table() takes a table's name");
+        RF_TRY(bind_constant(b, ast->kids[0], TYPE_STRING, &name));
+        RF_TRY(kind);
+        if (catalog_find(b->exec->catalog, name.s) != NULL) return bind_name(b, name.s, ast->pos, true, ast, out);
+        return bind_name(b, name.s, ast->pos, false, ast, out);
+    }
+    return fail_unknown(b, ast->text, ast->pos);
+}
+
+static enum rf_kind bind_operators(struct binder *b, const struct ast *pipe, uint32_t from, struct node *node, struct node **out)
+{
+    for (uint32_t i = from; i < pipe->kid_count; i++) {
+        const struct ast *op = pipe->kids[i];
+        if (node == NULL && !op->op->source) return bind_fail(b, op->pos, "NoInput", "'%s' needs a table before it", op->op->name);
+        if (node != NULL && op->op->source && (rf_str_is(op->text, "print") || rf_str_is(op->text, "range")))
+            return bind_fail(b, op->pos, "SyntaxError", "'%s' begins a query; it cannot follow '|'", op->op->name);
+        RF_TRY(op->op->bind(b, op, node, &node));
+    }
+    *out = node;
+    return RF_OK;
+}
+
+/* A scalar's surroundings do not reach into a table. */
+enum rf_kind bind_table(struct binder *b, const struct ast *ast, struct node **out)
+{
+    struct row_scope rows = b->rows;
+    struct aggr_list *aggrs = b->aggrs;
+    struct window_list *windows = b->windows;
+    struct scope *scope = b->scope;
+    if (++b->depth > 300) return bind_fail(b, ast->pos, "TooDeep", "tables nest deeper than 300 levels, functions' bodies included");
+    b->rows = (struct row_scope){0};
+    b->aggrs = NULL;
+    b->windows = NULL;
+    enum rf_kind kind;
+    struct node *node = NULL;
+    switch (ast->kind) {
+    case AST_NAME: kind = bind_name(b, ast->text, ast->pos, false, ast, out); break;
+    case AST_MEMBER: { /* database("d").T, workspace("w").T: one store, so the last name counts */
+        struct ast name = {.kind = AST_NAME, .pos = ast->pos, .end = ast->end, .text = ast->text};
+        kind = bind_name(b, ast->text, ast->pos, false, &name, out);
+        break;
+    }
+    case AST_CALL: kind = bind_table_call(b, ast, out); break;
+    case AST_DATATABLE: kind = bind_datatable(b, ast, out); break;
+    case AST_EXTERNALDATA: kind = bind_externaldata(b, ast, out); break;
+    case AST_PIPE:
+        kind = ast->kids[0] == NULL ? RF_OK : bind_table(b, ast->kids[0], &node);
+        if (kind == RF_OK) kind = bind_operators(b, ast, 1, node, out);
+        break;
+    default: kind = bind_fail(b, ast->pos, "NotTable", "a table is needed here"); break;
+    }
+    b->depth--;
+    b->rows = rows;
+    b->aggrs = aggrs;
+    b->windows = windows;
+    b->scope = scope; /* names of `as` end with the pipe that they stand in */
+    return kind;
+}
+
+enum rf_kind bind_sub_pipe(struct binder *b, const struct ast *pipe, struct node *input, struct node **out)
+{
+    RF_ASSERT(pipe->kind == AST_PIPE);
+    struct row_scope rows = b->rows;
+    b->rows = (struct row_scope){0};
+    enum rf_kind kind = bind_operators(b, pipe, 1, input, out);
+    b->rows = rows;
+    return kind;
+}
+
+/* ---- datatable ---------------------------------------------------------------------------------------- */
+
+struct rows_node {
+    struct node node;
+    struct rows *rows;
+};
+
+static enum rf_kind rows_run(struct node *node, struct exec *exec, struct flow *out, struct rf_err *err)
+{
+    return rows_push(((struct rows_node *)node)->rows, exec, out, err);
+}
+
+static const struct node_ops rows_ops = {.name = "rows", .run = rows_run};
+
+enum rf_kind rows_node_new(struct binder *b, const struct schema *schema, struct rows *rows, struct node **out)
+{
+    struct rows_node *n = node_new(b, sizeof *n, &rows_ops, NULL);
+    if (n == NULL) return BIND_NOMEM(b);
+    n->rows = rows;
+    n->node.schema = *schema;
+    *out = &n->node;
+    return RF_OK;
+}
+
+enum rf_kind bind_datatable(struct binder *b, const struct ast *ast, struct node **out)
+{
+    uint32_t width = ast->column_count;
+    struct schema_builder sb = {.b = b};
+    if (width == 0) return bind_fail(b, ast->pos, "NoColumns", "a datatable needs columns: datatable(name:type, ...) [...]");
+    if (ast->kid_count % width != 0)
+        return bind_fail(b, ast->pos, "BadDatatable", "%u values do not fill rows of %u columns", ast->kid_count, width);
+    uint8_t *types = rf_arena_new(b->arena, uint8_t, width);
+    struct vec *columns = rf_arena_new(b->arena, struct vec, width);
+    if (types == NULL || columns == NULL) return BIND_NOMEM(b);
+    for (uint32_t c = 0; c < width; c++) {
+        types[c] = ast->columns[c].type;
+        if (!schema_add(&sb, ast->columns[c].name, types[c], bind_new_id(b))) return BIND_NOMEM(b);
+    }
+    struct rows *rows = rows_new(b->arena, types, width);
+    if (rows == NULL) return BIND_NOMEM(b);
+    for (uint32_t i = 0; i < ast->kid_count; i += width) {
+        struct batch batch = {.row_count = 1, .column_count = width, .columns = columns, .arena = b->arena};
+        for (uint32_t c = 0; c < width; c++) {
+            struct value v;
+            RF_TRY(bind_constant(b, ast->kids[i + c], types[c], &v));
+            if (!vec_const(b->arena, &v, &columns[c])) return BIND_NOMEM(b);
+        }
+        if (!rows_append(rows, &batch)) return BIND_NOMEM(b);
+    }
+    return rows_node_new(b, &sb.schema, rows, out);
+}

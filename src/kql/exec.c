@@ -1,0 +1,104 @@
+#include "kql/exec.h"
+
+#include <pthread.h>
+#include <stdio.h>
+
+bool flow_done(struct flow *flow)
+{
+    for (; flow != NULL; flow = flow->next)
+        if (atomic_load_explicit(&flow->done, memory_order_relaxed)) return true;
+    return false;
+}
+
+enum rf_kind node_run(struct node *node, struct exec *exec, struct flow *out, struct rf_err *err)
+{
+    if (flow_done(out)) return RF_OK;
+    return node->ops->run(node, exec, out, err);
+}
+
+enum rf_kind flow_push(struct exec *exec, struct flow *out, uint32_t lane, const struct batch *batch, struct rf_err *err)
+{
+    if (batch->row_count == 0 || flow_done(out)) return RF_OK;
+    if (atomic_load_explicit(&exec->cancelled, memory_order_relaxed))
+        return RF_FAIL(err, RF_CANCELLED, "QueryCancelled", "the query was cancelled");
+    return out->push(out, lane, batch, err);
+}
+
+void exec_warn(struct exec *exec, const char *code, const char *fmt, ...)
+{
+    if (exec->warning == NULL || exec->warning->code != NULL) return;
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(exec->warning->text, sizeof exec->warning->text, fmt, ap);
+    va_end(ap);
+    exec->warning->code = code;
+}
+
+struct source *catalog_find(const struct catalog *catalog, rf_str name)
+{
+    for (uint32_t i = 0; catalog != NULL && i < catalog->source_count; i++)
+        if (rf_str_eq(catalog->sources[i]->name, name)) return catalog->sources[i];
+    return NULL;
+}
+
+/* ---- collecting ----------------------------------------------------------------------------------- */
+
+struct collect_flow {
+    struct flow flow;
+    struct rf_arena *arena;
+    struct rows *rows;
+    pthread_mutex_t lock; /* several lanes append to one list of rows */
+};
+
+static enum rf_kind collect_push(struct flow *flow, uint32_t lane, const struct batch *batch, struct rf_err *err)
+{
+    struct collect_flow *c = (struct collect_flow *)flow;
+    (void)lane;
+    pthread_mutex_lock(&c->lock);
+    bool ok = rows_append(c->rows, batch);
+    pthread_mutex_unlock(&c->lock);
+    return ok ? RF_OK : rf_fail_memory(err, c->arena);
+}
+
+enum rf_kind node_collect(struct node *node, struct exec *exec, struct rf_arena *arena, struct rows **out, struct rf_err *err)
+{
+    uint8_t *types = rf_arena_new(arena, uint8_t, node->schema.count);
+    if (types == NULL) return rf_fail_memory(err, arena);
+    for (uint32_t i = 0; i < node->schema.count; i++) types[i] = node->schema.columns[i].type;
+    struct collect_flow c = {.flow = {.push = collect_push}, .arena = arena, .lock = PTHREAD_MUTEX_INITIALIZER};
+    c.rows = rows_new(arena, types, node->schema.count);
+    if (c.rows == NULL) return rf_fail_memory(err, arena);
+    RF_TRY(node_run(node, exec, &c.flow, err));
+    *out = c.rows;
+    return RF_OK;
+}
+
+enum rf_kind rows_push(const struct rows *rows, struct exec *exec, struct flow *out, struct rf_err *err)
+{
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    rf_arena_init_shared(&arena, exec->budget);
+    uint64_t count = rows_count(rows);
+    for (uint64_t from = 0; from < count && !flow_done(out); from += BATCH_ROWS) {
+        struct batch batch;
+        rf_arena_reset(&arena);
+        if (!rows_batch(rows, from, &arena, &batch)) return rf_fail_memory(err, &arena);
+        batch.arena = &arena;
+        RF_TRY(flow_push(exec, out, 0, &batch, err));
+    }
+    return RF_OK;
+}
+
+enum rf_kind rows_push_order(const struct rows *rows, const uint64_t *order, uint64_t count, struct exec *exec, struct flow *out, struct rf_err *err)
+{
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    rf_arena_init_shared(&arena, exec->budget);
+    for (uint64_t from = 0; from < count && !flow_done(out); from += BATCH_ROWS) {
+        struct batch batch;
+        rf_arena_reset(&arena);
+        uint32_t n = (uint32_t)RF_MIN(count - from, (uint64_t)BATCH_ROWS);
+        if (!rows_gather(rows, order + from, n, &arena, &batch)) return rf_fail_memory(err, &arena);
+        batch.arena = &arena;
+        RF_TRY(flow_push(exec, out, 0, &batch, err));
+    }
+    return RF_OK;
+}

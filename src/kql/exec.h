@@ -1,0 +1,133 @@
+/* exec.h - running a plan: push-based, vectorised.
+ *
+ * node_run(node) pushes batches into a `flow`. A streaming operator wraps the flow it was given into its own
+ * and runs its input into that; a pipeline breaker runs its input to the end into a collecting flow and
+ * then pushes its own batches. Lanes: a source may push from several workers at once, each with its own
+ * lane number (0..exec->lane_count-1); what a flow keeps per row must be kept per lane and merged when
+ * node_run of the input has returned. A node whose `serialized` is set pushes on lane 0 only, in order.
+ *
+ * A pushed batch and its columns live until push returns; batch->arena may be used for results that live
+ * as long. A pusher resets its arena between batches. */
+#ifndef RF_EXEC_H
+#define RF_EXEC_H
+
+#include "kql/plan.h"
+
+struct flow {
+    enum rf_kind (*push)(struct flow *flow, uint32_t lane, const struct batch *batch, struct rf_err *err);
+    struct flow *next;   /* where this one pushes to, or NULL for a sink */
+    atomic_bool done;    /* set when no more rows are wanted: sources stop, nothing is an error */
+};
+/* True when `flow` or a flow behind it wants no more rows. */
+bool flow_done(struct flow *flow);
+
+struct set_option { /* set name = value */
+    rf_str name;
+    struct value value;
+};
+
+/* Session facts that functions may ask for (func_call.env). */
+struct func_env {
+    rf_str database, cluster, principal;
+    const struct set_option *options;
+    uint32_t option_count;
+};
+
+struct exec {
+    struct rf_budget *budget; /* of the whole query */
+    struct rf_arena *arena;   /* query memory, lane 0 / single thread only: plan-time and run-once things */
+    uint32_t lane_count;
+    int64_t now_ticks;
+    struct func_env env;
+    atomic_bool cancelled;
+    const struct catalog *catalog;
+    uint32_t batch_rows;      /* BATCH_ROWS, less in tests */
+    bool has_timespan;        /* tables with TimeGenerated give only rows in [from, to) */
+    int64_t from_ticks, to_ticks;
+    atomic_uint_fast64_t rows_scanned, bytes_scanned; /* for --stats */
+    struct rf_err *warning; /* NULL, or where the first warning goes */
+};
+/* Notes what did not stop the query but may change how its result is read. The first one is kept. */
+void exec_warn(struct exec *exec, const char *code, const char *fmt, ...) RF_PRINTF(3, 4);
+
+RF_MUST_USE enum rf_kind node_run(struct node *node, struct exec *exec, struct flow *out, struct rf_err *err);
+/* Passes a batch on unless it is empty or cancelled. */
+RF_MUST_USE enum rf_kind flow_push(struct exec *exec, struct flow *out, uint32_t lane, const struct batch *batch, struct rf_err *err);
+
+/* ---- evaluating expressions: one evaluator per lane ---------------------------------------------------- */
+
+struct eval;
+/* Prepares `count` expressions over batches laid out as `input`. Allocates in `arena` (lives as long as the
+ * evaluator; its budget pays). */
+RF_MUST_USE enum rf_kind eval_new(struct exec *exec, struct rf_arena *arena, struct expr *const *exprs, uint32_t count,
+                                  const struct schema *input, struct eval **out, struct rf_err *err);
+/* Evaluates all of them: results[i] is a view with batch->row_count rows, of any shape, living as long as
+ * the batch. */
+RF_MUST_USE enum rf_kind eval_run(struct eval *eval, const struct batch *batch, struct vec *results, struct rf_err *err);
+/* Frees what the evaluator holds outside its arena (results kept per dictionary). NULL is fine. */
+void eval_done(struct eval *eval);
+/* Evaluates one that must not depend on columns. */
+RF_MUST_USE enum rf_kind eval_const(struct exec *exec, const struct expr *expr, struct value *out, struct rf_err *err);
+/* Rows where a bool vector is true (not null): fills rows[], returns how many. */
+uint32_t vec_true_rows(const struct vec *v, uint32_t count, uint32_t *rows);
+/* A batch of the chosen rows of `in`; `rows` is borrowed for the life of the result. */
+bool batch_select(const struct batch *in, const uint32_t *rows, uint32_t count, struct batch *out);
+
+/* ---- common sinks ------------------------------------------------------------------------------------------- */
+
+/* Runs `node` to the end and keeps its rows in `arena`. Batches of several lanes are kept in lane order. */
+RF_MUST_USE enum rf_kind node_collect(struct node *node, struct exec *exec, struct rf_arena *arena, struct rows **out, struct rf_err *err);
+/* Pushes kept rows from..to-1 (whole columns in schema order) to `out` on lane 0. */
+RF_MUST_USE enum rf_kind rows_push(const struct rows *rows, struct exec *exec, struct flow *out, struct rf_err *err);
+/* Pushes kept rows in the given order (row numbers; UINT64_MAX gives nulls). */
+RF_MUST_USE enum rf_kind rows_push_order(const struct rows *rows, const uint64_t *order, uint64_t count, struct exec *exec, struct flow *out, struct rf_err *err);
+
+/* ---- tables ---------------------------------------------------------------------------------------------------- */
+
+/* What a scan is asked for. `columns` are indexes into the source's schema. */
+struct scan {
+    const uint32_t *columns;
+    uint32_t column_count;
+    /* Conjuncts that rows must meet, over the ids in column_ids[i] (parallel to the SOURCE's columns). A
+     * source may use them to leave out rows; it need not: the filter runs again behind it. */
+    struct expr *const *predicates;
+    uint32_t predicate_count;
+    const uint32_t *column_ids;
+    uint64_t limit; /* rows wanted at most; UINT64_MAX when unknown */
+};
+
+/* A table that can be read. */
+struct source {
+    const struct source_ops *ops;
+    rf_str name;
+    struct ast_column *columns; /* name and type */
+    uint32_t column_count;
+};
+struct source_ops {
+    /* Optional: makes columns and column_count valid, reading the file's head or all of it when types must be
+     * inferred. Called through source_open before anything looks at the columns; again is harmless. */
+    enum rf_kind (*open)(struct source *source, struct rf_err *err);
+    /* Pushes batches whose columns are scan->columns in that order. */
+    enum rf_kind (*scan)(struct source *source, const struct scan *scan, struct exec *exec, struct flow *out, struct rf_err *err);
+};
+
+/* Whoever takes a source from the catalog to look at its columns calls this first: files are not read
+ * before a query names them. */
+static inline enum rf_kind source_open(struct source *source, struct rf_err *err)
+{
+    return source->ops->open == NULL ? RF_OK : source->ops->open(source, err);
+}
+
+/* The tables and functions that a query sees. */
+struct catalog {
+    struct source **sources;
+    uint32_t source_count;
+    /* Stored functions: `let`-like texts "name" -> "(params) { body }". */
+    struct stored_function {
+        rf_str name, text;
+    } *functions;
+    uint32_t function_count;
+};
+struct source *catalog_find(const struct catalog *catalog, rf_str name);
+
+#endif

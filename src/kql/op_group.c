@@ -1,0 +1,318 @@
+/* op_group.c - the node behind summarize, distinct, count and make-series: rows to groups by keys, aggregates
+ * per group. Each lane groups on its own; at the end the lanes are merged into the first. */
+#include "kql/bind_int.h"
+#include "kql/op.h"
+
+struct group_node {
+    struct node node; /* schema: keys, then the aggregates' columns */
+    struct expr **exprs; /* keys, then all aggregates' arguments */
+    uint32_t key_count, expr_count;
+    struct aggr_use *aggrs;
+    uint32_t aggr_count;
+};
+
+struct group_lane {
+    struct rf_arena arena; /* keys, states, evaluator */
+    struct eval *eval;
+    struct vec *results;
+    struct aggr_call *calls;
+    uint8_t **states;
+    struct value *keys; /* group g has keys[g * key_count ..] */
+    uint64_t *hashes;
+    uint32_t count, cap;
+    uint32_t *slots; /* group + 1, 0 is free */
+    uint32_t mask;
+    uint64_t *row_hash;
+    uint32_t *row_group;
+    /* One key that is a dictionary: group + 1 by code. */
+    uint32_t *code_group;
+    uint32_t code_cap;
+    uint64_t code_dict;
+};
+
+struct group_flow {
+    struct flow flow;
+    struct exec *exec;
+    const struct group_node *group;
+    struct group_lane *lanes;
+};
+
+static bool lane_grow(const struct group_node *g, struct group_lane *l)
+{
+    uint32_t cap = l->cap == 0 ? 64 : l->cap * 2;
+    if (cap < l->cap) return false;
+    uint32_t nk = g->key_count;
+    struct value *keys = rf_arena_grow(&l->arena, l->keys, (size_t)l->cap * nk * sizeof *keys, (size_t)cap * nk * sizeof *keys);
+    uint64_t *hashes = rf_arena_grow(&l->arena, l->hashes, l->cap * sizeof *hashes, cap * sizeof *hashes);
+    uint32_t *slots = rf_arena_new(&l->arena, uint32_t, (size_t)cap * 2);
+    if (keys == NULL || hashes == NULL || slots == NULL) return false;
+    for (uint32_t a = 0; a < g->aggr_count; a++) {
+        size_t bytes = g->aggrs[a].aggr->state_bytes;
+        uint8_t *states = rf_arena_grow(&l->arena, l->states[a], l->cap * bytes, cap * bytes);
+        if (states == NULL) return false;
+        memset(states + l->cap * bytes, 0, (cap - l->cap) * bytes);
+        l->states[a] = states;
+    }
+    l->keys = keys;
+    l->hashes = hashes;
+    l->slots = slots;
+    l->cap = cap;
+    l->mask = cap * 2 - 1;
+    for (uint32_t i = 0; i < l->count; i++) {
+        uint32_t at = (uint32_t)l->hashes[i] & l->mask;
+        while (slots[at] != 0) at = (at + 1) & l->mask;
+        slots[at] = i + 1;
+    }
+    return true;
+}
+
+/* The group with these keys, made when it is new; UINT32_MAX on lack of memory. */
+static uint32_t lane_find(const struct group_node *g, struct group_lane *l, uint64_t hash, const struct value *keys)
+{
+    uint32_t nk = g->key_count;
+    uint32_t at = (uint32_t)hash & l->mask;
+    for (; l->slots[at] != 0; at = (at + 1) & l->mask) {
+        uint32_t group = l->slots[at] - 1;
+        if (l->hashes[group] != hash) continue;
+        uint32_t k = 0;
+        while (k < nk && value_same(&l->keys[(size_t)group * nk + k], &keys[k])) k++;
+        if (k == nk) return group;
+    }
+    if (l->count == l->cap) {
+        if (!lane_grow(g, l)) return UINT32_MAX;
+        for (at = (uint32_t)hash & l->mask; l->slots[at] != 0; at = (at + 1) & l->mask) continue;
+    }
+    for (uint32_t k = 0; k < nk; k++)
+        if (!value_copy(&keys[k], &l->arena, &l->keys[(size_t)l->count * nk + k])) return UINT32_MAX;
+    l->hashes[l->count] = hash;
+    l->slots[at] = l->count + 1;
+    return l->count++;
+}
+
+enum { GROUP_KEYS_MAX = 256 };
+
+static uint32_t find_row(const struct group_node *g, struct group_lane *l, uint32_t row)
+{
+    struct value keys[GROUP_KEYS_MAX];
+    for (uint32_t k = 0; k < g->key_count; k++) keys[k] = vec_value(&l->results[k], row);
+    return lane_find(g, l, l->row_hash[row], keys);
+}
+
+/* One dictionary key: each entry is looked up once per dictionary. */
+static bool groups_by_code(const struct group_node *g, struct group_lane *l, uint32_t count)
+{
+    const struct vec *v = &l->results[0];
+    if (v->dict_id == 0 || v->dict_id != l->code_dict) {
+        if (v->dict_count > l->code_cap) {
+            l->code_group = rf_arena_raw(&l->arena, uint32_t, v->dict_count);
+            if (l->code_group == NULL) return false;
+            l->code_cap = v->dict_count;
+        }
+        memset(l->code_group, 0, v->dict_count * sizeof *l->code_group);
+        l->code_dict = v->dict_id;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t *known = &l->code_group[v->codes[i]];
+        if (*known == 0) {
+            struct value key = vec_value(v, i);
+            uint64_t hash = 0;
+            struct vec one = *v;
+            one.codes += i;
+            vec_hash(&one, 1, false, &hash);
+            uint32_t group = lane_find(g, l, hash, &key);
+            if (group == UINT32_MAX) return false;
+            *known = group + 1;
+        }
+        l->row_group[i] = *known - 1;
+    }
+    return true;
+}
+
+static bool find_groups(const struct group_node *g, struct group_lane *l, uint32_t count)
+{
+    if (g->key_count == 1 && l->results[0].shape == VEC_DICT && (l->results[0].dict_id != 0 || l->results[0].dict_count <= count)) return groups_by_code(g, l, count);
+    for (uint32_t k = 0; k < g->key_count; k++) vec_hash(&l->results[k], count, k > 0, l->row_hash);
+    for (uint32_t i = 0; i < count; i++) {
+        l->row_group[i] = find_row(g, l, i);
+        if (l->row_group[i] == UINT32_MAX) return false;
+    }
+    return true;
+}
+
+static enum rf_kind group_push(struct flow *flow, uint32_t lane, const struct batch *in, struct rf_err *err)
+{
+    struct group_flow *f = (struct group_flow *)flow;
+    const struct group_node *g = f->group;
+    struct group_lane *l = &f->lanes[lane];
+    RF_TRY(eval_run(l->eval, in, l->results, err));
+    if (g->key_count > 0 && !find_groups(g, l, in->row_count)) return rf_fail_memory(err, &l->arena);
+    const struct vec *args = l->results + g->key_count;
+    for (uint32_t a = 0; a < g->aggr_count; a++) {
+        const struct aggr_use *use = &g->aggrs[a];
+        RF_TRY(use->aggr->update(&l->calls[a], args, in->row_count, g->key_count > 0 ? l->row_group : NULL, l->states[a], err));
+        args += use->arg_count;
+    }
+    return RF_OK;
+}
+
+static enum rf_kind lane_init(struct group_flow *f, struct group_lane *l, struct rf_err *err)
+{
+    const struct group_node *g = f->group;
+    l->results = rf_arena_new(&l->arena, struct vec, g->expr_count);
+    l->calls = rf_arena_new(&l->arena, struct aggr_call, g->aggr_count);
+    l->states = rf_arena_new(&l->arena, uint8_t *, g->aggr_count);
+    l->row_hash = rf_arena_raw(&l->arena, uint64_t, BATCH_ROWS);
+    l->row_group = rf_arena_raw(&l->arena, uint32_t, BATCH_ROWS);
+    if (l->results == NULL || l->calls == NULL || l->states == NULL || l->row_hash == NULL || l->row_group == NULL) return rf_fail_memory(err, &l->arena);
+    for (uint32_t a = 0; a < g->aggr_count; a++) {
+        const struct aggr_use *use = &g->aggrs[a];
+        l->calls[a] = (struct aggr_call){.aggr = use->aggr, .arg_count = use->arg_count, .arg_types = use->arg_types, .consts = use->consts, .type = (enum type)use->types[0], .arena = &l->arena};
+        if (use->aggr->prepare != NULL) RF_TRY(use->aggr->prepare(&l->calls[a], err));
+    }
+    if (!lane_grow(g, l)) return rf_fail_memory(err, &l->arena);
+    if (g->key_count == 0) l->count = 1;
+    return eval_new(f->exec, &l->arena, g->exprs, g->expr_count, &g->node.inputs[0]->schema, &l->eval, err);
+}
+
+static enum rf_kind merge_lane(struct group_flow *f, struct group_lane *from, struct rf_err *err)
+{
+    const struct group_node *g = f->group;
+    struct group_lane *into = &f->lanes[0];
+    for (uint32_t i = 0; i < from->count; i++) {
+        uint32_t group = g->key_count == 0 ? 0 : lane_find(g, into, from->hashes[i], &from->keys[(size_t)i * g->key_count]);
+        if (group == UINT32_MAX) return rf_fail_memory(err, &into->arena);
+        for (uint32_t a = 0; a < g->aggr_count; a++) {
+            const struct aggr *aggr = g->aggrs[a].aggr;
+            RF_TRY(aggr->merge(&into->calls[a], into->states[a] + (size_t)group * aggr->state_bytes, from->states[a] + (size_t)i * aggr->state_bytes, err));
+        }
+    }
+    return RF_OK;
+}
+
+static enum rf_kind emit_batch(struct group_flow *f, uint32_t from, uint32_t count, struct rf_arena *arena, struct batch *batch, struct rf_err *err)
+{
+    const struct group_node *g = f->group;
+    struct group_lane *l = &f->lanes[0];
+    const struct schema *schema = &g->node.schema;
+    *batch = (struct batch){.row_count = count, .column_count = schema->count, .columns = rf_arena_new(arena, struct vec, schema->count), .arena = arena};
+    if (batch->columns == NULL) return rf_fail_memory(err, arena);
+    for (uint32_t c = 0; c < schema->count; c++)
+        if (!vec_flat(arena, (enum type)schema->columns[c].type, count, &batch->columns[c]) || vec_need_nulls(arena, &batch->columns[c], count) == NULL) return rf_fail_memory(err, arena);
+    for (uint32_t k = 0; k < g->key_count; k++)
+        for (uint32_t i = 0; i < count; i++) vec_set(&batch->columns[k], i, &l->keys[(size_t)(from + i) * g->key_count + k]);
+    uint32_t c = g->key_count;
+    for (uint32_t a = 0; a < g->aggr_count; a++) {
+        const struct aggr_use *use = &g->aggrs[a];
+        for (uint32_t part = 0; part < use->column_count; part++, c++)
+            for (uint32_t i = 0; i < count; i++) {
+                struct value v = value_null(use->types[part]);
+                l->calls[a].type = (enum type)use->types[part];
+                RF_TRY(use->aggr->emit(&l->calls[a], l->states[a] + (size_t)(from + i) * use->aggr->state_bytes, part, arena, &v, err));
+                vec_set(&batch->columns[c], i, &v);
+            }
+    }
+    return RF_OK;
+}
+
+static enum rf_kind group_emit(struct group_flow *f, struct flow *out, struct rf_err *err)
+{
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    rf_arena_init_shared(&arena, f->exec->budget);
+    for (uint32_t from = 0; from < f->lanes[0].count && !flow_done(out); from += BATCH_ROWS) {
+        struct batch batch;
+        rf_arena_reset(&arena);
+        RF_TRY(emit_batch(f, from, RF_MIN(f->lanes[0].count - from, (uint32_t)BATCH_ROWS), &arena, &batch, err));
+        RF_TRY(flow_push(f->exec, out, 0, &batch, err));
+    }
+    return RF_OK;
+}
+
+static enum rf_kind group_run(struct node *node, struct exec *exec, struct flow *out, struct rf_err *err)
+{
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    rf_arena_init_shared(&arena, exec->budget);
+    struct group_flow f = {.flow = {.push = group_push}, .exec = exec, .group = (struct group_node *)node};
+    uint32_t lanes = exec->lane_count;
+    f.lanes = rf_arena_new(&arena, struct group_lane, lanes);
+    if (f.lanes == NULL) return rf_fail_memory(err, &arena);
+    enum rf_kind kind = RF_OK;
+    for (uint32_t i = 0; i < lanes; i++) rf_arena_init_shared(&f.lanes[i].arena, exec->budget);
+    for (uint32_t i = 0; i < lanes && kind == RF_OK; i++) kind = lane_init(&f, &f.lanes[i], err);
+    if (kind == RF_OK) kind = node_run(node->inputs[0], exec, &f.flow, err);
+    for (uint32_t i = 1; i < lanes && kind == RF_OK; i++) kind = merge_lane(&f, &f.lanes[i], err);
+    if (kind == RF_OK) kind = group_emit(&f, out, err);
+    for (uint32_t i = 0; i < lanes; i++) {
+        eval_done(f.lanes[i].eval);
+        rf_arena_done(&f.lanes[i].arena);
+    }
+    return kind;
+}
+
+/* Keys decide the groups, so all stay; aggregates that nobody reads go. */
+static void group_prune(struct node *node, struct id_set *need)
+{
+    struct group_node *g = (struct group_node *)node;
+    struct schema *schema = &node->schema;
+    uint32_t kept = 0, column = g->key_count, out_column = g->key_count, from = g->key_count, to = g->key_count;
+    for (uint32_t a = 0; a < g->aggr_count; a++) {
+        struct aggr_use use = g->aggrs[a];
+        bool wanted = false;
+        for (uint32_t c = 0; c < use.column_count; c++) wanted = wanted || id_set_has(need, schema->columns[column + c].id);
+        if (wanted) {
+            memmove(&schema->columns[out_column], &schema->columns[column], use.column_count * sizeof *schema->columns);
+            memmove(&g->exprs[to], &g->exprs[from], use.arg_count * sizeof *g->exprs);
+            out_column += use.column_count;
+            to += use.arg_count;
+            g->aggrs[kept++] = use;
+        }
+        column += use.column_count;
+        from += use.arg_count;
+    }
+    g->aggr_count = kept;
+    g->expr_count = to;
+    schema->count = out_column;
+    for (uint32_t i = 0; i < g->expr_count; i++) id_set_add_expr(need, g->exprs[i]);
+    node_prune(node->inputs[0], need);
+}
+
+static void group_explain(const struct node *node, struct rf_buf *buf)
+{
+    const struct group_node *g = (const struct group_node *)node;
+    for (uint32_t a = 0; a < g->aggr_count; a++) rf_buf_printf(buf, "%s%s", a == 0 ? "" : ", ", g->aggrs[a].aggr->name);
+    for (uint32_t k = 0; k < g->key_count; k++) {
+        rf_buf_printf(buf, k == 0 ? " by " : ", ");
+        expr_explain(g->exprs[k], buf);
+    }
+}
+
+static const struct node_ops group_ops = {.name = "group", .run = group_run, .prune = group_prune, .explain = group_explain};
+
+enum rf_kind group_node_new(struct binder *b, struct expr **keys, const struct column *key_columns, uint32_t key_count, const struct aggr_list *aggrs, struct node *input, struct node **out)
+{
+    struct group_node *g = node_new(b, sizeof *g, &group_ops, input);
+    if (g == NULL) return BIND_NOMEM(b);
+    if (key_count > GROUP_KEYS_MAX) return RF_FAIL(b->err, RF_LIMIT, "TooManyKeys", "%u columns to group by, at most %d are possible", key_count, GROUP_KEYS_MAX);
+    uint32_t exprs = key_count;
+    for (uint32_t a = 0; a < aggrs->count; a++) exprs += aggrs->items[a].arg_count;
+    g->exprs = rf_arena_new(b->arena, struct expr *, exprs);
+    g->aggrs = rf_arena_new(b->arena, struct aggr_use, aggrs->count);
+    if (g->exprs == NULL || g->aggrs == NULL) return BIND_NOMEM(b);
+    struct schema_builder sb = {.b = b};
+    for (uint32_t k = 0; k < key_count; k++) {
+        g->exprs[g->expr_count++] = keys[k];
+        if (!schema_add_exact(&sb, key_columns[k].name, (enum type)key_columns[k].type, key_columns[k].id)) return BIND_NOMEM(b);
+    }
+    for (uint32_t a = 0; a < aggrs->count; a++) {
+        const struct aggr_use *use = &aggrs->items[a];
+        g->aggrs[a] = *use;
+        for (uint32_t i = 0; i < use->arg_count; i++) g->exprs[g->expr_count++] = use->args[i];
+        for (uint32_t c = 0; c < use->column_count; c++)
+            if (!schema_add_exact(&sb, use->names[c], (enum type)use->types[c], use->first_id + c)) return BIND_NOMEM(b);
+    }
+    g->key_count = key_count;
+    g->aggr_count = aggrs->count;
+    g->node.schema = sb.schema;
+    g->node.serialized = false;
+    *out = &g->node;
+    return RF_OK;
+}

@@ -1,0 +1,453 @@
+/* op_join.c - join and lookup: a hash join on equal keys. One side is kept in memory by key (build), the
+ * other streams past it (probe). Right-handed kinds are the left-handed ones with the sides changed. */
+#include "kql/bind_int.h"
+#include "kql/op.h"
+
+enum join_kind { JOIN_INNERUNIQUE, JOIN_INNER, JOIN_OUTER, JOIN_FULL, JOIN_SEMI, JOIN_ANTI };
+enum { PROBE, BUILD };
+
+struct join_node {
+    struct node node; /* inputs[PROBE], inputs[BUILD] */
+    enum join_kind kind;
+    struct expr **keys[2];
+    uint32_t key_count;
+};
+
+/* Rows of one side by their keys: chains through `next`, newest first. */
+struct key_table {
+    struct rf_arena arena;
+    struct rows *rows;   /* NULL when only keys matter */
+    struct value *keys;
+    uint64_t *hashes;
+    uint32_t *next, *slots; /* row + 1, 0 ends */
+    uint8_t *matched;
+    uint32_t count, cap, mask;
+};
+
+struct join_flow {
+    struct flow flow;
+    struct exec *exec;
+    const struct join_node *join;
+    struct key_table *table; /* being filled, or looked into */
+    struct key_table *seen;  /* innerunique: keys of probe rows that passed */
+    struct eval *eval;
+    struct vec *keys;
+    uint64_t *hash;
+    int *from_probe, *from_build; /* per output column: position on that side, or -1 */
+    bool filling;
+    uint32_t *pair_probe; /* output rows being collected for this batch */
+    uint64_t *pair_build;
+    uint32_t pair_count;
+};
+
+/* ---- the table ------------------------------------------------------------------------------------------- */
+
+static bool table_grow(struct key_table *t, uint32_t key_count)
+{
+    uint32_t cap = t->cap == 0 ? 1024 : t->cap * 2;
+    if (cap < t->cap) return false;
+    t->keys = rf_arena_grow(&t->arena, t->keys, (size_t)t->cap * key_count * sizeof *t->keys, (size_t)cap * key_count * sizeof *t->keys);
+    t->hashes = rf_arena_grow(&t->arena, t->hashes, (size_t)t->cap * 8, (size_t)cap * 8);
+    t->next = rf_arena_grow(&t->arena, t->next, (size_t)t->cap * 4, (size_t)cap * 4);
+    t->slots = rf_arena_new(&t->arena, uint32_t, (size_t)cap * 2);
+    if (t->keys == NULL || t->hashes == NULL || t->next == NULL || t->slots == NULL) return false;
+    t->cap = cap;
+    t->mask = cap * 2 - 1;
+    for (uint32_t i = 0; i < t->count; i++) {
+        uint32_t *slot = &t->slots[(uint32_t)t->hashes[i] & t->mask];
+        t->next[i] = *slot;
+        *slot = i + 1;
+    }
+    return true;
+}
+
+static bool keys_null(const struct join_flow *f, uint32_t row)
+{
+    for (uint32_t k = 0; k < f->join->key_count; k++)
+        if (vec_null(&f->keys[k], row)) return true;
+    return false;
+}
+
+static bool table_add(struct key_table *t, const struct join_flow *f, uint32_t row)
+{
+    uint32_t n = f->join->key_count;
+    if (t->count == t->cap && !table_grow(t, n)) return false;
+    for (uint32_t k = 0; k < n; k++) {
+        struct value v = vec_value(&f->keys[k], row);
+        if (!value_copy(&v, &t->arena, &t->keys[(size_t)t->count * n + k])) return false;
+    }
+    t->hashes[t->count] = f->hash[row];
+    uint32_t *slot = &t->slots[(uint32_t)f->hash[row] & t->mask];
+    bool null = keys_null(f, row); /* kept for full joins, never found */
+    t->next[t->count] = null ? 0 : *slot;
+    if (!null) *slot = t->count + 1;
+    t->count++;
+    return true;
+}
+
+/* The next entry from `at` on (a slot value) with the keys of `row`; 0 when there is none. */
+static uint32_t table_next(const struct key_table *t, const struct join_flow *f, uint32_t row, uint32_t at)
+{
+    uint32_t n = f->join->key_count;
+    for (; at != 0; at = t->next[at - 1]) {
+        if (t->hashes[at - 1] != f->hash[row]) continue;
+        uint32_t k = 0;
+        for (; k < n; k++) {
+            struct value v = vec_value(&f->keys[k], row);
+            if (!value_same(&t->keys[(size_t)(at - 1) * n + k], &v)) break;
+        }
+        if (k == n) return at;
+    }
+    return 0;
+}
+
+static uint32_t table_first(const struct key_table *t, const struct join_flow *f, uint32_t row)
+{
+    if (t->count == 0 || keys_null(f, row)) return 0;
+    return table_next(t, f, row, t->slots[(uint32_t)f->hash[row] & t->mask]);
+}
+
+/* ---- running ---------------------------------------------------------------------------------------------------- */
+
+static enum rf_kind emit_pairs(struct join_flow *f, const struct batch *probe, struct rf_err *err)
+{
+    if (f->pair_count == 0) return RF_OK;
+    uint32_t width = f->join->node.schema.count;
+    struct rf_arena arena; /* each output batch has its own: one input batch may give very many */
+    rf_arena_init_shared(&arena, f->exec->budget);
+    struct batch batch = {.row_count = f->pair_count, .column_count = width, .arena = &arena, .columns = rf_arena_new(&arena, struct vec, width)}, built = {0};
+    bool ok = batch.columns != NULL;
+    if (ok && f->table->rows != NULL) ok = rows_gather(f->table->rows, f->pair_build, f->pair_count, &arena, &built);
+    for (uint32_t c = 0; c < width && ok; c++) {
+        if (f->from_build[c] >= 0) batch.columns[c] = built.columns[f->from_build[c]];
+        else if (probe != NULL) ok = vec_select(&arena, &probe->columns[f->from_probe[c]], f->pair_probe, f->pair_count, &batch.columns[c]);
+        else {
+            struct value v = value_null((enum type)f->join->node.schema.columns[c].type);
+            ok = vec_const(&arena, &v, &batch.columns[c]);
+        }
+    }
+    enum rf_kind kind = ok ? flow_push(f->exec, f->flow.next, 0, &batch, err) : rf_fail_memory(err, &arena);
+    rf_arena_done(&arena);
+    f->pair_count = 0;
+    return kind;
+}
+
+static enum rf_kind add_pair(struct join_flow *f, const struct batch *probe, uint32_t row, uint64_t build, struct rf_err *err)
+{
+    f->pair_probe[f->pair_count] = row;
+    f->pair_build[f->pair_count++] = build;
+    return f->pair_count == BATCH_ROWS ? emit_pairs(f, probe, err) : RF_OK;
+}
+
+static enum rf_kind probe_row(struct join_flow *f, const struct batch *in, uint32_t row, struct rf_err *err)
+{
+    uint32_t at = table_first(f->table, f, row);
+    switch (f->join->kind) {
+    case JOIN_SEMI: return at != 0 ? add_pair(f, in, row, 0, err) : RF_OK;
+    case JOIN_ANTI: return at == 0 ? add_pair(f, in, row, 0, err) : RF_OK;
+    case JOIN_INNERUNIQUE:
+        if (at == 0 || table_first(f->seen, f, row) != 0) return RF_OK;
+        if (!table_add(f->seen, f, row)) return rf_fail_memory(err, &f->seen->arena);
+        break;
+    case JOIN_OUTER:
+    case JOIN_FULL:
+        if (at == 0) return add_pair(f, in, row, UINT64_MAX, err);
+        break;
+    case JOIN_INNER: break;
+    }
+    for (; at != 0; at = table_next(f->table, f, row, f->table->next[at - 1])) {
+        if (f->table->matched != NULL) f->table->matched[at - 1] = 1;
+        RF_TRY(add_pair(f, in, row, at - 1, err));
+        if (flow_done(&f->flow)) break;
+    }
+    return RF_OK;
+}
+
+static enum rf_kind join_push(struct flow *flow, uint32_t lane, const struct batch *in, struct rf_err *err)
+{
+    struct join_flow *f = (struct join_flow *)flow;
+    (void)lane;
+    RF_TRY(eval_run(f->eval, in, f->keys, err));
+    for (uint32_t k = 0; k < f->join->key_count; k++) vec_hash(&f->keys[k], in->row_count, k > 0, f->hash);
+    if (f->filling) {
+        for (uint32_t i = 0; i < in->row_count; i++)
+            if (!table_add(f->table, f, i)) return rf_fail_memory(err, &f->table->arena);
+        if (f->table->rows != NULL && !rows_append(f->table->rows, in)) return rf_fail_memory(err, &f->table->arena);
+        return RF_OK;
+    }
+    for (uint32_t i = 0; i < in->row_count && !flow_done(flow); i++) RF_TRY(probe_row(f, in, i, err));
+    return emit_pairs(f, in, err);
+}
+
+/* Newest-first chains would turn the order of equal keys round; one pass sets it right. */
+static void table_reverse(struct key_table *t)
+{
+    if (t->slots == NULL) return;
+    for (uint32_t s = 0; s <= t->mask; s++) {
+        uint32_t at = t->slots[s], reversed = 0;
+        while (at != 0) {
+            uint32_t next = t->next[at - 1];
+            t->next[at - 1] = reversed;
+            reversed = at;
+            at = next;
+        }
+        t->slots[s] = reversed;
+    }
+}
+
+static enum rf_kind fill_table(struct join_flow *f, struct key_table *t, struct rf_arena *arena, struct rf_err *err)
+{
+    const struct join_node *j = f->join;
+    struct node *input = j->node.inputs[BUILD];
+    bool keep = j->kind != JOIN_SEMI && j->kind != JOIN_ANTI;
+    uint8_t *types = rf_arena_new(arena, uint8_t, input->schema.count);
+    if (types == NULL) return rf_fail_memory(err, arena);
+    for (uint32_t i = 0; i < input->schema.count; i++) types[i] = input->schema.columns[i].type;
+    if (keep && (t->rows = rows_new(&t->arena, types, input->schema.count)) == NULL) return rf_fail_memory(err, &t->arena);
+    struct join_flow fill = *f;
+    fill.flow = (struct flow){.push = join_push};
+    fill.filling = true;
+    fill.table = t;
+    RF_TRY(eval_new(f->exec, arena, j->keys[BUILD], j->key_count, &input->schema, &fill.eval, err));
+    enum rf_kind kind = node_run(input, f->exec, &fill.flow, err);
+    eval_done(fill.eval);
+    RF_TRY(kind);
+    table_reverse(t);
+    if (j->kind != JOIN_FULL) return RF_OK;
+    t->matched = rf_arena_new(&t->arena, uint8_t, (size_t)t->count + 1);
+    return t->matched == NULL ? rf_fail_memory(err, &t->arena) : RF_OK;
+}
+
+static enum rf_kind emit_unmatched(struct join_flow *f, struct rf_err *err)
+{
+    if (f->table->matched == NULL) return RF_OK;
+    for (uint32_t i = 0; i < f->table->count && !flow_done(&f->flow); i++)
+        if (f->table->matched[i] == 0) RF_TRY(add_pair(f, NULL, 0, i, err));
+    return emit_pairs(f, NULL, err);
+}
+
+static enum rf_kind join_flow_init(struct join_flow *f, struct rf_arena *arena, struct rf_err *err)
+{
+    const struct join_node *j = f->join;
+    uint32_t width = j->node.schema.count;
+    f->keys = rf_arena_new(arena, struct vec, j->key_count);
+    f->hash = rf_arena_raw(arena, uint64_t, BATCH_ROWS);
+    f->pair_probe = rf_arena_raw(arena, uint32_t, BATCH_ROWS);
+    f->pair_build = rf_arena_raw(arena, uint64_t, BATCH_ROWS);
+    f->from_probe = rf_arena_new(arena, int, width);
+    f->from_build = rf_arena_new(arena, int, width);
+    if (f->keys == NULL || f->hash == NULL || f->pair_probe == NULL || f->pair_build == NULL || f->from_probe == NULL || f->from_build == NULL) return rf_fail_memory(err, arena);
+    for (uint32_t c = 0; c < width; c++) {
+        f->from_probe[c] = schema_find_id(&j->node.inputs[PROBE]->schema, j->node.schema.columns[c].id);
+        f->from_build[c] = schema_find_id(&j->node.inputs[BUILD]->schema, j->node.schema.columns[c].id);
+    }
+    return RF_OK;
+}
+
+static enum rf_kind join_run(struct node *node, struct exec *exec, struct flow *out, struct rf_err *err)
+{
+    struct join_node *j = (struct join_node *)node;
+    struct rf_arena arena;
+    struct key_table table = {0}, seen = {0};
+    rf_arena_init_shared(&arena, exec->budget);
+    rf_arena_init_shared(&table.arena, exec->budget);
+    rf_arena_init_shared(&seen.arena, exec->budget);
+    struct join_flow f = {.flow = {.push = join_push, .next = out}, .exec = exec, .join = j, .table = &table, .seen = &seen};
+    uint32_t lanes = exec->lane_count;
+    exec->lane_count = 1;
+    enum rf_kind kind = join_flow_init(&f, &arena, err);
+    if (kind == RF_OK) kind = fill_table(&f, &table, &arena, err);
+    if (kind == RF_OK) kind = eval_new(exec, &arena, j->keys[PROBE], j->key_count, &node->inputs[PROBE]->schema, &f.eval, err);
+    if (kind == RF_OK) kind = node_run(node->inputs[PROBE], exec, &f.flow, err);
+    if (kind == RF_OK) kind = emit_unmatched(&f, err);
+    exec->lane_count = lanes;
+    eval_done(f.eval);
+    rf_arena_done(&seen.arena);
+    rf_arena_done(&table.arena);
+    rf_arena_done(&arena);
+    return kind;
+}
+
+static void join_prune(struct node *node, struct id_set *need)
+{
+    struct join_node *j = (struct join_node *)node;
+    for (int side = 0; side < 2; side++)
+        for (uint32_t k = 0; k < j->key_count; k++) id_set_add_expr(need, j->keys[side][k]);
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < node->schema.count; i++)
+        if (id_set_has(need, node->schema.columns[i].id)) node->schema.columns[kept++] = node->schema.columns[i];
+    node->schema.count = kept;
+    node_prune(node->inputs[PROBE], need);
+    node_prune(node->inputs[BUILD], need);
+}
+
+static void join_explain(const struct node *node, struct rf_buf *buf)
+{
+    static const char *const kinds[] = {"innerunique", "inner", "outer", "fullouter", "semi", "anti"};
+    const struct join_node *j = (const struct join_node *)node;
+    rf_buf_printf(buf, "%s on", kinds[j->kind]);
+    for (uint32_t k = 0; k < j->key_count; k++) {
+        rf_buf_byte(buf, ' ');
+        expr_explain(j->keys[PROBE][k], buf);
+        rf_buf_printf(buf, " == ");
+        expr_explain(j->keys[BUILD][k], buf);
+    }
+}
+
+static const struct node_ops join_ops = {.name = "join", .run = join_run, .prune = join_prune, .explain = join_explain};
+
+/* ---- text to node -------------------------------------------------------------------------------------------------- */
+
+struct join_body {
+    struct ast *right;
+    struct ast **conditions;
+    uint32_t count;
+};
+
+static const char *const join_params[] = {"kind", "hint.*", "withsource", NULL};
+
+static enum rf_kind join_parse(struct parser *p, struct ast *node)
+{
+    struct join_body *body = rf_arena_new(p->arena, struct join_body, 1);
+    if (body == NULL) return PARSE_NOMEM(p);
+    node->body = body;
+    RF_TRY(parse_params(p, join_params, node));
+    RF_TRY(parse_table(p, &body->right));
+    RF_TRY(parse_params(p, join_params, node));
+    if (!parse_accept(p, "on") && !parse_accept(p, "where")) return parse_expected(p, "'on' and the columns to join by");
+    do {
+        struct ast *condition;
+        RF_TRY(parse_expr(p, &condition));
+        if (!ast_list_add(p, &body->conditions, &body->count, condition)) return PARSE_NOMEM(p);
+    } while (parse_accept(p, ","));
+    return RF_OK;
+}
+
+struct join_sides {
+    struct node *left, *right;
+    struct expr **left_keys, **right_keys;
+    uint32_t key_count, cap;
+    bool *right_is_key; /* by right column: lookup leaves it out */
+};
+
+/* The side that an expression belongs to: 1 left, 2 right, 3 both or neither. */
+static int side_of(const struct join_sides *s, const struct expr *e)
+{
+    if (e->kind == EXPR_COLUMN) return schema_find_id(&s->left->schema, e->column_id) >= 0 ? 1 : 2;
+    int side = 0;
+    for (uint32_t i = 0; i < e->arg_count; i++) side |= side_of(s, e->args[i]);
+    return side;
+}
+
+static enum rf_kind add_key(struct binder *b, struct join_sides *s, struct expr *left, struct expr *right, uint32_t pos)
+{
+    if (left->type != right->type) {
+        enum type common;
+        if (!type_common((enum type)left->type, (enum type)right->type, &common))
+            return bind_fail(b, pos, "BadJoinKeys", "a %s cannot equal a %s; convert one side before the join", type_name((enum type)left->type), type_name((enum type)right->type));
+        RF_TRY(bind_cast(b, left, common, &left));
+        RF_TRY(bind_cast(b, right, common, &right));
+    }
+    if (s->key_count == s->cap) {
+        uint32_t cap = s->cap + 8;
+        s->left_keys = rf_arena_grow(b->arena, s->left_keys, s->cap * sizeof *s->left_keys, cap * sizeof *s->left_keys);
+        s->right_keys = rf_arena_grow(b->arena, s->right_keys, s->cap * sizeof *s->right_keys, cap * sizeof *s->right_keys);
+        if (s->left_keys == NULL || s->right_keys == NULL) return BIND_NOMEM(b);
+        s->cap = cap;
+    }
+    s->left_keys[s->key_count] = left;
+    s->right_keys[s->key_count++] = right;
+    int at = right->kind == EXPR_COLUMN ? schema_find_id(&s->right->schema, right->column_id) : -1;
+    if (at >= 0) s->right_is_key[at] = true;
+    return RF_OK;
+}
+
+static enum rf_kind bind_condition(struct binder *b, struct join_sides *s, const struct ast *ast)
+{
+    if (ast->kind == AST_BINARY && rf_str_is(ast->text, "and")) {
+        RF_TRY(bind_condition(b, s, ast->kids[0]));
+        return bind_condition(b, s, ast->kids[1]);
+    }
+    struct expr *x, *y;
+    if (ast->kind == AST_NAME) {
+        RF_TRY(bind_scalar(b, ast, &s->left->schema, &x));
+        RF_TRY(bind_scalar(b, ast, &s->right->schema, &y));
+        return add_key(b, s, x, y, ast->pos);
+    }
+    if (ast->kind != AST_BINARY || !rf_str_is(ast->text, "=="))
+        return bind_fail(b, ast->pos, "BadJoinCondition", "a join's condition is a column of both sides, or $left.a == $right.b");
+    struct row_scope rows = b->rows;
+    b->rows.left = &s->left->schema;
+    b->rows.right = &s->right->schema;
+    enum rf_kind kind = bind_scalar(b, ast->kids[0], ast->kids[0]->kind == AST_NAME ? &s->left->schema : NULL, &x);
+    if (kind == RF_OK) kind = bind_scalar(b, ast->kids[1], ast->kids[1]->kind == AST_NAME ? &s->right->schema : NULL, &y);
+    b->rows = rows;
+    RF_TRY(kind);
+    int sx = side_of(s, x), sy = side_of(s, y);
+    if (sx == 1 && sy == 2) return add_key(b, s, x, y, ast->pos);
+    if (sx == 2 && sy == 1) return add_key(b, s, y, x, ast->pos);
+    return bind_fail(b, ast->pos, "BadJoinCondition", "one side of == must be of $left, the other of $right");
+}
+
+struct kind_name {
+    const char *name;
+    enum join_kind kind;
+    bool swap, left_columns, right_columns;
+};
+static const struct kind_name kinds[] = {
+    {"innerunique", JOIN_INNERUNIQUE, false, true, true}, {"inner", JOIN_INNER, false, true, true}, {"leftouter", JOIN_OUTER, false, true, true}, {"rightouter", JOIN_OUTER, true, true, true},
+    {"fullouter", JOIN_FULL, false, true, true}, {"leftsemi", JOIN_SEMI, false, true, false}, {"semi", JOIN_SEMI, false, true, false}, {"rightsemi", JOIN_SEMI, true, false, true},
+    {"leftanti", JOIN_ANTI, false, true, false}, {"anti", JOIN_ANTI, false, true, false}, {"leftantisemi", JOIN_ANTI, false, true, false}, {"rightanti", JOIN_ANTI, true, false, true}, {"rightantisemi", JOIN_ANTI, true, false, true},
+};
+
+static enum rf_kind find_kind(struct binder *b, const struct ast *node, const char *fallback, const struct kind_name **out)
+{
+    rf_str text = ast_param_text(node, "kind");
+    if (text.len == 0) text = rf_str_of(fallback);
+    for (size_t i = 0; i < RF_COUNT(kinds); i++)
+        if (rf_str_eq_nocase(text, rf_str_of(kinds[i].name))) {
+            *out = &kinds[i];
+            return RF_OK;
+        }
+    return bind_fail(b, ast_param(node, "kind")->pos, "BadJoinKind", "there is no join kind '%.*s'; kinds are innerunique, inner, leftouter, rightouter, fullouter, leftsemi, rightsemi, leftanti, rightanti", RF_FMT(text));
+}
+
+static enum rf_kind join_build(struct binder *b, const struct ast *node, struct node *input, const char *fallback, bool lookup, struct node **out)
+{
+    const struct join_body *body = node->body;
+    const struct kind_name *kind = NULL;
+    struct join_sides s = {.left = input};
+    RF_TRY(find_kind(b, node, fallback, &kind));
+    RF_TRY(bind_table(b, body->right, &s.right));
+    s.right_is_key = rf_arena_new(b->arena, bool, s.right->schema.count);
+    if (s.right_is_key == NULL) return BIND_NOMEM(b);
+    for (uint32_t i = 0; i < body->count; i++) RF_TRY(bind_condition(b, &s, body->conditions[i]));
+    struct join_node *j = node_new(b, sizeof *j, &join_ops, NULL);
+    struct schema_builder sb = {.b = b};
+    if (j == NULL) return BIND_NOMEM(b);
+    j->kind = kind->kind;
+    j->key_count = s.key_count;
+    j->node.inputs[kind->swap ? BUILD : PROBE] = s.left;
+    j->node.inputs[kind->swap ? PROBE : BUILD] = s.right;
+    j->node.input_count = 2;
+    j->keys[kind->swap ? BUILD : PROBE] = s.left_keys;
+    j->keys[kind->swap ? PROBE : BUILD] = s.right_keys;
+    for (uint32_t i = 0; kind->left_columns && i < s.left->schema.count; i++) {
+        const struct column *c = &s.left->schema.columns[i];
+        if (!schema_add(&sb, c->name, (enum type)c->type, c->id)) return BIND_NOMEM(b);
+    }
+    for (uint32_t i = 0; kind->right_columns && i < s.right->schema.count; i++) {
+        const struct column *c = &s.right->schema.columns[i];
+        if (lookup && s.right_is_key[i]) continue;
+        if (!schema_add(&sb, c->name, (enum type)c->type, c->id)) return BIND_NOMEM(b);
+    }
+    j->node.schema = sb.schema;
+    *out = &j->node;
+    return RF_OK;
+}
+
+static enum rf_kind join_bind(struct binder *b, const struct ast *node, struct node *input, struct node **out) { return join_build(b, node, input, "innerunique", false, out); }
+static enum rf_kind lookup_bind(struct binder *b, const struct ast *node, struct node *input, struct node **out) { return join_build(b, node, input, "leftouter", true, out); }
+
+const struct operator op_join = {.name = "join", .doc = "Brings together rows of two tables with equal keys.", .syntax = "L | join [kind=Kind] (R) on Column, ... | $left.A == $right.B, ...", .parse = join_parse, .bind = join_bind};
+const struct operator op_lookup = {.name = "lookup", .doc = "Adds a small table's columns by key; the key is not repeated.", .syntax = "L | lookup [kind=leftouter|inner] (R) on Column, ...", .parse = join_parse, .bind = lookup_bind};

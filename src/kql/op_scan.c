@@ -1,0 +1,106 @@
+/* op_scan.c - reading a table: asks the source for the columns that the plan needs, and tells it which
+ * predicates rows must meet further up. */
+#include "kql/bind_int.h"
+#include "kql/op.h"
+
+enum { SCAN_PREDICATES_MAX = 64 };
+
+struct scan_node {
+    struct node node;
+    struct source *source;
+    uint32_t *indexes;    /* of the node's columns in the source */
+    uint32_t *column_ids; /* of all of the source's columns */
+    struct expr *predicates[SCAN_PREDICATES_MAX];
+    uint32_t predicate_count;
+    uint64_t limit;
+};
+
+static enum rf_kind scan_run(struct node *node, struct exec *exec, struct flow *out, struct rf_err *err)
+{
+    struct scan_node *s = (struct scan_node *)node;
+    struct scan scan = {
+        .columns = s->indexes, .column_count = node->schema.count, .predicates = s->predicates, .predicate_count = s->predicate_count, .column_ids = s->column_ids, .limit = s->limit};
+    return s->source->ops->scan(s->source, &scan, exec, out, err);
+}
+
+static void scan_prune(struct node *node, struct id_set *need)
+{
+    struct scan_node *s = (struct scan_node *)node;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < node->schema.count; i++) {
+        if (!id_set_has(need, node->schema.columns[i].id)) continue;
+        node->schema.columns[kept] = node->schema.columns[i];
+        s->indexes[kept++] = s->indexes[i];
+    }
+    node->schema.count = kept;
+}
+
+static void scan_explain(const struct node *node, struct rf_buf *buf)
+{
+    const struct scan_node *s = (const struct scan_node *)node;
+    rf_buf_str(buf, s->source->name);
+    for (uint32_t i = 0; i < s->predicate_count; i++) {
+        rf_buf_printf(buf, i == 0 ? " where " : " and ");
+        expr_explain(s->predicates[i], buf);
+    }
+    if (s->limit != UINT64_MAX) rf_buf_printf(buf, " limit %llu", (unsigned long long)s->limit);
+}
+
+static const struct node_ops scan_ops = {.name = "scan", .run = scan_run, .prune = scan_prune, .explain = scan_explain};
+
+enum rf_kind bind_scan(struct binder *b, struct source *source, struct node **out)
+{
+    uint32_t n = source->column_count;
+    struct scan_node *s = node_new(b, sizeof *s, &scan_ops, NULL);
+    if (s == NULL) return BIND_NOMEM(b);
+    s->source = source;
+    s->limit = UINT64_MAX;
+    s->indexes = rf_arena_new(b->arena, uint32_t, n);
+    s->column_ids = rf_arena_new(b->arena, uint32_t, n);
+    s->node.schema = (struct schema){.columns = rf_arena_new(b->arena, struct column, n), .count = n};
+    if (s->indexes == NULL || s->column_ids == NULL || s->node.schema.columns == NULL) return BIND_NOMEM(b);
+    for (uint32_t i = 0; i < n; i++) {
+        s->indexes[i] = i;
+        s->column_ids[i] = bind_new_id(b);
+        s->node.schema.columns[i] = (struct column){.name = source->columns[i].name, .type = source->columns[i].type, .id = s->column_ids[i]};
+    }
+    *out = &s->node;
+    return RF_OK;
+}
+
+/* Goes down through nodes that neither add nor reorder rows: column ids are unique in the query, so a predicate
+ * means the same below them. */
+static struct scan_node *scan_below(struct node *node)
+{
+    for (;;) {
+        if (node->ops == &scan_ops) return (struct scan_node *)node;
+        if (strcmp(node->ops->name, "where") != 0 && strcmp(node->ops->name, "project") != 0) return NULL;
+        node = node->inputs[0];
+    }
+}
+
+static bool reads_only(const struct scan_node *s, const struct expr *e)
+{
+    if (e->kind == EXPR_COLUMN) {
+        for (uint32_t i = 0; i < s->source->column_count; i++)
+            if (s->column_ids[i] == e->column_id) return true;
+        return false;
+    }
+    for (uint32_t i = 0; i < e->arg_count; i++)
+        if (!reads_only(s, e->args[i])) return false;
+    return true;
+}
+
+void scan_offer_predicate(struct binder *b, struct node *node, struct expr *predicate)
+{
+    (void)b;
+    struct scan_node *s = scan_below(node);
+    if (s == NULL || s->predicate_count == SCAN_PREDICATES_MAX || !reads_only(s, predicate)) return;
+    s->predicates[s->predicate_count++] = predicate;
+}
+
+void scan_offer_limit(struct node *node, uint64_t limit)
+{
+    while (strcmp(node->ops->name, "project") == 0) node = node->inputs[0];
+    if (node->ops == &scan_ops) ((struct scan_node *)node)->limit = limit;
+}

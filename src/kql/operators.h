@@ -1,0 +1,40 @@
+/* operators.h - every tabular operator: add a line here and a file op_<name>.c. */
+#ifndef RF_OPERATORS_H
+#define RF_OPERATORS_H
+
+#include "kql/parse.h"
+
+#define OPERATORS(X)                                                                               \
+    X(op_where)                                                                                    \
+    X(op_filter)                                                                                   \
+    X(op_extend)                                                                                   \
+    X(op_project)                                                                                  \
+    X(op_project_away)                                                                             \
+    X(op_project_keep)                                                                             \
+    X(op_project_reorder)                                                                          \
+    X(op_project_rename)                                                                           \
+    X(op_print)                                                                                    \
+    X(op_take)                                                                                     \
+    X(op_limit)                                                                                    \
+    X(op_range)                                                                                    \
+    X(op_sort)                                                                                     \
+    X(op_order)                                                                                    \
+    X(op_top)                                                                                      \
+    X(op_summarize)                                                                                \
+    X(op_distinct)                                                                                 \
+    X(op_count)                                                                                    \
+    X(op_join)                                                                                     \
+    X(op_lookup)                                                                                   \
+    X(op_union)                                                                                    \
+    X(op_as)                                                                                     \
+    X(op_serialize)                                                                              \
+    X(op_render)                                                                                 \
+    X(op_invoke)                                                                                 \
+    X(op_getschema)                                                                              \
+    X(op_consume)
+
+#define OPERATOR_DECLARE(name) extern const struct operator name;
+OPERATORS(OPERATOR_DECLARE)
+#undef OPERATOR_DECLARE
+
+#endif

@@ -1,0 +1,100 @@
+/* plan.h - the typed plan: schemas, scalar expressions, and nodes (one per tabular operator). Made by the
+ * binder, changed by the optimiser, run by exec. Immutable while it runs, so that workers share it. */
+#ifndef RF_PLAN_H
+#define RF_PLAN_H
+
+#include "kql/func.h"
+#include "kql/aggr.h"
+
+/* A column of a node's output. `id` is unique in the query, so that expressions keep their meaning when
+ * columns are dropped or moved; only exec turns ids into positions in a batch. */
+struct column {
+    rf_str name;
+    uint32_t id;
+    uint8_t type;
+};
+struct schema {
+    struct column *columns;
+    uint32_t count;
+};
+
+enum expr_kind {
+    EXPR_CONST,    /* value */
+    EXPR_COLUMN,   /* column_id */
+    EXPR_CALL,     /* func, kernel, args, type, tuple_* */
+    EXPR_SUBQUERY, /* a table made a constant, run once before its first use: the first cell of its first row
+                      (toscalar), or its first column as a dynamic array (as_array: in (T), has_any (T)) */
+};
+
+struct expr {
+    enum expr_kind kind;
+    uint8_t type;
+    uint32_t pos; /* in the query text */
+    struct value value;
+    uint32_t column_id;
+    const struct func *func;
+    func_kernel *kernel;
+    struct expr **args;
+    uint32_t arg_count;
+    uint32_t tuple_count;
+    const rf_str *tuple_names;
+    const uint8_t *tuple_types;
+    struct node *subquery;
+    struct subquery_result *result; /* EXPR_SUBQUERY: kept here once it ran; see eval.c */
+    bool as_array;
+};
+
+struct exec;
+struct flow;
+struct id_set;
+
+struct node_ops {
+    const char *name; /* as --explain prints it */
+    /* Runs the node: pushes all its rows into `out` (see exec.h). */
+    enum rf_kind (*run)(struct node *node, struct exec *exec, struct flow *out, struct rf_err *err);
+    /* Optional: drops output columns that are not in `need`, and passes on what the inputs must give
+     * through node_prune. Without it every column of every input is needed. */
+    void (*prune)(struct node *node, struct id_set *need);
+    /* Optional: appends details after the name for --explain. */
+    void (*explain)(const struct node *node, struct rf_buf *buf);
+};
+
+/* Embedded as the first member of an operator's own struct. */
+struct node {
+    const struct node_ops *ops;
+    struct schema schema;
+    struct node *inputs[2];
+    uint32_t input_count;
+    bool serialized; /* row order is meaningful (after sort, top, serialize) */
+    bool pruned;     /* guards nodes that several parents share */
+};
+
+/* A set of column ids. */
+struct id_set {
+    uint64_t *words;
+    uint32_t word_count;
+};
+static inline bool id_set_has(const struct id_set *set, uint32_t id)
+{
+    return id / 64 < set->word_count && (set->words[id / 64] >> (id % 64) & 1) != 0;
+}
+static inline void id_set_add(struct id_set *set, uint32_t id) { set->words[id / 64] |= UINT64_C(1) << (id % 64); }
+/* Adds every column id that `expr` reads. */
+void id_set_add_expr(struct id_set *set, const struct expr *expr);
+
+void node_prune(struct node *node, struct id_set *need);
+/* prune for a node without a hook of its own: every column of the inputs is needed. */
+void node_prune_all(struct node *node, struct id_set *need);
+/* Prints the plan tree. */
+void node_explain(const struct node *node, uint32_t depth, struct rf_buf *buf);
+void expr_explain(const struct expr *expr, struct rf_buf *buf);
+
+static inline int schema_find_id(const struct schema *schema, uint32_t id)
+{
+    for (uint32_t i = 0; i < schema->count; i++)
+        if (schema->columns[i].id == id) return (int)i;
+    return -1;
+}
+int schema_find(const struct schema *schema, rf_str name); /* index or -1 */
+
+#endif
