@@ -1,0 +1,37 @@
+/* cli.h - the commands of `ringfort`, and what they share: exit codes and how errors look. */
+#ifndef RF_CLI_H
+#define RF_CLI_H
+
+#include <stdio.h>
+
+#include "base/rf.h"
+
+enum cli_exit {
+    CLI_OK = 0,
+    CLI_FAILED = 1,   /* the query or rule failed, or a problem was found */
+    CLI_WRONG_USE = 2 /* the command line cannot be understood */
+};
+
+/* One command; a new one is a file with its `run` and a line in the table of main.c. */
+struct cli_command {
+    const char *name;
+    const char *doc; /* one line */
+    /* argv[0] is the command's name. Gives an enum cli_exit. */
+    int (*run)(int argc, char **argv);
+};
+int cli_query(int argc, char **argv);
+int cli_lint(int argc, char **argv);
+int cli_functions(int argc, char **argv);
+
+/* Prints "ringfort: ..." on standard error. */
+void cli_say(const char *fmt, ...) RF_PRINTF(1, 2);
+/* Prints the error, with its place and the line of `text` quoted when it has one. `origin` (may be NULL) names the file
+ * that the text is from. Gives CLI_FAILED. */
+int cli_say_error(const struct rf_err *err, rf_str text, const char *origin);
+
+/* Whether a stream is a terminal that shows colours (NO_COLOR and TERM=dumb are heeded), and its width in columns. */
+bool cli_is_terminal(FILE *stream);
+bool cli_has_colour(FILE *stream);
+uint32_t cli_width(FILE *stream);
+
+#endif

@@ -1,0 +1,346 @@
+#include "cli/cli_catalog.h"
+
+#include <stdlib.h>
+
+#include "base/fs.h"
+#include "base/json.h"
+#include "cli/cli.h"
+#include "kql/ast.h"
+#include "kql/source_file.h"
+#include "store/reader_stream.h"
+#include "value/dyn.h"
+
+enum { SCHEMA_BYTES_MAX = 16 << 20 };
+
+struct cli_catalog cli_catalog_in(struct rf_arena *arena) { return (struct cli_catalog){.arena = arena}; }
+
+/* Makes room for one more item of a list that doubles. */
+static bool room_for(struct rf_arena *arena, void *list, uint32_t count, uint32_t *cap, size_t bytes_each)
+{
+    if (count < *cap) return true;
+    void *old;
+    memcpy(&old, list, sizeof old);
+    uint32_t grown = RF_MAX(*cap * 2, 32u);
+    void *items = rf_arena_array_raw(arena, grown, bytes_each);
+    if (items == NULL) return false;
+    if (count > 0) memcpy(items, old, count * bytes_each);
+    memcpy(list, &items, sizeof items);
+    *cap = grown;
+    return true;
+}
+
+static bool known(const struct cli_catalog *catalog, rf_str name)
+{
+    for (uint32_t i = 0; i < catalog->catalog.source_count; i++)
+        if (rf_str_eq(catalog->catalog.sources[i]->name, name)) return true;
+    return false;
+}
+
+bool cli_catalog_add_source(struct cli_catalog *catalog, struct source *source)
+{
+    struct catalog *c = &catalog->catalog;
+    if (source == NULL) return false;
+    if (!room_for(catalog->arena, &c->sources, c->source_count, &catalog->source_cap, sizeof(struct source *))) return false;
+    c->sources[c->source_count++] = source;
+    return true;
+}
+
+/* ---- schema files -------------------------------------------------------------------------------------------- */
+
+static enum rf_kind read_json(struct cli_catalog *catalog, const char *path, rf_str *out, struct rf_err *err)
+{
+    rf_str text;
+    RF_TRY(rf_fs_read_all(rf_fs_real(), path, SCHEMA_BYTES_MAX, catalog->arena, &text, err));
+    struct rf_buf buf = rf_buf_in(catalog->arena);
+    struct rf_err why;
+    enum rf_kind kind = dyn_parse_json(text, &buf, &why);
+    if (kind != RF_OK) return RF_FAIL(err, kind, why.code, "%s: %s", path, why.text);
+    *out = dyn_done(&buf);
+    return RF_OK;
+}
+
+/* Reads [{"name":..,"type":..}, ...]. */
+static enum rf_kind read_columns(struct cli_catalog *catalog, rf_str array, const char *path, struct ast_column **out,
+                                 uint32_t *count, struct rf_err *err)
+{
+    uint32_t n = dyn_count(array);
+    struct ast_column *columns = rf_arena_new(catalog->arena, struct ast_column, n);
+    if (columns == NULL) return rf_fail_memory(err, catalog->arena);
+    for (uint32_t i = 0; i < n; i++) {
+        rf_str item = dyn_item(array, i), type_text = dyn_string(dyn_get(item, RF_S("type")));
+        enum type type;
+        columns[i].name = dyn_string(dyn_get(item, RF_S("name")));
+        if (columns[i].name.len == 0)
+            return RF_FAIL(err, RF_INVALID, "BadSchema", "%s: column %u has no name", path, i + 1);
+        if (!type_parse(type_text, &type))
+            return RF_FAIL(err, RF_INVALID, "BadSchema", "%s: column '%.*s' has the unknown type '%.*s'", path,
+                           RF_FMT(columns[i].name), RF_FMT(type_text));
+        columns[i].type = (uint8_t)type;
+    }
+    *out = columns;
+    *count = n;
+    return RF_OK;
+}
+
+static enum rf_kind add_schema(struct cli_catalog *catalog, struct cli_schema schema, struct rf_err *err)
+{
+    if (!room_for(catalog->arena, &catalog->schemas, catalog->schema_count, &catalog->schema_cap, sizeof schema))
+        return rf_fail_memory(err, catalog->arena);
+    catalog->schemas[catalog->schema_count++] = schema;
+    return RF_OK;
+}
+
+/* The names of Resource Graph tables are written in any case; the usual spellings besides the official one are all small
+ * and with a small first letter. */
+static enum rf_kind add_other_cases(struct cli_catalog *catalog, struct cli_schema schema, struct rf_err *err)
+{
+    rf_str official = schema.name;
+    for (int all = 0; all < 2; all++) {
+        uint8_t *name = rf_arena_alloc(catalog->arena, official.len);
+        if (name == NULL) return rf_fail_memory(err, catalog->arena);
+        for (size_t i = 0; i < official.len; i++)
+            name[i] = all == 1 || i == 0 ? rf_lower(official.ptr[i]) : official.ptr[i];
+        schema.name = rf_str_make(name, official.len);
+        if (rf_str_eq(schema.name, official)) continue;
+        if (all == 1 && rf_str_eq(schema.name, catalog->schemas[catalog->schema_count - 1].name)) continue;
+        RF_TRY(add_schema(catalog, schema, err));
+    }
+    return RF_OK;
+}
+
+static bool looks_like_schema(rf_str json)
+{
+    rf_str columns = dyn_get(json, RF_S("columns"));
+    rf_str first = dyn_item(columns, 0);
+    return dyn_tag(dyn_get(json, RF_S("name"))) == DYN_STRING && dyn_tag(columns) == DYN_ARRAY &&
+           (dyn_count(columns) == 0 || dyn_tag(dyn_get(first, RF_S("type"))) == DYN_STRING);
+}
+
+static enum rf_kind read_schema(struct cli_catalog *catalog, const char *path, rf_str json, struct cli_schema *schema,
+                                struct rf_err *err)
+{
+    schema->name = dyn_string(dyn_get(json, RF_S("name")));
+    return read_columns(catalog, dyn_get(json, RF_S("columns")), path, &schema->columns, &schema->column_count, err);
+}
+
+/* ---- saved functions -------------------------------------------------------------------------------------------- */
+
+static void put_name(struct rf_buf *buf, rf_str name)
+{
+    bool plain = name.len > 0 && !rf_is_digit(name.ptr[0]);
+    for (size_t i = 0; i < name.len; i++) plain &= rf_is_alnum(name.ptr[i]) || name.ptr[i] == '_';
+    if (plain) {
+        rf_buf_str(buf, name);
+        return;
+    }
+    rf_buf_byte(buf, '[');
+    json_put_string(buf, name);
+    rf_buf_byte(buf, ']');
+}
+
+static void put_columns(struct rf_buf *buf, rf_str columns)
+{
+    for (uint32_t i = 0; i < dyn_count(columns); i++) {
+        rf_str item = dyn_item(columns, i), type = dyn_string(dyn_get(item, RF_S("type")));
+        if (i > 0) rf_buf_str(buf, RF_S(", "));
+        put_name(buf, dyn_string(dyn_get(item, RF_S("name"))));
+        rf_buf_byte(buf, ':');
+        rf_buf_str(buf, type);
+    }
+}
+
+/* A function of which only the result is known: no rows, but the right columns. One that also returns columns of
+ * its own (a watchlist's) gets them from a bag, so that the language knows that there may be more. */
+static void put_result_body(struct rf_buf *buf, rf_str function)
+{
+    rf_str columns = dyn_get(function, RF_S("columns"));
+    bool open = dyn_tag(dyn_get(function, RF_S("open"))) == DYN_TRUE;
+    rf_buf_str(buf, RF_S("datatable("));
+    put_columns(buf, columns);
+    if (open) rf_buf_str(buf, dyn_count(columns) > 0 ? RF_S(", further_columns_:dynamic") : RF_S("further_columns_:dynamic"));
+    rf_buf_str(buf, RF_S(")[]"));
+    if (open) rf_buf_str(buf, RF_S(" | evaluate bag_unpack(further_columns_)"));
+}
+
+/* A function that adds columns to the table it is invoked on. */
+static void put_adding_body(struct rf_buf *buf, rf_str function, rf_str parameters)
+{
+    rf_str adds = dyn_get(function, RF_S("adds"));
+    size_t colon = rf_str_find(parameters, RF_S(":"), 0);
+    rf_buf_str(buf, rf_slice(parameters, 0, RF_MIN(colon, parameters.len)));
+    for (uint32_t i = 0; i < dyn_count(adds); i++) {
+        rf_str item = dyn_item(adds, i), type = dyn_string(dyn_get(item, RF_S("type")));
+        rf_buf_str(buf, i == 0 ? RF_S(" | extend ") : RF_S(", "));
+        put_name(buf, dyn_string(dyn_get(item, RF_S("name"))));
+        if (rf_str_is(type, "string")) rf_buf_str(buf, RF_S(" = \"\""));
+        else rf_buf_printf(buf, " = %.*s(null)", RF_FMT(type));
+    }
+}
+
+static enum rf_kind add_functions(struct cli_catalog *catalog, rf_str list, struct rf_err *err)
+{
+    struct catalog *c = &catalog->catalog;
+    for (uint32_t i = 0; i < dyn_count(list); i++) {
+        rf_str function = dyn_item(list, i), parameters = dyn_string(dyn_get(function, RF_S("parameters")));
+        rf_str body = dyn_string(dyn_get(function, RF_S("body")));
+        struct rf_buf buf = rf_buf_in(catalog->arena);
+        rf_buf_printf(&buf, "(%.*s) {\n", RF_FMT(parameters));
+        if (body.len > 0) rf_buf_str(&buf, body);
+        else if (dyn_count(dyn_get(function, RF_S("adds"))) > 0) put_adding_body(&buf, function, parameters);
+        else put_result_body(&buf, function);
+        rf_buf_str(&buf, RF_S("\n}")); /* on a line of its own: the body may end in a comment */
+        if (buf.failed || !room_for(catalog->arena, &c->functions, c->function_count, &catalog->function_cap,
+                                    sizeof(struct stored_function)))
+            return rf_fail_memory(err, catalog->arena);
+        c->functions[c->function_count++] =
+            (struct stored_function){.name = dyn_string(dyn_get(function, RF_S("name"))), .text = rf_buf_view(&buf)};
+    }
+    return RF_OK;
+}
+
+enum rf_kind cli_catalog_add_schemas(struct cli_catalog *catalog, const char *folder, struct rf_err *err)
+{
+    rf_str *names;
+    size_t count;
+    RF_TRY(rf_fs_list(rf_fs_real(), folder, catalog->arena, &names, &count, err));
+    for (size_t i = 0; i < count; i++) {
+        if (!rf_str_ends(names[i], RF_S(".json"))) continue;
+        rf_str path = rf_arena_printf(catalog->arena, "%s/%.*s", folder, RF_FMT(names[i])), json;
+        if (path.ptr == NULL) return rf_fail_memory(err, catalog->arena);
+        RF_TRY(read_json(catalog, (const char *)path.ptr, &json, err));
+        if (rf_str_is(names[i], "functions.json")) {
+            RF_TRY(add_functions(catalog, json, err));
+            continue;
+        }
+        if (!looks_like_schema(json)) continue;
+        struct cli_schema schema;
+        RF_TRY(read_schema(catalog, (const char *)path.ptr, json, &schema, err));
+        RF_TRY(add_schema(catalog, schema, err));
+        if (dyn_tag(dyn_get(json, RF_S("case_insensitive"))) == DYN_TRUE) RF_TRY(add_other_cases(catalog, schema, err));
+    }
+    return RF_OK;
+}
+
+/* ---- files ------------------------------------------------------------------------------------------------------ */
+
+static struct cli_schema *find_schema(struct cli_catalog *catalog, rf_str name)
+{
+    for (uint32_t i = 0; i < catalog->schema_count; i++)
+        if (rf_str_eq(catalog->schemas[i].name, name)) return &catalog->schemas[i];
+    return NULL;
+}
+
+/* A schema file beside the data: in the file's folder, named as the table. */
+static enum rf_kind schema_beside(struct cli_catalog *catalog, const char *path, rf_str name, struct cli_schema *schema,
+                                  bool *found, struct rf_err *err)
+{
+    *found = false;
+    const char *slash = strrchr(path, '/');
+    rf_str folder = slash == NULL ? (rf_str){NULL, 0} : rf_str_make(path, (size_t)(slash - path) + 1);
+    rf_str beside = rf_arena_printf(catalog->arena, "%.*s%.*s.json", RF_FMT(folder), RF_FMT(name)), json;
+    if (beside.ptr == NULL) return rf_fail_memory(err, catalog->arena);
+    const char *schema_path = (const char *)beside.ptr;
+    struct rf_fs_stat stat;
+    if (strcmp(schema_path, path) == 0 || rf_fs_stat(rf_fs_real(), schema_path, &stat, NULL) != RF_OK) return RF_OK;
+    if (!stat.is_file || stat.bytes > SCHEMA_BYTES_MAX) return RF_OK;
+    if (read_json(catalog, schema_path, &json, NULL) != RF_OK || !looks_like_schema(json)) return RF_OK;
+    *found = true;
+    return read_schema(catalog, schema_path, json, schema, err);
+}
+
+static enum rf_kind add_file(struct cli_catalog *catalog, const char *path, rf_str name, struct rf_err *err)
+{
+    struct source_file_options options = {.name = name, .path = path};
+    struct cli_schema beside, *schema = NULL;
+    bool found = false;
+    if (strcmp(path, "-") != 0) RF_TRY(schema_beside(catalog, path, name, &beside, &found, err));
+    schema = found ? &beside : find_schema(catalog, name);
+    if (schema != NULL) {
+        options.columns = schema->columns;
+        options.column_count = schema->column_count;
+    }
+    struct source *source = source_file_new(&options, catalog->arena);
+    return cli_catalog_add_source(catalog, source) ? RF_OK : rf_fail_memory(err, catalog->arena);
+}
+
+enum rf_kind cli_catalog_add_file(struct cli_catalog *catalog, const char *spec, struct rf_err *err)
+{
+    struct rf_fs *fs = rf_fs_real();
+    const char *path = spec, *equals = strrchr(spec, '=');
+    rf_str name = {NULL, 0};
+    if (equals != NULL && !rf_fs_exists(fs, spec)) {
+        path = rf_arena_cstr(catalog->arena, rf_str_make(spec, (size_t)(equals - spec)));
+        name = rf_str_of(equals + 1);
+    } else {
+        name = strcmp(path, "-") == 0 ? RF_S("stdin") : reader_table_name(rf_str_of(path), catalog->arena);
+    }
+    if (path == NULL || name.ptr == NULL) return rf_fail_memory(err, catalog->arena);
+    if (name.len == 0) return RF_FAIL(err, RF_INVALID, "BadTableName", "--file %s gives the table no name", spec);
+    if (strcmp(path, "-") != 0) {
+        struct rf_fs_stat stat;
+        RF_TRY(rf_fs_stat(fs, path, &stat, err));
+        if (stat.is_dir)
+            return RF_FAIL(err, RF_INVALID, "NotAFile", "%s is a folder; --tables %s makes every file in it a table", path, path);
+    }
+    if (known(catalog, name))
+        return RF_FAIL(err, RF_CONFLICT, "TableExists", "two files make a table called %.*s; write --file %s=OTHERNAME",
+                       RF_FMT(name), path);
+    return add_file(catalog, path, name, err);
+}
+
+/* Whether a .json file of a folder of tables is rather the schema of one. */
+static bool is_schema_file(struct cli_catalog *catalog, const char *path)
+{
+    struct rf_fs_stat stat;
+    rf_str json;
+    return rf_fs_stat(rf_fs_real(), path, &stat, NULL) == RF_OK && stat.bytes <= SCHEMA_BYTES_MAX &&
+           read_json(catalog, path, &json, NULL) == RF_OK && looks_like_schema(json);
+}
+
+enum rf_kind cli_catalog_add_folder(struct cli_catalog *catalog, const char *folder, struct rf_err *err)
+{
+    rf_str *names;
+    size_t count;
+    RF_TRY(rf_fs_list(rf_fs_real(), folder, catalog->arena, &names, &count, err));
+    for (size_t i = 0; i < count; i++) {
+        if (names[i].ptr[0] == '.' || !reader_is_table_name(names[i])) continue;
+        rf_str path = rf_arena_printf(catalog->arena, "%s/%.*s", folder, RF_FMT(names[i]));
+        rf_str name = reader_table_name(names[i], catalog->arena);
+        if (path.ptr == NULL || name.ptr == NULL) return rf_fail_memory(err, catalog->arena);
+        const char *file = (const char *)path.ptr;
+        if (rf_str_ends(names[i], RF_S(".json")) && is_schema_file(catalog, file)) continue;
+        if (known(catalog, name)) {
+            cli_say("%s is left out: the table %.*s is there already", file, RF_FMT(name));
+            continue;
+        }
+        RF_TRY(add_file(catalog, file, name, err));
+    }
+    return RF_OK;
+}
+
+enum rf_kind cli_catalog_finish(struct cli_catalog *catalog, struct rf_err *err)
+{
+    uint32_t with_data = catalog->catalog.source_count;
+    for (uint32_t i = 0; i < catalog->schema_count; i++) {
+        struct cli_schema *schema = &catalog->schemas[i];
+        bool taken = false;
+        for (uint32_t s = 0; s < with_data && !taken; s++)
+            taken = rf_str_eq(catalog->catalog.sources[s]->name, schema->name);
+        if (taken) continue;
+        struct source *source = source_empty_new(schema->name, schema->columns, schema->column_count, catalog->arena);
+        if (!cli_catalog_add_source(catalog, source)) return rf_fail_memory(err, catalog->arena);
+    }
+    return RF_OK;
+}
+
+void cli_catalog_say_rejects(const struct cli_catalog *catalog)
+{
+    for (uint32_t i = 0; i < catalog->catalog.source_count; i++) {
+        const struct source *source = catalog->catalog.sources[i];
+        if (!source_is_file(source)) continue;
+        struct source_file_rejects rejects = source_file_rejects(source);
+        if (rejects.count == 0) continue;
+        cli_say("%s: %llu row%s left out; the first in line %llu: %s", rejects.path, (unsigned long long)rejects.count,
+                rejects.count == 1 ? " was" : "s were", (unsigned long long)rejects.line, rejects.reason);
+    }
+}

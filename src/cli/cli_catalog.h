@@ -1,0 +1,37 @@
+/* cli_catalog.h - the tables and functions that a command works on, as its options name them: files, folders of
+ * files, folders of schemas. */
+#ifndef RF_CLI_CATALOG_H
+#define RF_CLI_CATALOG_H
+
+#include "kql/exec.h"
+
+struct cli_schema { /* of a schema file: {"name", "columns":[{"name","type"}..]} */
+    rf_str name;
+    struct ast_column *columns;
+    uint32_t column_count;
+};
+
+struct cli_catalog {
+    struct rf_arena *arena; /* lives as long as the catalog's use */
+    struct catalog catalog; /* valid after cli_catalog_finish */
+    uint32_t source_cap, function_cap;
+    struct cli_schema *schemas;
+    uint32_t schema_count, schema_cap;
+};
+
+struct cli_catalog cli_catalog_in(struct rf_arena *arena);
+/* Every NAME.json of the folder; functions.json holds saved functions. Call before the tables are added, so that they
+ * take their types from here. */
+RF_MUST_USE enum rf_kind cli_catalog_add_schemas(struct cli_catalog *catalog, const char *folder, struct rf_err *err);
+/* "FILE" or "FILE=NAME"; "-" is standard input. A schema file NAME.json beside the file gives its types. */
+RF_MUST_USE enum rf_kind cli_catalog_add_file(struct cli_catalog *catalog, const char *spec, struct rf_err *err);
+/* Every file of the folder that may be a table. */
+RF_MUST_USE enum rf_kind cli_catalog_add_folder(struct cli_catalog *catalog, const char *folder, struct rf_err *err);
+/* A table from elsewhere. False on lack of memory. */
+bool cli_catalog_add_source(struct cli_catalog *catalog, struct source *source);
+/* Makes tables without rows of the schemas that no data was found for. */
+RF_MUST_USE enum rf_kind cli_catalog_finish(struct cli_catalog *catalog, struct rf_err *err);
+/* After a query: says on standard error how many rows of files could not be read. */
+void cli_catalog_say_rejects(const struct cli_catalog *catalog);
+
+#endif

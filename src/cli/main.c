@@ -1,0 +1,61 @@
+
+#include "cli/cli.h"
+#include "cli/cli_options.h"
+
+#ifndef RF_VERSION /* given by the build */
+#define RF_VERSION "unknown"
+#endif
+
+static const struct cli_command commands[] = {
+    {"query", "run KQL over files", cli_query},
+    {"lint", "check queries and rules without running them", cli_lint},
+    {"functions", "list the functions, aggregations and operators of the language", cli_functions},
+};
+
+static void print_usage(void)
+{
+    size_t width = 0;
+    for (size_t i = 0; i < RF_COUNT(commands); i++) width = RF_MAX(width, strlen(commands[i].name));
+    printf("usage: ringfort COMMAND [option...] [word...]\n\n"
+           "Ringfort answers questions about security telemetry in KQL.\n\ncommands:\n");
+    for (size_t i = 0; i < RF_COUNT(commands); i++) printf("  %-*s  %s\n", (int)width, commands[i].name, commands[i].doc);
+    printf("\noptions:\n  --help     this text; after a command, that command's options\n  --version  the version\n\n"
+           "Exit status: 0 fine, 1 the query failed or a problem was found, 2 wrong use.\n");
+}
+
+static int unknown_command(const char *name)
+{
+    const char *names[RF_COUNT(commands)];
+    for (size_t i = 0; i < RF_COUNT(commands); i++) names[i] = commands[i].name;
+    const char *near = cli_nearest(name, names, RF_COUNT(names));
+    if (near != NULL) cli_say("unknown command '%s'; did you mean '%s'?", name, near);
+    else cli_say("unknown command '%s'; 'ringfort --help' lists them", name);
+    return CLI_WRONG_USE;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        cli_say("a command is needed; 'ringfort --help' lists them");
+        return CLI_WRONG_USE;
+    }
+    const char *name = argv[1];
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+        if (argc < 3) {
+            print_usage();
+            return CLI_OK;
+        }
+        static char help[] = "--help";
+        char *line[] = {argv[2], help, NULL};
+        for (size_t i = 0; i < RF_COUNT(commands); i++)
+            if (strcmp(argv[2], commands[i].name) == 0) return commands[i].run(2, line);
+        return unknown_command(argv[2]);
+    }
+    if (strcmp(name, "--version") == 0) {
+        printf("ringfort %s\n", RF_VERSION);
+        return CLI_OK;
+    }
+    for (size_t i = 0; i < RF_COUNT(commands); i++)
+        if (strcmp(name, commands[i].name) == 0) return commands[i].run(argc - 1, argv + 1);
+    return unknown_command(name);
+}

@@ -1,0 +1,381 @@
+#include "store/reader.h"
+
+#include <stdlib.h>
+
+#include "store/reader_int.h"
+
+enum {
+    DICT_ENTRIES_MAX = 8192,
+    DICT_BYTES_MAX = 1 << 20,
+    DICT_SLOTS_MIN = 64,
+    DICT_FLAT_BATCHES = 16, /* without a dictionary after the first one that grew too large, doubled each time */
+    DICT_FAILURES_MAX = 4,
+    BATCH_CELL_BYTES_MAX = 32 << 20
+};
+
+/* ---- dictionaries ------------------------------------------------------------------------------------ */
+
+static struct sink_dict *dict_new(struct rf_arena *arena, bool dynamic)
+{
+    struct sink_dict *dict = rf_arena_new(arena, struct sink_dict, 1);
+    if (dict == NULL) return NULL;
+    dict->cap = DICT_SLOTS_MIN / 2;
+    dict->slot_count = DICT_SLOTS_MIN;
+    dict->count = 1;
+    dict->keys = rf_arena_new(arena, rf_str, dict->cap);
+    dict->hashes = rf_arena_new(arena, uint32_t, dict->cap);
+    dict->slots = rf_arena_new(arena, uint32_t, dict->slot_count);
+    if (dict->keys == NULL || dict->hashes == NULL || dict->slots == NULL) return NULL;
+    dict->values = dict->keys;
+    if (!dynamic) return dict;
+    dict->values = rf_arena_new(arena, rf_str, dict->cap);
+    dict->nulls = rf_arena_new(arena, uint8_t, dict->cap);
+    if (dict->values == NULL || dict->nulls == NULL) return NULL;
+    dict->nulls[0] = 1;
+    return dict;
+}
+
+static bool dict_grow(struct rf_arena *arena, struct sink_dict *dict)
+{
+    uint32_t cap = dict->cap * 2, slot_count = dict->slot_count * 2;
+    bool dynamic = dict->nulls != NULL;
+    rf_str *keys = rf_arena_new(arena, rf_str, cap), *values = keys;
+    uint32_t *hashes = rf_arena_new(arena, uint32_t, cap), *slots = rf_arena_new(arena, uint32_t, slot_count);
+    uint8_t *nulls = NULL;
+    if (keys == NULL || hashes == NULL || slots == NULL) return false;
+    if (dynamic) {
+        values = rf_arena_new(arena, rf_str, cap);
+        nulls = rf_arena_new(arena, uint8_t, cap);
+        if (values == NULL || nulls == NULL) return false;
+        memcpy(values, dict->values, dict->count * sizeof *values);
+        memcpy(nulls, dict->nulls, dict->count);
+    }
+    memcpy(keys, dict->keys, dict->count * sizeof *keys);
+    memcpy(hashes, dict->hashes, dict->count * sizeof *hashes);
+    for (uint32_t code = 1; code < dict->count; code++) {
+        uint32_t at = hashes[code] & (slot_count - 1);
+        while (slots[at] != 0) at = (at + 1) & (slot_count - 1);
+        slots[at] = code;
+    }
+    dict->keys = keys;
+    dict->values = values;
+    dict->hashes = hashes;
+    dict->nulls = nulls;
+    dict->slots = slots;
+    dict->cap = cap;
+    dict->slot_count = slot_count;
+    return true;
+}
+
+uint32_t sink_dict_find(struct sink *sink, rf_str key, uint32_t *hash)
+{
+    struct sink_dict *dict = sink->dict;
+    if (key.len == 0) return 0;
+    /* Neighbouring rows often agree: one comparison instead of a hash. */
+    if (rf_str_eq(dict->keys[dict->last], key)) return dict->last;
+    uint32_t h = (uint32_t)rf_hash(key.ptr, key.len, 0), mask = dict->slot_count - 1, at = h & mask;
+    for (uint32_t code; (code = dict->slots[at]) != 0; at = (at + 1) & mask)
+        if (dict->hashes[code] == h && rf_str_eq(dict->keys[code], key)) return dict->last = code;
+    *hash = h;
+    return UINT32_MAX;
+}
+
+enum sink_added sink_dict_add(struct reader *reader, struct sink *sink, rf_str key, const rf_str *value, uint32_t hash,
+                              uint32_t *code)
+{
+    struct sink_dict *dict = sink->dict;
+    size_t bytes = key.len + (value == NULL ? 0 : value->len);
+    if (dict->count >= DICT_ENTRIES_MAX || bytes > DICT_BYTES_MAX - dict->bytes) return SINK_DICT_FULL;
+    if (dict->count == dict->cap && !dict_grow(&reader->kept, dict)) return SINK_NO_MEMORY;
+    uint32_t added = dict->count;
+    if (!rf_arena_str(&reader->kept, key, &dict->keys[added])) return SINK_NO_MEMORY;
+    if (value != NULL) {
+        if (!rf_arena_str(&reader->kept, *value, &dict->values[added])) return SINK_NO_MEMORY;
+        dict->nulls[added] = 0;
+    }
+    dict->hashes[added] = hash;
+    uint32_t mask = dict->slot_count - 1, at = hash & mask;
+    while (dict->slots[at] != 0) at = (at + 1) & mask;
+    dict->slots[at] = added;
+    dict->count++;
+    dict->bytes += bytes;
+    *code = dict->last = added;
+    return SINK_ADDED;
+}
+
+/* ---- columns of a batch ---------------------------------------------------------------------------------- */
+
+/* Cells and codes are allocated when a column first needs them: most columns need just one of the two. */
+static bool sink_need_cells(struct reader *reader, struct sink *sink)
+{
+    if (sink->data != NULL) return true;
+    sink->data = rf_arena_array_raw(&reader->kept, reader->row_max, type_cell_bytes[sink->type]);
+    sink->nulls = rf_arena_raw(&reader->kept, uint8_t, reader->row_max);
+    return sink->data != NULL && sink->nulls != NULL;
+}
+
+void sink_fill_gap(struct sink *sink, uint32_t row)
+{
+    uint32_t from = sink->filled, count = row - from;
+    if (sink->by_code) {
+        memset(sink->codes + from, 0, count * sizeof *sink->codes);
+    } else {
+        size_t cell_bytes = type_cell_bytes[sink->type];
+        memset(sink->data + from * cell_bytes, 0, count * cell_bytes);
+        memset(sink->nulls + from, sink->type != TYPE_STRING, count);
+        sink->has_null |= sink->type != TYPE_STRING;
+    }
+    sink->filled = row;
+}
+
+static void sink_drop_dict(struct sink *sink)
+{
+    sink->dict = NULL;
+    sink->flat_batches = DICT_FLAT_BATCHES << sink->failures;
+    sink->failures++;
+}
+
+bool sink_flatten(struct reader *reader, struct sink *sink)
+{
+    if (!sink_need_cells(reader, sink)) return false;
+    const struct sink_dict *dict = sink->dict;
+    rf_str *cells = (rf_str *)(void *)sink->data;
+    for (uint32_t row = 0; row < sink->filled; row++) {
+        uint32_t code = sink->codes[row];
+        cells[row] = dict->values[code];
+        sink->nulls[row] = dict->nulls != NULL && dict->nulls[code];
+        sink->has_null |= sink->nulls[row] != 0;
+    }
+    sink->by_code = false;
+    sink_drop_dict(sink);
+    return true;
+}
+
+/* A dictionary that most rows of the last batch were new to is work without use. */
+static bool dict_useless(const struct reader *reader, const struct sink *sink)
+{
+    uint32_t added = sink->dict->count - sink->dict->shown;
+    return sink->dict->count > 256 && added > reader->row_count / 2;
+}
+
+static bool sink_begin(struct reader *reader, struct sink *sink)
+{
+    if (sink->by_code && dict_useless(reader, sink)) sink_drop_dict(sink);
+    sink->filled = 0;
+    sink->has_null = false;
+    if (sink->dict == NULL && type_is_bytes(sink->type) && sink->failures < DICT_FAILURES_MAX) {
+        if (sink->flat_batches > 0) sink->flat_batches--;
+        if (sink->flat_batches == 0) {
+            sink->dict = dict_new(&reader->kept, sink->type == TYPE_DYNAMIC);
+            if (sink->dict == NULL) return false;
+        }
+    }
+    sink->by_code = sink->dict != NULL;
+    if (!sink->by_code) return sink_need_cells(reader, sink);
+    if (sink->codes == NULL) sink->codes = rf_arena_raw(&reader->kept, uint32_t, reader->row_max);
+    return sink->codes != NULL;
+}
+
+static void sink_end(struct reader *reader, struct sink *sink, struct vec *vec)
+{
+    if (sink->filled < reader->row_count) sink_fill_gap(sink, reader->row_count);
+    *vec = (struct vec){.type = sink->type, .shape = VEC_FLAT, .data = sink->data};
+    if (sink->by_code) {
+        struct sink_dict *dict = sink->dict;
+        if (reader->options.dict_ids != NULL && (dict->id == 0 || dict->shown != dict->count))
+            dict->id = atomic_fetch_add_explicit(reader->options.dict_ids, 1, memory_order_relaxed) + 1;
+        vec->shape = VEC_DICT;
+        vec->data = dict->values;
+        vec->nulls = dict->nulls;
+        vec->codes = sink->codes;
+        vec->dict_count = dict->count;
+        vec->dict_id = dict->id;
+        return;
+    }
+    vec->nulls = sink->has_null ? sink->nulls : NULL;
+}
+
+void reader_undo_row(struct reader *reader)
+{
+    for (uint32_t i = 0; i < reader->sink_count; i++)
+        reader->sinks[i].filled = RF_MIN(reader->sinks[i].filled, reader->row_count);
+}
+
+/* ---- life ---------------------------------------------------------------------------------------------------- */
+
+static bool reader_start(struct reader *reader)
+{
+    const struct reader_options *options = &reader->options;
+    reader->sinks = rf_arena_new(&reader->kept, struct sink, reader->sink_count);
+    reader->vecs = rf_arena_new(&reader->kept, struct vec, reader->sink_count);
+    if (reader->sinks == NULL || reader->vecs == NULL) return false;
+    for (uint32_t i = 0; i < reader->sink_count; i++) {
+        reader->sinks[i].name = options->columns[i].name;
+        reader->sinks[i].type = options->columns[i].type;
+    }
+    reader->encode = rf_buf_in(&reader->scratch);
+    reader->place.line = 1;
+    reader->csv.delimiter = options->delimiter == 0 ? ',' : (uint8_t)options->delimiter;
+    reader->csv.arena = &reader->batch;
+    reader->json.lines = options->format == READER_JSON_LINES;
+    reader->json.scratch = &reader->batch;
+    if (options->format == READER_CSV) return true;
+    if (!scan_keys_init(&reader->json.keys, &reader->kept)) return false;
+    for (uint32_t i = 0; i < reader->sink_count; i++) {
+        uint32_t key = scan_keys_find(&reader->json.keys, reader->sinks[i].name, true);
+        if (key == UINT32_MAX) return false;
+        reader->json.keys.items[key].column = i;
+    }
+    return true;
+}
+
+/* Fewer rows a batch when there are very many columns, so that a batch stays within some MB. */
+static uint32_t rows_per_batch(const struct reader_options *options)
+{
+    uint32_t rows = options->batch_rows == 0 ? BATCH_ROWS : RF_MIN(options->batch_rows, (uint32_t)BATCH_ROWS);
+    uint32_t fit = BATCH_CELL_BYTES_MAX / 16 / RF_MAX(options->column_count, 1u);
+    return RF_MAX(RF_MIN(rows, fit), 1u);
+}
+
+enum rf_kind reader_new(const struct reader_options *options, struct reader **out, struct rf_err *err)
+{
+    if (options->column_count > READER_COLUMNS_MAX)
+        return RF_FAIL(err, RF_LIMIT, "TooManyColumns", "%u columns are asked for, %d are the most",
+                       options->column_count, READER_COLUMNS_MAX);
+    struct reader *reader = calloc(1, sizeof *reader);
+    if (reader == NULL) return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "no memory for a reader");
+    reader->options = *options;
+    reader->sink_count = options->column_count;
+    reader->row_max = rows_per_batch(options);
+    rf_arena_init_shared(&reader->kept, options->budget);
+    rf_arena_init_shared(&reader->batch, options->budget);
+    rf_arena_init_shared(&reader->scratch, options->budget);
+    if (!reader_start(reader)) {
+        enum rf_kind kind = rf_fail_memory(err, &reader->kept);
+        reader_free(reader);
+        return kind;
+    }
+    *out = reader;
+    return RF_OK;
+}
+
+void reader_free(struct reader *reader)
+{
+    if (reader == NULL) return;
+    rf_arena_done(&reader->kept);
+    rf_arena_done(&reader->batch);
+    rf_arena_done(&reader->scratch);
+    free(reader);
+}
+
+/* ---- feeding --------------------------------------------------------------------------------------------------- */
+
+static const uint8_t *reader_at(const struct reader *reader)
+{
+    return reader->options.format == READER_CSV ? reader->csv.at : reader->json.at;
+}
+
+static uint64_t count_lines(const uint8_t *from, const uint8_t *to)
+{
+    uint64_t lines = 0;
+    while (from < to && (from = memchr(from, '\n', (size_t)(to - from))) != NULL) {
+        lines++;
+        from++;
+    }
+    return lines;
+}
+
+/* Moves the place to where the parser stands. */
+static void place_advance(struct reader *reader)
+{
+    struct text_place *place = &reader->place;
+    if (place->counted == NULL) return;
+    const uint8_t *at = reader_at(reader);
+    place->line += count_lines(place->counted, at);
+    place->offset += (uint64_t)(at - place->from);
+    place->from = place->counted = at;
+}
+
+void reader_feed(struct reader *reader, rf_str text, bool last)
+{
+    static const uint8_t none[1];
+    if (text.ptr == NULL) text.ptr = none;
+    struct text_place *place = &reader->place;
+    if (place->offset == 0 && rf_str_starts(text, RF_S("\xef\xbb\xbf"))) {
+        text = rf_slice(text, 3, text.len);
+        place->offset = 3;
+    }
+    place->from = place->counted = text.ptr;
+    if (reader->options.format == READER_CSV) scan_csv_feed(&reader->csv, text, last);
+    else scan_json_feed(&reader->json, text, last);
+    reader->piece_end = text.ptr + text.len;
+}
+
+rf_str reader_rest(const struct reader *reader)
+{
+    const uint8_t *at = reader_at(reader);
+    return rf_str_make(at, (size_t)(reader->piece_end - at));
+}
+
+void reader_reject_row(struct reader *reader, const uint8_t *from, const uint8_t *fault, const char *reason)
+{
+    struct text_place *place = &reader->place;
+    place->line += count_lines(place->counted, from);
+    place->counted = from;
+    reader->counts.rejected++;
+    reader_undo_row(reader);
+    if (reader->options.reject == NULL) return;
+    const uint8_t *end = reader->piece_end;
+    const uint8_t *line_end = from < end ? memchr(from, '\n', (size_t)(end - from)) : NULL;
+    struct reader_reject reject = {
+        .line = place->line,
+        .offset = place->offset + (uint64_t)(fault - place->from),
+        .reason = reason,
+        .text = rf_str_make(from, (size_t)((line_end == NULL ? end : line_end) - from)),
+    };
+    reader->options.reject(reader->options.reject_state, &reject);
+}
+
+void reader_skip_row(struct reader *reader)
+{
+    struct text_place *place = &reader->place;
+    rf_str rest = reader_rest(reader);
+    reader->counts.rejected++;
+    struct reader_reject reject = {
+        .line = place->line, .offset = place->offset, .reason = "the row is longer than 64 MB", .text = rest};
+    if (reader->options.reject != NULL) reader->options.reject(reader->options.reject_state, &reject);
+    place->line++;
+    place->counted = NULL; /* nothing of this piece is counted again */
+    reader_pass(reader, rest.len);
+    if (reader->options.format == READER_JSON_VALUES) reader->json.frame = SCAN_FRAME_LOST;
+}
+
+void reader_pass(struct reader *reader, uint64_t bytes)
+{
+    reader->place.offset += bytes;
+    reader->counts.bytes += bytes;
+}
+
+enum rf_kind reader_next(struct reader *reader, struct batch *out, struct rf_err *err)
+{
+    for (uint32_t i = 0; i < reader->sink_count; i++)
+        if (!sink_begin(reader, &reader->sinks[i])) return rf_fail_memory(err, &reader->kept);
+    for (uint32_t i = 0; i < reader->sink_count; i++)
+        if (reader->sinks[i].dict != NULL) reader->sinks[i].dict->shown = reader->sinks[i].dict->count;
+    rf_arena_reset(&reader->batch);
+    reader->row_count = 0;
+    const uint8_t *before = reader_at(reader);
+    bool fine = reader->options.format == READER_CSV ? reader_csv_rows(reader) : reader_json_rows(reader);
+    if (!fine) return rf_fail_memory(err, &reader->batch);
+    for (uint32_t i = 0; i < reader->sink_count; i++) sink_end(reader, &reader->sinks[i], &reader->vecs[i]);
+    place_advance(reader); /* now, while the text is still where it was fed */
+    reader->counts.rows += reader->row_count;
+    reader->counts.bytes += (uint64_t)(reader_at(reader) - before);
+    *out = (struct batch){.row_count = reader->row_count,
+                          .column_count = reader->sink_count,
+                          .columns = reader->vecs,
+                          .arena = &reader->batch};
+    return RF_OK;
+}
+
+struct reader_counts reader_counts(const struct reader *reader) { return reader->counts; }
