@@ -1,4 +1,5 @@
-/* json_diff_test.c - our JSON reader against simdjson: the same texts accepted, the same values read. */
+/* json_diff_test.c - our JSON reader against simdjson: the same texts accepted, the same values
+ * read. */
 #include "base/json.h"
 #include "json_simdjson_peer.h"
 #include "test/rf_prop.h"
@@ -91,7 +92,7 @@ static void compare(rf_str text, struct rf_arena *arena)
               (const char *)peer);
 }
 
-/* ---- random JSON, mostly well formed ----------------------------------------------------------- */
+/* ---- random JSON, mostly well formed --------------------------------------------------------- */
 
 static const char *pick(struct rf_prng *prng, const char *const *list, size_t count)
 {

@@ -206,7 +206,7 @@ static enum rf_kind real_lock(struct rf_file *file, bool shared, struct rf_err *
 static enum rf_kind real_map(struct rf_file *file, uint64_t at, size_t len, struct rf_map *out,
                              struct rf_err *err)
 {
-    uint64_t size;
+    uint64_t size = 0;
     RF_TRY(real_size(file, &size, err));
     if (at > size || len > size - at)
         return RF_FAIL(err, RF_CORRUPT, "FileTooShort",

@@ -288,7 +288,7 @@ static uint64_t room(const struct rf_fs_fault *fault)
 
 static int open_node(struct rf_fs_fault *fault, const char *path, unsigned how, struct node **out)
 {
-    struct place place;
+    struct place place = {0};
     int error = begin(fault, false);
     if (error == 0) error = find(fault, path, &place);
     if (error != 0) return error;
@@ -534,7 +534,7 @@ static enum rf_kind fault_stat(struct rf_fs *fs, const char *path, struct rf_fs_
                                struct rf_err *err)
 {
     LOCKED(fault_of(fs));
-    struct place place;
+    struct place place = {0};
     int error = begin(locked_, false);
     if (error == 0) error = find(locked_, path, &place);
     if (error == 0 && place.node == NULL) error = ENOENT;
@@ -547,7 +547,7 @@ static enum rf_kind fault_stat(struct rf_fs *fs, const char *path, struct rf_fs_
 
 static int rename_node(struct rf_fs_fault *fault, const char *from, const char *to)
 {
-    struct place source, target;
+    struct place source = {0}, target = {0};
     int error = begin(fault, false);
     if (error == 0) error = find(fault, from, &source);
     if (error == 0) error = find(fault, to, &target);
@@ -576,7 +576,7 @@ static enum rf_kind fault_rename(struct rf_fs *fs, const char *from, const char 
 
 static int remove_node(struct rf_fs_fault *fault, const char *path, bool is_dir)
 {
-    struct place place;
+    struct place place = {0};
     int error = begin(fault, false);
     if (error == 0) error = find(fault, path, &place);
     if (error != 0) return error;
@@ -603,7 +603,7 @@ static enum rf_kind fault_rmdir(struct rf_fs *fs, const char *path, struct rf_er
 static enum rf_kind fault_mkdir(struct rf_fs *fs, const char *path, struct rf_err *err)
 {
     LOCKED(fault_of(fs));
-    struct place place;
+    struct place place = {0};
     int error = begin(locked_, false);
     if (error == 0) error = find(locked_, path, &place);
     if (error == 0 && place.node != NULL) error = EEXIST;
@@ -620,7 +620,7 @@ static enum rf_kind fault_list(struct rf_fs *fs, const char *path, struct rf_are
                                rf_str **names, size_t *count, struct rf_err *err)
 {
     LOCKED(fault_of(fs));
-    struct place place;
+    struct place place = {0};
     int error = begin(locked_, false);
     if (error == 0) error = find(locked_, path, &place);
     if (error == 0 && place.node == NULL) error = ENOENT;
@@ -643,7 +643,7 @@ static enum rf_kind fault_list(struct rf_fs *fs, const char *path, struct rf_are
 static enum rf_kind fault_sync_dir(struct rf_fs *fs, const char *path, struct rf_err *err)
 {
     LOCKED(fault_of(fs));
-    struct place place;
+    struct place place = {0};
     int error = begin(locked_, true), found = find(locked_, path, &place);
     if (found == 0 && place.node == NULL) found = ENOENT;
     if (found == 0 && !place.node->is_dir) found = ENOTDIR;
@@ -797,7 +797,7 @@ void rf_fs_fault_stop_at_sync(struct rf_fs_fault *fault, uint64_t nth)
 bool rf_fs_fault_flip(struct rf_fs_fault *fault, const char *path, uint64_t at, unsigned bit)
 {
     LOCKED(fault);
-    struct place place;
+    struct place place = {0};
     if (find(fault, path, &place) != 0 || place.node == NULL || at >= place.node->now.len)
         return false;
     uint8_t mask = (uint8_t)(1u << (bit & 7));

@@ -88,8 +88,7 @@ static JSON_INLINE const uint8_t *plain_end(const uint8_t *p, const uint8_t *end
 }
 #endif
 
-/* ---- tokens: each returns where it ends, or NULL after stumble()
- * ------------------------------- */
+/* ---- tokens: each returns where it ends, or NULL after stumble() ----------------------------- */
 
 static const uint8_t *stumble(struct json_reader *reader, const uint8_t *at, const char *wrong)
 {

@@ -25,11 +25,11 @@ enum {
 };
 
 enum regex_flags {
-    REGEX_NOCASE = 1,       /* as (?i) */
-    REGEX_MULTI_LINE = 2,   /* as (?m) */
-    REGEX_DOT_ALL = 4,      /* as (?s) */
-    REGEX_UNGREEDY = 8,     /* as (?U) */
-    REGEX_VERBOSE = 16,     /* as (?x) */
+    REGEX_NOCASE = 1,        /* as (?i) */
+    REGEX_MULTI_LINE = 2,    /* as (?m) */
+    REGEX_DOT_ALL = 4,       /* as (?s) */
+    REGEX_UNGREEDY = 8,      /* as (?U) */
+    REGEX_VERBOSE = 16,      /* as (?x) */
     REGEX_ANCHOR_START = 32, /* matches only at the start of the text */
     REGEX_ANCHOR_END = 64    /* matches only up to the end of the text */
 };

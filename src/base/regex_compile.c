@@ -26,9 +26,9 @@ struct utf8_graph {
 struct compiler {
     const struct regex_tree *tree;
     struct regex_prog *prog;
-    struct rf_arena *arena;      /* of the result */
-    struct rf_arena *temp;       /* ends with the compilation */
-    struct utf8_graph **graphs;  /* per node, made when first needed */
+    struct rf_arena *arena;     /* of the result */
+    struct rf_arena *temp;      /* ends with the compilation */
+    struct utf8_graph **graphs; /* per node, made when first needed */
     bool reverse;
     bool no_memory, too_large;
 };
@@ -345,11 +345,16 @@ static uint32_t compile(struct compiler *c, uint32_t index, uint32_t next);
 static uint32_t swap_sides(uint32_t assert)
 {
     switch (assert) {
-    case ASSERT_BEGIN_LINE: return ASSERT_END_LINE;
-    case ASSERT_END_LINE: return ASSERT_BEGIN_LINE;
-    case ASSERT_BEGIN_TEXT: return ASSERT_END_TEXT;
-    case ASSERT_END_TEXT: return ASSERT_BEGIN_TEXT;
-    default: return assert;
+    case ASSERT_BEGIN_LINE:
+        return ASSERT_END_LINE;
+    case ASSERT_END_LINE:
+        return ASSERT_BEGIN_LINE;
+    case ASSERT_BEGIN_TEXT:
+        return ASSERT_END_TEXT;
+    case ASSERT_END_TEXT:
+        return ASSERT_BEGIN_TEXT;
+    default:
+        return assert;
     }
 }
 
@@ -416,19 +421,27 @@ static uint32_t compile(struct compiler *c, uint32_t index, uint32_t next)
     const struct regex_node *node = &c->tree->nodes[index];
     if (failed(c)) return 0;
     switch ((enum regex_kind)node->kind) {
-    case NODE_EMPTY: return next;
-    case NODE_FAIL: return 0;
-    case NODE_LITERAL: return compile_literal(c, index, next);
-    case NODE_CLASS: return compile_class(c, index, next);
-    case NODE_ASSERT: return emit(c, OP_ASSERT, next, c->reverse ? swap_sides(node->low) : node->low);
+    case NODE_EMPTY:
+        return next;
+    case NODE_FAIL:
+        return 0;
+    case NODE_LITERAL:
+        return compile_literal(c, index, next);
+    case NODE_CLASS:
+        return compile_class(c, index, next);
+    case NODE_ASSERT:
+        return emit(c, OP_ASSERT, next, c->reverse ? swap_sides(node->low) : node->low);
     case NODE_GROUP:
         if (node->low == 0 || c->reverse) return compile(c, node->child, next);
         next = emit(c, OP_CAPTURE, next, 2 * node->low + 1);
         next = compile(c, node->child, next);
         return next == 0 ? 0 : emit(c, OP_CAPTURE, next, 2 * node->low);
-    case NODE_CONCAT: return compile_concat(c, node, next);
-    case NODE_ALTERNATE: return compile_alternate(c, node, next);
-    case NODE_REPEAT: return compile_repeat(c, node, next);
+    case NODE_CONCAT:
+        return compile_concat(c, node, next);
+    case NODE_ALTERNATE:
+        return compile_alternate(c, node, next);
+    case NODE_REPEAT:
+        return compile_repeat(c, node, next);
     }
     return 0;
 }
@@ -445,8 +458,8 @@ static void classes_split(struct regex_prog *prog, const struct regex_set *set)
         seen[prog->classes[b]] = true;
     }
     uint32_t count = prog->class_count;
-    for (uint32_t class = 0; class < count; class++) {
-        moved[class] = (uint8_t)class;
+    for (uint32_t class = 0; class < count; class ++) {
+        moved[class] = (uint8_t) class;
         if (inside[class] && outside[class]) moved[class] = (uint8_t)prog->class_count++;
     }
     for (int b = 0; b < 256; b++)
@@ -508,9 +521,10 @@ static enum rf_kind prog_make(struct compiler *c, struct regex_prog *prog, bool 
     uint32_t any = emit_byte_range(c, 0, 255, loop);
     if (c->no_memory) return rf_fail_memory(err, c->arena);
     if (c->too_large)
-        return RF_FAIL(err, RF_LIMIT, "RegexTooLarge",
-                       "the regular expression compiles to over %d instructions; use smaller counts",
-                       REGEX_INSTRUCTIONS_MAX);
+        return RF_FAIL(
+            err, RF_LIMIT, "RegexTooLarge",
+            "the regular expression compiles to over %d instructions; use smaller counts",
+            REGEX_INSTRUCTIONS_MAX);
     prog->insts[loop].arg = any;
     prog->start_search = loop;
     classes_make(prog);
@@ -526,8 +540,8 @@ struct literals {
     uint32_t count, cap;
     struct rf_buf run;
     bool run_nocase;
-    bool run_wide;  /* holds bytes >= 0x80 */
-    bool at_start;  /* nothing but the run has been passed yet */
+    bool run_wide;   /* holds bytes >= 0x80 */
+    bool at_start;   /* nothing but the run has been passed yet */
     bool has_prefix; /* items[0] starts every match */
     bool failed;
 };
@@ -537,7 +551,8 @@ static void run_end(struct literals *l)
     rf_str text = rf_buf_view(&l->run);
     struct regex_literal literal = {.nocase = l->run_nocase};
     if (text.len > 0 && !l->failed) {
-        for (size_t i = 0; l->run_nocase && i < text.len; i++) l->run.ptr[i] = rf_lower(text.ptr[i]);
+        for (size_t i = 0; l->run_nocase && i < text.len; i++)
+            l->run.ptr[i] = rf_lower(text.ptr[i]);
         if (l->count == l->cap) {
             void *items = l->items;
             if (!regex_grow(l->arena, &items, &l->cap, sizeof *l->items)) l->failed = true;
@@ -575,9 +590,14 @@ static void literals_walk(struct literals *l, uint32_t index)
     const struct regex_node *node = &l->tree->nodes[index];
     switch ((enum regex_kind)node->kind) {
     case NODE_EMPTY:
-    case NODE_ASSERT: break; /* no bytes: the run goes on */
-    case NODE_LITERAL: run_literal(l, node); break;
-    case NODE_GROUP: literals_walk(l, node->child); break;
+    case NODE_ASSERT:
+        break; /* no bytes: the run goes on */
+    case NODE_LITERAL:
+        run_literal(l, node);
+        break;
+    case NODE_GROUP:
+        literals_walk(l, node->child);
+        break;
     case NODE_CONCAT:
         for (uint32_t i = 0; i < node->child_count; i++)
             literals_walk(l, l->tree->children[node->child + i]);
@@ -591,7 +611,9 @@ static void literals_walk(struct literals *l, uint32_t index)
         break;
     case NODE_FAIL:
     case NODE_CLASS:
-    case NODE_ALTERNATE: run_end(l); break;
+    case NODE_ALTERNATE:
+        run_end(l);
+        break;
     }
 }
 

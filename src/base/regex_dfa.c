@@ -92,7 +92,8 @@ static bool queues_fit(struct regex_dfa *dfa, struct rf_arena *arena)
 }
 
 /* The automaton of this expression and direction, emptied if it served another. NULL: no memory. */
-static struct regex_dfa *dfa_get(const struct regex *re, struct regex_scratch *scratch, bool reverse)
+static struct regex_dfa *dfa_get(const struct regex *re, struct regex_scratch *scratch,
+                                 bool reverse)
 {
     if (scratch->re != re) {
         if (scratch->forward != NULL) scratch->forward->re = NULL;
@@ -237,7 +238,8 @@ static uint32_t state_make(struct regex_dfa *dfa, struct rf_arena *arena, const 
     if (dfa->reverse) numbers_sort(insts, count);
     uint32_t keep = STATE_MATCHED | STATE_ACCELERATE;
     flags = (need == 0 ? flags & keep : flags) | need << STATE_NEED_SHIFT;
-    uint32_t hash = (uint32_t)rf_hash(insts, count * sizeof *insts, flags & ~(uint32_t)STATE_ACCELERATE);
+    uint32_t hash =
+        (uint32_t)rf_hash(insts, count * sizeof *insts, flags & ~(uint32_t)STATE_ACCELERATE);
     uint32_t at = hash & (dfa->table_cap - 1);
     for (; dfa->table[at] != 0; at = (at + 1) & (dfa->table_cap - 1)) {
         uint32_t other = dfa->table[at] - 1;
@@ -249,8 +251,8 @@ static uint32_t state_make(struct regex_dfa *dfa, struct rf_arena *arena, const 
     }
     uint32_t state = dfa->state_count++;
     dfa->table[at] = state + 1;
-    dfa->states[state] = (struct dfa_state){
-        .first = dfa->inst_count, .count = count, .flags = flags, .hash = hash};
+    dfa->states[state] =
+        (struct dfa_state){.first = dfa->inst_count, .count = count, .flags = flags, .hash = hash};
     dfa->inst_count += count;
     uint32_t *row = dfa->rows + ((size_t)state << dfa->row_shift);
     for (uint32_t i = 0; i < 1u << dfa->row_shift; i++) row[i] = NEXT_UNKNOWN;
@@ -298,9 +300,9 @@ static bool queue_step(struct regex_dfa *dfa, int c)
             if (!dfa->reverse) break;
         } else if (c == BYTE_END) {
             continue;
-        } else if (in->op == OP_BYTES ? c >= in->low && c <= in->high
-                                      : in->op == OP_SET &&
-                                            regex_set_has(&dfa->prog->sets[in->arg], (uint8_t)c)) {
+        } else if (in->op == OP_BYTES
+                       ? c >= in->low && c <= in->high
+                       : in->op == OP_SET && regex_set_has(&dfa->prog->sets[in->arg], (uint8_t)c)) {
             queue_add(dfa, &dfa->then, in->out, after);
         }
     }
@@ -338,8 +340,8 @@ static uint32_t start_state(struct regex_dfa *dfa, struct rf_arena *arena, rf_st
 {
     bool edge = dfa->reverse ? at == text.len : at == 0;
     uint8_t before = edge ? 0 : text.ptr[dfa->reverse ? at : at - 1];
-    uint32_t flags = edge               ? ASSERT_BEGIN_TEXT | ASSERT_BEGIN_LINE
-                     : before == '\n'   ? ASSERT_BEGIN_LINE
+    uint32_t flags = edge                      ? ASSERT_BEGIN_TEXT | ASSERT_BEGIN_LINE
+                     : before == '\n'          ? ASSERT_BEGIN_LINE
                      : regex_word_byte(before) ? STATE_WORD_BEFORE
                                                : 0;
     uint32_t kind = edge ? 0 : before == '\n' ? 1 : regex_word_byte(before) ? 2 : 3;

@@ -40,7 +40,7 @@ struct regex_node {
     bool nullable;   /* may match the empty text */
     uint32_t copies; /* how often the largest repeat inside multiplies a leaf */
     uint32_t low, high;
-    uint32_t child;       /* GROUP, REPEAT: the node. CONCAT, ALTERNATE: first of child_count numbers */
+    uint32_t child; /* GROUP, REPEAT: the node. CONCAT, ALTERNATE: first of child_count numbers */
     uint32_t child_count; /*   in tree->children */
 };
 
@@ -123,7 +123,7 @@ struct regex {
     struct regex_prog forward;
     struct regex_prog reverse; /* matches backwards, to find where a match starts */
     uint32_t capture_count;
-    rf_str *names; /* capture_count + 1 */
+    rf_str *names;       /* capture_count + 1 */
     bool anchored_start; /* a match can only start at 0 */
     bool never;          /* no text matches */
     struct regex_literal *literals;
@@ -158,8 +158,8 @@ enum regex_verdict regex_dfa_run(const struct regex *re, struct regex_scratch *s
                                  size_t from, size_t to, bool reverse, bool anchored, bool earliest,
                                  size_t *place);
 /* Fills `groups` for a match that starts at `from` when anchored, else at or after it. */
-enum regex_verdict regex_pike_run(const struct regex *re, struct regex_scratch *scratch, rf_str text,
-                                  size_t from, size_t to, bool anchored,
+enum regex_verdict regex_pike_run(const struct regex *re, struct regex_scratch *scratch,
+                                  rf_str text, size_t from, size_t to, bool anchored,
                                   struct regex_group *groups, size_t cap);
 /* The same by backtracking with a bit per instruction and place; only when regex_backtrack_fits.
  * Both visit places up to `to`, so it must be the end of the match or later. */

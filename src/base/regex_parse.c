@@ -2,12 +2,12 @@
  * finished operands in `operands`. */
 #include "base/regex_int.h"
 
-struct frame { /* an open group, or the whole pattern at the bottom */
-    uint32_t flags;       /* to restore when the group closes */
-    uint32_t capture;     /* its number, 0: does not capture */
+struct frame {             /* an open group, or the whole pattern at the bottom */
+    uint32_t flags;        /* to restore when the group closes */
+    uint32_t capture;      /* its number, 0: does not capture */
     uint32_t alternatives; /* operands[alternatives..branch) are finished branches */
-    uint32_t branch;      /* operands[branch..] are the items of the open one */
-    size_t at;            /* of the parenthesis, for messages */
+    uint32_t branch;       /* operands[branch..] are the items of the open one */
+    size_t at;             /* of the parenthesis, for messages */
 };
 
 struct parser {
@@ -133,8 +133,8 @@ static enum rf_kind spans_push(struct parser *p, struct regex_spans *spans)
     if (spans->count == 0) return node_push(p, (struct regex_node){.kind = NODE_FAIL, .copies = 1});
     /* [.] and [+] are written to quote: a literal serves the search for literals. */
     if (spans->count == 1 && spans->items[0].low == spans->items[0].high)
-        return node_push(p, (struct regex_node){
-                                .kind = NODE_LITERAL, .low = spans->items[0].low, .copies = 1});
+        return node_push(
+            p, (struct regex_node){.kind = NODE_LITERAL, .low = spans->items[0].low, .copies = 1});
     uint32_t first = tree->span_count;
     for (uint32_t i = 0; i < spans->count; i++) {
         if (tree->span_count == tree->span_cap) {
@@ -145,8 +145,8 @@ static enum rf_kind spans_push(struct parser *p, struct regex_spans *spans)
         }
         tree->spans[tree->span_count++] = spans->items[i];
     }
-    return node_push(
-        p, (struct regex_node){.kind = NODE_CLASS, .low = first, .high = spans->count, .copies = 1});
+    return node_push(p, (struct regex_node){
+                            .kind = NODE_CLASS, .low = first, .high = spans->count, .copies = 1});
 }
 
 /* ---- characters ------------------------------------------------------------------------------------ */
@@ -190,19 +190,36 @@ static enum rf_kind escaped_char(struct parser *p, uint32_t *out)
         return RF_OK;
     }
     switch (c) {
-    case 'a': *out = 7; return RF_OK;
-    case 'f': *out = '\f'; return RF_OK;
-    case 'n': *out = '\n'; return RF_OK;
-    case 'r': *out = '\r'; return RF_OK;
-    case 't': *out = '\t'; return RF_OK;
-    case 'v': *out = '\v'; return RF_OK;
-    case 'x': return hex_escape(p, from, 2, out);
-    case 'u': return hex_escape(p, from, 4, out);
-    case 'U': return hex_escape(p, from, 8, out);
-    default: break;
+    case 'a':
+        *out = 7;
+        return RF_OK;
+    case 'f':
+        *out = '\f';
+        return RF_OK;
+    case 'n':
+        *out = '\n';
+        return RF_OK;
+    case 'r':
+        *out = '\r';
+        return RF_OK;
+    case 't':
+        *out = '\t';
+        return RF_OK;
+    case 'v':
+        *out = '\v';
+        return RF_OK;
+    case 'x':
+        return hex_escape(p, from, 2, out);
+    case 'u':
+        return hex_escape(p, from, 4, out);
+    case 'U':
+        return hex_escape(p, from, 8, out);
+    default:
+        break;
     }
     if (c < '0' || c > '7')
-        return bad(p, from, rf_is_digit(c) ? "back-references are not supported" : "unknown escape");
+        return bad(p, from,
+                   rf_is_digit(c) ? "back-references are not supported" : "unknown escape");
     uint32_t cp = c - '0';
     int digits = 1;
     while (digits < 3 && more(p) && p->text.ptr[p->at] >= '0' && p->text.ptr[p->at] <= '7') {
@@ -239,8 +256,8 @@ static const struct named_class {
 };
 static const struct named_class digit_class = {"d", {{'0', '9'}}};
 static const struct named_class space_class = {"s", {{'\t', '\n'}, {'\f', '\r'}, {' ', ' '}}};
-static const struct named_class word_class = {
-    "w", {{'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}}};
+static const struct named_class word_class = {"w",
+                                              {{'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}}};
 
 /* Adds `from` to `to`, folded and complemented as wanted. */
 static void spans_merge(struct parser *p, struct regex_spans *to, struct regex_spans *from,
@@ -370,7 +387,8 @@ static enum rf_kind class_items(struct parser *p, size_t open, struct regex_span
         RF_TRY(class_char(p, open, &low));
         high = low;
         skip_blanks(p, false);
-        if (p->text.len - p->at >= 2 && p->text.ptr[p->at] == '-' && p->text.ptr[p->at + 1] != ']') {
+        if (p->text.len - p->at >= 2 && p->text.ptr[p->at] == '-' &&
+            p->text.ptr[p->at + 1] != ']') {
             p->at++;
             skip_blanks(p, false);
             RF_TRY(class_char(p, open, &high));
@@ -446,12 +464,18 @@ static enum rf_kind named_open(struct parser *p, size_t at)
 static uint32_t flag_of(uint8_t c)
 {
     switch (c) {
-    case 'i': return REGEX_NOCASE;
-    case 'm': return REGEX_MULTI_LINE;
-    case 's': return REGEX_DOT_ALL;
-    case 'U': return REGEX_UNGREEDY;
-    case 'x': return REGEX_VERBOSE;
-    default: return 0;
+    case 'i':
+        return REGEX_NOCASE;
+    case 'm':
+        return REGEX_MULTI_LINE;
+    case 's':
+        return REGEX_DOT_ALL;
+    case 'U':
+        return REGEX_UNGREEDY;
+    case 'x':
+        return REGEX_VERBOSE;
+    default:
+        return 0;
     }
 }
 
@@ -557,14 +581,20 @@ static bool repeat_mark(struct parser *p, uint32_t *low, uint32_t *high)
     if (!more(p)) return false;
     *high = REGEX_NO_MAX;
     switch (p->text.ptr[p->at]) {
-    case '*': *low = 0; break;
-    case '+': *low = 1; break;
+    case '*':
+        *low = 0;
+        break;
+    case '+':
+        *low = 1;
+        break;
     case '?':
         *low = 0;
         *high = 1;
         break;
-    case '{': return counts(p, low, high);
-    default: return false;
+    case '{':
+        return counts(p, low, high);
+    default:
+        return false;
     }
     p->at++;
     return true;
@@ -647,7 +677,8 @@ static enum rf_kind parse_item(struct parser *p)
     bool multi_line = (p->flags & REGEX_MULTI_LINE) != 0;
     bool found;
     switch (p->text.ptr[p->at]) {
-    case '(': return parse_group(p);
+    case '(':
+        return parse_group(p);
     case ')':
         if (p->depth == 0) return bad(p, p->at, "the parenthesis closes nothing");
         p->at++;
@@ -657,9 +688,12 @@ static enum rf_kind parse_item(struct parser *p)
     case '|':
         p->at++;
         return end_branch(p);
-    case '[': return parse_class(p);
-    case '.': return parse_dot(p);
-    case '\\': return parse_escape(p);
+    case '[':
+        return parse_class(p);
+    case '.':
+        return parse_dot(p);
+    case '\\':
+        return parse_escape(p);
     case '^':
         p->at++;
         return assert_push(p, multi_line ? ASSERT_BEGIN_LINE : ASSERT_BEGIN_TEXT);
@@ -673,7 +707,8 @@ static enum rf_kind parse_item(struct parser *p)
         RF_TRY(parse_repeat(p, &found));
         if (found) return RF_OK;
         break;
-    default: break;
+    default:
+        break;
     }
     return literal_push(p, plain_char(p));
 }

@@ -185,9 +185,9 @@ static bool pike_search(struct pike *pike, size_t from, size_t to, bool anchored
     return found;
 }
 
-enum regex_verdict regex_pike_run(const struct regex *re, struct regex_scratch *scratch, rf_str text,
-                                  size_t from, size_t to, bool anchored, struct regex_group *groups,
-                                  size_t cap)
+enum regex_verdict regex_pike_run(const struct regex *re, struct regex_scratch *scratch,
+                                  rf_str text, size_t from, size_t to, bool anchored,
+                                  struct regex_group *groups, size_t cap)
 {
     if (scratch->threads == NULL)
         scratch->threads = rf_arena_zalloc(scratch->arena, sizeof *scratch->threads);
@@ -216,7 +216,7 @@ struct regex_backtrack {
         uint32_t inst; /* UINT32_MAX: put slot back */
         uint32_t slot;
         size_t value; /* the place, or what the slot held */
-    } *stack;
+    } * stack;
     uint32_t stack_cap, depth;
     size_t slots[SLOTS_MAX];
 };
@@ -259,7 +259,8 @@ static enum regex_verdict backtrack_try(const struct regex *re, struct regex_bac
             const struct regex_inst *in = &prog->insts[i];
             bool goes_on = false;
             switch ((enum regex_op)in->op) {
-            case OP_MATCH: return REGEX_YES;
+            case OP_MATCH:
+                return REGEX_YES;
             case OP_BYTES:
                 goes_on = at < to && text.ptr[at] >= in->low && text.ptr[at] <= in->high;
                 at++;
@@ -281,9 +282,14 @@ static enum regex_verdict backtrack_try(const struct regex *re, struct regex_bac
                 if (!backtrack_push(bt, arena, job)) return REGEX_GIVE_UP;
                 bt->slots[in->arg] = at;
                 break;
-            case OP_ASSERT: goes_on = (in->arg & ~regex_asserts_at(text, at)) == 0; break;
-            case OP_NOP: goes_on = true; break;
-            case OP_FAIL: break;
+            case OP_ASSERT:
+                goes_on = (in->arg & ~regex_asserts_at(text, at)) == 0;
+                break;
+            case OP_NOP:
+                goes_on = true;
+                break;
+            case OP_FAIL:
+                break;
             }
             if (!goes_on) break;
             i = in->out;
@@ -343,12 +349,13 @@ static bool ruled_out(const struct regex *re, rf_str text, size_t from)
            term_finder_next(re->required, text, 0, NULL) == SIZE_MAX;
 }
 
-bool regex_match(const struct regex *re, struct regex_scratch *scratch, rf_str text, bool *no_memory)
+bool regex_match(const struct regex *re, struct regex_scratch *scratch, rf_str text,
+                 bool *no_memory)
 {
     size_t place;
     if (ruled_out(re, text, 0)) return false;
-    enum regex_verdict verdict = regex_dfa_run(re, scratch, text, 0, text.len, false,
-                                               re->anchored_start, true, &place);
+    enum regex_verdict verdict =
+        regex_dfa_run(re, scratch, text, 0, text.len, false, re->anchored_start, true, &place);
     if (verdict == REGEX_GIVE_UP) return find_slowly(re, scratch, text, 0, NULL, 0, no_memory);
     return verdict == REGEX_YES;
 }
@@ -358,8 +365,8 @@ bool regex_find(const struct regex *re, struct regex_scratch *scratch, rf_str te
 {
     size_t start = 0, end = 0;
     if (from > text.len || ruled_out(re, text, from)) return false;
-    enum regex_verdict verdict = regex_dfa_run(re, scratch, text, from, text.len, false,
-                                               re->anchored_start, cap == 0, &end);
+    enum regex_verdict verdict =
+        regex_dfa_run(re, scratch, text, from, text.len, false, re->anchored_start, cap == 0, &end);
     if (verdict == REGEX_NO) return false;
     if (verdict == REGEX_YES && cap == 0) return true;
     if (verdict == REGEX_YES && !re->anchored_start)

@@ -24,9 +24,9 @@ static void groups_text(const struct regex_group *groups, size_t count, char *ou
     out[0] = 0;
     for (size_t i = 0; i < count; i++) {
         const char *blank = i > 0 ? " " : "";
-        int len = groups[i].from == SIZE_MAX
-                      ? snprintf(out + at, cap - at, "%s-", blank)
-                      : snprintf(out + at, cap - at, "%s%zu-%zu", blank, groups[i].from, groups[i].to);
+        int len = groups[i].from == SIZE_MAX ? snprintf(out + at, cap - at, "%s-", blank)
+                                             : snprintf(out + at, cap - at, "%s%zu-%zu", blank,
+                                                        groups[i].from, groups[i].to);
         at += (size_t)len;
     }
 }
@@ -74,13 +74,17 @@ Test(regex, finds_and_captures)
         {"x{2,3}?", "xxxx", "0-2"},
         {"a{,2}", "a{,2}", "0-5"},
         {".", "\xff\xc3", NULL},
-        {"b", "\xff" "b", "1-2"},
+        {"b",
+         "\xff"
+         "b",
+         "1-2"},
     };
     for (size_t i = 0; i < RF_COUNT(cases); i++) {
         struct bench b;
         struct regex_group groups[8];
         char got[200];
-        cr_assert(bench_init(&b, cases[i].pattern, 0) == RF_OK, "%s: %s", cases[i].pattern, b.err.text);
+        cr_assert(bench_init(&b, cases[i].pattern, 0) == RF_OK, "%s: %s", cases[i].pattern,
+                  b.err.text);
         size_t cap = regex_group_count(b.re) + 1;
         rf_str text = rf_str_of(cases[i].text);
         bool found = regex_find(b.re, &b.scratch, text, 0, groups, cap, NULL);
@@ -88,7 +92,8 @@ Test(regex, finds_and_captures)
         cr_assert(regex_match(b.re, &b.scratch, text, NULL) == found);
         if (found) {
             groups_text(groups, cap, got, sizeof got);
-            cr_assert_str_eq(got, cases[i].groups, "%s in %s: %s", cases[i].pattern, cases[i].text, got);
+            cr_assert_str_eq(got, cases[i].groups, "%s in %s: %s", cases[i].pattern, cases[i].text,
+                             got);
         }
         rf_arena_done(&b.arena);
     }
@@ -101,18 +106,29 @@ Test(regex, refuses_with_the_place)
         uint32_t column;
         const char *says;
     } cases[] = {
-        {"a(b", 2, "parenthesis"},  {"ab)", 3, "closes nothing"}, {"a**", 3, "follows a repeat"},
-        {"*a", 1, "nothing stands"}, {"[b-a]", 2, "ends before"},  {"[a", 1, "closing ]"},
-        {"(?=a)", 1, "look-around"}, {"(a)\\1", 4, "back-ref"},    {"\\q", 1, "escape"},
-        {"\\p{Foo}", 1, "class"},    {"a{1001}", 2, "counts"},     {"(?P<n>a)(?P<n>b)", 9, "twice"},
-        {"((a{100}){100})", 10, "multiply"}, {"\xff", 1, "UTF-8"}, {"a\\", 2, "back slash"},
+        {"a(b", 2, "parenthesis"},
+        {"ab)", 3, "closes nothing"},
+        {"a**", 3, "follows a repeat"},
+        {"*a", 1, "nothing stands"},
+        {"[b-a]", 2, "ends before"},
+        {"[a", 1, "closing ]"},
+        {"(?=a)", 1, "look-around"},
+        {"(a)\\1", 4, "back-ref"},
+        {"\\q", 1, "escape"},
+        {"\\p{Foo}", 1, "class"},
+        {"a{1001}", 2, "counts"},
+        {"(?P<n>a)(?P<n>b)", 9, "twice"},
+        {"((a{100}){100})", 10, "multiply"},
+        {"\xff", 1, "UTF-8"},
+        {"a\\", 2, "back slash"},
     };
     for (size_t i = 0; i < RF_COUNT(cases); i++) {
         struct bench b;
         cr_assert(bench_init(&b, cases[i].pattern, 0) == RF_INVALID, "%s", cases[i].pattern);
         cr_assert_str_eq(b.err.code, "BadRegex");
         cr_assert(b.err.column == cases[i].column, "%s: %u", cases[i].pattern, b.err.column);
-        cr_assert(strstr(b.err.text, cases[i].says) != NULL, "%s: %s", cases[i].pattern, b.err.text);
+        cr_assert(strstr(b.err.text, cases[i].says) != NULL, "%s: %s", cases[i].pattern,
+                  b.err.text);
         rf_arena_done(&b.arena);
     }
 }

@@ -43,7 +43,7 @@ bool term_whole(rf_str text);
 struct term_finder {
     rf_str needle; /* folded when nocase */
     bool nocase;
-    bool wide;    /* nocase, and the needle is not ASCII */
+    bool wide; /* nocase, and the needle is not ASCII */
     bool use_avx2;
     uint32_t second; /* the two bytes at 0 and here are searched for together */
     uint8_t masks[2], bytes[2];

@@ -4,7 +4,8 @@
 Test(term, borders_and_terms)
 {
     rf_str text = RF_S("ab_c-Zo\xc3\xab!"), term;
-    static const bool borders[] = {true, false, true, true, true, true, false, false, false, true, true};
+    static const bool borders[] = {true,  false, true,  true, true, true,
+                                   false, false, false, true, true};
     for (size_t i = 0; i < RF_COUNT(borders); i++)
         cr_assert(term_border(text, i) == borders[i], "at %zu", i);
     size_t at = 0, count = 0;
@@ -19,9 +20,15 @@ Test(term, finds_without_case)
         const char *needle, *text;
         size_t at;
     } cases[] = {
-        {"ABC", "xxabcxx", 2},   {"a", "xxA", 2},        {"", "abc", 0},
-        {"k", "\xe2\x84\xaa", SIZE_MAX}, {"\xc3\xa9T", "\xc3\x89t", 0}, {"[", "{", SIZE_MAX},
-        {"@a", "`A", SIZE_MAX},  {"aab", "aaaaab", 3},   {"\xce\xa3", "a\xcf\x82", 1},
+        {"ABC", "xxabcxx", 2},
+        {"a", "xxA", 2},
+        {"", "abc", 0},
+        {"k", "\xe2\x84\xaa", SIZE_MAX},
+        {"\xc3\xa9T", "\xc3\x89t", 0},
+        {"[", "{", SIZE_MAX},
+        {"@a", "`A", SIZE_MAX},
+        {"aab", "aaaaab", 3},
+        {"\xce\xa3", "a\xcf\x82", 1},
     };
     RF_CLEANUP(rf_arena_done) struct rf_arena arena;
     rf_arena_init(&arena, 1u << 16);

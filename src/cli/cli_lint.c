@@ -1,5 +1,3 @@
-#include <stdlib.h>
-
 #include "base/fs.h"
 #include "base/input.h"
 #include "base/json.h"
@@ -264,56 +262,65 @@ static enum rf_kind lint_word(struct lint *lint, const char *word, struct rf_err
     return RF_OK;
 }
 
-int cli_lint(int argc, char **argv)
+struct lint_args {
+    const char *schemas, *corpus;
+    const char **words; /* room for all of argv */
+    size_t word_count;
+};
+
+/* CLI_OK, CLI_HELP or the status to leave with. */
+static int read_args(int argc, char **argv, struct lint_args *args, struct lint *lint)
 {
-    const char *schemas = NULL, *corpus = NULL;
-    const char **words = calloc((size_t)argc, sizeof *words);
-    size_t word_count = 0;
-    struct lint lint = {0};
-    int status = CLI_OK;
     struct cli_line line = cli_line_of(&usage, argc, argv);
-    if (words == NULL) return CLI_FAILED;
-    for (int at; status == CLI_OK && (at = cli_next(&line)) != CLI_END;) {
+    for (int at; (at = cli_next(&line)) != CLI_END;) {
         switch (at) {
-        case OPT_SCHEMAS: schemas = line.value; break;
-        case OPT_CORPUS: corpus = line.value; break;
-        case OPT_RUN: lint.run = true; break;
+        case OPT_SCHEMAS: args->schemas = line.value; break;
+        case OPT_CORPUS: args->corpus = line.value; break;
+        case OPT_RUN: lint->run = true; break;
         case OPT_FORMAT:
-            lint.jsonl = strcmp(line.value, "jsonl") == 0;
-            if (!lint.jsonl && strcmp(line.value, "text") != 0)
-                status = cli_wrong(&usage, "--format: '%s' is not text or jsonl", line.value);
+            lint->jsonl = strcmp(line.value, "jsonl") == 0;
+            if (!lint->jsonl && strcmp(line.value, "text") != 0)
+                return cli_wrong(&usage, "--format: '%s' is not text or jsonl", line.value);
             break;
-        case CLI_WORD: words[word_count++] = line.value; break;
-        case CLI_HELP: free(words); return CLI_OK;
-        default: status = CLI_WRONG_USE;
+        case CLI_WORD: args->words[args->word_count++] = line.value; break;
+        case CLI_HELP: return CLI_HELP;
+        default: return CLI_WRONG_USE;
         }
     }
-    if (status == CLI_OK && word_count == 0 && corpus == NULL)
-        status = cli_wrong(&usage, "a file, a folder or --corpus is needed");
-    if (status != CLI_OK) {
-        free(words);
-        return status;
-    }
+    if (args->word_count > 0 || args->corpus != NULL) return CLI_OK;
+    return cli_wrong(&usage, "a file, a folder or --corpus is needed");
+}
+
+static enum rf_kind lint_all(struct lint *lint, const struct lint_args *args, struct rf_err *err)
+{
+    if (args->schemas != NULL) RF_TRY(cli_catalog_add_schemas(&lint->catalog, args->schemas, err));
+    RF_TRY(cli_catalog_finish(&lint->catalog, err));
+    if (args->corpus != NULL) RF_TRY(lint_corpus(lint, args->corpus, err));
+    for (size_t i = 0; i < args->word_count; i++) RF_TRY(lint_word(lint, args->words[i], err));
+    if (!lint->jsonl)
+        printf("%llu quer%s, %llu with an error\n", (unsigned long long)lint->count, lint->count == 1 ? "y" : "ies",
+               (unsigned long long)lint->failed);
+    if (fflush(stdout) != 0) return RF_FAIL_ERRNO(err, "OutputFailed", "the result cannot be written");
+    return RF_OK;
+}
+
+int cli_lint(int argc, char **argv)
+{
     RF_CLEANUP(rf_arena_done) struct rf_arena arena;
     rf_arena_init(&arena, CATALOG_BYTES_MAX);
-    rf_arena_init(&lint.work, LINT_BYTES_MAX);
-    lint.arena = &arena;
-    lint.catalog = cli_catalog_in(&arena);
-    lint.out = rf_buf_in(&lint.work);
+    struct lint_args args = {.words = rf_arena_new(&arena, const char *, (size_t)argc)};
+    struct lint lint = {.arena = &arena, .catalog = cli_catalog_in(&arena)};
     struct rf_err err = {0};
-    enum rf_kind kind = schemas == NULL ? RF_OK : cli_catalog_add_schemas(&lint.catalog, schemas, &err);
-    if (kind == RF_OK) kind = cli_catalog_finish(&lint.catalog, &err);
-    if (kind == RF_OK && corpus != NULL) kind = lint_corpus(&lint, corpus, &err);
-    for (size_t i = 0; i < word_count && kind == RF_OK; i++) kind = lint_word(&lint, words[i], &err);
-    rf_arena_done(&lint.work);
-    free(words);
-    if (kind != RF_OK) return cli_say_error(&err, (rf_str){NULL, 0}, NULL);
-    if (!lint.jsonl)
-        printf("%llu quer%s, %llu with an error\n", (unsigned long long)lint.count, lint.count == 1 ? "y" : "ies",
-               (unsigned long long)lint.failed);
-    if (fflush(stdout) != 0) {
-        cli_say("the result cannot be written");
-        return CLI_FAILED;
+    if (args.words == NULL) {
+        (void)rf_fail_memory(&err, &arena);
+        return cli_say_error(&err, (rf_str){NULL, 0}, NULL);
     }
+    int status = read_args(argc, argv, &args, &lint);
+    if (status != CLI_OK) return status == CLI_HELP ? CLI_OK : status;
+    rf_arena_init(&lint.work, LINT_BYTES_MAX);
+    lint.out = rf_buf_in(&lint.work);
+    enum rf_kind kind = lint_all(&lint, &args, &err);
+    rf_arena_done(&lint.work);
+    if (kind != RF_OK) return cli_say_error(&err, (rf_str){NULL, 0}, NULL);
     return lint.failed == 0 ? CLI_OK : CLI_FAILED;
 }

@@ -71,8 +71,10 @@ struct cli_line cli_line_of(const struct cli_usage *usage, int argc, char **argv
 
 static int unknown_option(const struct cli_usage *usage, rf_str name)
 {
-    rf_str near;
-    if (rf_nearest(name, usage->option_count, nth_option, usage, &near) != NULL)
+    rf_str near = {NULL, 0};
+    for (size_t i = 0; i < usage->option_count && name.len >= 3; i++)
+        if (rf_str_starts(rf_str_of(usage->options[i].name), name)) near = rf_str_of(usage->options[i].name);
+    if (near.ptr != NULL || rf_nearest(name, usage->option_count, nth_option, usage, &near) != NULL)
         (void)cli_wrong(usage, "unknown option --%.*s; did you mean --%.*s?", RF_FMT(name), RF_FMT(near));
     else (void)cli_wrong(usage, "unknown option --%.*s", RF_FMT(name));
     return CLI_WRONG;

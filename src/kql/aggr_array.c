@@ -79,7 +79,7 @@ bool aggr_array_add_encoded(struct aggr_array *list, rf_str d, struct rf_arena *
 }
 
 bool aggr_array_append(struct aggr_array *into, const struct aggr_array *from, uint64_t limit,
-                      struct rf_arena *arena)
+                       struct rf_arena *arena)
 {
     for (uint32_t i = 0; i < from->count && into->count < limit; i++)
         if (!aggr_array_add_encoded(into, aggr_array_item(from, i), arena)) return false;
@@ -87,7 +87,7 @@ bool aggr_array_append(struct aggr_array *into, const struct aggr_array *from, u
 }
 
 bool aggr_array_to_dyn(const struct aggr_array *list, enum dyn_tag tag, struct rf_arena *arena,
-                      rf_str *out)
+                       rf_str *out)
 {
     size_t ends = (size_t)list->count * 4, total = ends + list->used_bytes;
     if (total > UINT32_MAX) return false;

@@ -13,7 +13,8 @@ struct aggr_array {
     uint32_t count, cap;
 };
 /* Appends any value; a null becomes a JSON null. */
-RF_MUST_USE bool aggr_array_add(struct aggr_array *list, const struct value *v, struct rf_arena *arena);
+RF_MUST_USE bool aggr_array_add(struct aggr_array *list, const struct value *v,
+                                struct rf_arena *arena);
 /* Appends what is encoded already. */
 RF_MUST_USE bool aggr_array_add_encoded(struct aggr_array *list, rf_str d, struct rf_arena *arena);
 static inline rf_str aggr_array_item(const struct aggr_array *list, uint32_t index)
@@ -23,10 +24,10 @@ static inline rf_str aggr_array_item(const struct aggr_array *list, uint32_t ind
 }
 /* The first `limit` elements of `from` that fit under `limit` in `into`. */
 RF_MUST_USE bool aggr_array_append(struct aggr_array *into, const struct aggr_array *from,
-                                  uint64_t limit, struct rf_arena *arena);
+                                   uint64_t limit, struct rf_arena *arena);
 /* The whole as a dynamic array (DYN_ARRAY) or, when the elements are bag entries, as a bag (DYN_BAG). */
 RF_MUST_USE bool aggr_array_to_dyn(const struct aggr_array *list, enum dyn_tag tag,
-                                  struct rf_arena *arena, rf_str *out);
+                                   struct rf_arena *arena, rf_str *out);
 
 /* A list without repeats, found by hash; order of arrival is kept. */
 struct aggr_set {

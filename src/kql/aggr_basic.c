@@ -7,7 +7,6 @@
 
 #include <math.h>
 
-
 /* ---- count --------------------------------------------------------------------------------------- */
 
 static uint32_t count_true(const struct vec *predicate, uint32_t count)
@@ -383,9 +382,39 @@ static bool real_beats(double x, double best, bool largest)
     return largest ? x > best : x < best;
 }
 
+/* All rows at once: comparisons with nan are false, so a nan is looked for apart. */
+static double extreme_of_reals(const double *x, uint32_t count, double best, bool largest)
+{
+    bool has_nan = isnan(best);
+    for (uint32_t i = 0; i < count; i++) has_nan |= x[i] != x[i];
+    if (has_nan) {
+        for (uint32_t i = 0; i < count; i++) best = real_beats(x[i], best, largest) ? x[i] : best;
+        return best;
+    }
+    /* Four at a time, since each comparison waits for the one before. */
+    double lanes[4] = {best, best, best, best};
+    uint32_t i = 0;
+    for (; i + 4 <= count; i += 4)
+        for (uint32_t k = 0; k < 4; k++) {
+            double a = x[i + k], b = lanes[k];
+            lanes[k] = (largest ? a > b : a < b) ? a : b;
+        }
+    for (; i < count; i++)
+        lanes[0] = (largest ? x[i] > lanes[0] : x[i] < lanes[0]) ? x[i] : lanes[0];
+    for (uint32_t k = 1; k < 4; k++)
+        lanes[0] = (largest ? lanes[k] > lanes[0] : lanes[k] < lanes[0]) ? lanes[k] : lanes[0];
+    return lanes[0];
+}
+
 static void extreme_real(const struct aggr_cells *cells, uint32_t count, const uint32_t *groups,
                          struct extreme *extremes, bool largest)
 {
+    if (groups == NULL && cells->nulls == NULL && count > 0) {
+        double best = extremes->any ? extremes->real : cells->real[0];
+        extremes->real = extreme_of_reals(cells->real, count, best, largest);
+        extremes->any = true;
+        return;
+    }
     for (uint32_t i = 0; i < count; i++) {
         if (cells->nulls != NULL && cells->nulls[i]) continue;
         struct extreme *e = &extremes[AGGR_GROUP(groups, i)];
@@ -420,9 +449,15 @@ static bool extreme_any(struct aggr_call *call, const struct vec *v, uint32_t co
             seen[v->codes[i]] = 1;
         }
         if (vec_null(v, i)) continue;
+        struct extreme *e = &extremes[AGGR_GROUP(groups, i)];
+        /* Most texts lose; for those the comparison is all there is to do. */
+        if (v->type == TYPE_STRING && e->any) {
+            int order = rf_str_cmp(vec_str(v, i), e->kept.value.s);
+            if (largest ? order <= 0 : order >= 0) continue;
+        }
         struct value x = vec_value(v, i);
         if (x.type == TYPE_DYNAMIC && dyn_is_null(x.s)) continue;
-        if (!extreme_offer(&extremes[AGGR_GROUP(groups, i)], &x, largest, call->arena)) return false;
+        if (!extreme_offer(e, &x, largest, call->arena)) return false;
     }
     return true;
 }
@@ -529,7 +564,7 @@ static void bits_add(struct bits *b, uint64_t x, enum bits_fold fold)
         (void)call, (void)err;                                                                     \
         for (uint32_t i = 0; i < count; i++)                                                       \
             if (!vec_null(&args[0], i))                                                            \
-                bits_add(AGGR_STATE(struct bits, states, AGGR_GROUP(groups, i)),                             \
+                bits_add(AGGR_STATE(struct bits, states, AGGR_GROUP(groups, i)),                   \
                          (uint64_t)vec_i64(&args[0], i), fold);                                    \
         return RF_OK;                                                                              \
     }                                                                                              \
@@ -537,8 +572,8 @@ static void bits_add(struct bits *b, uint64_t x, enum bits_fold fold)
                                      struct rf_err *err)                                           \
     {                                                                                              \
         (void)call, (void)err;                                                                     \
-        const struct bits *b = AGGR_STATE_OF(struct bits, from);                                  \
-        if (b->any) bits_add(AGGR_STATE(struct bits, into, 0), b->bits, fold);                          \
+        const struct bits *b = AGGR_STATE_OF(struct bits, from);                                   \
+        if (b->any) bits_add(AGGR_STATE(struct bits, into, 0), b->bits, fold);                     \
         return RF_OK;                                                                              \
     }
 BITS_FUNCTIONS(and, BITS_AND)

@@ -28,16 +28,35 @@ static struct vec column(char kind)
 {
     struct vec v = {.shape = VEC_FLAT, .nulls = nulls};
     switch (kind) {
-    case 'i': v.type = TYPE_LONG, v.data = numbers; break;
-    case 't': v.type = TYPE_TIMESPAN, v.data = numbers; break;
-    case 'd': v.type = TYPE_DATETIME, v.data = numbers; break;
-    case 'r': v.type = TYPE_REAL, v.data = reals; break;
-    case 's': v.type = TYPE_STRING, v.data = texts, v.nulls = NULL; break;
-    case 'm': v.type = TYPE_DECIMAL, v.data = decimals; break;
-    case 'b': v.type = TYPE_BOOL, v.data = truth, v.nulls = truth_nulls; break;
-    case '5': v = (struct vec){.type = TYPE_REAL, .shape = VEC_CONST, .data = &fifty.r}; break;
-    case '2': v = (struct vec){.type = TYPE_LONG, .shape = VEC_CONST, .data = &two.i}; break;
-    default: cr_assert_fail("no column %c", kind);
+    case 'i':
+        v.type = TYPE_LONG, v.data = numbers;
+        break;
+    case 't':
+        v.type = TYPE_TIMESPAN, v.data = numbers;
+        break;
+    case 'd':
+        v.type = TYPE_DATETIME, v.data = numbers;
+        break;
+    case 'r':
+        v.type = TYPE_REAL, v.data = reals;
+        break;
+    case 's':
+        v.type = TYPE_STRING, v.data = texts, v.nulls = NULL;
+        break;
+    case 'm':
+        v.type = TYPE_DECIMAL, v.data = decimals;
+        break;
+    case 'b':
+        v.type = TYPE_BOOL, v.data = truth, v.nulls = truth_nulls;
+        break;
+    case '5':
+        v = (struct vec){.type = TYPE_REAL, .shape = VEC_CONST, .data = &fifty.r};
+        break;
+    case '2':
+        v = (struct vec){.type = TYPE_LONG, .shape = VEC_CONST, .data = &two.i};
+        break;
+    default:
+        cr_assert_fail("no column %c", kind);
     }
     return v;
 }

@@ -1,6 +1,6 @@
 /* make_list, make_set, make_bag; the table also lists what aggr_pick.c and aggr_schema.c compute. */
-#include "kql/aggr_collect_int.h"
 #include "kql/aggr_array.h"
+#include "kql/aggr_collect_int.h"
 #include "kql/func_families.h"
 
 enum { COLLECT_MAX = 1048576, COLLECT_OLD_MAX = 128 };
@@ -65,8 +65,8 @@ AGGR_WHERE(list_update_if, 1, list_update)
 static enum rf_kind list_merge(struct aggr_call *call, uint8_t *into, const uint8_t *from,
                                struct rf_err *err)
 {
-    if (!aggr_array_append(AGGR_STATE(struct aggr_array, into, 0), AGGR_STATE_OF(struct aggr_array, from),
-                          limit_of(call), call->arena))
+    if (!aggr_array_append(AGGR_STATE(struct aggr_array, into, 0),
+                           AGGR_STATE_OF(struct aggr_array, from), limit_of(call), call->arena))
         return rf_fail_memory(err, call->arena);
     return RF_OK;
 }
@@ -197,7 +197,7 @@ static enum rf_kind bag_emit(struct aggr_call *call, const uint8_t *state, uint3
 #define COLLECT_IF_SIGS SIGS("(value:any, predicate:bool, [maxSize:long]) dynamic")
 #define LIST(name, doc, sigs, flags, prepare, update)                                              \
     {                                                                                              \
-        name, doc, sigs, sizeof(struct aggr_array), flags, NULL, prepare, update, list_merge,       \
+        name, doc, sigs, sizeof(struct aggr_array), flags, NULL, prepare, update, list_merge,      \
             list_emit                                                                              \
     }
 #define SET(name, doc, sigs, flags, prepare, update)                                               \

@@ -32,7 +32,7 @@ Test(make_set, takes_arrays_apart)
 {
     EXPECT("make_set", "[\"A1\",\"A2\",\"A3\",\"C1\",\"C2\"]", "[\"A1\",\"A2\",\"A3\"]",
            "[\"A2\",\"C1\"]", "[\"C2\",\"A3\"]", "[\"C2\",\"A1\"]");
-    EXPECT("make_set", "[1,{\"b\":1,\"a\":[2]},\"x\"]", "1", "1.0", "null",
+    EXPECT("make_set", "[1,{\"b\":1,\"a\":[2]},\"x\",[]]", "1", "1.0", "null",
            "{\"b\":1,\"a\":[2]}", "{\"a\":[2],\"b\":1}", "[null,\"x\",[]]", "[]");
 }
 
@@ -56,7 +56,8 @@ Test(buildschema, admits_all_values)
            "\"z\":{\"`indexer`\":[\"long\",\"string\"]},\"t\":{\"`indexer`\":\"string\"}}",
            "{\"x\":1, \"y\":3.5}", "{\"x\":\"somevalue\", \"z\":[1, 2, 3]}",
            "{\"y\":{\"w\":\"zzz\"}, \"t\":[\"aa\", \"bb\"], \"z\":[\"foo\"]}");
-    EXPECT("buildschema", "[\"bool\",{\"a\":\"null\"},{\"`indexer`\":\"null\"}]", "true", "{\"a\":null}", "[]");
+    EXPECT("buildschema", "[\"bool\",{\"a\":\"null\"},{\"`indexer`\":\"null\"}]", "true",
+           "{\"a\":null}", "[]");
     EXPECT("buildschema", "null", "null", "null");
 }
 
@@ -68,7 +69,10 @@ Test(make_list, is_cut_at_its_limit)
     static const struct {
         const char *aggr;
         uint32_t count;
-    } old[] = {{"makelist", 128}, {"makeset", 128}, {"make_list", 3 * BATCH_ROWS}, {"make_set", BATCH_ROWS}};
+    } old[] = {{"makelist", 128},
+               {"makeset", 128},
+               {"make_list", 3 * BATCH_ROWS},
+               {"make_set", BATCH_ROWS}};
     for (size_t i = 0; i < RF_COUNT(old); i++) {
         struct aggr_run run;
         run_open(&run, old[i].aggr, TYPE_DYNAMIC, &v, 1, NULL);
@@ -90,7 +94,8 @@ static void fruit_args(struct vec *args, rf_str *colors)
 {
     const char *names[FRUITS] = {"Red", "Green", "Yellow", "Green", "Brown", "Green"};
     for (int i = 0; i < FRUITS; i++) colors[i] = rf_str_of(names[i]);
-    args[0] = (struct vec){.type = TYPE_INT, .shape = VEC_FLAT, .data = versions, .nulls = version_nulls};
+    args[0] =
+        (struct vec){.type = TYPE_INT, .shape = VEC_FLAT, .data = versions, .nulls = version_nulls};
     args[1] = (struct vec){.type = TYPE_STRING, .shape = VEC_FLAT, .data = colors};
 }
 
@@ -112,8 +117,10 @@ Test(arg_max, handles_nulls_as_documented)
         run_open(&run, cases[c].aggr, TYPE_DYNAMIC, args, 2, NULL);
         run_add(&run, args, FRUITS, fruit_groups);
         for (uint32_t g = 0; g < 3; g++) {
-            cr_expect(rf_str_is(run_text(&run, g, 0), cases[c].version[g]), "%s group %u", cases[c].aggr, g);
-            cr_expect(rf_str_is(run_text(&run, g, 1), cases[c].color[g]), "%s group %u", cases[c].aggr, g);
+            cr_expect(rf_str_is(run_text(&run, g, 0), cases[c].version[g]), "%s group %u",
+                      cases[c].aggr, g);
+            cr_expect(rf_str_is(run_text(&run, g, 1), cases[c].color[g]), "%s group %u",
+                      cases[c].aggr, g);
         }
         cr_expect(rf_str_is(run_text(&run, 3, 1), ""));
         run_close(&run);
@@ -168,7 +175,8 @@ Test(arg_max, binds_a_column_for_each_argument)
     struct func_bind bind = {.arg_count = 3, .types = types, .arena = &arena};
     cr_assert(aggr_find(RF_S("arg_max"))->resolve(&bind, &err) == RF_OK);
     cr_expect(bind.tuple_count == 3 && memcmp(bind.tuple_types, types, 3) == 0);
-    bind = (struct func_bind){.arg_count = 1, .types = types, .type = TYPE_DATETIME, .arena = &arena};
+    bind =
+        (struct func_bind){.arg_count = 1, .types = types, .type = TYPE_DATETIME, .arena = &arena};
     cr_assert(aggr_find(RF_S("take_any"))->resolve(&bind, &err) == RF_OK);
     cr_expect(bind.tuple_count == 0 && bind.type == TYPE_DATETIME);
     rf_arena_done(&arena);

@@ -11,7 +11,8 @@
 enum {
     DIGEST_EXACT_MAX = 1 << 16, /* items in memory */
     DIGEST_STORED_MAX = 2048,   /* items of a digest that becomes a dynamic value */
-    DIGEST_COMPRESSION = 1000,  /* about so many centroids; the error at the median is 0.1 % of rank */
+    DIGEST_COMPRESSION =
+        1000, /* about so many centroids; the error at the median is 0.1 % of rank */
     SORT_INSERTION_MAX = 48
 };
 
@@ -61,7 +62,8 @@ bool digest_key(const struct digest *digest, const struct value *v, uint64_t *ke
     double place;
     if (plain.null) return false;
     if (type_is_i64((enum type)plain.type)) {
-        *key = digest->type == TYPE_REAL ? digest_key_real((double)plain.i) : digest_key_i64(plain.i);
+        *key =
+            digest->type == TYPE_REAL ? digest_key_real((double)plain.i) : digest_key_i64(plain.i);
         return true;
     }
     if (plain.type == TYPE_REAL)
@@ -87,15 +89,17 @@ static void insertion_sort(struct digest_item *items, uint32_t count)
     }
 }
 
-/* Eight passes of counting sort, least byte first; a byte that all keys share needs no pass. */
+/* Counting sort by each byte, least first, but for bytes that all keys share. */
 static bool radix_sort(struct digest_item *items, uint32_t count, struct rf_arena *arena)
 {
     struct digest_item *from = items, *to = rf_arena_raw(arena, struct digest_item, count);
+    uint64_t differ = 0;
     if (to == NULL) return false;
+    for (uint32_t i = 1; i < count; i++) differ |= items[i].key ^ items[0].key;
     for (uint32_t shift = 0; shift < 64; shift += 8) {
+        if ((differ >> shift & 255) == 0) continue;
         uint32_t starts[256] = {0}, at = 0;
         for (uint32_t i = 0; i < count; i++) starts[from[i].key >> shift & 255]++;
-        if (starts[from[0].key >> shift & 255] == count) continue;
         for (uint32_t b = 0; b < 256; b++) {
             uint32_t n = starts[b];
             starts[b] = at;
@@ -180,8 +184,8 @@ static bool make_room(struct digest *digest, struct rf_arena *arena)
 {
     if (digest->cap < DIGEST_EXACT_MAX) {
         uint32_t cap = digest->cap == 0 ? 4 : digest->cap * 2;
-        struct digest_item *items = rf_arena_grow(arena, digest->items, digest->cap * sizeof *items,
-                                                  cap * sizeof *items);
+        struct digest_item *items =
+            rf_arena_grow(arena, digest->items, digest->cap * sizeof *items, cap * sizeof *items);
         if (items == NULL) return false;
         digest->items = items;
         digest->cap = cap;

@@ -1,6 +1,6 @@
 /* dcount, count_distinct, hll. */
-#include "kql/aggr_int.h"
 #include "kql/aggr_array.h"
+#include "kql/aggr_int.h"
 #include "kql/aggr_sketch.h"
 #include "kql/func_families.h"
 
@@ -97,8 +97,7 @@ static bool hash_rows(struct aggr_call *call, const struct vec *v, uint32_t coun
     struct distinct_call *shared = call->state;
     if (v->shape == VEC_DICT && v->dict_id != 0 && v->dict_count <= DICT_CACHED_MAX) {
         if (!dict_hashes_ready(shared, v, call->arena)) return false;
-        for (uint32_t k = 0; k < row_count; k++)
-            hash[k] = dict_hash(shared, v, v->codes[rows[k]]);
+        for (uint32_t k = 0; k < row_count; k++) hash[k] = dict_hash(shared, v, v->codes[rows[k]]);
         return true;
     }
     if (row_count == count) {
@@ -213,8 +212,7 @@ AGGR_WHERE(count_distinctif_update, 1, count_distinct_update)
 static enum rf_kind count_distinct_merge(struct aggr_call *call, uint8_t *into, const uint8_t *from,
                                          struct rf_err *err)
 {
-    enum aggr_set_kind kind =
-        call->arg_types[0] == TYPE_DYNAMIC ? AGGR_SET_MIXED : AGGR_SET_TYPED;
+    enum aggr_set_kind kind = call->arg_types[0] == TYPE_DYNAMIC ? AGGR_SET_MIXED : AGGR_SET_TYPED;
     if (!aggr_set_merge(AGGR_STATE(struct aggr_set, into, 0), AGGR_STATE_OF(struct aggr_set, from),
                         kind, UINT32_MAX, call->arena))
         return rf_fail_memory(err, call->arena);

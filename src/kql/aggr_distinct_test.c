@@ -100,8 +100,12 @@ Test(dcount, tells_dictionaries_apart)
 {
     const int64_t first[] = {1, 2, 3}, second[] = {11, 12, 13, 14};
     const uint32_t codes[] = {0, 2, 2, 1, 0};
-    struct vec v = {.type = TYPE_LONG, .shape = VEC_DICT, .dict_count = 3, .dict_id = 5,
-                    .data = first, .codes = codes};
+    struct vec v = {.type = TYPE_LONG,
+                    .shape = VEC_DICT,
+                    .dict_count = 3,
+                    .dict_id = 5,
+                    .data = first,
+                    .codes = codes};
     struct aggr_run run;
     open_long(&run, "dcount", 1);
     run_add(&run, &v, 5, NULL);
@@ -164,10 +168,17 @@ Test(hll, of_different_precision_meet_at_the_lower)
 
 Test(hll, forged_ones_do_no_harm)
 {
-    static const char *const forged[] = {
-        "null", "1", "[]", "[[1024,14]]", "[[1024,3],[1],[]]", "[[1024,99],[],[]]",
-        "[[1024,14],[],[\"AA\"]]", "[[1024,14],[],[5]]", "[[1024,14],{\"a\":1},[]]",
-        "[[1024,14],[\"x\",1.5,null],[]]", "[[1024,\"x\"],[],[]]"};
+    static const char *const forged[] = {"null",
+                                         "1",
+                                         "[]",
+                                         "[[1024,14]]",
+                                         "[[1024,3],[1],[]]",
+                                         "[[1024,99],[],[]]",
+                                         "[[1024,14],[],[\"AA\"]]",
+                                         "[[1024,14],[],[5]]",
+                                         "[[1024,14],{\"a\":1},[]]",
+                                         "[[1024,14],[\"x\",1.5,null],[]]",
+                                         "[[1024,\"x\"],[],[]]"};
     struct rf_arena arena;
     rf_arena_init(&arena, 64 << 20);
     for (size_t i = 0; i < RF_COUNT(forged); i++) {

@@ -13,7 +13,8 @@ static const struct {
 
 uint8_t hll_p(int64_t accuracy)
 {
-    return hll_sizes[accuracy < 0 || accuracy > HLL_ACCURACY_MAX ? HLL_ACCURACY_DEFAULT : accuracy].p;
+    return hll_sizes[accuracy < 0 || accuracy > HLL_ACCURACY_MAX ? HLL_ACCURACY_DEFAULT : accuracy]
+        .p;
 }
 
 static uint32_t hll_limit(uint8_t p)
@@ -41,7 +42,8 @@ static bool slots_put(uint64_t *slots, uint8_t log2, uint64_t hash)
 
 static bool slots_grow(struct hll *hll, struct rf_arena *arena)
 {
-    uint8_t log2 = hll->slots == NULL ? 2 : (uint8_t)(hll->slots_log2 + (hll->slots_log2 < 6 ? 2 : 1));
+    uint8_t log2 =
+        hll->slots == NULL ? 2 : (uint8_t)(hll->slots_log2 + (hll->slots_log2 < 6 ? 2 : 1));
     uint64_t *slots = rf_arena_new(arena, uint64_t, UINT64_C(1) << log2);
     if (slots == NULL) return false;
     uint64_t old = hll->slots == NULL ? 0 : UINT64_C(1) << hll->slots_log2;
@@ -98,8 +100,8 @@ static void registers_fold(uint8_t *regs, uint8_t to, uint8_t from, uint64_t ind
     if (rank == 0) return;
     uint8_t dropped = (uint8_t)(from - to);
     uint64_t low = index & ((UINT64_C(1) << dropped) - 1);
-    uint8_t folded = low == 0 ? (uint8_t)(rank + dropped)
-                              : (uint8_t)(dropped - (63 - __builtin_clzll(low)));
+    uint8_t folded =
+        low == 0 ? (uint8_t)(rank + dropped) : (uint8_t)(dropped - (63 - __builtin_clzll(low)));
     uint8_t *reg = &regs[index >> dropped];
     if (*reg < folded) *reg = folded;
 }
@@ -188,7 +190,8 @@ int64_t hll_count(const struct hll *hll)
 
 /* ---- as dynamic --------------------------------------------------------------------------------------------- */
 
-static const char hll_letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char hll_letters[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 static int letter_rank(uint8_t c)
 {

@@ -58,8 +58,7 @@ enum rf_kind aggr_update_where(struct aggr_call *call, const struct vec *args, u
     if (kept == 0) return RF_OK;
     if (kept == count) return update(call, args, count, groups, states, err);
     struct vec views[AGGR_FILTERED_MAX];
-    for (uint32_t i = 0; i < predicate; i++)
-        views[i] = select_rows(&args[i], rows, kept, codes[i]);
+    for (uint32_t i = 0; i < predicate; i++) views[i] = select_rows(&args[i], rows, kept, codes[i]);
     if (groups != NULL)
         for (uint32_t i = 0; i < kept; i++) kept_groups[i] = groups[rows[i]];
     return update(call, views, kept, groups != NULL ? kept_groups : NULL, states, err);

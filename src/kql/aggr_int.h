@@ -63,7 +63,8 @@ struct aggr_kept {
     uint32_t room_bytes;
     bool any;
 };
-RF_MUST_USE bool aggr_keep(struct aggr_kept *kept, const struct value *value, struct rf_arena *arena);
+RF_MUST_USE bool aggr_keep(struct aggr_kept *kept, const struct value *value,
+                           struct rf_arena *arena);
 
 /* A constant argument as a number; false when it is absent, null or no number. */
 bool aggr_const_real(const struct aggr_call *call, uint32_t arg, double *out);
@@ -71,7 +72,8 @@ bool aggr_const_long(const struct aggr_call *call, uint32_t arg, int64_t *out);
 
 /* stdev, variance and covariance live in aggr_moment.c. */
 enum { MOMENT_STATE_BYTES = 24, COMOMENT_STATE_BYTES = 32 };
-aggr_update aggr_moment_update, aggr_moment_update_if, aggr_comoment_update, aggr_comoment_update_if;
+aggr_update aggr_moment_update, aggr_moment_update_if, aggr_comoment_update,
+    aggr_comoment_update_if;
 aggr_merge aggr_moment_merge, aggr_comoment_merge;
 aggr_emit aggr_variance_emit, aggr_variancep_emit, aggr_stdev_emit, aggr_stdevp_emit;
 aggr_emit aggr_covariance_emit, aggr_covariancep_emit;

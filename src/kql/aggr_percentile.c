@@ -128,14 +128,15 @@ static enum rf_kind prepare_from(struct aggr_call *call, uint32_t first, struct 
     struct percentile_call *shared = rf_arena_new(call->arena, struct percentile_call, 1);
     if (shared == NULL) return rf_fail_memory(err, call->arena);
     const struct value *list = first < call->arg_count ? call->consts[first] : NULL;
-    bool array = list != NULL && !list->null && list->type == TYPE_DYNAMIC &&
-                 dyn_tag(list->s) == DYN_ARRAY;
+    bool array =
+        list != NULL && !list->null && list->type == TYPE_DYNAMIC && dyn_tag(list->s) == DYN_ARRAY;
     shared->count = array ? dyn_count(list->s) : call->arg_count - RF_MIN(call->arg_count, first);
     shared->percents = rf_arena_new(call->arena, double, shared->count);
     if (shared->percents == NULL) return rf_fail_memory(err, call->arena);
     for (uint32_t i = 0; i < shared->count; i++) {
         double *percent = &shared->percents[i];
-        bool ok = array ? dyn_is_number(dyn_item(list->s, i)) : aggr_const_real(call, first + i, percent);
+        bool ok =
+            array ? dyn_is_number(dyn_item(list->s, i)) : aggr_const_real(call, first + i, percent);
         if (ok && array) *percent = dyn_real(dyn_item(list->s, i));
         if (!ok || !(*percent >= 0 && *percent <= 100)) return bad_percentile(err);
     }
@@ -305,13 +306,13 @@ const struct aggr aggr_percentile[] = {
     DIGEST("percentiles", "Several percentiles, a column each.",
            SIGS("(value:any, percentile:real...) real"), resolve_percentiles, percentile_prepare,
            percentile_update, percentile_emit),
-    DIGEST("percentiles_array", "Several percentiles in one array; null without values.",
-           SIGS("(value:any, percentiles:dynamic) dynamic",
-                "(value:any, percentile:real...) dynamic"),
-           resolve_checked, percentile_prepare, percentile_update, percentile_array_emit),
+    DIGEST(
+        "percentiles_array", "Several percentiles in one array; null without values.",
+        SIGS("(value:any, percentiles:dynamic) dynamic", "(value:any, percentile:real...) dynamic"),
+        resolve_checked, percentile_prepare, percentile_update, percentile_array_emit),
     DIGEST("percentilew", "percentile where each value counts as often as its weight says.",
-           SIGS("(value:any, weight:long, percentile:real) real"), resolve_one,
-           percentilew_prepare, percentilew_update, percentile_emit),
+           SIGS("(value:any, weight:long, percentile:real) real"), resolve_one, percentilew_prepare,
+           percentilew_update, percentile_emit),
     DIGEST("percentilesw", "Several weighted percentiles, a column each.",
            SIGS("(value:any, weight:long, percentile:real...) real"), resolve_percentilesw,
            percentilew_prepare, percentilew_update, percentile_emit),

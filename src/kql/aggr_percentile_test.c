@@ -15,13 +15,18 @@ Test(percentile, weighs)
     struct value constants[5] = {{0}, {0}, value_long(50), value_long(75), value_real(99.9)};
     struct vec args[5] = {longs(buckets), longs(weights)};
     const uint8_t types[] = {TYPE_LONG, TYPE_LONG, TYPE_LONG, TYPE_LONG, TYPE_REAL};
-    for (int i = 2; i < 5; i++) args[i] = (struct vec){.type = types[i], .shape = VEC_CONST, .data = &constants[i].i};
+    for (int i = 2; i < 5; i++)
+        args[i] = (struct vec){.type = types[i], .shape = VEC_CONST, .data = &constants[i].i};
     struct rf_arena arena;
     struct rf_err err;
     rf_arena_init(&arena, 1 << 20);
     const struct value *consts[] = {NULL, NULL, &constants[2], &constants[3], &constants[4]};
-    struct aggr_call call = {.aggr = aggr_find(RF_S("percentilesw")), .arg_count = 5, .arg_types = types,
-                             .consts = consts, .type = TYPE_LONG, .arena = &arena};
+    struct aggr_call call = {.aggr = aggr_find(RF_S("percentilesw")),
+                             .arg_count = 5,
+                             .arg_types = types,
+                             .consts = consts,
+                             .type = TYPE_LONG,
+                             .arena = &arena};
     uint8_t *state = rf_arena_zalloc(&arena, call.aggr->state_bytes);
     cr_assert(call.aggr->prepare(&call, &err) == RF_OK);
     cr_assert(call.aggr->update(&call, args, 5, NULL, state, &err) == RF_OK);
@@ -147,9 +152,15 @@ Test(digest, many_equal_values_stay_exact)
 
 Test(digest, forged_ones_do_no_harm)
 {
-    static const char *const forged[] = {
-        "null", "7", "[]", "[[7]]", "[[7],[1,2]]", "[[7],[1,2],[0,-1]]", "[[7],[\"a\",{}],[1,1]]",
-        "[[7],{\"a\":1},[1]]", "[7,[1],[1]]"};
+    static const char *const forged[] = {"null",
+                                         "7",
+                                         "[]",
+                                         "[[7]]",
+                                         "[[7],[1,2]]",
+                                         "[[7],[1,2],[0,-1]]",
+                                         "[[7],[\"a\",{}],[1,1]]",
+                                         "[[7],{\"a\":1},[1]]",
+                                         "[7,[1],[1]]"};
     struct rf_arena arena;
     rf_arena_init(&arena, 1 << 20);
     for (size_t i = 0; i < RF_COUNT(forged); i++) {
@@ -159,6 +170,7 @@ Test(digest, forged_ones_do_no_harm)
     }
     struct digest kusto;
     cr_assert(digest_from_dyn(run_json("[[7],[5000,1000,0],[4,2,148]]", &arena), &arena, &kusto));
-    cr_expect(digest_percentile(&kusto, 100).i == 5000 && digest_rank(&kusto, digest_key_i64(999)) == 148);
+    cr_expect(digest_percentile(&kusto, 100).i == 5000 &&
+              digest_rank(&kusto, digest_key_i64(999)) == 148);
     rf_arena_done(&arena);
 }

@@ -135,20 +135,50 @@ static bool beats(const struct pick *pick, const struct value *v, bool largest)
     return largest ? order > 0 : order < 0;
 }
 
+/* Whole numbers and times, the usual case, compared without making values of the cells. */
+static uint32_t note_i64(const struct vec *v, uint32_t count, const uint32_t *groups,
+                         uint8_t *states, bool largest, uint32_t *noted)
+{
+    const int64_t *data = v->data;
+    uint32_t noted_count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct pick *pick = AGGR_STATE(struct pick, states, AGGR_GROUP(groups, i));
+        uint32_t at = vec_at(v, i);
+        int64_t x = data[at];
+        if (pick->good && (largest ? x <= pick->best.i : x >= pick->best.i)) continue;
+        bool null = v->nulls != NULL && v->nulls[at];
+        if (null && pick->any) continue;
+        struct value best = value_i64((enum type)v->type, x);
+        best.null = null;
+        note_row(pick, &best, i, !null);
+        noted[noted_count++] = i;
+    }
+    return noted_count;
+}
+
+static uint32_t note_any(const struct vec *v, uint32_t count, const uint32_t *groups,
+                         uint8_t *states, bool largest, uint32_t *noted)
+{
+    uint32_t noted_count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct pick *pick = AGGR_STATE(struct pick, states, AGGR_GROUP(groups, i));
+        struct value x = vec_value(v, i);
+        if (!beats(pick, &x, largest)) continue;
+        note_row(pick, &x, i, !is_null(&x));
+        noted[noted_count++] = i;
+    }
+    return noted_count;
+}
+
 static enum rf_kind arg_update(struct aggr_call *call, const struct vec *args, uint32_t count,
                                const uint32_t *groups, uint8_t *states, bool largest,
                                struct rf_err *err)
 {
     AGGR_SCRATCH uint32_t noted[BATCH_ROWS];
-    uint32_t noted_count = 0;
     RF_ASSERT(count <= BATCH_ROWS);
-    for (uint32_t i = 0; i < count; i++) {
-        struct pick *pick = AGGR_STATE(struct pick, states, AGGR_GROUP(groups, i));
-        struct value v = vec_value(&args[0], i);
-        if (!beats(pick, &v, largest)) continue;
-        note_row(pick, &v, i, !is_null(&v));
-        noted[noted_count++] = i;
-    }
+    uint32_t noted_count = type_is_i64((enum type)args[0].type)
+                               ? note_i64(&args[0], count, groups, states, largest, noted)
+                               : note_any(&args[0], count, groups, states, largest, noted);
     return keep_noted(call, args, groups, states, noted, noted_count, err);
 }
 

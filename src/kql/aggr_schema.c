@@ -121,9 +121,9 @@ static const struct {
     enum dyn_tag tag;
     const char *name;
 } schema_names[] = {
-    {DYN_TRUE, "bool"},         {DYN_INT, "int"},   {DYN_LONG, "long"},       {DYN_REAL, "double"},
-    {DYN_DECIMAL, "decimal"},   {DYN_GUID, "guid"}, {DYN_DATETIME, "datetime"},
-    {DYN_TIMESPAN, "timespan"}, {DYN_STRING, "string"},
+    {DYN_TRUE, "bool"},         {DYN_INT, "int"},           {DYN_LONG, "long"},
+    {DYN_REAL, "double"},       {DYN_DECIMAL, "decimal"},   {DYN_GUID, "guid"},
+    {DYN_DATETIME, "datetime"}, {DYN_TIMESPAN, "timespan"}, {DYN_STRING, "string"},
 };
 
 static void put_node(const struct schema_node *node, struct rf_buf *buf);
@@ -188,7 +188,8 @@ enum rf_kind aggr_schema_update(struct aggr_call *call, const struct vec *args, 
 {
     for (uint32_t i = 0; i < count; i++) {
         if (vec_null(&args[0], i) || dyn_is_null(vec_str(&args[0], i))) continue;
-        struct schema_state *schema = AGGR_STATE(struct schema_state, states, AGGR_GROUP(groups, i));
+        struct schema_state *schema =
+            AGGR_STATE(struct schema_state, states, AGGR_GROUP(groups, i));
         if (!schema_root(schema, call->arena) ||
             !schema_add(schema->root, vec_str(&args[0], i), call->arena))
             return rf_fail_memory(err, call->arena);

@@ -273,6 +273,13 @@ static enum rf_kind bind_lambda_arguments(struct binder *b, const struct scope *
             tables[i] = shared_new(b, table);
             if (tables[i] == NULL) return BIND_NOMEM(b);
         } else {
+            if (given == NULL) return bind_fail(b, call->pos, "BadArguments", "the first parameter of '%.*s' is no table, so it cannot be invoked", RF_FMT(f->name));
+            if (first != NULL && arg->type == TYPE_STRING && given->kind == AST_NAME && schema_find(&first->schema, given->text) >= 0) {
+                struct value name = value_str(given->text); /* invoke FileProfile(SHA1): the column's name */
+                exprs[i] = expr_const(b, &name, given->pos);
+                if (exprs[i] == NULL) return BIND_NOMEM(b);
+                continue;
+            }
             RF_TRY(bind_expr(b, given, &exprs[i]));
             enum type have = exprs[i]->type;
             if (have != arg->type) RF_TRY(bind_cast(b, exprs[i], arg->type, &exprs[i]));

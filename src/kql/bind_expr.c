@@ -17,6 +17,7 @@ enum rf_kind bind_column(struct binder *b, const struct schema *schema, rf_str n
         *out = &schema->columns[at];
         return RF_OK;
     }
+    if (schema->open) return bind_fail(b, pos, "OpenSchema", "the column '%.*s' may exist, but only rows can tell, and there are none", RF_FMT(name));
     rf_str near;
     if (rf_nearest(name, schema->count, nth_column, schema, &near) != NULL)
         return bind_fail(b, pos, "UnknownColumn", "there is no column '%.*s' here; did you mean '%.*s'?", RF_FMT(name), RF_FMT(near));
@@ -33,6 +34,11 @@ static enum rf_kind bind_name(struct binder *b, const struct ast *ast, struct ex
         return *out == NULL ? BIND_NOMEM(b) : RF_OK;
     }
     struct scope *s = scope_find(b, ast->text);
+    if (s == NULL && schema != NULL && schema->open) {
+        struct value unknown = value_null(TYPE_DYNAMIC);
+        *out = expr_const(b, &unknown, ast->pos);
+        return *out == NULL ? BIND_NOMEM(b) : RF_OK;
+    }
     if (s != NULL && s->kind == BINDING_SCALAR) {
         *out = s->expr;
         return RF_OK;
@@ -57,6 +63,11 @@ static enum rf_kind bind_member(struct binder *b, const struct ast *ast, struct 
     if (base->kind == AST_NAME && (rf_str_is(base->text, "$left") || rf_str_is(base->text, "$right"))) {
         const struct schema *side = rf_str_is(base->text, "$left") ? b->rows.left : b->rows.right;
         struct column *column;
+        if (side != NULL && side->open && schema_find(side, ast->text) < 0) {
+            struct value unknown = value_null(TYPE_DYNAMIC);
+            *out = expr_const(b, &unknown, ast->pos);
+            return *out == NULL ? BIND_NOMEM(b) : RF_OK;
+        }
         if (side == NULL) return bind_fail(b, base->pos, "BadSide", "%.*s has a meaning only in a join's condition", RF_FMT(base->text));
         RF_TRY(bind_column(b, side, ast->text, ast->pos, &column));
         *out = expr_column(b, column, ast->pos);
@@ -300,15 +311,17 @@ static enum rf_kind bind_pack_columns(struct binder *b, const struct ast *ast, s
     return bind_call(b, ast->pos, ignore ? RF_S("pack_all_ignore_nulls") : RF_S("bag_pack"), args, 2 * n, out);
 }
 
+static const struct ast *unnamed(const struct ast *ast) { return ast->kind == AST_NAMED ? ast->kids[0] : ast; }
+
 /* case(p1, v1, p2, v2, ..., otherwise) = iff(p1, v1, iff(p2, v2, ...)), built from the end. */
 static enum rf_kind bind_case(struct binder *b, const struct ast *ast, struct expr **out)
 {
     if (ast->kid_count < 3 || ast->kid_count % 2 == 0) return bind_fail(b, ast->pos, "BadArguments", "case takes pairs of predicate and value, then the value for all other rows");
     struct expr *args[3];
-    RF_TRY(bind_expr(b, ast->kids[ast->kid_count - 1], &args[2]));
+    RF_TRY(bind_expr(b, unnamed(ast->kids[ast->kid_count - 1]), &args[2]));
     for (uint32_t i = ast->kid_count - 1; i > 0; i -= 2) {
-        RF_TRY(bind_expr(b, ast->kids[i - 2], &args[0]));
-        RF_TRY(bind_expr(b, ast->kids[i - 1], &args[1]));
+        RF_TRY(bind_expr(b, unnamed(ast->kids[i - 2]), &args[0]));
+        RF_TRY(bind_expr(b, unnamed(ast->kids[i - 1]), &args[1]));
         RF_TRY(bind_call(b, ast->kids[i - 2]->pos, RF_S("iff"), args, 3, &args[2]));
     }
     *out = args[2];
@@ -454,7 +467,7 @@ rf_str ast_default_name(struct binder *b, const struct ast *ast)
         return rf_arena_printf(b->arena, "%.*s_%lld", RF_FMT(base), (long long)index->value.i);
     }
     case AST_CALL: {
-        static const char *const keep[] = {"bin", "bin_at", "bin_auto", "floor", "tostring", "toint", "tolong", "toreal", "todouble", "tobool", "toboolean", "todatetime", "totimespan", "toguid", "todecimal", "todynamic", "parse_json", "toobject", "tolower_", "column_ifexists", "materialize"};
+        static const char *const keep[] = {"bin", "bin_at", "bin_auto", "floor", "tostring", "toint", "tolong", "toreal", "todouble", "tobool", "toboolean", "todatetime", "totimespan", "toguid", "todecimal", "todynamic", "parse_json", "toobject", "startofday", "startofweek", "startofmonth", "startofyear", "endofday", "endofweek", "endofmonth", "endofyear", "column_ifexists", "materialize"};
         for (size_t i = 0; i < RF_COUNT(keep) && ast->kid_count > 0; i++)
             if (rf_str_is(ast->text, keep[i])) {
                 const struct ast *first = ast->kids[0];

@@ -6,6 +6,7 @@
 struct shared_node {
     struct node node;
     struct shared *shared;
+    uint32_t *inner_ids; /* of the input's columns as they were bound, parallel to node.schema */
 };
 
 static enum rf_kind shared_run(struct node *node, struct exec *exec, struct flow *out, struct rf_err *err)
@@ -29,16 +30,15 @@ static void shared_prune(struct node *node, struct id_set *need)
         if (!shared->input->pruned) node_prune(shared->input, need);
         return;
     }
-    uint32_t count = inner->count, kept = 0;
-    struct column *before = inner->columns;
+    uint32_t kept = 0, count = node->schema.count;
+    const uint32_t *inner_ids = ((struct shared_node *)node)->inner_ids;
     for (uint32_t i = 0; i < count; i++)
-        if (id_set_has(need, node->schema.columns[i].id)) id_set_add(need, before[i].id);
-    struct schema old = *inner;
+        if (id_set_has(need, node->schema.columns[i].id)) id_set_add(need, inner_ids[i]);
     node_prune(shared->input, need);
     for (uint32_t i = 0; i < count; i++) /* the same columns stay on both sides */
-        if (schema_find_id(&shared->input->schema, old.columns[i].id) >= 0) node->schema.columns[kept++] = node->schema.columns[i];
+        if (schema_find_id(inner, inner_ids[i]) >= 0) node->schema.columns[kept++] = node->schema.columns[i];
     node->schema.count = kept;
-    RF_ASSERT(kept == shared->input->schema.count);
+    RF_ASSERT(kept == inner->count);
 }
 
 static const struct node_ops shared_ops = {.name = "shared", .run = shared_run, .prune = shared_prune};
@@ -58,12 +58,15 @@ enum rf_kind bind_shared_use(struct binder *b, struct shared *shared, struct nod
     shared->reader_count++;
     const struct schema *inner = &shared->input->schema;
     n->node.schema.columns = rf_arena_new(b->arena, struct column, inner->count);
-    if (n->node.schema.columns == NULL) return BIND_NOMEM(b);
+    n->inner_ids = rf_arena_new(b->arena, uint32_t, inner->count);
+    if (n->node.schema.columns == NULL || n->inner_ids == NULL) return BIND_NOMEM(b);
     for (uint32_t i = 0; i < inner->count; i++) {
+        n->inner_ids[i] = inner->columns[i].id;
         n->node.schema.columns[i] = inner->columns[i];
         n->node.schema.columns[i].id = bind_new_id(b);
     }
     n->node.schema.count = inner->count;
+    n->node.schema.open = inner->open;
     n->node.serialized = shared->input->serialized;
     *out = &n->node;
     return RF_OK;

@@ -46,7 +46,7 @@ static void put_slice(struct rf_buf *buf, rf_str array, int64_t from, int64_t to
     dyn_end(&slice);
 }
 
-/* ---- length, sum, search ------------------------------------------------------------------------------ */
+/* ---- length, sum, search --------------------------------------------------------------------- */
 
 static enum rf_kind array_length_kernel(struct func_call *call, const struct vec *args,
                                         uint32_t count, struct vec *out, struct rf_err *err)
@@ -116,7 +116,7 @@ static enum rf_kind array_index_of_kernel(struct func_call *call, const struct v
     return RF_OK;
 }
 
-/* ---- making arrays ------------------------------------------------------------------------------------- */
+/* ---- making arrays --------------------------------------------------------------------------- */
 
 static void put_pack_array(struct func_call *call, const struct vec *args, uint32_t row,
                            struct rf_buf *buf)
@@ -202,9 +202,10 @@ static void put_range_real(struct func_call *call, const struct vec *args, uint3
 }
 ROW_KERNEL(range_real)
 
-/* ---- joining -------------------------------------------------------------------------------------------- */
+/* ---- joining --------------------------------------------------------------------------------- */
 
-/* Null arguments add nothing; a scalar or bag among the arguments, or nothing but nulls, gives null. */
+/* Null arguments add nothing; a scalar or bag among the arguments, or nothing but nulls, gives
+ * null. */
 static void put_array_concat(struct func_call *call, const struct vec *args, uint32_t row,
                              struct rf_buf *buf)
 {
@@ -260,7 +261,7 @@ static void put_zip(struct func_call *call, const struct vec *args, uint32_t row
 }
 ROW_KERNEL(zip)
 
-/* ---- cutting and turning ---------------------------------------------------------------------------------- */
+/* ---- cutting and turning --------------------------------------------------------------------- */
 
 static void put_array_slice(struct func_call *call, const struct vec *args, uint32_t row,
                             struct rf_buf *buf)
@@ -406,7 +407,7 @@ static void put_array_shift_right(struct func_call *call, const struct vec *args
 }
 ROW_KERNEL(array_shift_right)
 
-/* ---- choosing ------------------------------------------------------------------------------------------------ */
+/* ---- choosing -------------------------------------------------------------------------------- */
 
 /* Element `index` of an array, or the plain value for every index. */
 static void put_branch(const struct vec *branch, uint32_t row, uint32_t index, struct rf_buf *buf)
@@ -442,7 +443,7 @@ static void put_array_iff(struct func_call *call, const struct vec *args, uint32
 }
 ROW_KERNEL(array_iff)
 
-/* ---- the family ------------------------------------------------------------------------------------------------ */
+/* ---- the family ------------------------------------------------------------------------------ */
 
 #define SIGS(...)                                                                                  \
     (const struct func_overload[])                                                                 \

@@ -4,7 +4,7 @@
 
 static bool arg_is_bag(rf_str d) { return dyn_tag(d) == DYN_BAG; }
 
-/* ---- packing ------------------------------------------------------------------------------------------- */
+/* ---- packing --------------------------------------------------------------------------------- */
 
 static enum rf_kind bag_pack_resolve(struct func_bind *bind, struct rf_err *err)
 {
@@ -90,7 +90,7 @@ static enum rf_kind bag_zip_kernel(struct func_call *call, const struct vec *arg
     return dyn_rows_end(&rows, count, err);
 }
 
-/* ---- keys ----------------------------------------------------------------------------------------------- */
+/* ---- keys ------------------------------------------------------------------------------------ */
 
 static enum rf_kind bag_keys_kernel(struct func_call *call, const struct vec *args, uint32_t count,
                                     struct vec *out, struct rf_err *err)
@@ -137,7 +137,7 @@ static enum rf_kind bag_has_key_kernel(struct func_call *call, const struct vec 
     return RF_OK;
 }
 
-/* ---- merging ---------------------------------------------------------------------------------------------- */
+/* ---- merging --------------------------------------------------------------------------------- */
 
 static void put_entries(struct dyn_builder *bag, rf_str from)
 {
@@ -173,10 +173,10 @@ static enum rf_kind bag_merge_kernel(struct func_call *call, const struct vec *a
     return dyn_rows_end(&rows, count, err);
 }
 
-/* ---- changing inside ---------------------------------------------------------------------------------------- */
+/* ---- changing inside ------------------------------------------------------------------------- */
 
-/* Copies `list` with the element of one step of `path` changed. The change is made from the inside out:
- * the levels of the path are walked down first, then built up again around the new value. */
+/* Copies `list` with the element of one step of `path` changed. The change is made from the inside
+ * out: the levels of the path are walked down first, then built up again around the new value. */
 struct level {
     rf_str list; /* the container at this level; empty where the path makes a new one */
     struct dyn_builder copy;
@@ -230,8 +230,8 @@ static void copy_elements(struct level *level, uint32_t from, uint32_t to)
     }
 }
 
-/* Begins the copy of level `step` up to the changed element. False when the path cannot go on here: a
- * key in an array, an index in a bag or past the end. A scalar is replaced by a new bag. */
+/* Begins the copy of level `step` up to the changed element. False when the path cannot go on here:
+ * a key in an array, an index in a bag or past the end. A scalar is replaced by a new bag. */
 static bool open_level(struct level *level, rf_str list, const struct dyn_path *path, uint32_t step,
                        struct rf_buf *buf)
 {
@@ -249,8 +249,8 @@ static bool open_level(struct level *level, rf_str list, const struct dyn_path *
     return true;
 }
 
-/* Writes `d` with the value at the path set. Returns false, with nothing to be kept, when the path does
- * not fit `d`. */
+/* Writes `d` with the value at the path set. Returns false, with nothing to be kept, when the path
+ * does not fit `d`. */
 static bool put_with_value(rf_str d, const struct dyn_path *path, rf_str new_value,
                            struct rf_buf *buf)
 {
@@ -368,7 +368,7 @@ static enum rf_kind bag_remove_keys_kernel(struct func_call *call, const struct 
     return dyn_rows_end(&rows, count, err);
 }
 
-/* ---- the family ------------------------------------------------------------------------------------------------ */
+/* ---- the family ------------------------------------------------------------------------------ */
 
 #define SIGS(...)                                                                                  \
     (const struct func_overload[])                                                                 \

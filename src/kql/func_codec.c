@@ -13,7 +13,8 @@ static void put_base64(struct rf_buf *buf, rf_str bytes)
     size_t i = 0;
     uint8_t out[4];
     for (; i + 3 <= bytes.len; i += 3) {
-        uint32_t group = (uint32_t)bytes.ptr[i] << 16 | (uint32_t)bytes.ptr[i + 1] << 8 | bytes.ptr[i + 2];
+        uint32_t group =
+            (uint32_t)bytes.ptr[i] << 16 | (uint32_t)bytes.ptr[i + 1] << 8 | bytes.ptr[i + 2];
         for (int d = 0; d < 4; d++) out[d] = (uint8_t)base64_digits[group >> (18 - 6 * d) & 63];
         rf_buf_put(buf, out, 4);
     }
@@ -212,7 +213,8 @@ static void take_percent(struct rf_buf *buf, rf_str s)
 {
     for (size_t at = 0; at < s.len; at++) {
         uint8_t c = s.ptr[at];
-        if (c == '%' && at + 2 < s.len && hex_value(s.ptr[at + 1]) >= 0 && hex_value(s.ptr[at + 2]) >= 0) {
+        if (c == '%' && at + 2 < s.len && hex_value(s.ptr[at + 1]) >= 0 &&
+            hex_value(s.ptr[at + 2]) >= 0) {
             c = (uint8_t)(hex_value(s.ptr[at + 1]) << 4 | hex_value(s.ptr[at + 2]));
             at += 2;
         } else if (c == '+') {
@@ -456,7 +458,7 @@ FUNC_KERNEL(domain_decode_kernel)
 
 enum {
     ZLIB_BITS = 15,
-    GZIP_BITS = 15 + 16,         /* zlib's word for a gzip header */
+    GZIP_BITS = 15 + 16,          /* zlib's word for a gzip header */
     UNPACKED_BYTES_MAX = 16 << 20 /* a few bytes can unpack to gigabytes */
 };
 
@@ -500,7 +502,8 @@ static bool unpack(struct rf_buf *buf, struct rf_arena *temp, rf_str s, int bits
 {
     struct rf_buf packed = rf_buf_in(temp);
     size_t start = buf->len;
-    if (!take_base64(&packed, s) || packed.failed || packed.len == 0 || packed.len > UINT32_MAX / 2) {
+    if (!take_base64(&packed, s) || packed.failed || packed.len == 0 ||
+        packed.len > UINT32_MAX / 2) {
         buf->failed = buf->failed || packed.failed;
         return false;
     }
@@ -541,9 +544,15 @@ static enum rf_kind pack_rows(struct func_call *call, const struct vec *args, ui
 }
 
 FUNC_KERNEL(gzip_pack_kernel) { return pack_rows(call, args, count, out, pack, GZIP_BITS, err); }
-FUNC_KERNEL(gzip_unpack_kernel) { return pack_rows(call, args, count, out, unpack, GZIP_BITS, err); }
+FUNC_KERNEL(gzip_unpack_kernel)
+{
+    return pack_rows(call, args, count, out, unpack, GZIP_BITS, err);
+}
 FUNC_KERNEL(zlib_pack_kernel) { return pack_rows(call, args, count, out, pack, ZLIB_BITS, err); }
-FUNC_KERNEL(zlib_unpack_kernel) { return pack_rows(call, args, count, out, unpack, ZLIB_BITS, err); }
+FUNC_KERNEL(zlib_unpack_kernel)
+{
+    return pack_rows(call, args, count, out, unpack, ZLIB_BITS, err);
+}
 
 /* ---- table ------------------------------------------------------------------------------------------------ */
 
@@ -574,7 +583,9 @@ SIGS(hash_sha1_sigs, "(value:any) string", codec_sha1_kernel)
 SIGS(hash_sha256_sigs, "(value:any) string", codec_sha256_kernel)
 
 const struct func func_codec[] = {
-    {.name = "base64_encode_tostring", .doc = "Base64 of the UTF-8 bytes.", .sigs = base64_encode_sigs},
+    {.name = "base64_encode_tostring",
+     .doc = "Base64 of the UTF-8 bytes.",
+     .sigs = base64_encode_sigs},
     {.name = "base64_encodestring",
      .doc = "Old name of base64_encode_tostring.",
      .sigs = base64_encode_sigs,
@@ -599,7 +610,9 @@ const struct func func_codec[] = {
     {.name = "base64_decode_toguid",
      .doc = "The guid of 16 decoded bytes, else null.",
      .sigs = base64_to_guid_sigs},
-    {.name = "url_encode", .doc = "Percent-encodes; a blank becomes a plus.", .sigs = url_encode_sigs},
+    {.name = "url_encode",
+     .doc = "Percent-encodes; a blank becomes a plus.",
+     .sigs = url_encode_sigs},
     {.name = "url_encode_component",
      .doc = "Percent-encodes; a blank becomes %20.",
      .sigs = url_encode_component_sigs},
@@ -632,12 +645,16 @@ const struct func func_codec[] = {
     {.name = "hash_xxhash64",
      .doc = "xxHash64 of the value; with a modulus 0 to modulus - 1, null unless that is positive.",
      .sigs = hash_sigs},
-    {.name = "hash_combine", .doc = "One hash of several hashes, in order.", .sigs = hash_combine_sigs},
-    {.name = "hash_many",
-     .doc = "hash_combine of the hash of each value.",
-     .sigs = hash_many_sigs},
-    {.name = "hash_md5", .doc = "MD5 of the value's text in lower-case hex.", .sigs = hash_md5_sigs},
-    {.name = "hash_sha1", .doc = "SHA-1 of the value's text in lower-case hex.", .sigs = hash_sha1_sigs},
+    {.name = "hash_combine",
+     .doc = "One hash of several hashes, in order.",
+     .sigs = hash_combine_sigs},
+    {.name = "hash_many", .doc = "hash_combine of the hash of each value.", .sigs = hash_many_sigs},
+    {.name = "hash_md5",
+     .doc = "MD5 of the value's text in lower-case hex.",
+     .sigs = hash_md5_sigs},
+    {.name = "hash_sha1",
+     .doc = "SHA-1 of the value's text in lower-case hex.",
+     .sigs = hash_sha1_sigs},
     {.name = "hash_sha256",
      .doc = "SHA-256 of the value's text in lower-case hex.",
      .sigs = hash_sha256_sigs},

@@ -80,7 +80,8 @@ FUNC_KERNEL_SHARED(codec_hash_combine_kernel)
     for (uint32_t i = 0; i < count; i++) {
         if (OUT_NULL(out)[i]) continue;
         uint64_t hash = (uint64_t)ARG_I64(&args[0], i);
-        for (uint32_t a = 1; a < call->arg_count; a++) hash = combine(hash, (uint64_t)ARG_I64(&args[a], i));
+        for (uint32_t a = 1; a < call->arg_count; a++)
+            hash = combine(hash, (uint64_t)ARG_I64(&args[a], i));
         OUT_I64(out)[i] = (int64_t)hash;
     }
     return RF_OK;
@@ -126,10 +127,7 @@ static enum rf_kind digest_rows(struct func_call *call, const struct vec *args, 
     return text_rows_finish(&rows, count) ? RF_OK : rf_fail_memory(err, call->arena);
 }
 
-FUNC_KERNEL_SHARED(codec_md5_kernel)
-{
-    return digest_rows(call, args, count, out, EVP_md5(), err);
-}
+FUNC_KERNEL_SHARED(codec_md5_kernel) { return digest_rows(call, args, count, out, EVP_md5(), err); }
 FUNC_KERNEL_SHARED(codec_sha1_kernel)
 {
     return digest_rows(call, args, count, out, EVP_sha1(), err);

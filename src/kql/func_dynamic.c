@@ -2,8 +2,7 @@
 #include "kql/func_dynamic_int.h"
 #include "value/text.h"
 
-/* ---- JSON
- * ------------------------------------------------------------------------------------------- */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
 static enum rf_kind parse_json_kernel(struct func_call *call, const struct vec *args,
                                       uint32_t count, struct vec *out, struct rf_err *err)
@@ -51,8 +50,7 @@ static enum rf_kind to_json_kernel(struct func_call *call, const struct vec *arg
     return dyn_rows_end(&rows, count, err);
 }
 
-/* ---- extract_json
- * ------------------------------------------------------------------------------------- */
+/* ---- extract_json ---------------------------------------------------------------------------- */
 
 /* The type that typeof(..) names, which arrives as a constant text. */
 static enum rf_kind extract_json_resolve(struct func_bind *bind, struct rf_err *err)
@@ -122,8 +120,7 @@ static enum rf_kind extract_json_kernel(struct func_call *call, const struct vec
     return RF_OK;
 }
 
-/* ---- treepath
- * ------------------------------------------------------------------------------------------ */
+/* ---- treepath -------------------------------------------------------------------------------- */
 
 struct tree_frame {
     rf_str list;
@@ -225,8 +222,7 @@ static enum rf_kind treepath_kernel(struct func_call *call, const struct vec *ar
     return dyn_rows_end(&rows, count, err);
 }
 
-/* ---- sets
- * ---------------------------------------------------------------------------------------------- */
+/* ---- sets ------------------------------------------------------------------------------------ */
 
 static void put_array(struct rf_buf *buf, const rf_str *items, uint32_t count)
 {
@@ -360,8 +356,7 @@ static enum rf_kind jaccard_kernel(struct func_call *call, const struct vec *arg
     return dyn_rows_end(&rows, count, err);
 }
 
-/* ---- the family
- * ------------------------------------------------------------------------------------------- */
+/* ---- the family ------------------------------------------------------------------------------ */
 
 #define SIGS(...)                                                                                  \
     (const struct func_overload[])                                                                 \

@@ -1,7 +1,6 @@
 #include "kql/func_dynamic_int.h"
 
-/* ---- arguments and results
- * ------------------------------------------------------------------------- */
+/* ---- arguments and results ------------------------------------------------------------------- */
 
 void arg_put(const struct vec *v, uint32_t row, struct rf_buf *buf)
 {
@@ -59,8 +58,7 @@ enum rf_kind dyn_rows_end(struct dyn_rows *rows, uint32_t count, struct rf_err *
     return RF_OK;
 }
 
-/* ---- paths
- * ------------------------------------------------------------------------------------------ */
+/* ---- paths ----------------------------------------------------------------------------------- */
 
 static size_t quoted_end(rf_str text, size_t from)
 {
@@ -143,8 +141,7 @@ rf_str dyn_path_get(rf_str d, const struct dyn_path *path)
     return d;
 }
 
-/* ---- sets
- * ------------------------------------------------------------------------------------------- */
+/* ---- sets ------------------------------------------------------------------------------------ */
 
 bool dyn_set_init(struct dyn_set *set, struct rf_arena *arena, uint64_t count_max)
 {

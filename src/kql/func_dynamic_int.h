@@ -7,8 +7,7 @@
 
 enum { ARRAY_COUNT_MAX = 1048576 }; /* what range() and repeat() make at most */
 
-/* ---- arguments
- * --------------------------------------------------------------------------------- */
+/* ---- arguments ------------------------------------------------------------------------------- */
 
 /* A dynamic argument; empty, which reads as null, where it is null. */
 static inline rf_str arg_dyn(const struct vec *v, uint32_t row)
@@ -22,8 +21,7 @@ bool arg_encode(const struct vec *v, uint32_t row, struct rf_buf *scratch, rf_st
 void arg_put(const struct vec *v, uint32_t row, struct rf_buf *buf);
 static inline bool arg_is_array(rf_str d) { return dyn_tag(d) == DYN_ARRAY; }
 
-/* ---- results
- * ----------------------------------------------------------------------------------- */
+/* ---- results --------------------------------------------------------------------------------- */
 
 /* Dynamic results of one batch lie in one buffer, so that a row costs no allocation of its own:
  *   struct dyn_rows rows = dyn_rows_begin(call, out);
@@ -40,8 +38,7 @@ enum rf_kind dyn_rows_end(struct dyn_rows *rows, uint32_t count, struct rf_err *
 /* The same for string results. */
 void text_rows_next(struct dyn_rows *rows, uint32_t row);
 
-/* ---- paths: $.a['b'][0]
- * --------------------------------------------------------------------------- */
+/* ---- paths: $.a['b'][0] ---------------------------------------------------------------------- */
 
 enum { DYN_PATH_STEPS_MAX = 64 };
 struct dyn_path {
@@ -60,8 +57,7 @@ bool dyn_path_of_key(rf_str key, struct dyn_path *path);
 /* The value at the path; empty when there is none. */
 rf_str dyn_path_get(rf_str d, const struct dyn_path *path);
 
-/* ---- sets of encoded values
- * ------------------------------------------------------------------------ */
+/* ---- sets of encoded values ------------------------------------------------------------------ */
 
 struct dyn_set {
     struct rf_arena *arena;

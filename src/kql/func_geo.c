@@ -1,6 +1,5 @@
 #include "kql/func_families.h"
 #include "kql/func_geo_int.h"
-#include "kql/geo_overlay.h"
 
 /* ---- arguments ------------------------------------------------------------------------------------ */
 
@@ -84,6 +83,19 @@ bool geo_arg_buffer(const struct geo_row *row, uint32_t arg, double *radius, dou
     *radius = metres / GEO_EARTH_RADIUS;
     *tolerance = RF_MIN(allowed / GEO_EARTH_RADIUS, *radius / 2);
     return true;
+}
+
+/* ---- results --------------------------------------------------------------------------------------- */
+
+void geo_row_put_point(struct geo_row *row, struct geo_vec at)
+{
+    struct geo_point point = geo_point_at(at);
+    geo_put_point(&row->text, &point);
+}
+
+void geo_row_put_mix(struct geo_row *row, const struct geo_mix *mix)
+{
+    geo_put_mixed(&row->text, mix->points, mix->point_count, &mix->lines, &mix->area);
 }
 
 /* ---- rows ----------------------------------------------------------------------------------------- */

@@ -1,5 +1,3 @@
-#include <math.h>
-
 #include "kql/func_geo_int.h"
 #include "kql/geo_cover.h"
 #include "kql/geo_h3.h"
@@ -8,12 +6,6 @@
 
 /* A number of cells that an array of tokens may hold. */
 enum { CELLS_MAX = 65536, RINGS_MAX = 142 };
-
-static void put_center(struct geo_row *row, struct geo_vec at)
-{
-    struct geo_point point = geo_point_at(at);
-    geo_put_point(&row->text, &point);
-}
 
 /* A polygon from corners as they are; it need not be valid as an input. */
 static void put_border(struct geo_row *row, const struct geo_vec *corners, size_t count)
@@ -115,7 +107,7 @@ enum geo_result geo_row_s2cell_to_central_point(struct geo_row *row)
 {
     uint64_t cell;
     if (!s2_parse(geo_arg_str(row, 0), &cell)) return GEO_BAD;
-    put_center(row, s2_center(cell));
+    geo_row_put_point(row, s2_center(cell));
     return GEO_OK;
 }
 
@@ -218,7 +210,7 @@ enum geo_result geo_row_h3cell_to_central_point(struct geo_row *row)
 {
     uint64_t cell;
     if (!h3_parse(geo_arg_str(row, 0), &cell)) return GEO_BAD;
-    put_center(row, h3_center(cell));
+    geo_row_put_point(row, h3_center(cell));
     return GEO_OK;
 }
 

@@ -5,7 +5,7 @@
 #define RF_FUNC_GEO_INT_H
 
 #include "kql/func.h"
-#include "kql/geo_shape.h"
+#include "kql/geo_overlay.h"
 
 enum { GEO_ARGS_MAX = 6 };
 
@@ -70,6 +70,10 @@ bool geo_arg_tolerance(const struct geo_row *row, uint32_t arg, double fallback,
 /* Radius and tolerance of a buffer, in args `arg` and `arg` + 1, as radians; false when the radius is
  * not above 0 or too large, or the tolerance below a millionth of it. */
 bool geo_arg_buffer(const struct geo_row *row, uint32_t arg, double *radius, double *tolerance);
+
+/* Makes a point, or what an intersection left, the row's result. */
+void geo_row_put_point(struct geo_row *row, struct geo_vec at);
+void geo_row_put_mix(struct geo_row *row, const struct geo_mix *mix);
 
 #define GEO_ROWS(X)                                                                                \
     X(angle)                                                                                       \

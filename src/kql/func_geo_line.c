@@ -1,21 +1,8 @@
-#include <math.h>
-
 #include "kql/func_geo_int.h"
 #include "kql/geo_buffer.h"
 #include "kql/geo_measure.h"
 #include "kql/geo_overlay.h"
 #include "kql/geo_refine.h"
-
-static void put_point_at(struct geo_row *row, struct geo_vec at)
-{
-    struct geo_point point = geo_point_at(at);
-    geo_put_point(&row->text, &point);
-}
-
-static void put_mix(struct geo_row *row, const struct geo_mix *mix)
-{
-    geo_put_mixed(&row->text, mix->points, mix->point_count, &mix->lines, &mix->area);
-}
 
 enum geo_result geo_row_closest_point_on_line(struct geo_row *row)
 {
@@ -24,7 +11,7 @@ enum geo_result geo_row_closest_point_on_line(struct geo_row *row)
     double distance;
     if (!geo_arg_point(row, 0, &p)) return GEO_BAD;
     enum geo_result result = geo_arg_lines(row, 2, &lines);
-    if (result == GEO_OK) put_point_at(row, geo_lines_nearest(lines, p.at, &distance));
+    if (result == GEO_OK) geo_row_put_point(row, geo_lines_nearest(lines, p.at, &distance));
     return result;
 }
 
@@ -56,7 +43,7 @@ enum geo_result geo_row_line_centroid(struct geo_row *row)
     enum geo_result result = geo_arg_lines_united(row, 0, &lines);
     if (result != GEO_OK) return result;
     if (!geo_lines_centroid(&lines, &centroid)) return GEO_BAD;
-    put_point_at(row, centroid);
+    geo_row_put_point(row, centroid);
     return GEO_OK;
 }
 
@@ -104,7 +91,7 @@ enum geo_result geo_row_line_interpolate_point(struct geo_row *row)
     double fraction = geo_arg_real(row, 1);
     if (!(fraction >= 0 && fraction <= 1)) return GEO_BAD;
     enum geo_result result = geo_arg_lines(row, 0, &lines);
-    if (result == GEO_OK) put_point_at(row, geo_lines_interpolate(lines, fraction));
+    if (result == GEO_OK) geo_row_put_point(row, geo_lines_interpolate(lines, fraction));
     return result;
 }
 
@@ -139,7 +126,7 @@ enum geo_result geo_row_intersection_2lines(struct geo_row *row)
     struct geo_mix mix;
     enum geo_result result = two_lines(row, &a, &b);
     if (result == GEO_OK) result = geo_intersect_lines(a, b, row->scratch, &mix);
-    if (result == GEO_OK) put_mix(row, &mix);
+    if (result == GEO_OK) geo_row_put_mix(row, &mix);
     return result;
 }
 
@@ -165,7 +152,7 @@ enum geo_result geo_row_intersection_line_with_polygon(struct geo_row *row)
     struct geo_mix mix;
     enum geo_result result = line_and_area(row, &lines, &area);
     if (result == GEO_OK) result = geo_intersect_lines_area(lines, area, row->scratch, &mix);
-    if (result == GEO_OK) put_mix(row, &mix);
+    if (result == GEO_OK) geo_row_put_mix(row, &mix);
     return result;
 }
 

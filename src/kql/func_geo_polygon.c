@@ -1,16 +1,8 @@
-#include <math.h>
-
 #include "kql/func_geo_int.h"
 #include "kql/geo_buffer.h"
 #include "kql/geo_measure.h"
 #include "kql/geo_overlay.h"
 #include "kql/geo_refine.h"
-
-static void put_point_at(struct geo_row *row, struct geo_vec at)
-{
-    struct geo_point point = geo_point_at(at);
-    geo_put_point(&row->text, &point);
-}
 
 enum geo_result geo_row_closest_point_on_polygon(struct geo_row *row)
 {
@@ -22,7 +14,7 @@ enum geo_result geo_row_closest_point_on_polygon(struct geo_row *row)
     if (result != GEO_OK) return result;
     struct geo_vec nearest = geo_area_nearest(area, p.at, &distance);
     if (distance == 0) geo_put_point(&row->text, &p);
-    else put_point_at(row, nearest);
+    else geo_row_put_point(row, nearest);
     return GEO_OK;
 }
 
@@ -62,7 +54,7 @@ enum geo_result geo_row_polygon_centroid(struct geo_row *row)
     enum geo_result result = geo_arg_area_united(row, 0, &area);
     if (result != GEO_OK) return result;
     if (!geo_area_centroid(&area, &centroid)) return GEO_BAD;
-    put_point_at(row, centroid);
+    geo_row_put_point(row, centroid);
     return GEO_OK;
 }
 
@@ -125,7 +117,7 @@ enum geo_result geo_row_intersection_2polygons(struct geo_row *row)
     enum geo_result result = two_areas(row, &a, &b);
     if (result == GEO_OK) result = geo_intersect_areas(a, b, row->scratch, &mix);
     if (result == GEO_OK)
-        geo_put_mixed(&row->text, mix.points, mix.point_count, &mix.lines, &mix.area);
+        geo_row_put_mix(row, &mix);
     return result;
 }
 

@@ -144,7 +144,10 @@ static bool put_urlquery(struct rf_buf *buf, rf_str query)
 }
 
 FUNC_KERNEL(parse_url_kernel) { return dynamic_rows(call, args, count, out, put_url, err); }
-FUNC_KERNEL(parse_urlquery_kernel) { return dynamic_rows(call, args, count, out, put_urlquery, err); }
+FUNC_KERNEL(parse_urlquery_kernel)
+{
+    return dynamic_rows(call, args, count, out, put_urlquery, err);
+}
 
 /* ---- paths ------------------------------------------------------------------------------------------ */
 
@@ -164,14 +167,16 @@ static bool put_path(struct rf_buf *buf, rf_str path)
         scheme = rf_slice(path, 0, at);
         path = rf_slice(path, at + 3, path.len);
     }
-    if (path.len >= 2 && path.ptr[1] == ':' && rf_is_alpha(path.ptr[0])) root = rf_slice(path, 0, 2);
+    if (path.len >= 2 && path.ptr[1] == ':' && rf_is_alpha(path.ptr[0]))
+        root = rf_slice(path, 0, 2);
     at = last_slash(path);
-    rf_str file = at == SIZE_MAX ? rf_slice(path, root.len, path.len)
-                                 : rf_slice(path, at + 1, path.len);
+    rf_str file =
+        at == SIZE_MAX ? rf_slice(path, root.len, path.len) : rf_slice(path, at + 1, path.len);
     rf_str directory = at == SIZE_MAX ? root : rf_slice(path, 0, at);
     size_t name_at = last_slash(directory);
-    rf_str name = name_at == SIZE_MAX ? rf_slice(directory, RF_MIN(root.len, directory.len), directory.len)
-                                      : rf_slice(directory, name_at + 1, directory.len);
+    rf_str name = name_at == SIZE_MAX
+                      ? rf_slice(directory, RF_MIN(root.len, directory.len), directory.len)
+                      : rf_slice(directory, name_at + 1, directory.len);
     rf_str stream = cut(&file, find_byte(file, ':', 0));
     size_t dot = find_last_byte(file, '.');
     dyn_begin(&bag, buf, DYN_BAG);
@@ -393,7 +398,10 @@ const struct func func_parse[] = {
     {.name = "parse_url",
      .doc = "Bag of scheme, host, port, path, user, password, query parameters and fragment.",
      .sigs = parse_url_sigs},
-    {.name = "parseurl", .doc = "Old name of parse_url.", .sigs = parse_url_sigs, .flags = FUNC_HIDDEN},
+    {.name = "parseurl",
+     .doc = "Old name of parse_url.",
+     .sigs = parse_url_sigs,
+     .flags = FUNC_HIDDEN},
     {.name = "parse_urlquery",
      .doc = "Bag with the pairs of a query text under 'Query Parameters'.",
      .sigs = parse_urlquery_sigs},
@@ -411,13 +419,20 @@ const struct func func_parse[] = {
     {.name = "parse_csv",
      .doc = "Array of the fields of the first CSV record, all of them texts.",
      .sigs = parse_csv_sigs},
-    {.name = "parsecsv", .doc = "Old name of parse_csv.", .sigs = parse_csv_sigs, .flags = FUNC_HIDDEN},
+    {.name = "parsecsv",
+     .doc = "Old name of parse_csv.",
+     .sigs = parse_csv_sigs,
+     .flags = FUNC_HIDDEN},
     {.name = "parse_xml",
      .doc = "XML as a dynamic: attributes @name, texts #text; null when it is no XML.",
      .sigs = parse_xml_sigs},
-    {.name = "parsexml", .doc = "Old name of parse_xml.", .sigs = parse_xml_sigs, .flags = FUNC_HIDDEN},
+    {.name = "parsexml",
+     .doc = "Old name of parse_xml.",
+     .sigs = parse_xml_sigs,
+     .flags = FUNC_HIDDEN},
     {.name = "parse_version",
-     .doc = "A version of up to four numbers as a decimal that compares like it; null when invalid.",
+     .doc =
+         "A version of up to four numbers as a decimal that compares like it; null when invalid.",
      .sigs = parse_version_sigs},
     {.name = "parse_command_line",
      .doc = "Array of the arguments of a command line, by the rules of 'windows'; null when empty.",

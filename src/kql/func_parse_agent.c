@@ -86,9 +86,12 @@ struct device_rule {
     const char *mark, *family, *brand, *model;
 };
 static const struct device_rule devices[] = {
-    {"iPhone", "iPhone", "Apple", "iPhone"},   {"iPad", "iPad", "Apple", "iPad"},
-    {"iPod", "iPod", "Apple", "iPod"},         {"Macintosh", "Mac", "Apple", "Mac"},
-    {"Googlebot", "Spider", "Spider", "Desktop"}, {"bingbot", "Spider", "Spider", "Desktop"},
+    {"iPhone", "iPhone", "Apple", "iPhone"},
+    {"iPad", "iPad", "Apple", "iPad"},
+    {"iPod", "iPod", "Apple", "iPod"},
+    {"Macintosh", "Mac", "Apple", "Mac"},
+    {"Googlebot", "Spider", "Spider", "Desktop"},
+    {"bingbot", "Spider", "Spider", "Desktop"},
 };
 
 /* Places of `mark` are searched for without case. */
@@ -160,12 +163,13 @@ static void windows_version(rf_str parts[VERSION_PARTS])
     static const struct {
         const char *major, *minor, *name;
     } versions[] = {
-        {"6", "3", "8.1"}, {"6", "2", "8"},  {"6", "1", "7"},
+        {"6", "3", "8.1"},   {"6", "2", "8"},  {"6", "1", "7"},
         {"6", "0", "Vista"}, {"5", "1", "XP"}, {"5", "2", "XP"},
     };
     if (rf_str_is(parts[0], "10")) parts[1] = (rf_str){NULL, 0};
     for (size_t i = 0; i < RF_COUNT(versions); i++) {
-        if (!rf_str_is(parts[0], versions[i].major) || !rf_str_is(parts[1], versions[i].minor)) continue;
+        if (!rf_str_is(parts[0], versions[i].major) || !rf_str_is(parts[1], versions[i].minor))
+            continue;
         parts[0] = rf_str_of(versions[i].name);
         parts[1] = (rf_str){NULL, 0};
         if (rf_str_is(parts[0], "8.1")) {

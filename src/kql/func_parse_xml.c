@@ -11,14 +11,14 @@ enum xml_kind { XML_ELEMENT, XML_ATTRIBUTE, XML_TEXT, XML_CDATA };
 
 struct xml_node {
     uint8_t kind;
-    bool repeated;     /* fellows of this name follow */
-    bool follower;     /* written with the first of its name */
-    rf_str name;       /* with @ or #: as the key of the bag */
-    rf_str text;       /* of attributes and texts, entities resolved */
-    uint32_t child;    /* first; 0: none */
+    bool repeated;  /* fellows of this name follow */
+    bool follower;  /* written with the first of its name */
+    rf_str name;    /* with @ or #: as the key of the bag */
+    rf_str text;    /* of attributes and texts, entities resolved */
+    uint32_t child; /* first; 0: none */
     uint32_t last_child;
-    uint32_t next;     /* fellow under the same parent */
-    uint32_t same;     /* next fellow of the same name */
+    uint32_t next; /* fellow under the same parent */
+    uint32_t same; /* next fellow of the same name */
     uint32_t child_count;
 };
 
@@ -49,7 +49,8 @@ static bool take_name(struct xml *x, rf_str *name)
     size_t from = x->at;
     while (x->at < x->text.len && name_byte(x->text.ptr[x->at])) x->at++;
     *name = rf_slice(x->text, from, x->at);
-    return name->len > 0 && !rf_is_digit(name->ptr[0]) && name->ptr[0] != '-' && name->ptr[0] != '.';
+    return name->len > 0 && !rf_is_digit(name->ptr[0]) && name->ptr[0] != '-' &&
+           name->ptr[0] != '.';
 }
 
 static void skip_blanks(struct xml *x)
@@ -159,12 +160,12 @@ static bool unescape(struct xml *x, rf_str raw, rf_str *out)
 static bool add_text(struct xml *x, enum xml_kind kind, rf_str text)
 {
     uint32_t index;
-    return child_add(x,
-                     (struct xml_node){.kind = (uint8_t)kind,
-                                       .name = kind == XML_TEXT ? RF_S("#text")
-                                                                : RF_S("#cdata-section"),
-                                       .text = text},
-                     &index);
+    return child_add(
+        x,
+        (struct xml_node){.kind = (uint8_t)kind,
+                          .name = kind == XML_TEXT ? RF_S("#text") : RF_S("#cdata-section"),
+                          .text = text},
+        &index);
 }
 
 /* Text up to the next tag. Blanks alone count for nothing; outside the root nothing else may stand. */
@@ -199,7 +200,8 @@ static bool take_attribute(struct xml *x)
     rf_str key = rf_arena_printf(x->arena, "@%.*s", RF_FMT(name));
     if (key.ptr == NULL) x->no_memory = true;
     return key.ptr != NULL &&
-           child_add(x, (struct xml_node){.kind = XML_ATTRIBUTE, .name = key, .text = value}, &index);
+           child_add(x, (struct xml_node){.kind = XML_ATTRIBUTE, .name = key, .text = value},
+                     &index);
 }
 
 static bool take_open_tag(struct xml *x)

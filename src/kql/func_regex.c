@@ -8,7 +8,7 @@
 struct regex_use {
     struct regex_scratch scratch;
     const struct regex *fixed; /* NULL: not constant */
-    rf_str last_pattern;       /* compiled in the arena of this batch: no longer than the kernel's call */
+    rf_str last_pattern; /* compiled in the arena of this batch: no longer than the kernel's call */
     const struct regex *last;
     bool have_last;
     bool no_memory;
@@ -64,7 +64,8 @@ static enum rf_kind use_prepare(struct func_call *call, const struct vec *patter
 }
 
 /* The first use is for the expression; trim needs a second one for the end. */
-static enum rf_kind regex_prepare(struct func_call *call, const struct vec *args, struct rf_err *err)
+static enum rf_kind regex_prepare(struct func_call *call, const struct vec *args,
+                                  struct rf_err *err)
 {
     struct regex_place place = regex_place(call->func);
     struct regex_use *uses = rf_arena_new(call->query_arena, struct regex_use, 2);
@@ -104,7 +105,8 @@ static const struct regex *use_get(struct func_call *call, struct regex_use *use
     return use->last;
 }
 
-static enum rf_kind use_end(struct func_call *call, const struct regex_use *uses, struct rf_err *err)
+static enum rf_kind use_end(struct func_call *call, const struct regex_use *uses,
+                            struct rf_err *err)
 {
     return uses[0].no_memory || uses[1].no_memory ? rf_fail_memory(err, call->arena) : RF_OK;
 }
@@ -116,8 +118,8 @@ FUNC_KERNEL(matches_kernel)
     struct regex_use *use = uses_begin(call);
     for (uint32_t i = 0; i < count; i++) {
         const struct regex *re = use_get(call, use, ARG_STR(&args[1], i), 0);
-        OUT_BOOL(out)[i] = re != NULL && regex_match(re, &use->scratch, ARG_STR(&args[0], i),
-                                                     &use->no_memory);
+        OUT_BOOL(out)
+        [i] = re != NULL && regex_match(re, &use->scratch, ARG_STR(&args[0], i), &use->no_memory);
     }
     return use_end(call, use, err);
 }

@@ -22,13 +22,20 @@ static inline __attribute__((always_inline)) bool
 holds(enum search_mode mode, const struct term_finder *finder, rf_str text)
 {
     switch (mode) {
-    case CONTAINS: return term_finder_next(finder, text, 0, NULL) != SIZE_MAX;
-    case HAS: return has_border(finder, text, true, true);
-    case HAS_PREFIX: return has_border(finder, text, true, false);
-    case HAS_SUFFIX: return has_border(finder, text, false, true);
-    case STARTS_WITH: return term_finder_starts(finder, text);
-    case ENDS_WITH: return term_finder_ends(finder, text);
-    case EQUALS: return term_finder_equals(finder, text);
+    case CONTAINS:
+        return term_finder_next(finder, text, 0, NULL) != SIZE_MAX;
+    case HAS:
+        return has_border(finder, text, true, true);
+    case HAS_PREFIX:
+        return has_border(finder, text, true, false);
+    case HAS_SUFFIX:
+        return has_border(finder, text, false, true);
+    case STARTS_WITH:
+        return term_finder_starts(finder, text);
+    case ENDS_WITH:
+        return term_finder_ends(finder, text);
+    case EQUALS:
+        return term_finder_equals(finder, text);
     }
     return false;
 }
@@ -268,8 +275,8 @@ FUNC_KERNEL(has_any_index_kernel)
 }
 
 #define LIST_SIGS(name, kernel, result)                                                            \
-    static const struct func_overload name[] = {                                                   \
-        {"(text:string, values:dynamic) " result, kernel}, {NULL, NULL}};
+    static const struct func_overload name[] = {{"(text:string, values:dynamic) " result, kernel}, \
+                                                {NULL, NULL}};
 LIST_SIGS(has_any_sigs, has_any_kernel, "bool")
 LIST_SIGS(not_has_any_sigs, not_has_any_kernel, "bool")
 LIST_SIGS(has_all_sigs, has_all_kernel, "bool")
@@ -277,7 +284,9 @@ LIST_SIGS(not_has_all_sigs, not_has_all_kernel, "bool")
 LIST_SIGS(has_any_index_sigs, has_any_index_kernel, "long")
 
 #define SEARCH(text, symbol, about)                                                                \
-    {.name = text, .doc = about, .sigs = symbol##_sigs, .prepare = search_prepare}
+    {                                                                                              \
+        .name = text, .doc = about, .sigs = symbol##_sigs, .prepare = search_prepare               \
+    }
 /* FUNC_CUSTOM: a null dynamic list is an empty one, and gives false and not null. */
 #define LIST(text, symbol, about)                                                                  \
     {                                                                                              \
@@ -289,7 +298,8 @@ const struct func func_search[] = {
     SEARCH("contains", contains, "True when the text holds the part anywhere, without case."),
     SEARCH("!contains", not_contains, "True when the text does not hold the part, without case."),
     SEARCH("contains_cs", contains_cs, "True when the text holds the part anywhere, with case."),
-    SEARCH("!contains_cs", not_contains_cs, "True when the text does not hold the part, with case."),
+    SEARCH("!contains_cs", not_contains_cs,
+           "True when the text does not hold the part, with case."),
     SEARCH("has", has, "True when the part occurs as whole terms, without case."),
     SEARCH("!has", not_has, "True when the part does not occur as whole terms, without case."),
     SEARCH("has_cs", has_cs, "True when the part occurs as whole terms, with case."),

@@ -4,7 +4,10 @@
 
 /* ---- functions that yield several columns --------------------------------------------------------------- */
 
-#define NAME(text) {(const uint8_t *)(text), sizeof(text) - 1}
+#define NAME(text)                                                                                 \
+    {                                                                                              \
+        (const uint8_t *)(text), sizeof(text) - 1                                                  \
+    }
 
 static const rf_str stats_names[] = {NAME("min"), NAME("min_idx"), NAME("max"),     NAME("max_idx"),
                                      NAME("avg"), NAME("stdev"),   NAME("variance")};
@@ -15,14 +18,14 @@ static const rf_str line_names[] = {NAME("rsquare"),   NAME("slope"),        NAM
 static const uint8_t line_types[] = {TYPE_REAL, TYPE_REAL, TYPE_REAL,
                                      TYPE_REAL, TYPE_REAL, TYPE_DYNAMIC};
 static const rf_str two_lines_names[] = {
-    NAME("rsquare"),       NAME("split_idx"),      NAME("variance"),
-    NAME("rvariance"),     NAME("line_fit"),       NAME("right_rsquare"),
-    NAME("right_slope"),   NAME("right_interception"), NAME("right_variance"),
-    NAME("right_rvariance"), NAME("left_rsquare"), NAME("left_slope"),
-    NAME("left_interception"), NAME("left_variance"), NAME("left_rvariance")};
-static const uint8_t two_lines_types[] = {
-    TYPE_REAL, TYPE_LONG, TYPE_REAL, TYPE_REAL, TYPE_DYNAMIC, TYPE_REAL, TYPE_REAL, TYPE_REAL,
-    TYPE_REAL, TYPE_REAL, TYPE_REAL, TYPE_REAL, TYPE_REAL,    TYPE_REAL, TYPE_REAL};
+    NAME("rsquare"),           NAME("split_idx"),          NAME("variance"),
+    NAME("rvariance"),         NAME("line_fit"),           NAME("right_rsquare"),
+    NAME("right_slope"),       NAME("right_interception"), NAME("right_variance"),
+    NAME("right_rvariance"),   NAME("left_rsquare"),       NAME("left_slope"),
+    NAME("left_interception"), NAME("left_variance"),      NAME("left_rvariance")};
+static const uint8_t two_lines_types[] = {TYPE_REAL, TYPE_LONG, TYPE_REAL, TYPE_REAL, TYPE_DYNAMIC,
+                                          TYPE_REAL, TYPE_REAL, TYPE_REAL, TYPE_REAL, TYPE_REAL,
+                                          TYPE_REAL, TYPE_REAL, TYPE_REAL, TYPE_REAL, TYPE_REAL};
 static const rf_str poly_names[] = {NAME("rsquare"), NAME("coefficients"), NAME("variance"),
                                     NAME("rvariance"), NAME("poly_fit")};
 static const uint8_t poly_types[] = {TYPE_REAL, TYPE_DYNAMIC, TYPE_REAL, TYPE_REAL, TYPE_DYNAMIC};

@@ -242,8 +242,7 @@ static enum rf_kind anomalies_row(struct series_call *sc, uint32_t row)
         flags.whole[i] = (parts.residual[i] > threshold) - (parts.residual[i] < -threshold);
     }
     rf_str encoded;
-    if (!series_encode(&flags, sc->scratch, &encoded))
-        return rf_fail_memory(sc->err, sc->scratch);
+    if (!series_encode(&flags, sc->scratch, &encoded)) return rf_fail_memory(sc->err, sc->scratch);
     struct rf_buf buf = rf_buf_in(sc->call->arena);
     struct dyn_builder tuple;
     dyn_begin(&tuple, &buf, DYN_ARRAY);

@@ -10,7 +10,8 @@ static bool is_missing(const struct series *s, uint32_t i, const struct series *
     return s->x[i] == placeholder->x[0];
 }
 
-static void copy_element(struct series *to, uint32_t at, const struct series *from, uint32_t from_at)
+static void copy_element(struct series *to, uint32_t at, const struct series *from,
+                         uint32_t from_at)
 {
     to->x[at] = from->x[from_at];
     to->kind[at] = from->kind[from_at];

@@ -104,6 +104,9 @@ static bool roots(uint32_t count, double **cosine, double **sine, struct rf_aren
     for (uint32_t i = 0; i <= count / 2; i++) {
         (*cosine)[i] = cos(-2 * M_PI * i / count);
         (*sine)[i] = sin(-2 * M_PI * i / count);
+        /* Quarter turns exactly, so that short transforms of whole numbers are whole. */
+        if (4 * (uint64_t)i == count) (*cosine)[i] = 0;
+        if (2 * (uint64_t)i == count) (*sine)[i] = 0;
     }
     return true;
 }
@@ -196,7 +199,13 @@ static enum rf_kind transform(struct series_call *sc, uint32_t row, bool inverse
     return series_give_buf(sc, row, &buf);
 }
 
-static enum rf_kind fft_row(struct series_call *sc, uint32_t row) { return transform(sc, row, false); }
-static enum rf_kind ifft_row(struct series_call *sc, uint32_t row) { return transform(sc, row, true); }
+static enum rf_kind fft_row(struct series_call *sc, uint32_t row)
+{
+    return transform(sc, row, false);
+}
+static enum rf_kind ifft_row(struct series_call *sc, uint32_t row)
+{
+    return transform(sc, row, true);
+}
 SERIES_KERNEL(series_fft_kernel, fft_row)
 SERIES_KERNEL(series_ifft_kernel, ifft_row)

@@ -333,8 +333,7 @@ static enum rf_kind fit_poly_row(struct series_call *sc, uint32_t row)
     double coefficients[POLY_TERMS_MAX] = {0};
     double *fitted = rf_arena_raw(sc->scratch, double, y.count);
     uint32_t terms = (uint32_t)degree + 1;
-    if (fitted == NULL ||
-        !fit_poly(x.x, y.x, y.count, terms, sc->scratch, coefficients, fitted))
+    if (fitted == NULL || !fit_poly(x.x, y.x, y.count, terms, sc->scratch, coefficients, fitted))
         return rf_fail_memory(sc->err, sc->scratch);
     if (isnan(coefficients[0])) return series_give_null(sc, row);
     return give_poly(sc, row, &y, coefficients, terms, fitted);

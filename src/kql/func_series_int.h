@@ -67,7 +67,8 @@ static inline enum rf_kind series_arg(struct series_call *sc, uint32_t arg, uint
 }
 /* Optional scalar arguments, with what they are when absent or null. */
 double series_arg_real(const struct series_call *sc, uint32_t arg, uint32_t row, double otherwise);
-int64_t series_arg_long(const struct series_call *sc, uint32_t arg, uint32_t row, int64_t otherwise);
+int64_t series_arg_long(const struct series_call *sc, uint32_t arg, uint32_t row,
+                        int64_t otherwise);
 bool series_arg_bool(const struct series_call *sc, uint32_t arg, uint32_t row, bool otherwise);
 rf_str series_arg_str(const struct series_call *sc, uint32_t arg, uint32_t row, rf_str otherwise);
 
@@ -75,7 +76,8 @@ rf_str series_arg_str(const struct series_call *sc, uint32_t arg, uint32_t row, 
 enum rf_kind series_give_null(struct series_call *sc, uint32_t row);
 enum rf_kind series_give_real(struct series_call *sc, uint32_t row, double r);
 enum rf_kind series_give(struct series_call *sc, uint32_t row, const struct series *s);
-enum rf_kind series_give_reals(struct series_call *sc, uint32_t row, const double *x, uint32_t count);
+enum rf_kind series_give_reals(struct series_call *sc, uint32_t row, const double *x,
+                               uint32_t count);
 /* A tuple (array) or a bag, written by the caller into *buf, which is in sc->call->arena. */
 enum rf_kind series_give_buf(struct series_call *sc, uint32_t row, const struct rf_buf *buf);
 /* Appends an array of reals to a buffer. */
@@ -97,8 +99,8 @@ double series_median(double *x, uint32_t count);
 /* ---- kernels ------------------------------------------------------------------------------------------------ */
 
 /* func_series_math.c */
-func_kernel series_abs, series_acos, series_asin, series_atan, series_ceiling, series_cos, series_exp,
-    series_floor, series_log, series_sign, series_sin, series_tan;
+func_kernel series_abs, series_acos, series_asin, series_atan, series_ceiling, series_cos,
+    series_exp, series_floor, series_log, series_sign, series_sin, series_tan;
 func_kernel series_add, series_subtract, series_multiply, series_divide, series_pow;
 func_kernel series_equals, series_not_equals, series_less, series_less_equals, series_greater,
     series_greater_equals;
@@ -122,7 +124,7 @@ func_kernel series_decompose, series_decompose_anomalies, series_decompose_forec
 RF_MUST_USE bool series_best_period(const double *x, uint32_t count, struct rf_arena *arena,
                                     double *period, double *score);
 /* Fills seasonal[0..count-1]: per phase the median of the first `learn` points; false: no memory. */
-RF_MUST_USE bool series_seasonal_of(const double *x, uint32_t count, uint32_t learn, uint32_t period,
-                                    struct rf_arena *arena, double *seasonal);
+RF_MUST_USE bool series_seasonal_of(const double *x, uint32_t count, uint32_t learn,
+                                    uint32_t period, struct rf_arena *arena, double *seasonal);
 
 #endif

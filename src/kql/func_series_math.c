@@ -115,9 +115,18 @@ static enum rf_kind zip(struct series_call *sc, uint32_t row, whole_fn *whole, r
     return series_give(sc, row, &to);
 }
 
-static bool add_whole(int64_t a, int64_t b, int64_t *out) { return !__builtin_add_overflow(a, b, out); }
-static bool sub_whole(int64_t a, int64_t b, int64_t *out) { return !__builtin_sub_overflow(a, b, out); }
-static bool mul_whole(int64_t a, int64_t b, int64_t *out) { return !__builtin_mul_overflow(a, b, out); }
+static bool add_whole(int64_t a, int64_t b, int64_t *out)
+{
+    return !__builtin_add_overflow(a, b, out);
+}
+static bool sub_whole(int64_t a, int64_t b, int64_t *out)
+{
+    return !__builtin_sub_overflow(a, b, out);
+}
+static bool mul_whole(int64_t a, int64_t b, int64_t *out)
+{
+    return !__builtin_mul_overflow(a, b, out);
+}
 static double add_real(double a, double b) { return a + b; }
 static double sub_real(double a, double b) { return a - b; }
 static double mul_real(double a, double b) { return a * b; }
@@ -221,7 +230,8 @@ static double dot(const struct series *a, const struct series *b)
     uint32_t count = pair_count(a, b);
     double sum = 0;
     for (uint32_t i = 0; i < count; i++)
-        if (has_number(a, i) && has_number(b, i)) sum += a->x[at_index(a, i)] * b->x[at_index(b, i)];
+        if (has_number(a, i) && has_number(b, i))
+            sum += a->x[at_index(a, i)] * b->x[at_index(b, i)];
     return sum;
 }
 

@@ -21,8 +21,7 @@ static void level_out(double *x, uint32_t count)
     series_fit(x, count, &line);
     bool steep = line.rsquare > 0.5;
     double mean = line.interception + line.slope * (count - 1) / 2.0;
-    for (uint32_t i = 0; i < count; i++)
-        x[i] -= steep ? line.interception + line.slope * i : mean;
+    for (uint32_t i = 0; i < count; i++) x[i] -= steep ? line.interception + line.slope * i : mean;
 }
 
 /* Correlation of the series with itself moved by 0..count-1, each lag by its own number of pairs. NULL on
@@ -96,8 +95,7 @@ static struct period take_best(struct period *peaks, uint32_t *count)
 {
     struct period best = {0};
     for (uint32_t i = 0; i < *count; i++)
-        if (peaks[i].score > best.score * 1.1 ||
-            (best.period == 0 && peaks[i].score > 0))
+        if (peaks[i].score > best.score * 1.1 || (best.period == 0 && peaks[i].score > 0))
             best = peaks[i];
     uint32_t kept = 0;
     for (uint32_t i = 0; i < *count && best.period != 0; i++)
@@ -116,7 +114,8 @@ static bool detect(const double *x, uint32_t count, double low, double high, uin
     struct period *peaks = rf_arena_new(arena, struct period, count / 2 + 1);
     if (correlation == NULL || peaks == NULL) return false;
     uint32_t peak_count = find_peaks(correlation, count, low, high, peaks, count / 2 + 1);
-    for (uint32_t i = 0; i < wanted && peak_count > 0; i++) found[i] = take_best(peaks, &peak_count);
+    for (uint32_t i = 0; i < wanted && peak_count > 0; i++)
+        found[i] = take_best(peaks, &peak_count);
     return true;
 }
 
@@ -132,8 +131,8 @@ bool series_best_period(const double *x, uint32_t count, struct rf_arena *arena,
 
 /* ---- series_periods_detect, series_periods_validate ------------------------------------------------------- */
 
-static enum rf_kind give_pair(struct series_call *sc, uint32_t row, const double *a, const double *b,
-                              uint32_t count)
+static enum rf_kind give_pair(struct series_call *sc, uint32_t row, const double *a,
+                              const double *b, uint32_t count)
 {
     struct rf_buf buf = rf_buf_in(sc->call->arena);
     struct dyn_builder tuple;

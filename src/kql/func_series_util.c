@@ -225,7 +225,8 @@ enum rf_kind series_give(struct series_call *sc, uint32_t row, const struct seri
     return RF_OK;
 }
 
-enum rf_kind series_give_reals(struct series_call *sc, uint32_t row, const double *x, uint32_t count)
+enum rf_kind series_give_reals(struct series_call *sc, uint32_t row, const double *x,
+                               uint32_t count)
 {
     if (!series_encode_reals(x, count, sc->call->arena, &OUT_STR(sc->out)[row]))
         return rf_fail_memory(sc->err, sc->call->arena);

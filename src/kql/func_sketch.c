@@ -133,7 +133,8 @@ static enum rf_kind percentile_array_row(struct func_call *call, const struct ve
     dyn_begin(&array, &buf, DYN_ARRAY);
     if (args[1].type == TYPE_DYNAMIC) {
         rf_str list = ARG_NULL(&args[1], row) ? (rf_str){0} : ARG_STR(&args[1], row);
-        if (call->arg_count > 2 && args[2].type == TYPE_STRING) parse_type(ARG_STR(&args[2], row), &type);
+        if (call->arg_count > 2 && args[2].type == TYPE_STRING)
+            parse_type(ARG_STR(&args[2], row), &type);
         for (uint32_t k = 0; k < dyn_count(list); k++)
             ok = ok && put_percentile(&array, &buf, &digest, dyn_real(dyn_item(list, k)), type);
     } else {
@@ -259,7 +260,8 @@ const struct func func_sketch[] = {
          "Percentile of a sketch of tdigest, dynamic unless typeof(..) names a type.", resolve_type,
          {"(digest:dynamic, percentile:real, [type:string]) dynamic", percentile_tdigest}),
     FUNC("percentile_array_tdigest", 0, "Several percentiles of a sketch of tdigest as an array.",
-         NULL, {"(digest:dynamic, percentiles:dynamic, [type:string]) dynamic", percentile_array_tdigest},
+         NULL,
+         {"(digest:dynamic, percentiles:dynamic, [type:string]) dynamic", percentile_array_tdigest},
          {"(digest:dynamic, percentile:real...) dynamic", percentile_array_tdigest}),
     FUNC("percentiles_array_tdigest", 0, "The same as percentile_array_tdigest.", NULL,
          {"(digest:dynamic, percentiles:dynamic, [type:string]) dynamic", percentile_array_tdigest},

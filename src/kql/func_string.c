@@ -491,10 +491,10 @@ static bool put_replaced(struct rf_buf *buf, struct rf_arena *arena, rf_str s, r
     struct pieces a = {.arena = arena}, b = {.arena = arena};
     if (!piece_add(&a, s, false)) return false;
     for (uint32_t i = 0; i < dyn_count(lookups); i++) {
-        rf_str lookup, rewrite = {NULL, 0};
-        if (!string_item(dyn_item(lookups, i), arena, &lookup)) return false;
-        if (i < dyn_count(rewrites) && !string_item(dyn_item(rewrites, i), arena, &rewrite))
-            return false;
+        rf_str lookup = dyn_string(dyn_item(lookups, i)), rewrite = lookup;
+        /* What is no text replaces nothing, but keeps later pairs off what was found. */
+        if (dyn_tag(dyn_item(rewrites, i)) == DYN_STRING)
+            rewrite = dyn_string(dyn_item(rewrites, i));
         if (lookup.len == 0) continue;
         if (!pieces_replace(&a, &b, lookup, rewrite)) return false;
         struct pieces swap = a;
@@ -580,6 +580,11 @@ const struct func func_string[] = {
      .doc = "Joins the elements of an array; empty when it is no array.",
      .sigs = strcat_array_sigs,
      .nulls = FUNC_CUSTOM},
+    {.name = "array_strcat",
+     .doc = "Old name of strcat_array.",
+     .sigs = strcat_array_sigs,
+     .nulls = FUNC_CUSTOM,
+     .flags = FUNC_HIDDEN},
     {.name = "strrep",
      .doc = "The value's text up to 1024 times, with an optional delimiter between.",
      .sigs = strrep_sigs},

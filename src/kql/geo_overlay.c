@@ -483,33 +483,29 @@ static enum geo_result unite_few(const struct geo_area *area, struct rf_arena *a
     return join_area(&plan, edges, count, out);
 }
 
-enum { UNITE_AT_ONCE = 16, UNITE_WHOLE = 64 };
-
 enum geo_result geo_unite_area(const struct geo_area *area, struct rf_arena *arena,
                                struct geo_area *out)
 {
-    /* Many at once cost the product of pieces and polygons, so neighbours in the list are united
-     * first, as long as that makes fewer polygons of them. */
-    struct geo_area now = *area;
-    while (now.count > UNITE_WHOLE) {
-        struct geo_area parts = {.polygons = NULL, .count = 0};
-        struct geo_polygon *polygons = rf_arena_new(arena, struct geo_polygon, now.count);
-        if (polygons == NULL) return GEO_NO_MEMORY;
-        uint32_t count = 0;
-        for (uint32_t i = 0; i < now.count; i += UNITE_AT_ONCE) {
-            struct geo_area few = {.polygons = &now.polygons[i],
-                                   .count = RF_MIN(now.count - i, (uint32_t)UNITE_AT_ONCE)};
-            enum geo_result result = unite_few(&few, arena, &parts);
-            if (result != GEO_OK) return result;
-            if (parts.count > few.count) parts = few;
-            memcpy(&polygons[count], parts.polygons, parts.count * sizeof *polygons);
-            count += parts.count;
-        }
-        bool fewer = count < now.count - now.count / 8;
-        now = (struct geo_area){.polygons = polygons, .count = count};
-        if (!fewer) break;
+    /* A queue: the first two are united and their union goes to the end. So each polygon takes part in
+     * few unions, and rings begin where Kusto's do. */
+    if (area->count > UINT32_MAX / 2) return GEO_NO_MEMORY;
+    uint32_t total = area->count == 0 ? 0 : 2 * area->count - 1;
+    struct geo_area *queue = rf_arena_new(arena, struct geo_area, (size_t)total + 1);
+    if (queue == NULL) return GEO_NO_MEMORY;
+    for (uint32_t i = 0; i < area->count; i++)
+        queue[i] = (struct geo_area){.polygons = &area->polygons[i], .count = 1};
+    for (uint32_t end = area->count, at = 0; end < total; end++, at += 2) {
+        const struct geo_area *a = &queue[at], *b = &queue[at + 1];
+        struct geo_area both = {.count = a->count + b->count};
+        both.polygons = rf_arena_raw(arena, struct geo_polygon, both.count);
+        if (both.polygons == NULL) return GEO_NO_MEMORY;
+        memcpy(both.polygons, a->polygons, a->count * sizeof *both.polygons);
+        memcpy(both.polygons + a->count, b->polygons, b->count * sizeof *both.polygons);
+        enum geo_result result = unite_few(&both, arena, &queue[end]);
+        if (result != GEO_OK) return result;
     }
-    return unite_few(&now, arena, out);
+    *out = queue[total == 0 ? 0 : total - 1];
+    return GEO_OK;
 }
 
 /* The pieces that meet at each vertex, one per group. */

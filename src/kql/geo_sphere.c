@@ -20,11 +20,13 @@ struct geo_vec geo_normal(struct geo_vec a, struct geo_vec b)
 struct geo_vec geo_ortho(struct geo_vec a)
 {
     /* Crossed with an axis far from `a`, made slightly skew so that the answer does not lie on the
-     * meridians and parallels that people draw borders on. */
+     * meridians and parallels that people draw borders on. It decides which of the polygons around a
+     * point holds that point, so these are the axes of S2, which Kusto uses. */
     struct geo_vec skew = {0.012, 0.0053, 0.00457};
-    if (fabs(a.x) <= fabs(a.y) && fabs(a.x) <= fabs(a.z)) skew.x = 1;
-    else if (fabs(a.y) <= fabs(a.z)) skew.y = 1;
-    else skew.z = 1;
+    double x = fabs(a.x), y = fabs(a.y), z = fabs(a.z);
+    if (x > y && x > z) skew.z = 1;
+    else if (y > z) skew.x = 1;
+    else skew.y = 1;
     return geo_unit(geo_cross(a, skew));
 }
 
@@ -53,9 +55,10 @@ struct geo_point geo_point_of(double lon, double lat)
 
 struct geo_point geo_point_at(struct geo_vec at)
 {
+    double x = at.x + 0.0, y = at.y + 0.0, z = at.z + 0.0; /* a negative zero would turn longitudes round */
     return (struct geo_point){.at = at,
-                              .lon = atan2(at.y, at.x) / GEO_RADIANS,
-                              .lat = atan2(at.z, sqrt(at.x * at.x + at.y * at.y)) / GEO_RADIANS};
+                              .lon = atan2(y, x) / GEO_RADIANS,
+                              .lat = atan2(z, sqrt(x * x + y * y)) / GEO_RADIANS};
 }
 
 double geo_angle_between(struct geo_vec a, struct geo_vec b)

@@ -107,7 +107,7 @@ enum rf_kind kql_lint(const struct kql_request *request, struct rf_arena *arena,
     request_init(&r, request);
     enum rf_kind kind = request_bind(&r, request, false, err);
     if (kind == RF_OK) kind = copy_schema(&r.query.results[0]->schema, arena, schema, err);
-    if (kind == RF_OK) *open = r.query.open_schema;
+    if (kind == RF_OK) *open = r.query.open_schema || r.query.results[0]->schema.open;
     request_done(&r);
     return kind;
 }

@@ -327,6 +327,16 @@ static bool at_string(rf_str s, size_t at)
     return at + 2 < s.len && (s.ptr[at] == '`' || s.ptr[at] == '~') && s.ptr[at + 1] == s.ptr[at] && s.ptr[at + 2] == s.ptr[at];
 }
 
+/* Blanks of pasted text: no-break, thin and zero-width spaces, line separators, byte order marks. */
+static bool is_wide_blank(rf_str s, size_t *at)
+{
+    size_t next = *at;
+    uint32_t c = rf_utf8_next(s, &next);
+    bool blank = c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200f) || c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x2060 || c == 0x3000 || c == 0xfeff || c == 0x85;
+    if (blank) *at = next;
+    return blank;
+}
+
 static size_t skip_blank(rf_str s, size_t at)
 {
     while (at < s.len) {
@@ -334,10 +344,8 @@ static size_t skip_blank(rf_str s, size_t at)
             at++;
         } else if (s.ptr[at] == '/' && at + 1 < s.len && s.ptr[at + 1] == '/') {
             while (at < s.len && s.ptr[at] != '\n') at++;
-        } else if (at + 2 < s.len && memcmp(s.ptr + at, "\xef\xbb\xbf", 3) == 0) {
-            at += 3; /* byte order mark */
-        } else if (at + 1 < s.len && memcmp(s.ptr + at, "\xc2\xa0", 2) == 0) {
-            at += 2; /* no-break space, from pasted text */
+        } else if (s.ptr[at] >= 0x80 && is_wide_blank(s, &at)) {
+            continue;
         } else {
             break;
         }

@@ -21,6 +21,10 @@ struct sort_key {
 RF_MUST_USE enum rf_kind sort_node_new(struct binder *b, struct sort_key *keys, uint32_t key_count, uint64_t limit, struct node *input, struct node **out);
 /* Grouping with aggregates: output columns are the keys, then the aggregates' columns. */
 RF_MUST_USE enum rf_kind group_node_new(struct binder *b, struct expr **keys, const struct column *key_columns, uint32_t key_count, const struct aggr_list *aggrs, struct node *input, struct node **out);
+/* The rows of several tables; with_source (may be empty) names a first column that holds names[i]. */
+RF_MUST_USE enum rf_kind union_tables(struct binder *b, struct node *const *nodes, const rf_str *names, uint32_t count, rf_str with_source, struct node **out);
+/* The name of the table that a pipe of one input each begins with; empty when it begins with none. */
+rf_str scan_name(const struct node *node);
 /* Passes predicates and limits on to a table scan, if that is what lies below. */
 void scan_offer_predicate(struct binder *b, struct node *node, struct expr *predicate);
 void scan_offer_limit(struct node *node, uint64_t limit);

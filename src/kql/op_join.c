@@ -384,6 +384,8 @@ static enum rf_kind bind_condition(struct binder *b, struct join_sides *s, const
     b->rows = rows;
     RF_TRY(kind);
     int sx = side_of(s, x), sy = side_of(s, y);
+    if (sx == 0) sx = 3 - sy; /* a column of an open schema is a constant null */
+    if (sy == 0) sy = 3 - sx;
     if (sx == 1 && sy == 2) return add_key(b, s, x, y, ast->pos);
     if (sx == 2 && sy == 1) return add_key(b, s, y, x, ast->pos);
     return bind_fail(b, ast->pos, "BadJoinCondition", "one side of == must be of $left, the other of $right");
@@ -410,6 +412,16 @@ static enum rf_kind find_kind(struct binder *b, const struct ast *node, const ch
             return RF_OK;
         }
     return bind_fail(b, ast_param(node, "kind")->pos, "BadJoinKind", "there is no join kind '%.*s'; kinds are innerunique, inner, leftouter, rightouter, fullouter, leftsemi, rightsemi, leftanti, rightanti", RF_FMT(text));
+}
+
+/* A right column's name: with a number behind it when the left has that name, and then one that neither side uses. */
+static rf_str free_name(struct binder *b, const struct schema *so_far, const struct schema *right, rf_str name)
+{
+    if (schema_find(so_far, name) < 0) return name;
+    for (uint32_t n = 1;; n++) {
+        rf_str numbered = rf_arena_printf(b->arena, "%.*s%u", RF_FMT(name), n);
+        if (numbered.ptr == NULL || (schema_find(so_far, numbered) < 0 && schema_find(right, numbered) < 0)) return numbered.ptr == NULL ? name : numbered;
+    }
 }
 
 static enum rf_kind join_build(struct binder *b, const struct ast *node, struct node *input, const char *fallback, bool lookup, struct node **out)
@@ -439,8 +451,10 @@ static enum rf_kind join_build(struct binder *b, const struct ast *node, struct 
     for (uint32_t i = 0; kind->right_columns && i < s.right->schema.count; i++) {
         const struct column *c = &s.right->schema.columns[i];
         if (lookup && s.right_is_key[i]) continue;
-        if (!schema_add(&sb, c->name, (enum type)c->type, c->id)) return BIND_NOMEM(b);
+        rf_str name = kind->left_columns ? free_name(b, &sb.schema, &s.right->schema, c->name) : c->name;
+        if (!schema_add(&sb, name, (enum type)c->type, c->id)) return BIND_NOMEM(b);
     }
+    sb.schema.open = (kind->left_columns && s.left->schema.open) || (kind->right_columns && s.right->schema.open);
     j->node.schema = sb.schema;
     *out = &j->node;
     return RF_OK;

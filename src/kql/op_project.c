@@ -218,6 +218,7 @@ static enum rf_kind extend_bind(struct binder *b, const struct ast *node, struct
         if (plain) unnamed++;
         RF_TRY(put_item(&o, body->items[i], exprs[i], plain ? unnamed : i + 1, output_set));
     }
+    o.sb.schema.open = before.open;
     return project_node_new(b, o.exprs, &o.sb.schema, input, out);
 }
 
@@ -249,6 +250,7 @@ enum rf_kind extend_node_new(struct binder *b, struct expr **exprs, const struct
     struct output o = {.b = b, .sb = {.b = b}};
     for (uint32_t i = 0; i < input->schema.count; i++) RF_TRY(output_pass(&o, &input->schema.columns[i], input->schema.columns[i].name));
     for (uint32_t i = 0; i < count; i++) RF_TRY(output_add(&o, columns[i].name, exprs[i], columns[i].id, false));
+    o.sb.schema.open = input->schema.open;
     return project_node_new(b, o.exprs, &o.sb.schema, input, out);
 }
 
@@ -282,6 +284,7 @@ static enum rf_kind match_patterns(struct binder *b, const struct list_body *bod
         const struct ast *item = body->items[i];
         struct column *column;
         if (item->kind == AST_NAME) {
+            if (schema->open && schema_find(schema, item->text) < 0) continue;
             RF_TRY(bind_column(b, schema, item->text, item->pos, &column));
             match[column - schema->columns] = true;
             continue;
@@ -301,6 +304,7 @@ static enum rf_kind keep_columns(struct binder *b, const struct ast *node, struc
     RF_TRY(match_patterns(b, node->body, schema, match));
     for (uint32_t i = 0; i < schema->count; i++)
         if (match[i] == keep) RF_TRY(output_pass(&o, &schema->columns[i], schema->columns[i].name));
+    o.sb.schema.open = schema->open;
     return project_node_new(b, o.exprs, &o.sb.schema, input, out);
 }
 static enum rf_kind away_bind(struct binder *b, const struct ast *node, struct node *input, struct node **out) { return keep_columns(b, node, input, false, out); }
@@ -352,7 +356,7 @@ static enum rf_kind reorder_bind(struct binder *b, const struct ast *node, struc
     for (uint32_t i = 0; i < body->count; i++) { /* plain names go before patterns that would take them too */
         struct column *column;
         if (body->items[i]->kind != AST_NAME) continue;
-        if (schema_find(schema, body->items[i]->text) < 0) RF_TRY(bind_column(b, schema, body->items[i]->text, body->items[i]->pos, &column));
+        if (!schema->open && schema_find(schema, body->items[i]->text) < 0) RF_TRY(bind_column(b, schema, body->items[i]->text, body->items[i]->pos, &column));
     }
     for (uint32_t i = 0; i < body->count; i++) {
         const struct ast *item = body->items[i];
@@ -370,6 +374,7 @@ static enum rf_kind reorder_bind(struct binder *b, const struct ast *node, struc
     }
     for (uint32_t c = 0; c < schema->count; c++)
         if (!taken[c]) RF_TRY(output_pass(&o, &schema->columns[c], schema->columns[c].name));
+    o.sb.schema.open = schema->open;
     return project_node_new(b, o.exprs, &o.sb.schema, input, out);
 }
 
@@ -384,6 +389,7 @@ static enum rf_kind rename_bind(struct binder *b, const struct ast *node, struct
     for (uint32_t i = 0; i < body->count; i++) {
         const struct ast *item = body->items[i];
         struct column *column;
+        if (schema->open && item->kind == AST_NAMED && schema_find(schema, item->kids[0]->text) < 0) continue;
         if (item->kind != AST_NAMED || item->kids[0]->kind != AST_NAME) return bind_fail(b, item->pos, "SyntaxError", "project-rename takes NewName = OldName");
         RF_TRY(bind_column(b, schema, item->kids[0]->text, item->kids[0]->pos, &column));
         names[column - schema->columns] = item->names[0];
@@ -393,6 +399,7 @@ static enum rf_kind rename_bind(struct binder *b, const struct ast *node, struct
         if (e == NULL) return BIND_NOMEM(b);
         RF_TRY(output_add(&o, names[c], e, schema->columns[c].id, true));
     }
+    o.sb.schema.open = schema->open;
     return project_node_new(b, o.exprs, &o.sb.schema, input, out);
 }
 

@@ -48,8 +48,15 @@ static void scan_explain(const struct node *node, struct rf_buf *buf)
 
 static const struct node_ops scan_ops = {.name = "scan", .run = scan_run, .prune = scan_prune, .explain = scan_explain};
 
+rf_str scan_name(const struct node *node)
+{
+    while (node != NULL && node->ops != &scan_ops) node = node->input_count == 1 ? node->inputs[0] : NULL;
+    return node == NULL ? RF_S("") : ((const struct scan_node *)node)->source->name;
+}
+
 enum rf_kind bind_scan(struct binder *b, struct source *source, struct node **out)
 {
+    if (source->ops->open != NULL) RF_TRY(source->ops->open(source, b->err));
     uint32_t n = source->column_count;
     struct scan_node *s = node_new(b, sizeof *s, &scan_ops, NULL);
     if (s == NULL) return BIND_NOMEM(b);

@@ -50,6 +50,8 @@ static bool name_columns(struct binder *b, struct aggr_use *use, rf_str *arg_nam
         if (keeps_argument_names(use->aggr)) {
             rf_str own = c < use->arg_count ? arg_names[c] : RF_S("");
             use->names[c] = own.len > 0 ? own : rf_arena_printf(b->arena, "%s_", use->aggr->name);
+        } else if (strcmp(use->aggr->name, "any") == 0 && c < use->arg_count) {
+            use->names[c] = rf_arena_printf(b->arena, "any_%.*s", RF_FMT(arg_names[c]));
         } else if (percentile) {
             uint32_t skip = use->arg_count - use->column_count;
             const struct value *p = skip + c < use->arg_count ? use->consts[skip + c] : NULL;

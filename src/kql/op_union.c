@@ -1,43 +1,96 @@
-/* op_union.c - union: the rows of several tables. Each input is projected to the common columns, so rows
- * only pass through. */
+/* op_union.c - union: the rows of several tables. Rows pass through; only
+ * the columns' places change. */
 #include "kql/bind_int.h"
 #include "kql/op.h"
 
+/* One input: which of its columns makes which output column. */
+struct part {
+    struct node *node;
+    rf_str name;          /* what withsource says */
+    uint32_t count;
+    uint32_t *ids, *outs; /* column id, index in the union's columns as they were bound */
+};
 struct union_node {
     struct node node;
-    struct node **parts; /* project nodes whose columns stand as in node.schema */
+    struct part *parts;
     uint32_t part_count;
+    uint32_t bound_count;
+    uint32_t *bound_ids; /* the union's own column ids as they were bound; all types are in node.schema */
+    bool with_source;    /* column 0 holds the part's name */
 };
 
+struct union_flow {
+    struct flow flow;
+    struct exec *exec;
+    const struct vec *fixed; /* per output column: null, or the part's name */
+    const int *slots;        /* per output column: the part's column, or -1 */
+    uint32_t width;
+};
+
+static enum rf_kind union_push(struct flow *flow, uint32_t lane, const struct batch *in, struct rf_err *err)
+{
+    struct union_flow *f = (struct union_flow *)flow;
+    struct batch batch = {.row_count = in->row_count, .column_count = f->width, .arena = in->arena, .columns = rf_arena_raw(in->arena, struct vec, f->width)};
+    if (batch.columns == NULL) return rf_fail_memory(err, in->arena);
+    for (uint32_t c = 0; c < f->width; c++) batch.columns[c] = f->slots[c] >= 0 ? in->columns[f->slots[c]] : f->fixed[c];
+    return flow_push(f->exec, flow->next, lane, &batch, err);
+}
+
+/* Where an output column comes from in this part, after columns were dropped on both sides. */
+static int part_slot(const struct union_node *u, const struct part *part, uint32_t column_id)
+{
+    uint32_t out = 0;
+    while (u->bound_ids[out] != column_id) out++;
+    for (uint32_t i = 0; i < part->count; i++)
+        if (part->outs[i] == out) return schema_find_id(&part->node->schema, part->ids[i]);
+    return -1;
+}
+
+static enum rf_kind part_run(struct union_node *u, const struct part *part, struct exec *exec, struct flow *out, struct rf_err *err)
+{
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    rf_arena_init_shared(&arena, exec->budget);
+    uint32_t width = u->node.schema.count;
+    struct vec *fixed = rf_arena_new(&arena, struct vec, width);
+    int *slots = rf_arena_new(&arena, int, width);
+    if (fixed == NULL || slots == NULL) return rf_fail_memory(err, &arena);
+    for (uint32_t c = 0; c < width; c++) {
+        bool name = u->with_source && u->node.schema.columns[c].id == u->bound_ids[0];
+        struct value v = name ? value_str(part->name) : value_null((enum type)u->node.schema.columns[c].type);
+        slots[c] = name ? -1 : part_slot(u, part, u->node.schema.columns[c].id);
+        if (!vec_const(&arena, &v, &fixed[c])) return rf_fail_memory(err, &arena);
+    }
+    struct union_flow f = {.flow = {.push = union_push, .next = out}, .exec = exec, .fixed = fixed, .slots = slots, .width = width};
+    return node_run(part->node, exec, &f.flow, err);
+}
 
 static enum rf_kind union_run(struct node *node, struct exec *exec, struct flow *out, struct rf_err *err)
 {
     struct union_node *u = (struct union_node *)node;
-    for (uint32_t i = 0; i < u->part_count && !flow_done(out); i++) RF_TRY(node_run(u->parts[i], exec, out, err));
+    for (uint32_t i = 0; i < u->part_count && !flow_done(out); i++) RF_TRY(part_run(u, &u->parts[i], exec, out, err));
     return RF_OK;
 }
 
 static void union_prune(struct node *node, struct id_set *need)
 {
     struct union_node *u = (struct union_node *)node;
-    struct schema *schema = &node->schema;
     for (uint32_t p = 0; p < u->part_count; p++)
-        for (uint32_t c = 0; c < schema->count; c++)
-            if (id_set_has(need, schema->columns[c].id)) id_set_add(need, u->parts[p]->schema.columns[c].id);
+        for (uint32_t i = 0; i < u->parts[p].count; i++)
+            if (id_set_has(need, u->bound_ids[u->parts[p].outs[i]])) id_set_add(need, u->parts[p].ids[i]);
     uint32_t kept = 0;
-    for (uint32_t c = 0; c < schema->count; c++)
-        if (id_set_has(need, schema->columns[c].id)) schema->columns[kept++] = schema->columns[c];
-    schema->count = kept;
-    for (uint32_t p = 0; p < u->part_count; p++) node_prune(u->parts[p], need);
+    for (uint32_t c = 0; c < node->schema.count; c++)
+        if (id_set_has(need, node->schema.columns[c].id)) node->schema.columns[kept++] = node->schema.columns[c];
+    node->schema.count = kept;
+    for (uint32_t p = 0; p < u->part_count; p++) node_prune(u->parts[p].node, need);
 }
 
 static void union_explain(const struct node *node, struct rf_buf *buf)
 {
     const struct union_node *u = (const struct union_node *)node;
     rf_buf_printf(buf, "of %u tables", u->part_count);
-    for (uint32_t p = 0; p < u->part_count; p++) {
+    for (uint32_t p = 0; p < u->part_count && p < 8; p++) {
         rf_buf_byte(buf, '\n');
-        node_explain(u->parts[p], 6, buf);
+        node_explain(u->parts[p].node, 6, buf);
     }
 }
 
@@ -65,94 +118,113 @@ static bool add_member(struct binder *b, struct members *m, struct node *node, r
     return true;
 }
 
-static bool has_type(const struct members *m, rf_str name, enum type type)
-{
-    for (uint32_t i = 0; i < m->count; i++) {
-        int at = schema_find(&m->items[i].node->schema, name);
-        if (at >= 0 && m->items[i].node->schema.columns[at].type == type) return true;
-    }
-    return false;
-}
-
-/* True when the column occurs with more than one type. */
-static bool has_other_type(const struct members *m, rf_str name, enum type type)
-{
-    for (int t = 0; t < TYPE_COUNT; t++)
-        if (t != (int)type && has_type(m, name, (enum type)t)) return true;
-    return false;
-}
-
-static bool in_all(const struct members *m, rf_str name, enum type type)
-{
-    for (uint32_t i = 0; i < m->count; i++) {
-        int at = schema_find(&m->items[i].node->schema, name);
-        if (at < 0 || m->items[i].node->schema.columns[at].type != type) return false;
-    }
-    return true;
-}
-
+/* The output columns by name: few names have several types, so those of one name are chained. */
 struct union_column {
-    rf_str source; /* name in the members */
+    rf_str name;
     enum type type;
+    uint32_t member_count; /* members that have it */
+    uint32_t next;         /* same name, other type: index + 1 */
+    bool first_of_name;
+};
+struct union_columns {
+    struct union_column *items;
+    uint32_t count;
+    uint32_t *slots; /* by hash of the name: index + 1 of the first of that name */
+    uint32_t mask;
 };
 
-/* The common columns: in order of first appearance; a name of several types gets the type appended. */
-static enum rf_kind merge_schemas(struct binder *b, const struct members *m, bool inner, struct schema_builder *sb, struct union_column **out)
+static uint32_t *column_slot(struct union_columns *u, rf_str name)
 {
-    uint32_t cap = 1, n = 0;
+    uint32_t at = (uint32_t)rf_hash(name.ptr, name.len, 0) & u->mask;
+    while (u->slots[at] != 0 && !rf_str_eq(u->items[u->slots[at] - 1].name, name)) at = (at + 1) & u->mask;
+    return &u->slots[at];
+}
+
+/* Index of the output column for this name and type; made when it is new. */
+static uint32_t column_index(struct union_columns *u, rf_str name, enum type type)
+{
+    uint32_t *slot = column_slot(u, name), last = 0;
+    for (uint32_t at = *slot; at != 0; at = u->items[at - 1].next) {
+        if (u->items[at - 1].type == type) return at - 1;
+        last = at;
+    }
+    u->items[u->count] = (struct union_column){.name = name, .type = type};
+    if (last == 0) *slot = u->count + 1;
+    else u->items[last - 1].next = u->count + 1;
+    u->items[u->count].first_of_name = last == 0;
+    return u->count++;
+}
+
+static enum rf_kind merge_schemas(struct binder *b, const struct members *m, struct union_columns *u)
+{
+    uint32_t cap = 16, slots = 64;
     for (uint32_t i = 0; i < m->count; i++) cap += m->items[i].node->schema.count;
-    struct union_column *columns = rf_arena_new(b->arena, struct union_column, cap);
-    if (columns == NULL) return BIND_NOMEM(b);
-    n = sb->schema.count; /* withsource's column stands first */
+    while (slots < 2 * cap) slots *= 2;
+    u->items = rf_arena_raw(b->arena, struct union_column, cap);
+    u->slots = rf_arena_new(b->arena, uint32_t, slots);
+    u->mask = slots - 1;
+    if (u->items == NULL || u->slots == NULL) return BIND_NOMEM(b);
     for (uint32_t i = 0; i < m->count; i++) {
         const struct schema *schema = &m->items[i].node->schema;
-        for (uint32_t c = 0; c < schema->count; c++) {
-            rf_str name = schema->columns[c].name;
-            enum type type = (enum type)schema->columns[c].type;
-            bool known = false;
-            for (uint32_t k = 0; k < n && !known; k++) known = rf_str_eq(columns[k].source, name) && columns[k].type == type;
-            if (known || (inner && !in_all(m, name, type))) continue;
-            columns[n++] = (struct union_column){.source = name, .type = type};
-            rf_str shown = has_other_type(m, name, type) ? rf_arena_printf(b->arena, "%.*s_%s", RF_FMT(name), type_name(type)) : name;
-            if (!schema_add(sb, shown, type, bind_new_id(b))) return BIND_NOMEM(b);
-        }
+        for (uint32_t c = 0; c < schema->count; c++) u->items[column_index(u, schema->columns[c].name, (enum type)schema->columns[c].type)].member_count++;
     }
-    *out = columns;
     return RF_OK;
 }
 
-static enum rf_kind make_part(struct binder *b, const struct member *m, const struct schema *schema, const struct union_column *columns, bool with_source, struct node **out)
+/* A name of several types gets the type appended. */
+static rf_str shown_name(struct binder *b, const struct union_column *c)
 {
-    struct schema_builder sb = {.b = b};
-    struct expr **exprs = rf_arena_new(b->arena, struct expr *, schema->count);
-    if (exprs == NULL) return BIND_NOMEM(b);
-    for (uint32_t c = 0; c < schema->count; c++) {
-        struct value v = value_null((enum type)schema->columns[c].type);
-        int at = -1;
-        if (with_source && c == 0) v = value_str(m->name);
-        else at = schema_find(&m->node->schema, columns[c].source);
-        if (at >= 0 && m->node->schema.columns[at].type != schema->columns[c].type) at = -1;
-        exprs[c] = at >= 0 ? expr_column(b, &m->node->schema.columns[at], 0) : expr_const(b, &v, 0);
-        if (exprs[c] == NULL || !schema_add_exact(&sb, schema->columns[c].name, (enum type)schema->columns[c].type, bind_new_id(b))) return BIND_NOMEM(b);
-    }
-    return project_node_new(b, exprs, &sb.schema, m->node, out);
+    if (c->first_of_name && c->next == 0) return c->name;
+    return rf_arena_printf(b->arena, "%.*s_%s", RF_FMT(c->name), type_name(c->type));
 }
 
 static enum rf_kind union_node_new(struct binder *b, const struct members *m, bool inner, rf_str with_source, struct node **out)
 {
     struct union_node *u = node_new(b, sizeof *u, &union_ops, NULL);
+    struct union_columns columns = {0};
     struct schema_builder sb = {.b = b};
-    struct union_column *columns = NULL;
     if (u == NULL) return BIND_NOMEM(b);
-    if (with_source.len > 0 && !schema_add(&sb, with_source, TYPE_STRING, bind_new_id(b))) return BIND_NOMEM(b);
-    RF_TRY(merge_schemas(b, m, inner, &sb, &columns));
-    u->parts = rf_arena_new(b->arena, struct node *, m->count);
-    if (u->parts == NULL) return BIND_NOMEM(b);
-    for (uint32_t i = 0; i < m->count; i++) RF_TRY(make_part(b, &m->items[i], &sb.schema, columns, with_source.len > 0, &u->parts[i]));
+    RF_TRY(merge_schemas(b, m, &columns));
+    u->with_source = with_source.len > 0;
+    u->parts = rf_arena_new(b->arena, struct part, m->count);
+    u->bound_ids = rf_arena_raw(b->arena, uint32_t, columns.count + 1);
+    uint32_t *out_index = rf_arena_raw(b->arena, uint32_t, columns.count + 1);
+    if (u->parts == NULL || u->bound_ids == NULL || out_index == NULL) return BIND_NOMEM(b);
+    if (u->with_source && !schema_add_exact(&sb, with_source, TYPE_STRING, bind_new_id(b))) return BIND_NOMEM(b);
+    for (uint32_t i = 0; i < columns.count; i++) {
+        out_index[i] = UINT32_MAX;
+        if (inner && columns.items[i].member_count < m->count) continue;
+        if (u->with_source && rf_str_eq(columns.items[i].name, with_source)) continue;
+        out_index[i] = sb.schema.count;
+        if (!schema_add_exact(&sb, shown_name(b, &columns.items[i]), columns.items[i].type, bind_new_id(b))) return BIND_NOMEM(b);
+    }
+    for (uint32_t c = 0; c < sb.schema.count; c++) u->bound_ids[c] = sb.schema.columns[c].id;
+    for (uint32_t i = 0; i < m->count; i++) {
+        const struct schema *schema = &m->items[i].node->schema;
+        struct part *part = &u->parts[i];
+        *part = (struct part){.node = m->items[i].node, .name = m->items[i].name, .ids = rf_arena_raw(b->arena, uint32_t, schema->count), .outs = rf_arena_raw(b->arena, uint32_t, schema->count)};
+        if (part->ids == NULL || part->outs == NULL) return BIND_NOMEM(b);
+        for (uint32_t c = 0; c < schema->count; c++) {
+            uint32_t index = out_index[column_index(&columns, schema->columns[c].name, (enum type)schema->columns[c].type)];
+            if (index == UINT32_MAX) continue;
+            part->ids[part->count] = schema->columns[c].id;
+            part->outs[part->count++] = index;
+        }
+        sb.schema.open = sb.schema.open || schema->open;
+    }
     u->part_count = m->count;
+    u->bound_count = sb.schema.count;
     u->node.schema = sb.schema;
     *out = &u->node;
     return RF_OK;
+}
+
+enum rf_kind union_tables(struct binder *b, struct node *const *nodes, const rf_str *names, uint32_t count, rf_str with_source, struct node **out)
+{
+    struct members m = {0};
+    for (uint32_t i = 0; i < count; i++)
+        if (!add_member(b, &m, nodes[i], names[i])) return BIND_NOMEM(b);
+    return union_node_new(b, &m, false, with_source, out);
 }
 
 /* ---- text to node ------------------------------------------------------------------------------------ */
@@ -229,7 +301,7 @@ static enum rf_kind union_bind(struct binder *b, const struct ast *node, struct 
     uint32_t index = 0;
     if (input != NULL && !add_member(b, &m, input, rf_arena_printf(b->arena, "union_arg%u", index++))) return BIND_NOMEM(b);
     for (uint32_t i = 0; i < body->count; i++) RF_TRY(add_table(b, &m, body->tables[i], fuzzy, index++));
-    if (m.count == 0) return bind_fail(b, node->pos, "UnknownTable", "none of the union's tables exists");
+    if (m.count == 0 && !fuzzy) return bind_fail(b, node->pos, "UnknownTable", "none of the union's tables exists");
     return union_node_new(b, &m, inner, with_source, out);
 }
 

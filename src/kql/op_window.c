@@ -258,6 +258,7 @@ static enum rf_kind window_node_new(struct binder *b, struct window_use *uses, u
         for (uint32_t a = 0; a < uses[u].arg_count; a++) n->exprs[e++] = uses[u].args[a];
         if (!schema_add_exact(&sb, uses[u].column.name, (enum type)uses[u].column.type, uses[u].column.id)) return BIND_NOMEM(b);
     }
+    sb.schema.open = (*input)->schema.open;
     n->node.schema = sb.schema;
     *input = &n->node;
     return RF_OK;

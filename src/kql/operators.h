@@ -25,13 +25,21 @@
     X(op_count)                                                                                    \
     X(op_join)                                                                                     \
     X(op_lookup)                                                                                   \
+    X(op_search)                                                                            \
+    X(op_find)                                                                              \
     X(op_union)                                                                                    \
     X(op_as)                                                                                     \
     X(op_serialize)                                                                              \
     X(op_render)                                                                                 \
     X(op_invoke)                                                                                 \
     X(op_getschema)                                                                              \
-    X(op_consume)
+    X(op_consume) \
+    X(op_mv_expand) \
+    X(op_mvexpand) \
+    X(op_mv_apply) \
+    X(op_parse) \
+    X(op_parse_where) \
+    X(op_parse_kv)
 
 #define OPERATOR_DECLARE(name) extern const struct operator name;
 OPERATORS(OPERATOR_DECLARE)

@@ -242,6 +242,7 @@ rf_str ast_param_text(const struct ast *node, const char *name)
 /* ---- dynamic(..) literals ---------------------------------------------------------------------- */
 
 static enum rf_kind parse_dynamic_value(struct parser *p, struct rf_buf *buf);
+static enum rf_kind parse_string(struct parser *p, struct ast *node);
 
 static enum rf_kind parse_dynamic_array(struct parser *p, struct rf_buf *buf)
 {
@@ -285,8 +286,9 @@ static enum rf_kind parse_dynamic_value(struct parser *p, struct rf_buf *buf)
     } else if (parse_accept(p, "{")) {
         kind = parse_dynamic_bag(p, buf);
     } else if (t->kind == TOKEN_STRING) {
-        p->at++;
-        dyn_put_string(buf, t->text);
+        struct ast text = {0};
+        kind = parse_string(p, &text);
+        dyn_put_string(buf, text.value.s);
     } else if (parse_is(p, 0, "-") && parse_peek_after(p, 1)->kind == TOKEN_LITERAL) {
         struct value v = parse_peek_after(p, 1)->value;
         p->at += 2;
@@ -447,9 +449,9 @@ static enum rf_kind parse_primary(struct parser *p, struct ast **out)
         return RF_OK;
     }
     if (t->kind != TOKEN_NAME && !at_quoted_name(p)) return parse_expected(p, "an expression");
-    if ((parse_is(p, 0, "true") || parse_is(p, 0, "false")) && !parse_is(p, 1, "(")) {
+    if ((rf_str_eq_nocase(t->text, RF_S("true")) || rf_str_eq_nocase(t->text, RF_S("false"))) && t->kind == TOKEN_NAME && !parse_is(p, 1, "(")) {
         node->kind = AST_LITERAL;
-        node->value = value_bool(parse_is(p, 0, "true"));
+        node->value = value_bool(t->text.len == 4);
         p->at++;
         return RF_OK;
     }
@@ -477,6 +479,11 @@ enum rf_kind parse_postfix(struct parser *p, struct ast **out)
         if (node == NULL) return PARSE_NOMEM(p);
         node->pos = left->pos;
         p->at++;
+        if (dot && parse_is(p, 0, "[") && !at_quoted_name(p)) { /* a.[0] */
+            dot = false;
+            node->kind = AST_INDEX;
+            p->at++;
+        }
         if (dot) {
             if (parse_peek(p)->kind == TOKEN_LITERAL) return parse_expected(p, "a member's name");
             RF_TRY(parse_name(p, &node->text));
@@ -538,7 +545,7 @@ static enum rf_kind make_binary(struct parser *p, rf_str op, struct ast *left, s
     struct ast *node = ast_new(p, AST_BINARY);
     if (node == NULL) return PARSE_NOMEM(p);
     node->pos = left->pos;
-    node->text = rf_str_is(op, "<>") ? RF_S("!=") : op;
+    node->text = rf_str_is(op, "<>") ? RF_S("!=") : rf_str_is(op, "=") ? RF_S("==") : op;
     if (!add_kid(p, node, left) || !add_kid(p, node, right)) return PARSE_NOMEM(p);
     *out = node;
     return RF_OK;
@@ -657,7 +664,7 @@ static bool at_any(const struct parser *p, const char *const *names, size_t coun
 /* < > <= >= == != in between: one level, left to right, as chains do not occur in practice. */
 static enum rf_kind parse_comparison(struct parser *p, struct ast **out)
 {
-    static const char *const comparisons[] = {"<", ">", "<=", ">=", "==", "!=", "<>"};
+    static const char *const comparisons[] = {"<", ">", "<=", ">=", "==", "!=", "<>", "="}; /* a lone = is read as == */
     static const char *const lists[] = {"in", "!in", "in~", "!in~", "has_any", "!has_any", "has_all", "!has_all"};
     struct ast *left, *right;
     RF_TRY(parse_additive(p, &left));

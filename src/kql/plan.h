@@ -16,6 +16,9 @@ struct column {
 struct schema {
     struct column *columns;
     uint32_t count;
+    /* There may be more columns, which only data can tell (bag_unpack without rows, a watchlist). A name that is not found
+     * is then no error but a null dynamic. */
+    bool open;
 };
 
 enum expr_kind {

@@ -345,8 +345,7 @@ bool dyn_from_text(rf_str text, struct rf_buf *buf)
     return !buf->failed;
 }
 
-/* ---- printing
- * ---------------------------------------------------------------------------------- */
+/* ---- printing -------------------------------------------------------------------------------- */
 
 struct print_frame {
     struct dyn_list list;

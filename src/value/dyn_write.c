@@ -120,8 +120,7 @@ static bool too_deep(rf_str d)
     return false;
 }
 
-/* ---- arrays and bags
- * --------------------------------------------------------------------------- */
+/* ---- arrays and bags ------------------------------------------------------------------------- */
 
 void dyn_begin(struct dyn_builder *b, struct rf_buf *buf, enum dyn_tag tag)
 {
@@ -231,8 +230,7 @@ void dyn_end(struct dyn_builder *b)
     dyn_put_null(buf);
 }
 
-/* ---- repeated keys
- * ----------------------------------------------------------------------------- */
+/* ---- repeated keys --------------------------------------------------------------------------- */
 
 struct entries {
     const uint8_t *items;

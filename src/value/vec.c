@@ -199,7 +199,7 @@ static void hash_cells(enum type type, const void *data, uint32_t count, uint64_
         }
         break;
     case TYPE_COUNT:
-        break;
+        RF_ASSERT(type != TYPE_COUNT);
     }
 }
 

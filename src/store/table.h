@@ -1,0 +1,78 @@
+/* table.h - a table on disk: its columns, its sealed extents, its journal of the newest rows.
+ *
+ *   DIR/<table>/manifest          which extents and which journal make the table; replaced by rename
+ *   DIR/<table>/extent-<n>.rfx    sealed rows
+ *   DIR/<table>/journal-<n>.rfj   acknowledged rows not yet in an extent
+ *   DIR/<table>/writer.lock       one writer at a time; readers need no lock
+ *
+ * A reader opens a consistent set: the manifest, the extents it names and the journal as far as it was committed at that
+ * moment. Files that no manifest names any more are removed by the writer when no reader of the old set can be left
+ * (a grace time) or at its next start. */
+#ifndef RF_TABLE_H
+#define RF_TABLE_H
+
+#include "store/extent.h"
+
+struct store;
+struct store_options {
+    struct rf_fs *fs;
+    const char *folder;
+    const struct extent_key *key; /* NULL: not encrypted */
+    struct rf_budget *budget;
+    bool writer;                  /* create the folder when it is missing */
+};
+RF_MUST_USE enum rf_kind store_open(const struct store_options *options, struct store **out, struct rf_err *err);
+void store_close(struct store *store);
+/* Names of all tables, sorted; in `arena`. */
+RF_MUST_USE enum rf_kind store_tables(struct store *store, struct rf_arena *arena, rf_str **names, uint32_t *count, struct rf_err *err);
+
+/* ---- writing: one process at a time per table --------------------------------------------------------------- */
+
+struct table_writer;
+/* Opens or creates the table. Columns that it lacks are added (a column's type never changes: RF_CONFLICT ColumnTypeConflict);
+ * the batches given later have exactly these columns, in this order. RF_CONFLICT TableLocked when another process writes.
+ * Rows that a crash left in the journal are there again. */
+RF_MUST_USE enum rf_kind table_writer_open(struct store *store, rf_str name, const struct extent_column *columns, uint32_t column_count,
+                                           struct table_writer **out, struct rf_err *err);
+/* Appends rows; they count as stored once table_commit returned RF_OK. */
+RF_MUST_USE enum rf_kind table_append(struct table_writer *w, const struct batch *batch, struct rf_err *err);
+/* Makes everything appended so far durable: journal written and synced (small amounts), or sealed as extents (large ones).
+ * `position` (may be empty) is stored in the same commit: where the source of these rows got to, for exactly-once resumption. */
+RF_MUST_USE enum rf_kind table_commit(struct table_writer *w, rf_str position, struct rf_err *err);
+/* The position of the last commit; allocated in `arena`. */
+RF_MUST_USE enum rf_kind table_position(struct table_writer *w, struct rf_arena *arena, rf_str *out, struct rf_err *err);
+/* Turns the journal and small extents into large ones; drops extents older than the retention. */
+RF_MUST_USE enum rf_kind table_merge(struct table_writer *w, struct rf_err *err);
+/* Commits nothing: what was not committed is gone. */
+void table_writer_close(struct table_writer *w);
+
+/* ---- reading -------------------------------------------------------------------------------------------------------- */
+
+struct table; /* a consistent view */
+RF_MUST_USE enum rf_kind table_open(struct store *store, rf_str name, struct table **out, struct rf_err *err);
+void table_close(struct table *t);
+const struct extent_column *table_columns(const struct table *t, uint32_t *count);
+struct table_stats {
+    uint64_t row_count, extent_count, disk_bytes, journal_rows;
+    int64_t time_min, time_max;
+};
+struct table_stats table_stats(const struct table *t);
+/* Sealed extents, oldest first, opened on first use; the journal's rows come as the last part. */
+uint32_t table_part_count(const struct table *t);
+/* The time range of a part from the manifest, without opening it; false when it has none. */
+bool table_part_times(const struct table *t, uint32_t part, int64_t *min, int64_t *max);
+uint64_t table_part_rows(const struct table *t, uint32_t part);
+/* A cursor over one part; `columns` and tests' columns are indexes into table_columns. Columns that the part lacks come as
+ * constant nulls (empty texts). Same rules as extent_cursor_next. */
+struct table_cursor;
+RF_MUST_USE enum rf_kind table_cursor_new(struct table *t, uint32_t part, const uint32_t *columns, uint32_t column_count,
+                                          const struct extent_test *tests, uint32_t test_count, struct rf_budget *budget,
+                                          struct table_cursor **out, struct rf_err *err);
+RF_MUST_USE enum rf_kind table_cursor_next(struct table_cursor *c, struct batch *out, struct rf_err *err);
+void table_cursor_free(struct table_cursor *c);
+
+/* Checks everything of a table: manifest, journal, extents. Calls `fault` for each fault found; RF_CORRUPT when there was one. */
+RF_MUST_USE enum rf_kind table_fsck(struct store *store, rf_str name, void (*fault)(void *state, const struct rf_err *err), void *state,
+                                    struct rf_err *err);
+
+#endif
