@@ -677,6 +677,7 @@ static enum rf_kind compile_all(rf_str pattern, uint32_t flags, struct rf_arena 
     RF_TRY(prog_make(&c, &re->reverse, true, flags, err));
     re->never = re->forward.start == 0;
     re->anchored_start = (flags & REGEX_ANCHOR_START) || starts_anchored(&tree, tree.root);
+    if (!regex_onepass_make(re, arena, temp)) return rf_fail_memory(err, arena);
     return literals_make(re, &tree, arena, temp, err);
 }
 

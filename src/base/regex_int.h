@@ -128,8 +128,9 @@ struct regex {
     bool never;          /* no text matches */
     struct regex_literal *literals;
     size_t literal_count;
-    const struct term_finder *required; /* the longest literal, or NULL */
-    const struct term_finder *prefix;   /* every match starts with it, or NULL */
+    const struct term_finder *required;  /* the longest literal, or NULL */
+    const struct term_finder *prefix;    /* every match starts with it, or NULL */
+    const struct regex_onepass *onepass; /* NULL: some byte leaves two ways to go */
 };
 
 /* The assertions that hold at `at` in the text. */
@@ -167,5 +168,11 @@ bool regex_backtrack_fits(const struct regex *re, size_t bytes);
 enum regex_verdict regex_backtrack_run(const struct regex *re, struct regex_scratch *scratch,
                                        rf_str text, size_t from, size_t to, bool anchored,
                                        struct regex_group *groups, size_t cap);
+
+/* Sets re->onepass if the program allows it; false: no memory. The second fills the groups of a match
+ * that spans text[from..to); false: there is none. */
+bool regex_onepass_make(struct regex *re, struct rf_arena *arena, struct rf_arena *temp);
+bool regex_onepass_run(const struct regex *re, rf_str text, size_t from, size_t to,
+                       struct regex_group *groups, size_t cap);
 
 #endif

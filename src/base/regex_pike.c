@@ -373,6 +373,8 @@ bool regex_find(const struct regex *re, struct regex_scratch *scratch, rf_str te
         verdict = regex_dfa_run(re, scratch, text, from, end, true, true, false, &start);
     /* The two programs agree on where matches are, so NO cannot come here; the threads decide. */
     if (verdict != REGEX_YES) return find_slowly(re, scratch, text, from, groups, cap, no_memory);
+    if (cap > 1 && re->onepass != NULL && regex_onepass_run(re, text, start, end, groups, cap))
+        return true;
     if (cap > 1 && re->capture_count > 0) {
         verdict = regex_backtrack_fits(re, end - start)
                       ? regex_backtrack_run(re, scratch, text, start, end, true, groups, cap)

@@ -21,6 +21,7 @@ struct cli_command {
 };
 int cli_query(int argc, char **argv);
 int cli_lint(int argc, char **argv);
+int cli_detect(int argc, char **argv);
 int cli_functions(int argc, char **argv);
 
 /* Prints "ringfort: ..." on standard error. */

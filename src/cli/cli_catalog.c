@@ -12,10 +12,14 @@
 
 enum { SCHEMA_BYTES_MAX = 16 << 20 };
 
-struct cli_catalog cli_catalog_in(struct rf_arena *arena) { return (struct cli_catalog){.arena = arena}; }
+struct cli_catalog cli_catalog_in(struct rf_arena *arena)
+{
+    return (struct cli_catalog){.arena = arena};
+}
 
 /* Makes room for one more item of a list that doubles. */
-static bool room_for(struct rf_arena *arena, void *list, uint32_t count, uint32_t *cap, size_t bytes_each)
+static bool room_for(struct rf_arena *arena, void *list, uint32_t count, uint32_t *cap,
+                     size_t bytes_each)
 {
     if (count < *cap) return true;
     void *old;
@@ -40,14 +44,17 @@ bool cli_catalog_add_source(struct cli_catalog *catalog, struct source *source)
 {
     struct catalog *c = &catalog->catalog;
     if (source == NULL) return false;
-    if (!room_for(catalog->arena, &c->sources, c->source_count, &catalog->source_cap, sizeof(struct source *))) return false;
+    if (!room_for(catalog->arena, &c->sources, c->source_count, &catalog->source_cap,
+                  sizeof(struct source *)))
+        return false;
     c->sources[c->source_count++] = source;
     return true;
 }
 
 /* ---- schema files -------------------------------------------------------------------------------------------- */
 
-static enum rf_kind read_json(struct cli_catalog *catalog, const char *path, rf_str *out, struct rf_err *err)
+static enum rf_kind read_json(struct cli_catalog *catalog, const char *path, rf_str *out,
+                              struct rf_err *err)
 {
     rf_str text;
     RF_TRY(rf_fs_read_all(rf_fs_real(), path, SCHEMA_BYTES_MAX, catalog->arena, &text, err));
@@ -60,8 +67,8 @@ static enum rf_kind read_json(struct cli_catalog *catalog, const char *path, rf_
 }
 
 /* Reads [{"name":..,"type":..}, ...]. */
-static enum rf_kind read_columns(struct cli_catalog *catalog, rf_str array, const char *path, struct ast_column **out,
-                                 uint32_t *count, struct rf_err *err)
+static enum rf_kind read_columns(struct cli_catalog *catalog, rf_str array, const char *path,
+                                 struct ast_column **out, uint32_t *count, struct rf_err *err)
 {
     uint32_t n = dyn_count(array);
     struct ast_column *columns = rf_arena_new(catalog->arena, struct ast_column, n);
@@ -73,7 +80,8 @@ static enum rf_kind read_columns(struct cli_catalog *catalog, rf_str array, cons
         if (columns[i].name.len == 0)
             return RF_FAIL(err, RF_INVALID, "BadSchema", "%s: column %u has no name", path, i + 1);
         if (!type_parse(type_text, &type))
-            return RF_FAIL(err, RF_INVALID, "BadSchema", "%s: column '%.*s' has the unknown type '%.*s'", path,
+            return RF_FAIL(err, RF_INVALID, "BadSchema",
+                           "%s: column '%.*s' has the unknown type '%.*s'", path,
                            RF_FMT(columns[i].name), RF_FMT(type_text));
         columns[i].type = (uint8_t)type;
     }
@@ -82,9 +90,11 @@ static enum rf_kind read_columns(struct cli_catalog *catalog, rf_str array, cons
     return RF_OK;
 }
 
-static enum rf_kind add_schema(struct cli_catalog *catalog, struct cli_schema schema, struct rf_err *err)
+static enum rf_kind add_schema(struct cli_catalog *catalog, struct cli_schema schema,
+                               struct rf_err *err)
 {
-    if (!room_for(catalog->arena, &catalog->schemas, catalog->schema_count, &catalog->schema_cap, sizeof schema))
+    if (!room_for(catalog->arena, &catalog->schemas, catalog->schema_count, &catalog->schema_cap,
+                  sizeof schema))
         return rf_fail_memory(err, catalog->arena);
     catalog->schemas[catalog->schema_count++] = schema;
     return RF_OK;
@@ -92,7 +102,8 @@ static enum rf_kind add_schema(struct cli_catalog *catalog, struct cli_schema sc
 
 /* The names of Resource Graph tables are written in any case; the usual spellings besides the official one are all small
  * and with a small first letter. */
-static enum rf_kind add_other_cases(struct cli_catalog *catalog, struct cli_schema schema, struct rf_err *err)
+static enum rf_kind add_other_cases(struct cli_catalog *catalog, struct cli_schema schema,
+                                    struct rf_err *err)
 {
     rf_str official = schema.name;
     for (int all = 0; all < 2; all++) {
@@ -102,7 +113,8 @@ static enum rf_kind add_other_cases(struct cli_catalog *catalog, struct cli_sche
             name[i] = all == 1 || i == 0 ? rf_lower(official.ptr[i]) : official.ptr[i];
         schema.name = rf_str_make(name, official.len);
         if (rf_str_eq(schema.name, official)) continue;
-        if (all == 1 && rf_str_eq(schema.name, catalog->schemas[catalog->schema_count - 1].name)) continue;
+        if (all == 1 && rf_str_eq(schema.name, catalog->schemas[catalog->schema_count - 1].name))
+            continue;
         RF_TRY(add_schema(catalog, schema, err));
     }
     return RF_OK;
@@ -116,11 +128,12 @@ static bool looks_like_schema(rf_str json)
            (dyn_count(columns) == 0 || dyn_tag(dyn_get(first, RF_S("type"))) == DYN_STRING);
 }
 
-static enum rf_kind read_schema(struct cli_catalog *catalog, const char *path, rf_str json, struct cli_schema *schema,
-                                struct rf_err *err)
+static enum rf_kind read_schema(struct cli_catalog *catalog, const char *path, rf_str json,
+                                struct cli_schema *schema, struct rf_err *err)
 {
     schema->name = dyn_string(dyn_get(json, RF_S("name")));
-    return read_columns(catalog, dyn_get(json, RF_S("columns")), path, &schema->columns, &schema->column_count, err);
+    return read_columns(catalog, dyn_get(json, RF_S("columns")), path, &schema->columns,
+                        &schema->column_count, err);
 }
 
 /* ---- saved functions -------------------------------------------------------------------------------------------- */
@@ -157,7 +170,9 @@ static void put_result_body(struct rf_buf *buf, rf_str function)
     bool open = dyn_tag(dyn_get(function, RF_S("open"))) == DYN_TRUE;
     rf_buf_str(buf, RF_S("datatable("));
     put_columns(buf, columns);
-    if (open) rf_buf_str(buf, dyn_count(columns) > 0 ? RF_S(", further_columns_:dynamic") : RF_S("further_columns_:dynamic"));
+    if (open)
+        rf_buf_str(buf, dyn_count(columns) > 0 ? RF_S(", further_columns_:dynamic")
+                                               : RF_S("further_columns_:dynamic"));
     rf_buf_str(buf, RF_S(")[]"));
     if (open) rf_buf_str(buf, RF_S(" | evaluate bag_unpack(further_columns_)"));
 }
@@ -172,8 +187,10 @@ static void put_adding_body(struct rf_buf *buf, rf_str function, rf_str paramete
         rf_str item = dyn_item(adds, i), type = dyn_string(dyn_get(item, RF_S("type")));
         rf_buf_str(buf, i == 0 ? RF_S(" | extend ") : RF_S(", "));
         put_name(buf, dyn_string(dyn_get(item, RF_S("name"))));
-        if (rf_str_is(type, "string")) rf_buf_str(buf, RF_S(" = \"\""));
-        else rf_buf_printf(buf, " = %.*s(null)", RF_FMT(type));
+        if (rf_str_is(type, "string"))
+            rf_buf_str(buf, RF_S(" = \"\""));
+        else
+            rf_buf_printf(buf, " = %.*s(null)", RF_FMT(type));
     }
 }
 
@@ -181,24 +198,29 @@ static enum rf_kind add_functions(struct cli_catalog *catalog, rf_str list, stru
 {
     struct catalog *c = &catalog->catalog;
     for (uint32_t i = 0; i < dyn_count(list); i++) {
-        rf_str function = dyn_item(list, i), parameters = dyn_string(dyn_get(function, RF_S("parameters")));
+        rf_str function = dyn_item(list, i),
+               parameters = dyn_string(dyn_get(function, RF_S("parameters")));
         rf_str body = dyn_string(dyn_get(function, RF_S("body")));
         struct rf_buf buf = rf_buf_in(catalog->arena);
         rf_buf_printf(&buf, "(%.*s) {\n", RF_FMT(parameters));
-        if (body.len > 0) rf_buf_str(&buf, body);
-        else if (dyn_count(dyn_get(function, RF_S("adds"))) > 0) put_adding_body(&buf, function, parameters);
-        else put_result_body(&buf, function);
+        if (body.len > 0)
+            rf_buf_str(&buf, body);
+        else if (dyn_count(dyn_get(function, RF_S("adds"))) > 0)
+            put_adding_body(&buf, function, parameters);
+        else
+            put_result_body(&buf, function);
         rf_buf_str(&buf, RF_S("\n}")); /* on a line of its own: the body may end in a comment */
-        if (buf.failed || !room_for(catalog->arena, &c->functions, c->function_count, &catalog->function_cap,
-                                    sizeof(struct stored_function)))
+        if (buf.failed || !room_for(catalog->arena, &c->functions, c->function_count,
+                                    &catalog->function_cap, sizeof(struct stored_function)))
             return rf_fail_memory(err, catalog->arena);
-        c->functions[c->function_count++] =
-            (struct stored_function){.name = dyn_string(dyn_get(function, RF_S("name"))), .text = rf_buf_view(&buf)};
+        c->functions[c->function_count++] = (struct stored_function){
+            .name = dyn_string(dyn_get(function, RF_S("name"))), .text = rf_buf_view(&buf)};
     }
     return RF_OK;
 }
 
-enum rf_kind cli_catalog_add_schemas(struct cli_catalog *catalog, const char *folder, struct rf_err *err)
+enum rf_kind cli_catalog_add_schemas(struct cli_catalog *catalog, const char *folder,
+                                     struct rf_err *err)
 {
     rf_str *names;
     size_t count;
@@ -216,7 +238,8 @@ enum rf_kind cli_catalog_add_schemas(struct cli_catalog *catalog, const char *fo
         struct cli_schema schema;
         RF_TRY(read_schema(catalog, (const char *)path.ptr, json, &schema, err));
         RF_TRY(add_schema(catalog, schema, err));
-        if (dyn_tag(dyn_get(json, RF_S("case_insensitive"))) == DYN_TRUE) RF_TRY(add_other_cases(catalog, schema, err));
+        if (dyn_tag(dyn_get(json, RF_S("case_insensitive"))) == DYN_TRUE)
+            RF_TRY(add_other_cases(catalog, schema, err));
     }
     return RF_OK;
 }
@@ -231,24 +254,30 @@ static struct cli_schema *find_schema(struct cli_catalog *catalog, rf_str name)
 }
 
 /* A schema file beside the data: in the file's folder, named as the table. */
-static enum rf_kind schema_beside(struct cli_catalog *catalog, const char *path, rf_str name, struct cli_schema *schema,
-                                  bool *found, struct rf_err *err)
+static enum rf_kind schema_beside(struct cli_catalog *catalog, const char *path, rf_str name,
+                                  struct cli_schema *schema, bool *found, struct rf_err *err)
 {
     *found = false;
     const char *slash = strrchr(path, '/');
-    rf_str folder = slash == NULL ? (rf_str){NULL, 0} : rf_str_make(path, (size_t)(slash - path) + 1);
-    rf_str beside = rf_arena_printf(catalog->arena, "%.*s%.*s.json", RF_FMT(folder), RF_FMT(name)), json;
+    rf_str folder =
+        slash == NULL ? (rf_str){NULL, 0} : rf_str_make(path, (size_t)(slash - path) + 1);
+    rf_str beside = rf_arena_printf(catalog->arena, "%.*s%.*s.json", RF_FMT(folder), RF_FMT(name)),
+           json;
     if (beside.ptr == NULL) return rf_fail_memory(err, catalog->arena);
     const char *schema_path = (const char *)beside.ptr;
     struct rf_fs_stat stat;
-    if (strcmp(schema_path, path) == 0 || rf_fs_stat(rf_fs_real(), schema_path, &stat, NULL) != RF_OK) return RF_OK;
+    if (strcmp(schema_path, path) == 0 ||
+        rf_fs_stat(rf_fs_real(), schema_path, &stat, NULL) != RF_OK)
+        return RF_OK;
     if (!stat.is_file || stat.bytes > SCHEMA_BYTES_MAX) return RF_OK;
-    if (read_json(catalog, schema_path, &json, NULL) != RF_OK || !looks_like_schema(json)) return RF_OK;
+    if (read_json(catalog, schema_path, &json, NULL) != RF_OK || !looks_like_schema(json))
+        return RF_OK;
     *found = true;
     return read_schema(catalog, schema_path, json, schema, err);
 }
 
-static enum rf_kind add_file(struct cli_catalog *catalog, const char *path, rf_str name, struct rf_err *err)
+static enum rf_kind add_file(struct cli_catalog *catalog, const char *path, rf_str name,
+                             struct rf_err *err)
 {
     struct source_file_options options = {.name = name, .path = path};
     struct cli_schema beside, *schema = NULL;
@@ -272,18 +301,23 @@ enum rf_kind cli_catalog_add_file(struct cli_catalog *catalog, const char *spec,
         path = rf_arena_cstr(catalog->arena, rf_str_make(spec, (size_t)(equals - spec)));
         name = rf_str_of(equals + 1);
     } else {
-        name = strcmp(path, "-") == 0 ? RF_S("stdin") : reader_table_name(rf_str_of(path), catalog->arena);
+        name = strcmp(path, "-") == 0 ? RF_S("stdin")
+                                      : reader_table_name(rf_str_of(path), catalog->arena);
     }
     if (path == NULL || name.ptr == NULL) return rf_fail_memory(err, catalog->arena);
-    if (name.len == 0) return RF_FAIL(err, RF_INVALID, "BadTableName", "--file %s gives the table no name", spec);
+    if (name.len == 0)
+        return RF_FAIL(err, RF_INVALID, "BadTableName", "--file %s gives the table no name", spec);
     if (strcmp(path, "-") != 0) {
         struct rf_fs_stat stat;
         RF_TRY(rf_fs_stat(fs, path, &stat, err));
         if (stat.is_dir)
-            return RF_FAIL(err, RF_INVALID, "NotAFile", "%s is a folder; --tables %s makes every file in it a table", path, path);
+            return RF_FAIL(err, RF_INVALID, "NotAFile",
+                           "%s is a folder; --tables %s makes every file in it a table", path,
+                           path);
     }
     if (known(catalog, name))
-        return RF_FAIL(err, RF_CONFLICT, "TableExists", "two files make a table called %.*s; write --file %s=OTHERNAME",
+        return RF_FAIL(err, RF_CONFLICT, "TableExists",
+                       "two files make a table called %.*s; write --file %s=OTHERNAME",
                        RF_FMT(name), path);
     return add_file(catalog, path, name, err);
 }
@@ -297,7 +331,8 @@ static bool is_schema_file(struct cli_catalog *catalog, const char *path)
            read_json(catalog, path, &json, NULL) == RF_OK && looks_like_schema(json);
 }
 
-enum rf_kind cli_catalog_add_folder(struct cli_catalog *catalog, const char *folder, struct rf_err *err)
+enum rf_kind cli_catalog_add_folder(struct cli_catalog *catalog, const char *folder,
+                                    struct rf_err *err)
 {
     rf_str *names;
     size_t count;
@@ -327,7 +362,8 @@ enum rf_kind cli_catalog_finish(struct cli_catalog *catalog, struct rf_err *err)
         for (uint32_t s = 0; s < with_data && !taken; s++)
             taken = rf_str_eq(catalog->catalog.sources[s]->name, schema->name);
         if (taken) continue;
-        struct source *source = source_empty_new(schema->name, schema->columns, schema->column_count, catalog->arena);
+        struct source *source =
+            source_empty_new(schema->name, schema->columns, schema->column_count, catalog->arena);
         if (!cli_catalog_add_source(catalog, source)) return rf_fail_memory(err, catalog->arena);
     }
     return RF_OK;
@@ -340,7 +376,8 @@ void cli_catalog_say_rejects(const struct cli_catalog *catalog)
         if (!source_is_file(source)) continue;
         struct source_file_rejects rejects = source_file_rejects(source);
         if (rejects.count == 0) continue;
-        cli_say("%s: %llu row%s left out; the first in line %llu: %s", rejects.path, (unsigned long long)rejects.count,
-                rejects.count == 1 ? " was" : "s were", (unsigned long long)rejects.line, rejects.reason);
+        cli_say("%s: %llu row%s left out; the first in line %llu: %s", rejects.path,
+                (unsigned long long)rejects.count, rejects.count == 1 ? " was" : "s were",
+                (unsigned long long)rejects.line, rejects.reason);
     }
 }

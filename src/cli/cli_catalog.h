@@ -22,11 +22,14 @@ struct cli_catalog {
 struct cli_catalog cli_catalog_in(struct rf_arena *arena);
 /* Every NAME.json of the folder; functions.json holds saved functions. Call before the tables are added, so that they
  * take their types from here. */
-RF_MUST_USE enum rf_kind cli_catalog_add_schemas(struct cli_catalog *catalog, const char *folder, struct rf_err *err);
+RF_MUST_USE enum rf_kind cli_catalog_add_schemas(struct cli_catalog *catalog, const char *folder,
+                                                 struct rf_err *err);
 /* "FILE" or "FILE=NAME"; "-" is standard input. A schema file NAME.json beside the file gives its types. */
-RF_MUST_USE enum rf_kind cli_catalog_add_file(struct cli_catalog *catalog, const char *spec, struct rf_err *err);
+RF_MUST_USE enum rf_kind cli_catalog_add_file(struct cli_catalog *catalog, const char *spec,
+                                              struct rf_err *err);
 /* Every file of the folder that may be a table. */
-RF_MUST_USE enum rf_kind cli_catalog_add_folder(struct cli_catalog *catalog, const char *folder, struct rf_err *err);
+RF_MUST_USE enum rf_kind cli_catalog_add_folder(struct cli_catalog *catalog, const char *folder,
+                                                struct rf_err *err);
 /* A table from elsewhere. False on lack of memory. */
 bool cli_catalog_add_source(struct cli_catalog *catalog, struct source *source);
 /* Makes tables without rows of the schemas that no data was found for. */

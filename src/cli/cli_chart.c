@@ -13,7 +13,7 @@ struct roles {
     int x;
     uint32_t y[CHART_SERIES_MAX];
     uint32_t y_count;
-    int series; /* column whose values name the series, or -1 */
+    int series;  /* column whose values name the series, or -1 */
     bool arrays; /* x and y are arrays, as make-series gives them */
 };
 
@@ -21,15 +21,22 @@ static double number_of(const struct value *v)
 {
     if (v->null) return NAN;
     switch ((enum type)v->type) {
-    case TYPE_BOOL: return v->b;
-    case TYPE_REAL: return v->r;
-    case TYPE_DECIMAL: return decimal_to_real(&v->d);
-    case TYPE_TIMESPAN: return (double)v->i / (double)TICKS_PER_SECOND;
+    case TYPE_BOOL:
+        return v->b;
+    case TYPE_REAL:
+        return v->r;
+    case TYPE_DECIMAL:
+        return decimal_to_real(&v->d);
+    case TYPE_TIMESPAN:
+        return (double)v->i / (double)TICKS_PER_SECOND;
     case TYPE_INT:
     case TYPE_LONG:
-    case TYPE_DATETIME: return (double)v->i;
-    case TYPE_DYNAMIC: return dyn_tag(v->s) == DYN_DATETIME ? (double)dyn_i64(v->s) : dyn_real(v->s);
-    default: return NAN;
+    case TYPE_DATETIME:
+        return (double)v->i;
+    case TYPE_DYNAMIC:
+        return dyn_tag(v->s) == DYN_DATETIME ? (double)dyn_i64(v->s) : dyn_real(v->s);
+    default:
+        return NAN;
     }
 }
 
@@ -37,7 +44,8 @@ static double number_of(const struct value *v)
 static double item_number(rf_str item)
 {
     int64_t ticks;
-    if (dyn_tag(item) == DYN_STRING && text_to_datetime(dyn_string(item), &ticks)) return (double)ticks;
+    if (dyn_tag(item) == DYN_STRING && text_to_datetime(dyn_string(item), &ticks))
+        return (double)ticks;
     struct value v = value_dyn(item);
     return number_of(&v);
 }
@@ -54,7 +62,8 @@ static bool array_of_times(const struct rows *rows, uint32_t column)
     struct value v = rows_value(rows, 0, column);
     rf_str first = dyn_item(v.s, 0);
     int64_t ticks;
-    return dyn_tag(first) == DYN_DATETIME || (dyn_tag(first) == DYN_STRING && text_to_datetime(dyn_string(first), &ticks));
+    return dyn_tag(first) == DYN_DATETIME ||
+           (dyn_tag(first) == DYN_STRING && text_to_datetime(dyn_string(first), &ticks));
 }
 
 /* The text of a parameter of render, which may be a name or a literal. */
@@ -73,13 +82,16 @@ static struct roles find_roles(const struct cli_sink *sink, enum chart_kind kind
     const struct schema *schema = sink->schema;
     struct roles roles = {.x = -1, .series = -1};
     rf_str x_name = render_text(sink->render, "xcolumn");
-    rf_str y_name = render_text(sink->render, "ycolumns"), series_name = render_text(sink->render, "series");
+    rf_str y_name = render_text(sink->render, "ycolumns"),
+           series_name = render_text(sink->render, "series");
     bool axis = kind == CHART_LINES || kind == CHART_DOTS;
     for (uint32_t i = 0; i < schema->count; i++) {
         const struct column *column = &schema->columns[i];
-        if (x_name.len > 0 ? rf_str_eq(column->name, x_name) : axis && column->type == TYPE_DATETIME && roles.x < 0)
+        if (x_name.len > 0 ? rf_str_eq(column->name, x_name)
+                           : axis && column->type == TYPE_DATETIME && roles.x < 0)
             roles.x = (int)i;
-        if (axis && x_name.len == 0 && roles.x < 0 && is_array(sink->kept, i) && array_of_times(sink->kept, i)) {
+        if (axis && x_name.len == 0 && roles.x < 0 && is_array(sink->kept, i) &&
+            array_of_times(sink->kept, i)) {
             roles.x = (int)i;
             roles.arrays = true;
         }
@@ -88,10 +100,15 @@ static struct roles find_roles(const struct cli_sink *sink, enum chart_kind kind
     for (uint32_t i = 0; i < schema->count; i++) {
         const struct column *column = &schema->columns[i];
         if ((int)i == roles.x) continue;
-        bool y = roles.arrays ? is_array(sink->kept, i) : type_is_number((enum type)column->type) || column->type == TYPE_TIMESPAN;
+        bool y = roles.arrays
+                     ? is_array(sink->kept, i)
+                     : type_is_number((enum type)column->type) || column->type == TYPE_TIMESPAN;
         if (y_name.len > 0) y = rf_str_eq(column->name, y_name);
-        if (y && roles.y_count < CHART_SERIES_MAX) roles.y[roles.y_count++] = i;
-        else if (!y && (series_name.len > 0 ? rf_str_eq(column->name, series_name) : roles.series < 0)) roles.series = (int)i;
+        if (y && roles.y_count < CHART_SERIES_MAX)
+            roles.y[roles.y_count++] = i;
+        else if (!y &&
+                 (series_name.len > 0 ? rf_str_eq(column->name, series_name) : roles.series < 0))
+            roles.series = (int)i;
     }
     return roles;
 }
@@ -110,7 +127,8 @@ static bool series_number(struct chart *chart, rf_str name, uint32_t *number)
 
 static bool add_point(struct chart *chart, struct rf_arena *arena, struct chart_point point)
 {
-    if (isnan(point.y) || isinf(point.y) || isnan(point.x) || chart->count >= CHART_POINTS_MAX) return true;
+    if (isnan(point.y) || isinf(point.y) || isnan(point.x) || chart->count >= CHART_POINTS_MAX)
+        return true;
     if (chart->count == chart->cap) {
         uint32_t cap = RF_MAX(chart->cap * 2, 256u);
         struct chart_point *points = rf_arena_raw(arena, struct chart_point, cap);
@@ -131,20 +149,24 @@ static bool value_text(const struct value *v, struct rf_arena *arena, rf_str *ou
     return !buf.failed;
 }
 
-static bool add_arrays(struct chart *chart, const struct value *x, const struct value *y, uint32_t series, struct rf_arena *arena)
+static bool add_arrays(struct chart *chart, const struct value *x, const struct value *y,
+                       uint32_t series, struct rf_arena *arena)
 {
     uint32_t count = RF_MIN(dyn_count(x->s), dyn_count(y->s));
     for (uint32_t i = 0; i < count; i++) {
-        struct chart_point point = {
-            .x = item_number(dyn_item(x->s, i)), .y = item_number(dyn_item(y->s, i)), .series = series};
+        struct chart_point point = {.x = item_number(dyn_item(x->s, i)),
+                                    .y = item_number(dyn_item(y->s, i)),
+                                    .series = series};
         if (!add_point(chart, arena, point)) return false;
     }
     return true;
 }
 
-static bool add_row(struct chart *chart, const struct cli_sink *sink, const struct roles *roles, uint64_t row, struct rf_arena *arena)
+static bool add_row(struct chart *chart, const struct cli_sink *sink, const struct roles *roles,
+                    uint64_t row, struct rf_arena *arena)
 {
-    struct value x = roles->x < 0 ? value_long((int64_t)row) : rows_value(sink->kept, row, (uint32_t)roles->x);
+    struct value x =
+        roles->x < 0 ? value_long((int64_t)row) : rows_value(sink->kept, row, (uint32_t)roles->x);
     rf_str prefix = {NULL, 0}, label = {NULL, 0};
     if (roles->series >= 0) {
         struct value v = rows_value(sink->kept, row, (uint32_t)roles->series);
@@ -155,14 +177,20 @@ static bool add_row(struct chart *chart, const struct cli_sink *sink, const stru
     for (uint32_t i = 0; i < roles->y_count; i++) {
         rf_str name = sink->schema->columns[roles->y[i]].name;
         if (prefix.len > 0)
-            name = roles->y_count == 1 ? prefix : rf_arena_printf(arena, "%.*s: %.*s", RF_FMT(prefix), RF_FMT(name));
+            name = roles->y_count == 1
+                       ? prefix
+                       : rf_arena_printf(arena, "%.*s: %.*s", RF_FMT(prefix), RF_FMT(name));
         uint32_t series;
         if (!series_number(chart, name, &series)) continue;
         struct value y = rows_value(sink->kept, row, roles->y[i]);
         bool category = chart->kind >= CHART_COLUMNS;
-        struct chart_point point = {
-            .x = category ? (double)row : number_of(&x), .y = number_of(&y), .series = series, .label = label};
-        if (roles->arrays ? !add_arrays(chart, &x, &y, series, arena) : !add_point(chart, arena, point)) return false;
+        struct chart_point point = {.x = category ? (double)row : number_of(&x),
+                                    .y = number_of(&y),
+                                    .series = series,
+                                    .label = label};
+        if (roles->arrays ? !add_arrays(chart, &x, &y, series, arena)
+                          : !add_point(chart, arena, point))
+            return false;
     }
     return true;
 }
@@ -172,14 +200,17 @@ static enum chart_kind kind_of(const struct cli_sink *sink)
     static const struct {
         const char *name;
         enum chart_kind kind;
-    } kinds[] = {{"timechart", CHART_LINES},        {"linechart", CHART_LINES},       {"areachart", CHART_LINES},
-                 {"stackedareachart", CHART_LINES}, {"anomalychart", CHART_LINES},    {"timepivot", CHART_LINES},
-                 {"scatterchart", CHART_DOTS},      {"columnchart", CHART_COLUMNS},   {"piechart", CHART_SHARES},
-                 {"barchart", CHART_BARS},          {"treemap", CHART_SHARES}};
+    } kinds[] = {{"timechart", CHART_LINES},    {"linechart", CHART_LINES},
+                 {"areachart", CHART_LINES},    {"stackedareachart", CHART_LINES},
+                 {"anomalychart", CHART_LINES}, {"timepivot", CHART_LINES},
+                 {"scatterchart", CHART_DOTS},  {"columnchart", CHART_COLUMNS},
+                 {"piechart", CHART_SHARES},    {"barchart", CHART_BARS},
+                 {"treemap", CHART_SHARES}};
     for (size_t i = 0; sink->render != NULL && i < RF_COUNT(kinds); i++)
         if (rf_str_is(sink->render->kind, kinds[i].name)) return kinds[i].kind;
     for (uint32_t i = 0; i < sink->schema->count; i++)
-        if (sink->schema->columns[i].type == TYPE_DATETIME || is_array(sink->kept, i)) return CHART_LINES;
+        if (sink->schema->columns[i].type == TYPE_DATETIME || is_array(sink->kept, i))
+            return CHART_LINES;
     return CHART_BARS;
 }
 
@@ -194,23 +225,28 @@ void chart_put_number(struct rf_buf *buf, double r)
     double size = fabs(r);
     for (size_t i = 0; i < RF_COUNT(units); i++) {
         if (size < units[i].unit * 9.9995) continue; /* 1,234 is as short as 1.234k */
-        rf_buf_printf(buf, "%.*f%s", size < units[i].unit * 100 ? 1 : 0, r / units[i].unit, units[i].name);
+        rf_buf_printf(buf, "%.*f%s", size < units[i].unit * 100 ? 1 : 0, r / units[i].unit,
+                      units[i].name);
         return;
     }
-    if (r == floor(r)) rf_buf_printf(buf, "%.0f", r);
-    else rf_buf_printf(buf, size >= 100 ? "%.1f" : size >= 0.01 ? "%.2f" : "%.1e", r);
+    if (r == floor(r))
+        rf_buf_printf(buf, "%.0f", r);
+    else
+        rf_buf_printf(buf, size >= 100 ? "%.1f" : size >= 0.01 ? "%.2f" : "%.1e", r);
 }
 
 const char *chart_colour(const struct cli_output *output, uint32_t series)
 {
-    static const char *const colours[] = {"\x1b[36m", "\x1b[33m", "\x1b[32m", "\x1b[35m", "\x1b[34m", "\x1b[31m",
-                                          "\x1b[96m", "\x1b[93m", "\x1b[92m", "\x1b[95m", "\x1b[94m", "\x1b[91m"};
+    static const char *const colours[] = {"\x1b[36m", "\x1b[33m", "\x1b[32m", "\x1b[35m",
+                                          "\x1b[34m", "\x1b[31m", "\x1b[96m", "\x1b[93m",
+                                          "\x1b[92m", "\x1b[95m", "\x1b[94m", "\x1b[91m"};
     return output->colour ? colours[series % RF_COUNT(colours)] : "";
 }
 
 const char *chart_plain(const struct cli_output *output) { return output->colour ? "\x1b[0m" : ""; }
 
-void chart_put_legend(const struct chart *chart, const struct cli_output *output, const char *const *marks, struct rf_buf *buf)
+void chart_put_legend(const struct chart *chart, const struct cli_output *output,
+                      const char *const *marks, struct rf_buf *buf)
 {
     uint32_t width = RF_MIN(output->width, 200u), used = 0;
     if (chart->series_count < 2) return;
@@ -220,7 +256,8 @@ void chart_put_legend(const struct chart *chart, const struct cli_output *output
             rf_buf_byte(buf, '\n');
             used = 0;
         }
-        rf_buf_printf(buf, "%s%s%s ", chart_colour(output, i), marks[i % CHART_SERIES_MAX], chart_plain(output));
+        rf_buf_printf(buf, "%s%s%s ", chart_colour(output, i), marks[i % CHART_SERIES_MAX],
+                      chart_plain(output));
         (void)cli_text_put(buf, chart->series[i], 40);
         rf_buf_str(buf, RF_S("  "));
         used += wide;
@@ -231,8 +268,8 @@ void chart_put_legend(const struct chart *chart, const struct cli_output *output
 
 /* ---- the sink -------------------------------------------------------------------------------------------------- */
 
-static enum rf_kind chart_begin(struct kql_sink *base, rf_str name, const struct schema *schema, const struct render *render,
-                                struct rf_err *err)
+static enum rf_kind chart_begin(struct kql_sink *base, rf_str name, const struct schema *schema,
+                                const struct render *render, struct rf_err *err)
 {
     struct cli_sink *sink = (struct cli_sink *)base;
     sink->name = name;
@@ -266,8 +303,10 @@ static enum rf_kind print_table(struct cli_sink *sink, struct rf_arena *arena, s
     enum rf_kind kind = table->begin(table, sink->name, sink->schema, sink->render, err);
     for (uint64_t from = 0; kind == RF_OK && from < rows_count(sink->kept); from += BATCH_ROWS) {
         struct batch batch;
-        if (!rows_batch(sink->kept, from, arena, &batch)) kind = rf_fail_memory(err, arena);
-        else kind = table->push(table, &batch, err);
+        if (!rows_batch(sink->kept, from, arena, &batch))
+            kind = rf_fail_memory(err, arena);
+        else
+            kind = table->push(table, &batch, err);
     }
     if (kind == RF_OK) kind = table->end(table, err);
     cli_sink_done(table);
@@ -281,7 +320,8 @@ static enum rf_kind chart_end(struct kql_sink *base, struct rf_err *err)
     rf_arena_init_shared(&arena, sink->arena->budget);
     struct chart chart = {.kind = kind_of(sink), .title = render_text(sink->render, "title")};
     struct roles roles = find_roles(sink, chart.kind);
-    chart.time = roles.arrays || (roles.x >= 0 && sink->schema->columns[roles.x].type == TYPE_DATETIME);
+    chart.time =
+        roles.arrays || (roles.x >= 0 && sink->schema->columns[roles.x].type == TYPE_DATETIME);
     if (roles.x >= 0) chart.x_name = sink->schema->columns[roles.x].name;
     if (roles.y_count > 0) chart.y_name = sink->schema->columns[roles.y[0]].name;
     for (uint64_t row = 0; row < rows_count(sink->kept); row++)
@@ -293,10 +333,16 @@ static enum rf_kind chart_end(struct kql_sink *base, struct rf_err *err)
         rf_buf_byte(buf, '\n');
     }
     bool fine;
-    if (chart.kind <= CHART_DOTS) fine = chart_draw_lines(&chart, &sink->output, &arena, buf);
-    else if (chart.kind == CHART_COLUMNS) fine = chart_draw_columns(&chart, &sink->output, &arena, buf);
-    else fine = chart_draw_bars(&chart, &sink->output, &arena, buf);
+    if (chart.kind <= CHART_DOTS)
+        fine = chart_draw_lines(&chart, &sink->output, &arena, buf);
+    else if (chart.kind == CHART_COLUMNS)
+        fine = chart_draw_columns(&chart, &sink->output, &arena, buf);
+    else
+        fine = chart_draw_bars(&chart, &sink->output, &arena, buf);
     return fine ? cli_flush(sink, err) : rf_fail_memory(err, &arena);
 }
 
-void cli_chart_ops(struct kql_sink *base) { *base = (struct kql_sink){chart_begin, chart_push, chart_end}; }
+void cli_chart_ops(struct kql_sink *base)
+{
+    *base = (struct kql_sink){chart_begin, chart_push, chart_end};
+}

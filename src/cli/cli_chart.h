@@ -27,14 +27,18 @@ struct chart {
 };
 
 /* Appends the drawing to `buf`. Memory is taken from `arena`; false when there is none. */
-bool chart_draw_lines(const struct chart *chart, const struct cli_output *output, struct rf_arena *arena, struct rf_buf *buf);
-bool chart_draw_columns(const struct chart *chart, const struct cli_output *output, struct rf_arena *arena, struct rf_buf *buf);
-bool chart_draw_bars(const struct chart *chart, const struct cli_output *output, struct rf_arena *arena, struct rf_buf *buf);
+bool chart_draw_lines(const struct chart *chart, const struct cli_output *output,
+                      struct rf_arena *arena, struct rf_buf *buf);
+bool chart_draw_columns(const struct chart *chart, const struct cli_output *output,
+                        struct rf_arena *arena, struct rf_buf *buf);
+bool chart_draw_bars(const struct chart *chart, const struct cli_output *output,
+                     struct rf_arena *arena, struct rf_buf *buf);
 
 /* A number as short as an axis needs it: 1.2k, 35M, 0.004. */
 void chart_put_number(struct rf_buf *buf, double r);
 const char *chart_colour(const struct cli_output *output, uint32_t series); /* "" without colours */
 const char *chart_plain(const struct cli_output *output);
-void chart_put_legend(const struct chart *chart, const struct cli_output *output, const char *const *marks, struct rf_buf *buf);
+void chart_put_legend(const struct chart *chart, const struct cli_output *output,
+                      const char *const *marks, struct rf_buf *buf);
 
 #endif

@@ -5,11 +5,30 @@
 #include "cli/cli_text.h"
 #include "value/text.h"
 
-static const char *const markers[CHART_SERIES_MAX] = {"\xe2\x97\x8f", "\xe2\x97\x8b", "\xe2\x96\xb2", "\xe2\x96\xb3",
-                                                      "\xe2\x97\x86", "\xe2\x97\x87", "\xe2\x96\xa0", "\xe2\x96\xa1",
-                                                      "+",            "x",            "*",            "o"};
-static const char *const blocks[CHART_SERIES_MAX] = {
-    "\xe2\x96\x88", "\xe2\x96\x93", "\xe2\x96\x92", "\xe2\x96\x91", "#", "=", "+", "-", ":", ".", "o", "*"};
+static const char *const markers[CHART_SERIES_MAX] = {"\xe2\x97\x8f",
+                                                      "\xe2\x97\x8b",
+                                                      "\xe2\x96\xb2",
+                                                      "\xe2\x96\xb3",
+                                                      "\xe2\x97\x86",
+                                                      "\xe2\x97\x87",
+                                                      "\xe2\x96\xa0",
+                                                      "\xe2\x96\xa1",
+                                                      "+",
+                                                      "x",
+                                                      "*",
+                                                      "o"};
+static const char *const blocks[CHART_SERIES_MAX] = {"\xe2\x96\x88",
+                                                     "\xe2\x96\x93",
+                                                     "\xe2\x96\x92",
+                                                     "\xe2\x96\x91",
+                                                     "#",
+                                                     "=",
+                                                     "+",
+                                                     "-",
+                                                     ":",
+                                                     ".",
+                                                     "o",
+                                                     "*"};
 
 static void put_blanks(struct rf_buf *buf, uint32_t count)
 {
@@ -20,7 +39,7 @@ static void put_blanks(struct rf_buf *buf, uint32_t count)
 
 /* Cells of characters; in each, the dots of a braille letter or the marker of a series. */
 struct canvas {
-    uint32_t width, height; /* in characters */
+    uint32_t width, height;  /* in characters */
     uint32_t fine_x, fine_y; /* dots per character: 2 x 4 for braille, else 1 x 1 */
     uint8_t *dots;
     uint8_t *series; /* number + 1 of who painted last */
@@ -29,18 +48,22 @@ struct canvas {
 static void paint(struct canvas *canvas, int64_t x, int64_t y, uint32_t series)
 {
     static const uint8_t bits[4][2] = {{0x01, 0x08}, {0x02, 0x10}, {0x04, 0x20}, {0x40, 0x80}};
-    if (x < 0 || y < 0 || x >= (int64_t)canvas->width * canvas->fine_x || y >= (int64_t)canvas->height * canvas->fine_y) return;
+    if (x < 0 || y < 0 || x >= (int64_t)canvas->width * canvas->fine_x ||
+        y >= (int64_t)canvas->height * canvas->fine_y)
+        return;
     size_t cell = (size_t)(y / canvas->fine_y) * canvas->width + (size_t)(x / canvas->fine_x);
     canvas->dots[cell] |= canvas->fine_x == 2 ? bits[y % 4][x % 2] : 1;
     canvas->series[cell] = (uint8_t)(series + 1);
 }
 
-static void paint_line(struct canvas *canvas, int64_t x0, int64_t y0, int64_t x1, int64_t y1, uint32_t series)
+static void paint_line(struct canvas *canvas, int64_t x0, int64_t y0, int64_t x1, int64_t y1,
+                       uint32_t series)
 {
     int64_t steps = RF_MAX(llabs(x1 - x0), llabs(y1 - y0));
     for (int64_t i = 0; i <= steps; i++) {
         double t = steps == 0 ? 0 : (double)i / (double)steps;
-        paint(canvas, x0 + llround(t * (double)(x1 - x0)), y0 + llround(t * (double)(y1 - y0)), series);
+        paint(canvas, x0 + llround(t * (double)(x1 - x0)), y0 + llround(t * (double)(y1 - y0)),
+              series);
     }
 }
 
@@ -87,9 +110,12 @@ static void put_x(struct rf_buf *buf, const struct chart *chart, const struct fr
     int hour = (int)(of_day / TICKS_PER_HOUR), minute = (int)(of_day / TICKS_PER_MINUTE % 60);
     int second = (int)(of_day / TICKS_PER_SECOND % 60);
     double range = f->x_max - f->x_min;
-    if (range > 4 * (double)TICKS_PER_DAY) rf_buf_printf(buf, "%04d-%02d-%02d", year, month, day);
-    else if (range > 10 * (double)TICKS_PER_MINUTE) rf_buf_printf(buf, "%02d-%02d %02d:%02d", month, day, hour, minute);
-    else rf_buf_printf(buf, "%02d:%02d:%02d", hour, minute, second);
+    if (range > 4 * (double)TICKS_PER_DAY)
+        rf_buf_printf(buf, "%04d-%02d-%02d", year, month, day);
+    else if (range > 10 * (double)TICKS_PER_MINUTE)
+        rf_buf_printf(buf, "%02d-%02d %02d:%02d", month, day, hour, minute);
+    else
+        rf_buf_printf(buf, "%02d:%02d:%02d", hour, minute, second);
 }
 
 static int64_t x_dot(const struct canvas *c, const struct frame *f, double x)
@@ -109,7 +135,8 @@ static int by_series_and_x(const void *a, const void *b)
     return p->x < q->x ? -1 : p->x > q->x;
 }
 
-static void put_canvas_row(struct rf_buf *buf, const struct canvas *canvas, const struct cli_output *output, uint32_t row)
+static void put_canvas_row(struct rf_buf *buf, const struct canvas *canvas,
+                           const struct cli_output *output, uint32_t row)
 {
     uint32_t painted = canvas->width;
     while (painted > 0 && canvas->dots[(size_t)row * canvas->width + painted - 1] == 0) painted--;
@@ -124,8 +151,10 @@ static void put_canvas_row(struct rf_buf *buf, const struct canvas *canvas, cons
         if (series != colour) rf_buf_str(buf, rf_str_of(chart_colour(output, series)));
         colour = series;
         uint8_t utf8[4];
-        if (canvas->fine_x == 2) rf_buf_put(buf, utf8, rf_utf8_put(0x2800u + canvas->dots[cell], utf8));
-        else rf_buf_str(buf, rf_str_of(markers[series % CHART_SERIES_MAX]));
+        if (canvas->fine_x == 2)
+            rf_buf_put(buf, utf8, rf_utf8_put(0x2800u + canvas->dots[cell], utf8));
+        else
+            rf_buf_str(buf, rf_str_of(markers[series % CHART_SERIES_MAX]));
     }
     if (colour != UINT32_MAX) rf_buf_str(buf, rf_str_of(chart_plain(output)));
     rf_buf_byte(buf, '\n');
@@ -152,7 +181,8 @@ static void put_y_axis(struct rf_buf *buf, bool tick, double number)
     rf_buf_str(buf, tick ? RF_S(" \xe2\x94\xa4") : RF_S(" \xe2\x94\x82"));
 }
 
-static void put_x_axis(struct rf_buf *buf, const struct chart *chart, const struct frame *f, uint32_t width)
+static void put_x_axis(struct rf_buf *buf, const struct chart *chart, const struct frame *f,
+                       uint32_t width)
 {
     put_blanks(buf, GUTTER);
     rf_buf_str(buf, RF_S("\xe2\x94\x94"));
@@ -174,13 +204,15 @@ static void put_x_axis(struct rf_buf *buf, const struct chart *chart, const stru
     rf_buf_byte(buf, '\n');
 }
 
-bool chart_draw_lines(const struct chart *chart, const struct cli_output *output, struct rf_arena *arena, struct rf_buf *buf)
+bool chart_draw_lines(const struct chart *chart, const struct cli_output *output,
+                      struct rf_arena *arena, struct rf_buf *buf)
 {
     uint32_t width = RF_MIN(output->width, 160u);
     width = width > GUTTER + 20 ? width - GUTTER - 2 : 20;
     /* Without colours dots of several series look alike, so each gets a letter of its own. */
     bool fine = chart->series_count == 1 || output->colour;
-    struct canvas canvas = {.width = width, .height = CHART_HEIGHT, .fine_x = fine ? 2 : 1, .fine_y = fine ? 4 : 1};
+    struct canvas canvas = {
+        .width = width, .height = CHART_HEIGHT, .fine_x = fine ? 2 : 1, .fine_y = fine ? 4 : 1};
     canvas.dots = rf_arena_new(arena, uint8_t, (size_t)width * CHART_HEIGHT);
     canvas.series = rf_arena_new(arena, uint8_t, (size_t)width * CHART_HEIGHT);
     struct chart_point *points = rf_arena_raw(arena, struct chart_point, chart->count);
@@ -191,8 +223,8 @@ bool chart_draw_lines(const struct chart *chart, const struct cli_output *output
     for (uint32_t i = 0; i < chart->count; i++) {
         const struct chart_point *p = &points[i], *q = i == 0 ? p : &points[i - 1];
         if (chart->kind == CHART_DOTS || q->series != p->series) q = p;
-        paint_line(&canvas, x_dot(&canvas, &f, q->x), y_dot(&canvas, &f, q->y), x_dot(&canvas, &f, p->x),
-                   y_dot(&canvas, &f, p->y), p->series);
+        paint_line(&canvas, x_dot(&canvas, &f, q->x), y_dot(&canvas, &f, q->y),
+                   x_dot(&canvas, &f, p->x), y_dot(&canvas, &f, p->y), p->series);
     }
     rf_str y_name = chart->series_count == 1 ? chart->series[0] : chart->y_name;
     (void)cli_text_put(buf, y_name, width);
@@ -221,19 +253,29 @@ static double largest(const struct chart *chart)
 
 static void put_bar(struct rf_buf *buf, double length, const char *full)
 {
-    static const char *const eighths[] = {"", "\xe2\x96\x8f", "\xe2\x96\x8e", "\xe2\x96\x8d",
-                                          "\xe2\x96\x8c", "\xe2\x96\x8b", "\xe2\x96\x8a", "\xe2\x96\x89"};
+    static const char *const eighths[] = {"",
+                                          "\xe2\x96\x8f",
+                                          "\xe2\x96\x8e",
+                                          "\xe2\x96\x8d",
+                                          "\xe2\x96\x8c",
+                                          "\xe2\x96\x8b",
+                                          "\xe2\x96\x8a",
+                                          "\xe2\x96\x89"};
     int64_t parts = llround(length * 8);
     for (; parts >= 8; parts -= 8) rf_buf_str(buf, rf_str_of(full));
-    if (full == blocks[0]) rf_buf_str(buf, rf_str_of(eighths[parts]));
-    else if (parts >= 4) rf_buf_str(buf, rf_str_of(full));
+    if (full == blocks[0])
+        rf_buf_str(buf, rf_str_of(eighths[parts]));
+    else if (parts >= 4)
+        rf_buf_str(buf, rf_str_of(full));
 }
 
-bool chart_draw_bars(const struct chart *chart, const struct cli_output *output, struct rf_arena *arena, struct rf_buf *buf)
+bool chart_draw_bars(const struct chart *chart, const struct cli_output *output,
+                     struct rf_arena *arena, struct rf_buf *buf)
 {
     (void)arena;
     uint32_t width = RF_MIN(output->width, 160u), names = 1;
-    for (uint32_t i = 0; i < chart->count; i++) names = RF_MAX(names, cli_text_width(chart->points[i].label));
+    for (uint32_t i = 0; i < chart->count; i++)
+        names = RF_MAX(names, cli_text_width(chart->points[i].label));
     names = RF_MIN(names, RF_MAX(width / 3, 8u));
     uint32_t room = width > names + 24 ? width - names - 18 : 8;
     double most = largest(chart), sum = 0;
@@ -242,7 +284,8 @@ bool chart_draw_bars(const struct chart *chart, const struct cli_output *output,
     const struct chart_point *before = NULL;
     for (uint32_t i = 0; i < chart->count; i++) {
         const struct chart_point *p = &chart->points[i];
-        bool same = before != NULL && rf_str_eq(before->label, p->label); /* a further series of the same category */
+        bool same = before != NULL &&
+                    rf_str_eq(before->label, p->label); /* a further series of the same category */
         uint32_t wide = same ? 0 : cli_text_put(buf, p->label, names);
         put_blanks(buf, names - wide);
         rf_buf_str(buf, RF_S(" \xe2\x94\x82"));
@@ -261,10 +304,18 @@ bool chart_draw_bars(const struct chart *chart, const struct cli_output *output,
 
 /* ---- columns -------------------------------------------------------------------------------------------------------- */
 
-bool chart_draw_columns(const struct chart *chart, const struct cli_output *output, struct rf_arena *arena, struct rf_buf *buf)
+bool chart_draw_columns(const struct chart *chart, const struct cli_output *output,
+                        struct rf_arena *arena, struct rf_buf *buf)
 {
-    static const char *const eighths[] = {" ", "\xe2\x96\x81", "\xe2\x96\x82", "\xe2\x96\x83",
-                                          "\xe2\x96\x84", "\xe2\x96\x85", "\xe2\x96\x86", "\xe2\x96\x87", "\xe2\x96\x88"};
+    static const char *const eighths[] = {" ",
+                                          "\xe2\x96\x81",
+                                          "\xe2\x96\x82",
+                                          "\xe2\x96\x83",
+                                          "\xe2\x96\x84",
+                                          "\xe2\x96\x85",
+                                          "\xe2\x96\x86",
+                                          "\xe2\x96\x87",
+                                          "\xe2\x96\x88"};
     uint32_t width = RF_MIN(output->width, 160u), names = 1;
     bool negative = false;
     for (uint32_t i = 0; i < chart->count; i++) {
@@ -273,14 +324,16 @@ bool chart_draw_columns(const struct chart *chart, const struct cli_output *outp
     }
     uint32_t wide = RF_MAX(names, 3u);
     /* Names that would have to be cut, several series or values below zero read better as bars. */
-    if (chart->series_count > 1 || negative || (uint64_t)chart->count * (wide + 1) + GUTTER + 2 > width)
+    if (chart->series_count > 1 || negative ||
+        (uint64_t)chart->count * (wide + 1) + GUTTER + 2 > width)
         return chart_draw_bars(chart, output, arena, buf);
     double most = largest(chart);
     for (uint32_t row = 0; row < CHART_HEIGHT; row++) {
         put_y_axis(buf, row % (CHART_HEIGHT / 2) == 0, most * (CHART_HEIGHT - row) / CHART_HEIGHT);
         rf_buf_str(buf, rf_str_of(chart_colour(output, 0)));
         for (uint32_t i = 0; i < chart->count; i++) {
-            int64_t parts = llround(chart->points[i].y / most * CHART_HEIGHT * 8) - (int64_t)(CHART_HEIGHT - 1 - row) * 8;
+            int64_t parts = llround(chart->points[i].y / most * CHART_HEIGHT * 8) -
+                            (int64_t)(CHART_HEIGHT - 1 - row) * 8;
             const char *piece = eighths[RF_MIN(RF_MAX(parts, 0), 8)];
             rf_buf_byte(buf, ' ');
             for (uint32_t n = 0; n < wide; n++) rf_buf_str(buf, rf_str_of(piece));

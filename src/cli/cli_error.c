@@ -6,7 +6,10 @@
 #include "cli/cli.h"
 #include "cli/cli_text.h"
 
-enum { QUOTE_WIDTH = 100, QUOTE_BEFORE = 60 }; /* columns of a quoted line, and how many before the place at fault */
+enum {
+    QUOTE_WIDTH = 100,
+    QUOTE_BEFORE = 60
+}; /* columns of a quoted line, and how many before the place at fault */
 
 void cli_say(const char *fmt, ...)
 {

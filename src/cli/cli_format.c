@@ -3,7 +3,8 @@
 #include "value/dyn.h"
 #include "value/text.h"
 
-const char *const cli_format_names[CLI_FORMAT_COUNT] = {"table", "json", "jsonl", "csv", "markdown", "chart"};
+const char *const cli_format_names[CLI_FORMAT_COUNT] = {"table", "json",     "jsonl",
+                                                        "csv",   "markdown", "chart"};
 
 bool cli_format_parse(const char *name, enum cli_format *out)
 {
@@ -45,16 +46,28 @@ void cli_put_json(struct rf_buf *buf, const struct value *v)
         return;
     }
     switch ((enum type)v->type) {
-    case TYPE_BOOL: rf_buf_str(buf, v->b ? RF_S("true") : RF_S("false")); break;
-    case TYPE_INT:
-    case TYPE_LONG: text_put_i64(buf, v->i); break;
-    case TYPE_REAL:
-        if (v->r - v->r == 0) text_put_real(buf, v->r, true);
-        else put_quoted(buf, v); /* nan and the infinities */
+    case TYPE_BOOL:
+        rf_buf_str(buf, v->b ? RF_S("true") : RF_S("false"));
         break;
-    case TYPE_STRING: json_put_string(buf, v->s); break;
-    case TYPE_DYNAMIC: dyn_put_json(v->s, buf); break;
-    default: put_quoted(buf, v); break;
+    case TYPE_INT:
+    case TYPE_LONG:
+        text_put_i64(buf, v->i);
+        break;
+    case TYPE_REAL:
+        if (v->r - v->r == 0)
+            text_put_real(buf, v->r, true);
+        else
+            put_quoted(buf, v); /* nan and the infinities */
+        break;
+    case TYPE_STRING:
+        json_put_string(buf, v->s);
+        break;
+    case TYPE_DYNAMIC:
+        dyn_put_json(v->s, buf);
+        break;
+    default:
+        put_quoted(buf, v);
+        break;
     }
 }
 
@@ -71,8 +84,8 @@ static enum rf_kind begin_table(struct cli_sink *sink, rf_str name, const struct
 
 /* ---- json ---------------------------------------------------------------------------------------------------- */
 
-static enum rf_kind json_begin(struct kql_sink *base, rf_str name, const struct schema *schema, const struct render *render,
-                               struct rf_err *err)
+static enum rf_kind json_begin(struct kql_sink *base, rf_str name, const struct schema *schema,
+                               const struct render *render, struct rf_err *err)
 {
     struct cli_sink *sink = sink_of(base);
     struct rf_buf *buf = &sink->buf;
@@ -116,14 +129,17 @@ static enum rf_kind json_end(struct kql_sink *base, struct rf_err *err)
 
 /* ---- jsonl --------------------------------------------------------------------------------------------------- */
 
-static enum rf_kind plain_begin(struct kql_sink *base, rf_str name, const struct schema *schema, const struct render *render,
-                                struct rf_err *err)
+static enum rf_kind plain_begin(struct kql_sink *base, rf_str name, const struct schema *schema,
+                                const struct render *render, struct rf_err *err)
 {
     (void)err;
     return begin_table(sink_of(base), name, schema, render);
 }
 
-static enum rf_kind plain_end(struct kql_sink *base, struct rf_err *err) { return cli_flush(sink_of(base), err); }
+static enum rf_kind plain_end(struct kql_sink *base, struct rf_err *err)
+{
+    return cli_flush(sink_of(base), err);
+}
 
 static enum rf_kind jsonl_push(struct kql_sink *base, const struct batch *batch, struct rf_err *err)
 {
@@ -166,8 +182,8 @@ static void csv_quote(struct rf_buf *buf, size_t from)
     buf->ptr[--write] = '"';
 }
 
-static enum rf_kind csv_begin(struct kql_sink *base, rf_str name, const struct schema *schema, const struct render *render,
-                              struct rf_err *err)
+static enum rf_kind csv_begin(struct kql_sink *base, rf_str name, const struct schema *schema,
+                              const struct render *render, struct rf_err *err)
 {
     struct cli_sink *sink = sink_of(base);
     RF_TRY(begin_table(sink, name, schema, render));
@@ -204,12 +220,18 @@ static void markdown_put(struct rf_buf *buf, rf_str text)
 {
     for (size_t i = 0; i < text.len; i++) {
         uint8_t c = text.ptr[i];
-        if (c == '|') rf_buf_str(buf, RF_S("\\|"));
-        else if (c == '\n') rf_buf_str(buf, RF_S("<br>"));
-        else if (c == '<') rf_buf_str(buf, RF_S("&lt;"));
-        else if (c == '&') rf_buf_str(buf, RF_S("&amp;"));
-        else if (c == '\\' || c == '*' || c == '_' || c == '`' || c == '[') rf_buf_printf(buf, "\\%c", c);
-        else if (c >= 0x20 || c == '\t') rf_buf_byte(buf, c);
+        if (c == '|')
+            rf_buf_str(buf, RF_S("\\|"));
+        else if (c == '\n')
+            rf_buf_str(buf, RF_S("<br>"));
+        else if (c == '<')
+            rf_buf_str(buf, RF_S("&lt;"));
+        else if (c == '&')
+            rf_buf_str(buf, RF_S("&amp;"));
+        else if (c == '\\' || c == '*' || c == '_' || c == '`' || c == '[')
+            rf_buf_printf(buf, "\\%c", c);
+        else if (c >= 0x20 || c == '\t')
+            rf_buf_byte(buf, c);
     }
 }
 
@@ -227,12 +249,14 @@ static enum rf_kind markdown_begin(struct kql_sink *base, rf_str name, const str
     }
     rf_buf_str(buf, RF_S("|\n"));
     for (uint32_t i = 0; i < schema->count; i++)
-        rf_buf_str(buf, type_is_number((enum type)schema->columns[i].type) ? RF_S("| ---: ") : RF_S("| --- "));
+        rf_buf_str(buf, type_is_number((enum type)schema->columns[i].type) ? RF_S("| ---: ")
+                                                                           : RF_S("| --- "));
     rf_buf_str(buf, RF_S("|\n"));
     return cli_flush(sink, err);
 }
 
-static enum rf_kind markdown_push(struct kql_sink *base, const struct batch *batch, struct rf_err *err)
+static enum rf_kind markdown_push(struct kql_sink *base, const struct batch *batch,
+                                  struct rf_err *err)
 {
     struct cli_sink *sink = sink_of(base);
     struct rf_buf *buf = &sink->buf;
@@ -270,18 +294,23 @@ struct kql_sink *cli_sink_new(const struct cli_output *output, struct rf_arena *
     sink->arena = arena;
     sink->buf = rf_buf_in(arena);
     rf_arena_init_shared(&sink->kept_arena, arena->budget);
-    if (output->format == CLI_TABLE) cli_table_ops(&sink->base);
-    else if (output->format == CLI_CHART) cli_chart_ops(&sink->base);
-    else sink->base = formats[output->format];
+    if (output->format == CLI_TABLE)
+        cli_table_ops(&sink->base);
+    else if (output->format == CLI_CHART)
+        cli_chart_ops(&sink->base);
+    else
+        sink->base = formats[output->format];
     return &sink->base;
 }
 
 enum rf_kind cli_sink_finish(struct kql_sink *base, struct rf_err *err)
 {
     struct cli_sink *sink = sink_of(base);
-    if (sink->output.format == CLI_JSON) rf_buf_str(&sink->buf, sink->table_count == 0 ? RF_S("{\"tables\":[]}\n") : RF_S("]}\n"));
+    if (sink->output.format == CLI_JSON)
+        rf_buf_str(&sink->buf, sink->table_count == 0 ? RF_S("{\"tables\":[]}\n") : RF_S("]}\n"));
     RF_TRY(cli_flush(sink, err));
-    if (fflush(sink->output.file) != 0) return RF_FAIL_ERRNO(err, "OutputFailed", "the result cannot be written");
+    if (fflush(sink->output.file) != 0)
+        return RF_FAIL_ERRNO(err, "OutputFailed", "the result cannot be written");
     return RF_OK;
 }
 

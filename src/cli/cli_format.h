@@ -16,7 +16,15 @@
 
 #include "kql/kql.h"
 
-enum cli_format { CLI_TABLE, CLI_JSON, CLI_JSONL, CLI_CSV, CLI_MARKDOWN, CLI_CHART, CLI_FORMAT_COUNT };
+enum cli_format {
+    CLI_TABLE,
+    CLI_JSON,
+    CLI_JSONL,
+    CLI_CSV,
+    CLI_MARKDOWN,
+    CLI_CHART,
+    CLI_FORMAT_COUNT
+};
 extern const char *const cli_format_names[CLI_FORMAT_COUNT];
 bool cli_format_parse(const char *name, enum cli_format *out);
 
@@ -44,11 +52,11 @@ struct cli_sink {
     const struct schema *schema;
     rf_str name;
     uint32_t table_count;
-    uint64_t row_count;      /* of the present table */
+    uint64_t row_count; /* of the present table */
     const struct render *render;
-    struct rows *kept;       /* table: rows ahead; chart: all rows */
+    struct rows *kept; /* table: rows ahead; chart: all rows */
     struct rf_arena kept_arena;
-    uint32_t *widths;        /* table */
+    uint32_t *widths; /* table */
 };
 /* Writes what is in buf. */
 RF_MUST_USE enum rf_kind cli_flush(struct cli_sink *sink, struct rf_err *err);

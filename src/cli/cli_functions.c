@@ -34,9 +34,12 @@ struct entry {
 static size_t kind_count(enum kind kind)
 {
     switch (kind) {
-    case KIND_FUNCTION: return func_count();
-    case KIND_AGGREGATION: return aggr_count();
-    default: return operator_count();
+    case KIND_FUNCTION:
+        return func_count();
+    case KIND_AGGREGATION:
+        return aggr_count();
+    default:
+        return operator_count();
     }
 }
 
@@ -48,14 +51,15 @@ static struct entry entry_at(enum kind kind, size_t index)
         entry.name = func->name;
         entry.doc = func->doc;
         /* Operators such as == are functions inside; they are no names that a query calls. */
-        entry.hidden = (func->flags & FUNC_HIDDEN) != 0 || !(rf_is_alpha((uint8_t)func->name[0]) || func->name[0] == '_');
+        entry.hidden = (func->flags & FUNC_HIDDEN) != 0 ||
+                       !(rf_is_alpha((uint8_t)func->name[0]) || func->name[0] == '_');
     } else if (kind == KIND_AGGREGATION) {
         const struct aggr *aggr = aggr_at(index);
         entry.name = aggr->name;
         entry.doc = aggr->doc;
         entry.hidden = (aggr->flags & FUNC_HIDDEN) != 0;
     } else {
-        const struct operator *op = operator_at(index);
+        const struct operator* op = operator_at(index);
         entry.name = op->name;
         entry.doc = op->doc == NULL ? "" : op->doc;
     }
@@ -85,7 +89,8 @@ static int list_kind(enum kind kind)
     bool terminal = cli_is_terminal(stdout), colour = cli_has_colour(stdout);
     uint32_t room = terminal ? cli_width(stdout) : UINT32_MAX;
     room = room > width + 12 ? room - (uint32_t)width - 4 : room;
-    printf("%s%s%s (%zu)\n", colour ? "\x1b[1m" : "", kind_names[kind], colour ? "\x1b[0m" : "", shown);
+    printf("%s%s%s (%zu)\n", colour ? "\x1b[1m" : "", kind_names[kind], colour ? "\x1b[0m" : "",
+           shown);
     for (size_t i = 0; i < shown; i++) {
         printf("  %-*s  ", (int)width, entries[i].name);
         (void)cli_text_print(stdout, rf_str_of(entries[i].doc), room);
@@ -97,13 +102,17 @@ static int list_kind(enum kind kind)
 
 static void print_detail(const struct entry *entry)
 {
-    printf("%s: %.*s%s\n", entry->name, (int)strlen(kind_names[entry->kind]) - 1, kind_names[entry->kind],
-           entry->hidden && entry->kind != KIND_OPERATOR ? " (another name, kept for old queries)" : "");
+    printf("%s: %.*s%s\n", entry->name, (int)strlen(kind_names[entry->kind]) - 1,
+           kind_names[entry->kind],
+           entry->hidden && entry->kind != KIND_OPERATOR ? " (another name, kept for old queries)"
+                                                         : "");
     if (entry->doc[0] != '\0') printf("  %s\n", entry->doc);
     if (entry->kind == KIND_FUNCTION) {
-        for (const struct func_overload *o = func_at(entry->index)->sigs; o->sig != NULL; o++) printf("  %s%s\n", entry->name, o->sig);
+        for (const struct func_overload *o = func_at(entry->index)->sigs; o->sig != NULL; o++)
+            printf("  %s%s\n", entry->name, o->sig);
     } else if (entry->kind == KIND_AGGREGATION) {
-        for (const char *const *sig = aggr_at(entry->index)->sigs; *sig != NULL; sig++) printf("  %s%s\n", entry->name, *sig);
+        for (const char *const *sig = aggr_at(entry->index)->sigs; *sig != NULL; sig++)
+            printf("  %s%s\n", entry->name, *sig);
     } else if (operator_at(entry->index)->syntax != NULL) {
         printf("  %s\n", operator_at(entry->index)->syntax);
     }
@@ -136,8 +145,10 @@ static int tell(const char *name)
     if (found > 0) return CLI_OK;
     rf_str near;
     if (rf_nearest(rf_str_of(name), total, nth_name, NULL, &near) != NULL)
-        cli_say("there is no function, aggregation or operator '%s'; did you mean '%.*s'?", name, RF_FMT(near));
-    else cli_say("there is no function, aggregation or operator '%s'", name);
+        cli_say("there is no function, aggregation or operator '%s'; did you mean '%.*s'?", name,
+                RF_FMT(near));
+    else
+        cli_say("there is no function, aggregation or operator '%s'", name);
     return CLI_FAILED;
 }
 
@@ -151,14 +162,18 @@ int cli_functions(int argc, char **argv)
         case OPT_KIND:
             for (int kind = 0; kind < KIND_COUNT; kind++)
                 if (strcmp(line.value, kind_names[kind]) == 0) only = kind;
-            if (only < 0) return cli_wrong(&usage, "--kind: '%s' is not functions, aggregations or operators", line.value);
+            if (only < 0)
+                return cli_wrong(&usage, "--kind: '%s' is not functions, aggregations or operators",
+                                 line.value);
             break;
         case CLI_WORD:
             if (name != NULL) return cli_wrong(&usage, "one name at a time");
             name = line.value;
             break;
-        case CLI_HELP: return CLI_OK;
-        default: return CLI_WRONG_USE;
+        case CLI_HELP:
+            return CLI_OK;
+        default:
+            return CLI_WRONG_USE;
         }
     }
     if (name != NULL) return tell(name);

@@ -20,27 +20,32 @@ enum {
 enum { OPT_SCHEMAS, OPT_CORPUS, OPT_FORMAT, OPT_RUN };
 
 static const struct cli_option options[] = {
-    [OPT_SCHEMAS] = {"schemas", "DIR", "the tables, as NAME.json files, and saved functions as functions.json"},
+    [OPT_SCHEMAS] = {"schemas", "DIR",
+                     "the tables, as NAME.json files, and saved functions as functions.json"},
     [OPT_CORPUS] = {"corpus", "FILE", "JSON lines, each with an id and a query"},
-    [OPT_FORMAT] = {"format", "FORMAT", "text (what is wrong, for people) or jsonl (one line a query)"},
+    [OPT_FORMAT] = {"format", "FORMAT",
+                    "text (what is wrong, for people) or jsonl (one line a query)"},
     [OPT_RUN] = {"run", NULL, "also run what binds; the tables have no rows"},
 };
 
 static const struct cli_usage usage = {
     .command = "lint",
     .words = "[FILE|DIR]...",
-    .doc = "Checks queries against the tables' columns without running them. Reads KQL files (.kql), Sentinel rules (.yaml) and\n"
+    .doc = "Checks queries against the tables' columns without running them. Reads KQL files "
+           "(.kql), Sentinel rules (.yaml) and\n"
            "folders of them.",
     .options = options,
     .option_count = RF_COUNT(options),
-    .notes = "A line of jsonl is {\"id\",\"ok\",\"columns\":[[name,type],...],\"error\":{\"line\",\"column\",\"code\",\"message\"}}; columns or error\n"
+    .notes = "A line of jsonl is "
+             "{\"id\",\"ok\",\"columns\":[[name,type],...],\"error\":{\"line\",\"column\",\"code\","
+             "\"message\"}}; columns or error\n"
              "is left out. Exit status 1 when any query has an error.",
 };
 
 struct lint {
     struct cli_catalog catalog;
-    struct rf_arena *arena;  /* catalog and paths */
-    struct rf_arena work;    /* of the present query */
+    struct rf_arena *arena; /* catalog and paths */
+    struct rf_arena work;   /* of the present query */
     struct rf_buf out;
     bool jsonl, run;
     uint64_t count, failed;
@@ -55,13 +60,14 @@ struct origin {
 
 /* ---- results -------------------------------------------------------------------------------------------------- */
 
-static void put_line(struct lint *lint, const struct origin *origin, const struct rf_err *err, const struct schema *schema,
-                     bool open)
+static void put_line(struct lint *lint, const struct origin *origin, const struct rf_err *err,
+                     const struct schema *schema, bool open)
 {
     struct rf_buf *buf = &lint->out;
     rf_buf_str(buf, RF_S("{\"id\":"));
     json_put_string(buf, origin->id);
-    rf_buf_str(buf, err == NULL ? RF_S(",\"ok\":true,\"columns\":[") : RF_S(",\"ok\":false,\"error\":{"));
+    rf_buf_str(buf, err == NULL ? RF_S(",\"ok\":true,\"columns\":[")
+                                : RF_S(",\"ok\":false,\"error\":{"));
     if (err == NULL) {
         for (uint32_t i = 0; i < schema->count; i++) {
             rf_buf_str(buf, i == 0 ? RF_S("[") : RF_S(",["));
@@ -82,8 +88,8 @@ static void put_line(struct lint *lint, const struct origin *origin, const struc
 
 /* ---- one query ------------------------------------------------------------------------------------------------- */
 
-static enum rf_kind drop_begin(struct kql_sink *sink, rf_str name, const struct schema *schema, const struct render *render,
-                               struct rf_err *err)
+static enum rf_kind drop_begin(struct kql_sink *sink, rf_str name, const struct schema *schema,
+                               const struct render *render, struct rf_err *err)
 {
     (void)sink, (void)name, (void)schema, (void)render, (void)err;
     return RF_OK;
@@ -104,7 +110,8 @@ static void lint_query(struct lint *lint, const struct origin *origin, rf_str te
     struct rf_err err = {0};
     struct schema schema = {0};
     bool open = false;
-    struct kql_request request = {.text = text, .catalog = &lint->catalog.catalog, .memory_bytes = LINT_BYTES_MAX};
+    struct kql_request request = {
+        .text = text, .catalog = &lint->catalog.catalog, .memory_bytes = LINT_BYTES_MAX};
     lint->count++;
     enum rf_kind kind = kql_lint(&request, &lint->work, &schema, &open, &err);
     if (kind == RF_OK && lint->run) {
@@ -124,7 +131,8 @@ static void lint_query(struct lint *lint, const struct origin *origin, rf_str te
             (void)cli_text_print(stderr, id, 80);
             fputc(')', stderr);
         }
-        if (origin->first_line > 1 && err.line > 0) fprintf(stderr, ", line %u of the file", origin->first_line + err.line - 1);
+        if (origin->first_line > 1 && err.line > 0)
+            fprintf(stderr, ", line %u of the file", origin->first_line + err.line - 1);
         fputs(":\n", stderr);
         (void)cli_say_error(&err, text, NULL);
     }
@@ -138,14 +146,22 @@ static void lint_unreadable(struct lint *lint, const char *path, const struct rf
     struct origin origin = {.id = rf_str_of(path), .path = path};
     lint->count++;
     lint->failed++;
-    if (lint->jsonl) put_line(lint, &origin, err, NULL, false);
-    else (void)cli_say_error(err, (rf_str){NULL, 0}, path);
+    if (lint->jsonl)
+        put_line(lint, &origin, err, NULL, false);
+    else
+        (void)cli_say_error(err, (rf_str){NULL, 0}, path);
 }
 
 /* ---- files ------------------------------------------------------------------------------------------------------ */
 
-static bool is_yaml(rf_str name) { return rf_str_ends(name, RF_S(".yaml")) || rf_str_ends(name, RF_S(".yml")); }
-static bool is_kql(rf_str name) { return rf_str_ends(name, RF_S(".kql")) || rf_str_ends(name, RF_S(".csl")); }
+static bool is_yaml(rf_str name)
+{
+    return rf_str_ends(name, RF_S(".yaml")) || rf_str_ends(name, RF_S(".yml"));
+}
+static bool is_kql(rf_str name)
+{
+    return rf_str_ends(name, RF_S(".kql")) || rf_str_ends(name, RF_S(".csl"));
+}
 
 static void lint_file(struct lint *lint, const char *path, bool asked_for)
 {
@@ -183,8 +199,10 @@ static enum rf_kind lint_corpus(struct lint *lint, const char *path, struct rf_e
     RF_TRY(input_open(NULL, path, &input, err));
     enum rf_kind kind = RF_OK;
     for (size_t got = 1; kind == RF_OK && got > 0;) {
-        if (!rf_buf_reserve(&all, INPUT_BUFFER_BYTES)) kind = rf_fail_memory(err, &arena);
-        else kind = input_read(input, all.ptr + all.len, all.cap - all.len, &got, err);
+        if (!rf_buf_reserve(&all, INPUT_BUFFER_BYTES))
+            kind = rf_fail_memory(err, &arena);
+        else
+            kind = input_read(input, all.ptr + all.len, all.cap - all.len, &got, err);
         if (kind == RF_OK) all.len += got;
     }
     input_free(input);
@@ -204,10 +222,14 @@ static enum rf_kind lint_corpus(struct lint *lint, const char *path, struct rf_e
         struct rf_err why;
         kind = dyn_parse_json(line, &buf, &why);
         if (kind != RF_OK)
-            return RF_FAIL(err, kind, why.code, "%s: line %llu: %s", path, (unsigned long long)number + 1, why.text);
+            return RF_FAIL(err, kind, why.code, "%s: line %llu: %s", path,
+                           (unsigned long long)number + 1, why.text);
         rf_str entry = dyn_done(&buf), id = dyn_string(dyn_get(entry, RF_S("id")));
-        struct origin origin = {.id = id.len > 0 ? id : rf_arena_printf(&line_arena, "%llu", (unsigned long long)number + 1),
-                                .path = path, .first_line = 1};
+        struct origin origin = {
+            .id = id.len > 0 ? id
+                             : rf_arena_printf(&line_arena, "%llu", (unsigned long long)number + 1),
+            .path = path,
+            .first_line = 1};
         lint_query(lint, &origin, dyn_string(dyn_get(entry, RF_S("query"))));
     }
     return RF_OK;
@@ -219,7 +241,8 @@ struct folder {
     struct folder *next;
 };
 
-static enum rf_kind push_folder(struct lint *lint, struct folder **stack, const char *path, uint32_t depth, struct rf_err *err)
+static enum rf_kind push_folder(struct lint *lint, struct folder **stack, const char *path,
+                                uint32_t depth, struct rf_err *err)
 {
     struct folder *folder = rf_arena_new(lint->arena, struct folder, 1);
     if (folder == NULL) return rf_fail_memory(err, lint->arena);
@@ -246,8 +269,10 @@ static enum rf_kind lint_folder(struct lint *lint, const char *path, struct rf_e
             if (full.ptr == NULL) return rf_fail_memory(err, lint->arena);
             const char *child = (const char *)full.ptr;
             if (rf_fs_stat(fs, child, &stat, NULL) != RF_OK) continue;
-            if (stat.is_dir && folder.depth < FOLDER_DEPTH_MAX) RF_TRY(push_folder(lint, &stack, child, folder.depth + 1, err));
-            else if (stat.is_file && (is_yaml(names[i]) || is_kql(names[i]))) lint_file(lint, child, false);
+            if (stat.is_dir && folder.depth < FOLDER_DEPTH_MAX)
+                RF_TRY(push_folder(lint, &stack, child, folder.depth + 1, err));
+            else if (stat.is_file && (is_yaml(names[i]) || is_kql(names[i])))
+                lint_file(lint, child, false);
         }
     }
     return RF_OK;
@@ -274,17 +299,27 @@ static int read_args(int argc, char **argv, struct lint_args *args, struct lint 
     struct cli_line line = cli_line_of(&usage, argc, argv);
     for (int at; (at = cli_next(&line)) != CLI_END;) {
         switch (at) {
-        case OPT_SCHEMAS: args->schemas = line.value; break;
-        case OPT_CORPUS: args->corpus = line.value; break;
-        case OPT_RUN: lint->run = true; break;
+        case OPT_SCHEMAS:
+            args->schemas = line.value;
+            break;
+        case OPT_CORPUS:
+            args->corpus = line.value;
+            break;
+        case OPT_RUN:
+            lint->run = true;
+            break;
         case OPT_FORMAT:
             lint->jsonl = strcmp(line.value, "jsonl") == 0;
             if (!lint->jsonl && strcmp(line.value, "text") != 0)
                 return cli_wrong(&usage, "--format: '%s' is not text or jsonl", line.value);
             break;
-        case CLI_WORD: args->words[args->word_count++] = line.value; break;
-        case CLI_HELP: return CLI_HELP;
-        default: return CLI_WRONG_USE;
+        case CLI_WORD:
+            args->words[args->word_count++] = line.value;
+            break;
+        case CLI_HELP:
+            return CLI_HELP;
+        default:
+            return CLI_WRONG_USE;
         }
     }
     if (args->word_count > 0 || args->corpus != NULL) return CLI_OK;
@@ -298,9 +333,10 @@ static enum rf_kind lint_all(struct lint *lint, const struct lint_args *args, st
     if (args->corpus != NULL) RF_TRY(lint_corpus(lint, args->corpus, err));
     for (size_t i = 0; i < args->word_count; i++) RF_TRY(lint_word(lint, args->words[i], err));
     if (!lint->jsonl)
-        printf("%llu quer%s, %llu with an error\n", (unsigned long long)lint->count, lint->count == 1 ? "y" : "ies",
-               (unsigned long long)lint->failed);
-    if (fflush(stdout) != 0) return RF_FAIL_ERRNO(err, "OutputFailed", "the result cannot be written");
+        printf("%llu quer%s, %llu with an error\n", (unsigned long long)lint->count,
+               lint->count == 1 ? "y" : "ies", (unsigned long long)lint->failed);
+    if (fflush(stdout) != 0)
+        return RF_FAIL_ERRNO(err, "OutputFailed", "the result cannot be written");
     return RF_OK;
 }
 

@@ -11,8 +11,8 @@
 
 void cli_print_help(const struct cli_usage *usage)
 {
-    printf("usage: ringfort %s [option...]%s%s\n\n%s\n", usage->command, usage->words[0] == '\0' ? "" : " ", usage->words,
-           usage->doc);
+    printf("usage: ringfort %s [option...]%s%s\n\n%s\n", usage->command,
+           usage->words[0] == '\0' ? "" : " ", usage->words, usage->doc);
     size_t width = strlen("help");
     for (size_t i = 0; i < usage->option_count; i++) {
         const struct cli_option *option = &usage->options[i];
@@ -73,10 +73,13 @@ static int unknown_option(const struct cli_usage *usage, rf_str name)
 {
     rf_str near = {NULL, 0};
     for (size_t i = 0; i < usage->option_count && name.len >= 3; i++)
-        if (rf_str_starts(rf_str_of(usage->options[i].name), name)) near = rf_str_of(usage->options[i].name);
+        if (rf_str_starts(rf_str_of(usage->options[i].name), name))
+            near = rf_str_of(usage->options[i].name);
     if (near.ptr != NULL || rf_nearest(name, usage->option_count, nth_option, usage, &near) != NULL)
-        (void)cli_wrong(usage, "unknown option --%.*s; did you mean --%.*s?", RF_FMT(name), RF_FMT(near));
-    else (void)cli_wrong(usage, "unknown option --%.*s", RF_FMT(name));
+        (void)cli_wrong(usage, "unknown option --%.*s; did you mean --%.*s?", RF_FMT(name),
+                        RF_FMT(near));
+    else
+        (void)cli_wrong(usage, "unknown option --%.*s", RF_FMT(name));
     return CLI_WRONG;
 }
 
@@ -99,7 +102,8 @@ int cli_next(struct cli_line *line)
         return CLI_WRONG;
     }
     const char *equals = strchr(word, '=');
-    rf_str name = rf_str_make(word + 2, equals == NULL ? strlen(word + 2) : (size_t)(equals - word) - 2);
+    rf_str name =
+        rf_str_make(word + 2, equals == NULL ? strlen(word + 2) : (size_t)(equals - word) - 2);
     for (size_t i = 0; i < line->usage->option_count; i++) {
         const struct cli_option *option = &line->usage->options[i];
         if (!rf_str_is(name, option->name)) continue;
@@ -108,10 +112,13 @@ int cli_next(struct cli_line *line)
             return CLI_WRONG;
         }
         if (option->value != NULL && equals == NULL && line->at >= line->argc) {
-            (void)cli_wrong(line->usage, "option --%s needs a value: --%s %s", option->name, option->name, option->value);
+            (void)cli_wrong(line->usage, "option --%s needs a value: --%s %s", option->name,
+                            option->name, option->value);
             return CLI_WRONG;
         }
-        line->value = option->value == NULL ? NULL : equals != NULL ? equals + 1 : line->argv[line->at++];
+        line->value = option->value == NULL ? NULL
+                      : equals != NULL      ? equals + 1
+                                            : line->argv[line->at++];
         return (int)i;
     }
     return unknown_option(line->usage, name);
@@ -157,14 +164,26 @@ bool cli_parse_duration(rf_str text, int64_t *ticks)
         size_t from = at;
         while (at < text.len && (rf_is_digit(text.ptr[at]) || text.ptr[at] == '.')) at++;
         double number;
-        if (at == from || at == text.len || !text_to_real(rf_slice(text, from, at), &number)) return false;
+        if (at == from || at == text.len || !text_to_real(rf_slice(text, from, at), &number))
+            return false;
         switch (text.ptr[at++]) {
-        case 'W': number *= time ? -1 : 7 * (double)TICKS_PER_DAY; break;
-        case 'D': number *= time ? -1 : (double)TICKS_PER_DAY; break;
-        case 'H': number *= time ? (double)TICKS_PER_HOUR : -1; break;
-        case 'M': number *= time ? (double)TICKS_PER_MINUTE : -1; break;
-        case 'S': number *= time ? (double)TICKS_PER_SECOND : -1; break;
-        default: return false;
+        case 'W':
+            number *= time ? -1 : 7 * (double)TICKS_PER_DAY;
+            break;
+        case 'D':
+            number *= time ? -1 : (double)TICKS_PER_DAY;
+            break;
+        case 'H':
+            number *= time ? (double)TICKS_PER_HOUR : -1;
+            break;
+        case 'M':
+            number *= time ? (double)TICKS_PER_MINUTE : -1;
+            break;
+        case 'S':
+            number *= time ? (double)TICKS_PER_SECOND : -1;
+            break;
+        default:
+            return false;
         }
         if (number < 0) return false;
         total += number;
@@ -192,7 +211,9 @@ bool cli_parse_timespan(rf_str text, int64_t now, int64_t *from, int64_t *to)
         return true;
     }
     if (!text_to_datetime(first, from)) return false;
-    if (cli_parse_duration(second, &duration)) *to = *from + duration;
-    else if (!text_to_datetime(second, to)) return false;
+    if (cli_parse_duration(second, &duration))
+        *to = *from + duration;
+    else if (!text_to_datetime(second, to))
+        return false;
     return *from <= *to;
 }

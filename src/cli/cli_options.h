@@ -17,12 +17,12 @@ struct cli_option {
     const char *doc;
 };
 struct cli_usage {
-    const char *command;   /* "query" */
-    const char *words;     /* "KQL|-": after the options */
-    const char *doc;       /* what the command does */
+    const char *command; /* "query" */
+    const char *words;   /* "KQL|-": after the options */
+    const char *doc;     /* what the command does */
     const struct cli_option *options;
     size_t option_count;
-    const char *notes;     /* printed after the options; may be NULL */
+    const char *notes; /* printed after the options; may be NULL */
 };
 
 enum { CLI_WORD = -1, CLI_END = -2, CLI_HELP = -3, CLI_WRONG = -4 };

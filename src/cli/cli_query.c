@@ -21,11 +21,18 @@ enum {
 };
 
 static const struct cli_option options[] = {
-    [OPT_FILE] = {"file", "F[=NAME]", "make the file F a table; its name is the file name's first part; - is standard input"},
+    [OPT_FILE] =
+        {"file", "F[=NAME]",
+         "make the file F a table; its name is the file name's first part; - is standard input"},
     [OPT_TABLES] = {"tables", "DIR", "make every data file in DIR a table"},
-    [OPT_SCHEMAS] = {"schemas", "DIR", "know the tables that the NAME.json files in DIR describe; without data they are empty"},
-    [OPT_FORMAT] = {"format", "FORMAT", "table, json, jsonl, csv, markdown or chart; table on a terminal, csv otherwise"},
-    [OPT_TIMESPAN] = {"timespan", "SPAN", "only rows whose TimeGenerated lies in it: P1D, PT2H, FROM/TO, FROM/P1D"},
+    [OPT_SCHEMAS] =
+        {"schemas", "DIR",
+         "know the tables that the NAME.json files in DIR describe; without data they are empty"},
+    [OPT_FORMAT] =
+        {"format", "FORMAT",
+         "table, json, jsonl, csv, markdown or chart; table on a terminal, csv otherwise"},
+    [OPT_TIMESPAN] = {"timespan", "SPAN",
+                      "only rows whose TimeGenerated lies in it: P1D, PT2H, FROM/TO, FROM/P1D"},
     [OPT_NOW] = {"now", "TIME", "what now() says: 2025-01-31T12:00:00Z"},
     [OPT_MAX_MEMORY] = {"max-memory", "N", "memory of the query: 512M, 2G; 4G unless given"},
     [OPT_STATS] = {"stats", NULL, "say on standard error what the query took"},
@@ -35,13 +42,18 @@ static const struct cli_option options[] = {
 static const struct cli_usage usage = {
     .command = "query",
     .words = "KQL|-",
-    .doc = "Runs a query over files. The query is the word after the options, or standard input when that is '-'.",
+    .doc = "Runs a query over files. The query is the word after the options, or standard input "
+           "when that is '-'.",
     .options = options,
     .option_count = RF_COUNT(options),
-    .notes = "Files may be JSON lines, a JSON array or CSV with a header, packed by gzip or zstd. A field's type is inferred\n"
-             "from all rows of its file, unless a schema file NAME.json lies beside the data or in --schemas.\n\n"
-             "  ringfort query --file logons.jsonl.gz 'logons | where EventID == 4625 | summarize count() by Account'\n"
-             "  ringfort query --tables data/ --format chart 'Flow | summarize sum(Bytes) by bin(TimeGenerated, 1h) | render timechart'",
+    .notes = "Files may be JSON lines, a JSON array or CSV with a header, packed by gzip or zstd. "
+             "A field's type is inferred\n"
+             "from all rows of its file, unless a schema file NAME.json lies beside the data or in "
+             "--schemas.\n\n"
+             "  ringfort query --file logons.jsonl.gz 'logons | where EventID == 4625 | summarize "
+             "count() by Account'\n"
+             "  ringfort query --tables data/ --format chart 'Flow | summarize sum(Bytes) by "
+             "bin(TimeGenerated, 1h) | render timechart'",
 };
 
 struct query_args {
@@ -67,38 +79,57 @@ static int read_args(int argc, char **argv, struct query_args *args)
     for (int at; (at = cli_next(&line)) != CLI_END;) {
         switch (at) {
         case OPT_FILE:
-            if (args->file_count == RF_COUNT(args->files)) return cli_wrong(&usage, "more than 256 files; use --tables");
+            if (args->file_count == RF_COUNT(args->files))
+                return cli_wrong(&usage, "more than 256 files; use --tables");
             args->files[args->file_count++] = line.value;
             break;
         case OPT_TABLES:
-            if (args->table_count == RF_COUNT(args->tables)) return cli_wrong(&usage, "more than 16 folders of tables");
+            if (args->table_count == RF_COUNT(args->tables))
+                return cli_wrong(&usage, "more than 16 folders of tables");
             args->tables[args->table_count++] = line.value;
             break;
-        case OPT_SCHEMAS: args->schemas = line.value; break;
+        case OPT_SCHEMAS:
+            args->schemas = line.value;
+            break;
         case OPT_FORMAT:
             if (!cli_format_parse(line.value, &args->format))
-                return bad_value("format", line.value, "table, json, jsonl, csv, markdown or chart");
+                return bad_value("format", line.value,
+                                 "table, json, jsonl, csv, markdown or chart");
             break;
-        case OPT_TIMESPAN: args->timespan = line.value; break;
-        case OPT_NOW: args->now = line.value; break;
+        case OPT_TIMESPAN:
+            args->timespan = line.value;
+            break;
+        case OPT_NOW:
+            args->now = line.value;
+            break;
         case OPT_MAX_MEMORY:
             if (!cli_parse_bytes(line.value, &args->memory_bytes))
                 return bad_value("max-memory", line.value, "a number of bytes such as 512M or 2G");
             break;
-        case OPT_STATS: args->stats = true; break;
-        case OPT_EXPLAIN: args->explain = true; break;
+        case OPT_STATS:
+            args->stats = true;
+            break;
+        case OPT_EXPLAIN:
+            args->explain = true;
+            break;
         case CLI_WORD:
-            if (args->text != NULL) return cli_wrong(&usage, "two queries; put quotes around the whole query");
+            if (args->text != NULL)
+                return cli_wrong(&usage, "two queries; put quotes around the whole query");
             args->text = line.value;
             break;
-        case CLI_HELP: return CLI_HELP;
-        default: return CLI_WRONG_USE;
+        case CLI_HELP:
+            return CLI_HELP;
+        default:
+            return CLI_WRONG_USE;
         }
     }
-    return args->text == NULL ? cli_wrong(&usage, "a query is needed, or - to read it from standard input") : CLI_OK;
+    return args->text == NULL
+               ? cli_wrong(&usage, "a query is needed, or - to read it from standard input")
+               : CLI_OK;
 }
 
-static enum rf_kind read_text(const char *word, struct rf_arena *arena, rf_str *out, struct rf_err *err)
+static enum rf_kind read_text(const char *word, struct rf_arena *arena, rf_str *out,
+                              struct rf_err *err)
 {
     if (strcmp(word, "-") != 0) {
         *out = rf_str_of(word);
@@ -109,23 +140,29 @@ static enum rf_kind read_text(const char *word, struct rf_arena *arena, rf_str *
     for (size_t got; (got = fread(bytes, 1, sizeof bytes, stdin)) > 0;) {
         rf_buf_put(&buf, bytes, got);
         if (buf.len > QUERY_BYTES_MAX)
-            return RF_FAIL(err, RF_LIMIT, "QueryTooLong", "the query is longer than %d MB", QUERY_BYTES_MAX >> 20);
+            return RF_FAIL(err, RF_LIMIT, "QueryTooLong", "the query is longer than %d MB",
+                           QUERY_BYTES_MAX >> 20);
     }
-    if (ferror(stdin) != 0) return RF_FAIL_ERRNO(err, "InputFailed", "standard input cannot be read");
+    if (ferror(stdin) != 0)
+        return RF_FAIL_ERRNO(err, "InputFailed", "standard input cannot be read");
     if (buf.failed) return rf_fail_memory(err, arena);
     *out = rf_buf_view(&buf);
     return RF_OK;
 }
 
-static enum rf_kind add_tables(struct cli_catalog *catalog, const struct query_args *args, struct rf_err *err)
+static enum rf_kind add_tables(struct cli_catalog *catalog, const struct query_args *args,
+                               struct rf_err *err)
 {
     if (args->schemas != NULL) RF_TRY(cli_catalog_add_schemas(catalog, args->schemas, err));
-    for (size_t i = 0; i < args->file_count; i++) RF_TRY(cli_catalog_add_file(catalog, args->files[i], err));
+    for (size_t i = 0; i < args->file_count; i++)
+        RF_TRY(cli_catalog_add_file(catalog, args->files[i], err));
     for (size_t i = 0; i < args->table_count; i++) {
         enum rf_kind kind = cli_catalog_add_folder(catalog, args->tables[i], err);
         /* A query that needs no table runs all the same; one that does will say which it misses. */
-        if (kind == RF_NOT_FOUND) cli_say("warning: the folder %s of --tables is not there", args->tables[i]);
-        else if (kind != RF_OK) return kind;
+        if (kind == RF_NOT_FOUND)
+            cli_say("warning: the folder %s of --tables is not there", args->tables[i]);
+        else if (kind != RF_OK)
+            return kind;
     }
     return cli_catalog_finish(catalog, err);
 }
@@ -138,7 +175,8 @@ static void say_stats(const struct kql_stats *stats, rf_usec elapsed)
             (double)stats->memory_peak_bytes / 1e6);
 }
 
-static enum rf_kind run(const struct kql_request *request, const struct query_args *args, struct rf_arena *arena, struct rf_err *err)
+static enum rf_kind run(const struct kql_request *request, const struct query_args *args,
+                        struct rf_arena *arena, struct rf_err *err)
 {
     if (args->explain) {
         rf_str plan;
@@ -158,6 +196,7 @@ static enum rf_kind run(const struct kql_request *request, const struct query_ar
     enum rf_kind kind = kql_run(request, sink, &stats, err);
     if (kind == RF_OK) kind = cli_sink_finish(sink, err);
     cli_sink_done(sink);
+    if (stats.warning.code != NULL) cli_say("warning: %s", stats.warning.text);
     if (args->stats) say_stats(&stats, rf_clock_elapsed(rf_clock_real()) - begin);
     return kind;
 }
@@ -179,8 +218,10 @@ int cli_query(int argc, char **argv)
         return bad_value("now", args.now, "a date and time");
     if (args.timespan != NULL) {
         request.has_timespan = true;
-        if (!cli_parse_timespan(rf_str_of(args.timespan), request.now_ticks, &request.from_ticks, &request.to_ticks))
-            return bad_value("timespan", args.timespan, "a duration such as P1D or PT2H, or FROM/TO");
+        if (!cli_parse_timespan(rf_str_of(args.timespan), request.now_ticks, &request.from_ticks,
+                                &request.to_ticks))
+            return bad_value("timespan", args.timespan,
+                             "a duration such as P1D or PT2H, or FROM/TO");
     }
     struct rf_err err = {0};
     struct cli_catalog catalog = cli_catalog_in(&arena);

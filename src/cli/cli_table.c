@@ -38,8 +38,10 @@ static void squeeze(struct cli_sink *sink)
         for (uint32_t i = 0; i < count; i++) widest = RF_MAX(widest, sink->widths[i]);
         if (widest <= COLUMN_WIDTH_MIN) return;
         for (uint32_t i = 0; i < count; i++) {
-            if (sink->widths[i] == widest) equals++;
-            else second = RF_MAX(second, sink->widths[i]);
+            if (sink->widths[i] == widest)
+                equals++;
+            else
+                second = RF_MAX(second, sink->widths[i]);
         }
         uint64_t excess = (total - most + equals - 1) / equals;
         uint32_t cut = (uint32_t)RF_MIN(excess, (uint64_t)(widest - second));
@@ -113,8 +115,8 @@ static enum rf_kind settle(struct cli_sink *sink, struct rf_buf *cell, struct rf
     return cli_flush(sink, err);
 }
 
-static enum rf_kind table_begin(struct kql_sink *base, rf_str name, const struct schema *schema, const struct render *render,
-                                struct rf_err *err)
+static enum rf_kind table_begin(struct kql_sink *base, rf_str name, const struct schema *schema,
+                                const struct render *render, struct rf_err *err)
 {
     struct cli_sink *sink = (struct cli_sink *)base;
     sink->name = name;
@@ -145,7 +147,8 @@ static enum rf_kind table_push(struct kql_sink *base, const struct batch *batch,
         if (!put_rows(sink, batch, &cell)) return rf_fail_memory(err, &arena);
         return cli_flush(sink, err);
     }
-    if (!widen(sink, batch, &cell) || !rows_append(sink->kept, batch)) return rf_fail_memory(err, &arena);
+    if (!widen(sink, batch, &cell) || !rows_append(sink->kept, batch))
+        return rf_fail_memory(err, &arena);
     return sink->row_count < TABLE_ROWS_AHEAD ? RF_OK : settle(sink, &cell, err);
 }
 
@@ -156,8 +159,12 @@ static enum rf_kind table_end(struct kql_sink *base, struct rf_err *err)
     rf_arena_init_shared(&arena, sink->arena->budget);
     struct rf_buf cell = rf_buf_in(&arena);
     if (sink->kept != NULL) RF_TRY(settle(sink, &cell, err));
-    rf_buf_printf(&sink->buf, "(%llu row%s)\n", (unsigned long long)sink->row_count, sink->row_count == 1 ? "" : "s");
+    rf_buf_printf(&sink->buf, "(%llu row%s)\n", (unsigned long long)sink->row_count,
+                  sink->row_count == 1 ? "" : "s");
     return cli_flush(sink, err);
 }
 
-void cli_table_ops(struct kql_sink *base) { *base = (struct kql_sink){table_begin, table_push, table_end}; }
+void cli_table_ops(struct kql_sink *base)
+{
+    *base = (struct kql_sink){table_begin, table_push, table_end};
+}

@@ -6,17 +6,20 @@ struct range {
 
 /* Marks that sit on the character before them, and joiners. */
 static const struct range no_width[] = {
-    {0x300, 0x36f},   {0x483, 0x489},   {0x591, 0x5bd},   {0x610, 0x61a},   {0x64b, 0x65f},   {0x6d6, 0x6dc},
-    {0x93c, 0x93c},   {0x94d, 0x94d},   {0xe31, 0xe31},   {0xe34, 0xe3a},   {0x1ab0, 0x1aff}, {0x1dc0, 0x1dff},
-    {0x200b, 0x200d}, {0x20d0, 0x20ff}, {0xfe00, 0xfe0f}, {0xfe20, 0xfe2f}, {0xe0100, 0xe01ef}};
+    {0x300, 0x36f},   {0x483, 0x489},    {0x591, 0x5bd},   {0x610, 0x61a},   {0x64b, 0x65f},
+    {0x6d6, 0x6dc},   {0x93c, 0x93c},    {0x94d, 0x94d},   {0xe31, 0xe31},   {0xe34, 0xe3a},
+    {0x1ab0, 0x1aff}, {0x1dc0, 0x1dff},  {0x200b, 0x200d}, {0x20d0, 0x20ff}, {0xfe00, 0xfe0f},
+    {0xfe20, 0xfe2f}, {0xe0100, 0xe01ef}};
 /* East Asian wide and full-width characters, and emoji. */
 static const struct range two_wide[] = {
-    {0x1100, 0x115f}, {0x231a, 0x231b}, {0x2e80, 0x303e}, {0x3041, 0x33ff},   {0x3400, 0x4dbf},   {0x4e00, 0x9fff},
-    {0xa000, 0xa4cf}, {0xac00, 0xd7a3}, {0xf900, 0xfaff}, {0xfe30, 0xfe6f},   {0xff00, 0xff60},   {0xffe0, 0xffe6},
+    {0x1100, 0x115f},   {0x231a, 0x231b},   {0x2e80, 0x303e},   {0x3041, 0x33ff},
+    {0x3400, 0x4dbf},   {0x4e00, 0x9fff},   {0xa000, 0xa4cf},   {0xac00, 0xd7a3},
+    {0xf900, 0xfaff},   {0xfe30, 0xfe6f},   {0xff00, 0xff60},   {0xffe0, 0xffe6},
     {0x1f300, 0x1f64f}, {0x1f680, 0x1f6ff}, {0x1f900, 0x1f9ff}, {0x20000, 0x3fffd}};
 /* C1 controls, line separators, and what turns the reading direction. */
-static const struct range unsafe[] = {
-    {0x7f, 0x9f}, {0xad, 0xad}, {0x200e, 0x200f}, {0x2028, 0x202e}, {0x2060, 0x206f}, {0xfeff, 0xfeff}, {0xfff9, 0xfffb}};
+static const struct range unsafe[] = {{0x7f, 0x9f},     {0xad, 0xad},     {0x200e, 0x200f},
+                                      {0x2028, 0x202e}, {0x2060, 0x206f}, {0xfeff, 0xfeff},
+                                      {0xfff9, 0xfffb}};
 
 static bool in_ranges(uint32_t cp, const struct range *ranges, size_t count)
 {
@@ -33,7 +36,8 @@ struct shown {
 
 static struct shown show(uint32_t cp, char out[16])
 {
-    static const char *const named[] = {[7] = "\\a", [8] = "\\b", [9] = "\\t", [10] = "\\n", [13] = "\\r", [27] = "\\e"};
+    static const char *const named[] = {
+        [7] = "\\a", [8] = "\\b", [9] = "\\t", [10] = "\\n", [13] = "\\r", [27] = "\\e"};
     if (cp >= 0x20 && cp < 0x7f) return (struct shown){NULL, 1};
     if (cp < RF_COUNT(named) && named[cp] != NULL) return (struct shown){named[cp], 2};
     if (cp < 0x20 || in_ranges(cp, unsafe, RF_COUNT(unsafe))) {
@@ -81,9 +85,12 @@ static uint32_t put_text(put_fn *put, void *to, rf_str text, uint32_t width)
         size_t from = at;
         uint32_t cp = rf_utf8_next(text, &at);
         struct shown shown = show(cp, out);
-        if (shown.escape != NULL) put(to, shown.escape, strlen(shown.escape));
-        else if (cp == 0xfffd) put(to, "\xef\xbf\xbd", 3); /* malformed bytes must not reach the terminal */
-        else put(to, text.ptr + from, at - from);
+        if (shown.escape != NULL)
+            put(to, shown.escape, strlen(shown.escape));
+        else if (cp == 0xfffd)
+            put(to, "\xef\xbf\xbd", 3); /* malformed bytes must not reach the terminal */
+        else
+            put(to, text.ptr + from, at - from);
     }
     if (cut) put(to, ellipsis, sizeof ellipsis - 1);
     return used + cut;
@@ -92,5 +99,11 @@ static uint32_t put_text(put_fn *put, void *to, rf_str text, uint32_t width)
 static void put_buf(void *to, const void *bytes, size_t len) { rf_buf_put(to, bytes, len); }
 static void put_file(void *to, const void *bytes, size_t len) { (void)fwrite(bytes, 1, len, to); }
 
-uint32_t cli_text_put(struct rf_buf *buf, rf_str text, uint32_t width) { return put_text(put_buf, buf, text, width); }
-uint32_t cli_text_print(FILE *out, rf_str text, uint32_t width) { return put_text(put_file, out, text, width); }
+uint32_t cli_text_put(struct rf_buf *buf, rf_str text, uint32_t width)
+{
+    return put_text(put_buf, buf, text, width);
+}
+uint32_t cli_text_print(FILE *out, rf_str text, uint32_t width)
+{
+    return put_text(put_file, out, text, width);
+}

@@ -21,7 +21,8 @@ enum cli_rule_operator { RULE_GT, RULE_LT, RULE_EQ, RULE_NE };
 /* What a rule file says; texts are empty and numbers 0 where it says nothing. */
 struct cli_rule {
     rf_str id, name, description, kind, severity, query;
-    uint32_t query_line; /* line of the file on which the query's first line stands; 0 when unknown */
+    uint32_t
+        query_line; /* line of the file on which the query's first line stands; 0 when unknown */
     int64_t frequency_ticks, period_ticks; /* queryFrequency, queryPeriod */
     enum cli_rule_operator trigger_operator;
     int64_t trigger_threshold;
@@ -40,6 +41,7 @@ struct cli_rule {
  * Errors: RF_INVALID BadYaml with line and column, BadRule naming the field, NotARule when there is no query; RF_LIMIT
  * YamlTooDeep, YamlTooLarge, MemoryBudgetExceeded. Fields it does not know are left aside. Aliases are refused: no rule needs them, and they
  * are how a small file becomes a huge one. */
-RF_MUST_USE enum rf_kind cli_rule_parse(rf_str yaml, struct rf_arena *arena, struct cli_rule *out, struct rf_err *err);
+RF_MUST_USE enum rf_kind cli_rule_parse(rf_str yaml, struct rf_arena *arena, struct cli_rule *out,
+                                        struct rf_err *err);
 
 #endif

@@ -7,5 +7,5 @@ RF_FUZZ(cli_yaml, text)
     rf_arena_init(&arena, 16 << 20);
     struct cli_rule rule;
     struct rf_err err;
-    (void)cli_rule_parse(text, &arena, &rule, &err);
+    if (cli_rule_parse(text, &arena, &rule, &err) == RF_OK) RF_ASSERT(rule.query.len > 0);
 }

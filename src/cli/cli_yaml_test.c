@@ -48,14 +48,18 @@ Test(cli_yaml, reads_a_rule)
     struct cli_rule rule;
     struct rf_err err;
     cr_assert(cli_rule_parse(rf_str_of(rule_text), &arena, &rule, &err) == RF_OK, "%s", err.text);
-    cr_expect(rf_str_is(rule.id, "70b12a3b-4896-42cb-910c-5ffaf8d7987d") && rf_str_is(rule.severity, "Medium"));
-    cr_expect(rf_str_is(rule.query, "SigninLogs\n| where ResultType == \"50126\" // a # is no comment here\n"));
+    cr_expect(rf_str_is(rule.id, "70b12a3b-4896-42cb-910c-5ffaf8d7987d") &&
+              rf_str_is(rule.severity, "Medium"));
+    cr_expect(rf_str_is(rule.query,
+                        "SigninLogs\n| where ResultType == \"50126\" // a # is no comment here\n"));
     cr_expect_eq(rule.query_line, 20);
     cr_expect(rule.frequency_ticks == TICKS_PER_DAY && rule.period_ticks == 7 * TICKS_PER_DAY);
     cr_expect(rule.trigger_operator == RULE_GT && rule.trigger_threshold == 3 && rule.enabled);
-    cr_expect(rule.tactic_count == 2 && rf_str_is(rule.tactics[1], "InitialAccess") && rule.technique_count == 1);
+    cr_expect(rule.tactic_count == 2 && rf_str_is(rule.tactics[1], "InitialAccess") &&
+              rule.technique_count == 1);
     cr_assert(rule.entity_count == 2 && rule.entities[0].field_count == 2);
-    cr_expect(rf_str_is(rule.entities[0].fields[1].column, "UserId") && rf_str_is(rule.entities[1].type, "IP"));
+    cr_expect(rf_str_is(rule.entities[0].fields[1].column, "UserId") &&
+              rf_str_is(rule.entities[1].type, "IP"));
     cr_expect(rule.detail_count == 1 && rf_str_is(rule.details[0].name, "Failures"));
     rf_arena_done(&arena);
 }
@@ -82,9 +86,11 @@ Test(cli_yaml, says_what_is_wrong)
         rf_arena_init(&arena, 1 << 20);
         struct cli_rule rule;
         struct rf_err err = {0};
-        cr_expect(cli_rule_parse(rf_str_of(cases[i].text), &arena, &rule, &err) != RF_OK, "%s", cases[i].text);
+        cr_expect(cli_rule_parse(rf_str_of(cases[i].text), &arena, &rule, &err) != RF_OK, "%s",
+                  cases[i].text);
         cr_expect_str_eq(err.code, cases[i].code, "%s: %s %s", cases[i].text, err.code, err.text);
-        if (cases[i].line > 0) cr_expect_eq(err.line, cases[i].line, "%s: line %u", cases[i].text, err.line);
+        if (cases[i].line > 0)
+            cr_expect_eq(err.line, cases[i].line, "%s: line %u", cases[i].text, err.line);
         rf_arena_done(&arena);
     }
 }

@@ -9,6 +9,7 @@
 static const struct cli_command commands[] = {
     {"query", "run KQL over files", cli_query},
     {"lint", "check queries and rules without running them", cli_lint},
+    {"detect", "run detection rules over recorded data", cli_detect},
     {"functions", "list the functions, aggregations and operators of the language", cli_functions},
 };
 
@@ -18,8 +19,10 @@ static void print_usage(void)
     for (size_t i = 0; i < RF_COUNT(commands); i++) width = RF_MAX(width, strlen(commands[i].name));
     printf("usage: ringfort COMMAND [option...] [word...]\n\n"
            "Ringfort answers questions about security telemetry in KQL.\n\ncommands:\n");
-    for (size_t i = 0; i < RF_COUNT(commands); i++) printf("  %-*s  %s\n", (int)width, commands[i].name, commands[i].doc);
-    printf("\noptions:\n  --help     this text; after a command, that command's options\n  --version  the version\n\n"
+    for (size_t i = 0; i < RF_COUNT(commands); i++)
+        printf("  %-*s  %s\n", (int)width, commands[i].name, commands[i].doc);
+    printf("\noptions:\n  --help     this text; after a command, that command's options\n  "
+           "--version  the version\n\n"
            "Exit status: 0 fine, 1 the query failed or a problem was found, 2 wrong use.\n");
 }
 
@@ -28,8 +31,10 @@ static int unknown_command(const char *name)
     const char *names[RF_COUNT(commands)];
     for (size_t i = 0; i < RF_COUNT(commands); i++) names[i] = commands[i].name;
     const char *near = cli_nearest(name, names, RF_COUNT(names));
-    if (near != NULL) cli_say("unknown command '%s'; did you mean '%s'?", name, near);
-    else cli_say("unknown command '%s'; 'ringfort --help' lists them", name);
+    if (near != NULL)
+        cli_say("unknown command '%s'; did you mean '%s'?", name, near);
+    else
+        cli_say("unknown command '%s'; 'ringfort --help' lists them", name);
     return CLI_WRONG_USE;
 }
 

@@ -117,8 +117,15 @@ static enum rf_kind bind_time_limits(struct binder *b, struct node **node)
     if (at < 0 || (*node)->schema.columns[at].type != TYPE_DATETIME) return RF_OK;
     struct value from = value_i64(TYPE_DATETIME, b->exec->from_ticks), to = value_i64(TYPE_DATETIME, b->exec->to_ticks);
     struct expr *low[2] = {expr_column(b, &(*node)->schema.columns[at], 0), expr_const(b, &from, 0)};
-    struct expr *high[2] = {low[0], expr_const(b, &to, 0)}, *both[2], *where;
+    struct expr *high[2] = {NULL, expr_const(b, &to, 0)}, *both[2], *where;
     if (low[0] == NULL || low[1] == NULL || high[1] == NULL) return BIND_NOMEM(b);
+    int alias = schema_find(&(*node)->schema, RF_S("Timestamp")); /* advanced hunting's name: exports carry one or the other */
+    if (alias >= 0 && (*node)->schema.columns[alias].type == TYPE_DATETIME) {
+        struct expr *names[2] = {low[0], expr_column(b, &(*node)->schema.columns[alias], 0)};
+        if (names[1] == NULL) return BIND_NOMEM(b);
+        RF_TRY(bind_call(b, 0, RF_S("coalesce"), names, 2, &low[0]));
+    }
+    high[0] = low[0];
     RF_TRY(bind_call(b, 0, RF_S(">="), low, 2, &both[0]));
     RF_TRY(bind_call(b, 0, RF_S("<"), high, 2, &both[1]));
     RF_TRY(bind_call(b, 0, RF_S("and"), both, 2, &where));

@@ -104,11 +104,18 @@ static bool store(const struct geo_row *row, struct vec *out, struct rf_arena *a
 {
     uint32_t i = row->index;
     switch (out->type) {
-    case TYPE_REAL: OUT_REAL(out)[i] = row->real; return true;
-    case TYPE_BOOL: OUT_BOOL(out)[i] = row->truth; return true;
+    case TYPE_REAL:
+        OUT_REAL(out)[i] = row->real;
+        return true;
+    case TYPE_BOOL:
+        OUT_BOOL(out)[i] = row->truth;
+        return true;
     case TYPE_INT:
-    case TYPE_LONG: OUT_I64(out)[i] = row->whole; return true;
-    default: return !row->text.failed && rf_arena_str(arena, rf_buf_view(&row->text), &OUT_STR(out)[i]);
+    case TYPE_LONG:
+        OUT_I64(out)[i] = row->whole;
+        return true;
+    default:
+        return !row->text.failed && rf_arena_str(arena, rf_buf_view(&row->text), &OUT_STR(out)[i]);
     }
 }
 
@@ -120,13 +127,18 @@ static enum rf_kind each_row(struct func_call *call, const struct vec *args, uin
     rf_arena_init_shared(&scratch, call->arena->budget);
     for (uint32_t i = 0; i < count; i++) {
         if (OUT_NULL(out)[i]) continue;
-        struct geo_row row = {.args = args, .arg_count = call->arg_count, .index = i,
-                              .scratch = &scratch, .batch = call->arena, .kept = kept,
+        struct geo_row row = {.args = args,
+                              .arg_count = call->arg_count,
+                              .index = i,
+                              .scratch = &scratch,
+                              .batch = call->arena,
+                              .kept = kept,
                               .text = rf_buf_in(&scratch)};
         enum geo_result result = compute(&row);
         if (result == GEO_NO_MEMORY || (result == GEO_OK && !store(&row, out, call->arena)))
             return rf_fail_memory(err, call->arena);
-        if (result == GEO_BAD) OUT_NULL(out)[i] = 1;
+        if (result == GEO_BAD && out->type == TYPE_STRING) OUT_STR(out)[i] = RF_S("");
+        else if (result == GEO_BAD) OUT_NULL(out)[i] = 1;
         rf_arena_reset(&scratch);
     }
     return RF_OK;
@@ -163,7 +175,8 @@ const struct func func_geo[] = {
              "Shortest distance in metres on a sphere, or on the WGS-84 spheroid when asked.",
              "(p1_longitude:real, p1_latitude:real, p2_longitude:real, p2_latitude:real, "
              "[use_spheroid:bool]) real"),
-    GEO_FUNC(point_in_circle, "True when the point is within the radius in metres; null when that is negative.",
+    GEO_FUNC(point_in_circle,
+             "True when the point is within the radius in metres; null when that is negative.",
              "(p_longitude:real, p_latitude:real, pc_longitude:real, pc_latitude:real, "
              "c_radius:real) bool"),
     GEO_FUNC(point_in_polygon, "True when the point is inside a polygon or multipolygon.",
@@ -187,7 +200,8 @@ const struct func func_geo[] = {
     GEO_FUNC(geohash_neighbors, "The geohash cells around one, up to eight.",
              "(geohash:string) dynamic"),
 
-    GEO_FUNC(point_to_s2cell, "Token of the S2 cell at a level of 0 to 30 (default 11); empty for bad input.",
+    GEO_FUNC(point_to_s2cell,
+             "Token of the S2 cell at a level of 0 to 30 (default 11); empty for bad input.",
              "(longitude:real, latitude:real, [level:long]) string"),
     GEO_FUNC(s2cell_to_central_point, "Centre of an S2 cell as a GeoJSON point.",
              "(s2cell:string) dynamic"),
@@ -195,29 +209,37 @@ const struct func func_geo[] = {
              "(s2cell:string) dynamic"),
     GEO_FUNC(s2cell_neighbors, "The S2 cells of the same level around one, up to eight.",
              "(s2cell:string) dynamic"),
-    GEO_FUNC(line_to_s2cells,
-             "S2 cells of a level (default 11) within a radius of a line; null beyond 65,536 cells.",
-             "(lineString:dynamic, [level:long], [radius:real]) dynamic"),
-    GEO_FUNC(polygon_to_s2cells,
-             "S2 cells of a level (default 11) that cover a polygon, grown by a radius; null beyond "
-             "65,536 cells.",
-             "(polygon:dynamic, [level:long], [radius:real]) dynamic"),
+    GEO_FUNC(
+        line_to_s2cells,
+        "S2 cells of a level (default 11) within a radius of a line; null beyond 65,536 cells.",
+        "(lineString:dynamic, [level:long], [radius:real]) dynamic"),
+    GEO_FUNC(
+        polygon_to_s2cells,
+        "S2 cells of a level (default 11) that cover a polygon, grown by a radius; null beyond "
+        "65,536 cells.",
+        "(polygon:dynamic, [level:long], [radius:real]) dynamic"),
 
-    GEO_FUNC(point_to_h3cell, "H3 cell at a resolution of 0 to 15 (default 6); empty for bad input.",
+    GEO_FUNC(point_to_h3cell,
+             "H3 cell at a resolution of 0 to 15 (default 6); empty for bad input.",
              "(longitude:real, latitude:real, [resolution:long]) string"),
     GEO_FUNC(h3cell_to_central_point, "Centre of an H3 cell as a GeoJSON point.",
              "(h3cell:string) dynamic"),
     GEO_FUNC(h3cell_to_polygon, "Border of an H3 cell as a GeoJSON polygon.",
              "(h3cell:string) dynamic"),
-    GEO_FUNC(h3cell_level, "Resolution of an H3 cell; null when it is none.", "(h3cell:string) int"),
-    GEO_FUNC(h3cell_parent, "The H3 cell around one at a coarser resolution (default one less); empty for bad input.",
-             "(h3cell:string, [resolution:long]) string"),
-    GEO_FUNC(h3cell_children,
-             "The H3 cells within one at a finer resolution (default one more); null beyond 65,536.",
-             "(h3cell:string, [resolution:long]) dynamic"),
+    GEO_FUNC(h3cell_level, "Resolution of an H3 cell; null when it is none.",
+             "(h3cell:string) int"),
+    GEO_FUNC(
+        h3cell_parent,
+        "The H3 cell around one at a coarser resolution (default one less); empty for bad input.",
+        "(h3cell:string, [resolution:long]) string"),
+    GEO_FUNC(
+        h3cell_children,
+        "The H3 cells within one at a finer resolution (default one more); null beyond 65,536.",
+        "(h3cell:string, [resolution:long]) dynamic"),
     GEO_FUNC(h3cell_neighbors, "The six H3 cells around one, five around a pentagon.",
              "(h3cell:string) dynamic"),
-    GEO_FUNC(h3cell_rings, "Rings of H3 cells around one, from itself to a distance of at most 142.",
+    GEO_FUNC(h3cell_rings,
+             "Rings of H3 cells around one, from itself to a distance of at most 142.",
              "(h3cell:string, distance:long) dynamic"),
     GEO_FUNC(polygon_to_h3cells,
              "H3 cells of a resolution (default 6) that cover a polygon, grown by a radius; null "
@@ -228,14 +250,16 @@ const struct func func_geo[] = {
              "(longitude:real, latitude:real, lineString:dynamic) dynamic"),
     GEO_FUNC(distance_point_to_line, "Distance in metres from a point to a line or multiline.",
              "(longitude:real, latitude:real, lineString:dynamic) real"),
-    GEO_FUNC(line_length, "Length of a line or multiline in metres; stretches that coincide count once.",
+    GEO_FUNC(line_length,
+             "Length of a line or multiline in metres; stretches that coincide count once.",
              "(lineString:dynamic) real"),
     GEO_FUNC(line_centroid, "Centre of gravity of a line or multiline.",
              "(lineString:dynamic) dynamic"),
-    GEO_FUNC(line_densify,
-             "The line with points added until geodesics stay within the tolerance (0.1 to 10000 m, "
-             "default 10) of its straight edges on the map.",
-             "(lineString:dynamic, [tolerance:real], [preserve_crossing:bool]) dynamic"),
+    GEO_FUNC(
+        line_densify,
+        "The line with points added until geodesics stay within the tolerance (0.1 to 10000 m, "
+        "default 10) of its straight edges on the map.",
+        "(lineString:dynamic, [tolerance:real], [preserve_crossing:bool]) dynamic"),
     GEO_FUNC(line_simplify,
              "The line with the points left out that are not needed within a tolerance in metres "
              "(default 10); null when it vanishes.",
@@ -244,7 +268,8 @@ const struct func func_geo[] = {
              "(lineString:dynamic, radius:real, [tolerance:real]) dynamic"),
     GEO_FUNC(line_interpolate_point, "The point at a fraction of 0 to 1 of a line's length.",
              "(lineString:dynamic, fraction:real) dynamic"),
-    GEO_FUNC(line_locate_point, "The fraction of a line's length at which it is nearest to a point.",
+    GEO_FUNC(line_locate_point,
+             "The fraction of a line's length at which it is nearest to a point.",
              "(lineString:dynamic, longitude:real, latitude:real, [use_spheroid:bool]) real"),
     GEO_FUNC(intersects_2lines, "True when two lines have a point in common.",
              "(lineString1:dynamic, lineString2:dynamic) bool"),
@@ -257,24 +282,28 @@ const struct func func_geo[] = {
     GEO_FUNC(union_lines_array, "All lines of an array as one; null when one of them is bad.",
              "(lineStrings:dynamic) dynamic"),
 
-    GEO_FUNC(closest_point_on_polygon, "The point of a polygon nearest to a point, itself when inside.",
+    GEO_FUNC(closest_point_on_polygon,
+             "The point of a polygon nearest to a point, itself when inside.",
              "(longitude:real, latitude:real, polygon:dynamic) dynamic"),
     GEO_FUNC(distance_point_to_polygon, "Distance in metres from a point to a polygon, 0 inside.",
              "(longitude:real, latitude:real, polygon:dynamic) real"),
     GEO_FUNC(polygon_area, "Area in square metres; parts that overlap count once.",
              "(polygon:dynamic) real"),
-    GEO_FUNC(polygon_perimeter, "Length in metres of the border of a polygon or of a multipolygon's union.",
+    GEO_FUNC(polygon_perimeter,
+             "Length in metres of the border of a polygon or of a multipolygon's union.",
              "(polygon:dynamic) real"),
     GEO_FUNC(polygon_centroid, "Centre of gravity of a polygon or multipolygon.",
              "(polygon:dynamic) dynamic"),
-    GEO_FUNC(polygon_densify,
-             "The polygon with points added until geodesics stay within the tolerance (0.1 to 10000 "
-             "m, default 10) of its straight edges on the map.",
-             "(polygon:dynamic, [tolerance:real], [preserve_crossing:bool]) dynamic"),
-    GEO_FUNC(polygon_simplify,
-             "The polygon with the points left out that are not needed within a tolerance in metres "
-             "(default 10); null when it vanishes.",
-             "(polygon:dynamic, [tolerance:real]) dynamic"),
+    GEO_FUNC(
+        polygon_densify,
+        "The polygon with points added until geodesics stay within the tolerance (0.1 to 10000 "
+        "m, default 10) of its straight edges on the map.",
+        "(polygon:dynamic, [tolerance:real], [preserve_crossing:bool]) dynamic"),
+    GEO_FUNC(
+        polygon_simplify,
+        "The polygon with the points left out that are not needed within a tolerance in metres "
+        "(default 10); null when it vanishes.",
+        "(polygon:dynamic, [tolerance:real]) dynamic"),
     GEO_FUNC(polygon_buffer, "Polygon of all points within a radius in metres of a polygon.",
              "(polygon:dynamic, radius:real, [tolerance:real]) dynamic"),
     GEO_FUNC(intersects_2polygons, "True when two polygons have a point in common.",

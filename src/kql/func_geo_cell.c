@@ -328,7 +328,8 @@ enum geo_result geo_row_polygon_to_h3cells(struct geo_row *row)
     if (result != GEO_OK) return result;
     const struct geo_edge *edges = geo_area_edges(area, row->scratch, &edge_count);
     if (edges == NULL) return GEO_NO_MEMORY;
-    result = geo_cover_h3(area, edges, edge_count, radius, resolution, row->scratch, &cells, &count);
+    result =
+        geo_cover_h3(area, edges, edge_count, radius, resolution, row->scratch, &cells, &count);
     if (result == GEO_OK) put_h3_cells(&row->text, cells, count);
     return result;
 }

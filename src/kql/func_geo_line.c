@@ -101,8 +101,7 @@ enum geo_result geo_row_line_locate_point(struct geo_row *row)
     struct geo_point p;
     if (!geo_arg_point(row, 1, &p)) return GEO_BAD;
     enum geo_result result = geo_arg_lines(row, 0, &lines);
-    if (result == GEO_OK)
-        row->real = geo_lines_locate(lines, p.at, geo_arg_bool_or(row, 3, false));
+    if (result == GEO_OK) row->real = geo_lines_locate(lines, p.at, geo_arg_bool_or(row, 3, false));
     return result;
 }
 

@@ -27,9 +27,8 @@ enum geo_result geo_row_distance_2points(struct geo_row *row)
 {
     struct geo_point a, b;
     if (!geo_arg_point(row, 0, &a) || !geo_arg_point(row, 2, &b)) return GEO_BAD;
-    row->real = geo_arg_bool_or(row, 4, false)
-                    ? geo_spheroid_metres(a.lon, a.lat, b.lon, b.lat)
-                    : GEO_EARTH_RADIUS * geo_angle_between(a.at, b.at);
+    row->real = geo_arg_bool_or(row, 4, false) ? geo_spheroid_metres(a.lon, a.lat, b.lon, b.lat)
+                                               : GEO_EARTH_RADIUS * geo_angle_between(a.at, b.at);
     return GEO_OK;
 }
 

@@ -13,8 +13,10 @@ enum geo_result geo_row_closest_point_on_polygon(struct geo_row *row)
     enum geo_result result = geo_arg_area(row, 2, &area);
     if (result != GEO_OK) return result;
     struct geo_vec nearest = geo_area_nearest(area, p.at, &distance);
-    if (distance == 0) geo_put_point(&row->text, &p);
-    else geo_row_put_point(row, nearest);
+    if (distance == 0)
+        geo_put_point(&row->text, &p);
+    else
+        geo_row_put_point(row, nearest);
     return GEO_OK;
 }
 
@@ -66,8 +68,8 @@ enum geo_result geo_row_polygon_densify(struct geo_row *row)
     if (!geo_arg_tolerance(row, 1, 10, 0.1, 10000, &tolerance)) return GEO_BAD;
     enum geo_result result = geo_arg_area(row, 0, &area);
     if (result == GEO_OK)
-        result = geo_densify_area(area, tolerance, geo_arg_bool_or(row, 2, false), row->scratch,
-                                  &dense);
+        result =
+            geo_densify_area(area, tolerance, geo_arg_bool_or(row, 2, false), row->scratch, &dense);
     if (result == GEO_OK) geo_put_area(&row->text, &dense);
     return result;
 }
@@ -116,8 +118,7 @@ enum geo_result geo_row_intersection_2polygons(struct geo_row *row)
     struct geo_mix mix;
     enum geo_result result = two_areas(row, &a, &b);
     if (result == GEO_OK) result = geo_intersect_areas(a, b, row->scratch, &mix);
-    if (result == GEO_OK)
-        geo_row_put_mix(row, &mix);
+    if (result == GEO_OK) geo_row_put_mix(row, &mix);
     return result;
 }
 

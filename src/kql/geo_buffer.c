@@ -51,7 +51,8 @@ static enum geo_result add_disc(struct builder *build, struct geo_vec center)
 
 static struct geo_point beside(struct geo_vec at, struct geo_vec normal, double radius)
 {
-    return geo_point_at(geo_unit(geo_add(geo_scale(at, cos(radius)), geo_scale(normal, sin(radius)))));
+    return geo_point_at(
+        geo_unit(geo_add(geo_scale(at, cos(radius)), geo_scale(normal, sin(radius)))));
 }
 
 static enum geo_result add_strip(struct builder *build, struct geo_vec a, struct geo_vec b)
@@ -75,7 +76,8 @@ static enum geo_result add_strip(struct builder *build, struct geo_vec a, struct
     return add_polygon(build, points, count);
 }
 
-static enum geo_result add_edges(struct builder *build, const struct geo_edge *edges, uint32_t count)
+static enum geo_result add_edges(struct builder *build, const struct geo_edge *edges,
+                                 uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
         /* Edges come in chains, so the disc at an end is mostly that of the next edge's start. */

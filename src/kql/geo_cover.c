@@ -49,7 +49,8 @@ static double cell_radius(struct geo_vec center, const struct geo_vec corners[4]
     return radius + 1e-14;
 }
 
-static bool edge_reaches(const struct geo_edge *edge, const struct geo_vec corners[4], double radius)
+static bool edge_reaches(const struct geo_edge *edge, const struct geo_vec corners[4],
+                         double radius)
 {
     bool inside = true;
     for (int i = 0; i < 4; i++) {
@@ -81,16 +82,14 @@ static bool visit(struct search *search, struct frame *frame, const struct frame
     double reach = cell_radius(center, corners) + search->radius;
     find_near(search, frame, center, reach, parent == NULL ? NULL : parent->near,
               parent == NULL ? search->edge_count : parent->near_count);
-    *deeper = false;
-    bool inside = search->area != NULL && geo_area_contains(search->area, center);
-    if (frame->near_count == 0) return inside ? accept_all(search, frame->cell) : true;
-    if (s2_level(frame->cell) < search->level) {
-        *deeper = true;
-        return true;
-    }
-    for (uint32_t i = 0; i < frame->near_count && !inside; i++)
-        inside = edge_reaches(&search->edges[frame->near[i]], corners, search->radius);
-    return inside ? accept(search, frame->cell) : true;
+    *deeper = frame->near_count > 0 && s2_level(frame->cell) < search->level;
+    if (*deeper) return true;
+    for (uint32_t i = 0; i < frame->near_count; i++)
+        if (edge_reaches(&search->edges[frame->near[i]], corners, search->radius))
+            return accept(search, frame->cell);
+    /* No border comes near, so the whole cell is inside or outside. */
+    if (search->area == NULL || !geo_area_contains(search->area, center)) return true;
+    return accept_all(search, frame->cell);
 }
 
 static bool search_face(struct search *search, struct frame *frames, int face)
@@ -120,8 +119,8 @@ enum geo_result geo_cover(const struct geo_area *area, const struct geo_edge *ed
                           uint32_t edge_count, double radius, int level, struct rf_arena *arena,
                           uint64_t **cells, uint32_t *count)
 {
-    struct search search = {.area = area, .edges = edges, .edge_count = edge_count,
-                            .radius = radius, .level = level};
+    struct search search = {
+        .area = area, .edges = edges, .edge_count = edge_count, .radius = radius, .level = level};
     struct frame *frames = rf_arena_new(arena, struct frame, (size_t)level + 1);
     search.cells = rf_arena_raw(arena, uint64_t, GEO_COVER_MAX);
     if (frames == NULL || search.cells == NULL) return GEO_NO_MEMORY;

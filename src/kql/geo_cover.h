@@ -15,7 +15,6 @@ RF_MUST_USE enum geo_result geo_cover(const struct geo_area *area, const struct 
 /* The same for an area and H3 cells of a resolution of 0..15, nearest to the first corner first. */
 RF_MUST_USE enum geo_result geo_cover_h3(const struct geo_area *area, const struct geo_edge *edges,
                                          uint32_t edge_count, double radius, int resolution,
-                                         struct rf_arena *arena, uint64_t **cells,
-                                         uint32_t *count);
+                                         struct rf_arena *arena, uint64_t **cells, uint32_t *count);
 
 #endif

@@ -13,6 +13,7 @@ struct spread {
     double radius;
     uint64_t *seen; /* open hash set of all cells looked at, 0 is free */
     uint64_t *found;
+    uint8_t *whole; /* per found cell: no border comes near it */
     uint32_t count;
 };
 
@@ -41,14 +42,12 @@ static bool edge_reaches(const struct spread *spread, uint32_t edge, const struc
     return inside;
 }
 
-static bool touches(const struct spread *spread, uint64_t cell)
+static bool border_reaches(const struct spread *spread, uint64_t cell, struct geo_vec center)
 {
-    struct geo_vec border[H3_BORDER_MAX], center = h3_center(cell);
-    if (geo_area_contains(spread->area, center)) return true;
+    struct geo_vec border[H3_BORDER_MAX];
     size_t corners = h3_border(cell, border);
     double reach = 0;
-    for (size_t i = 0; i < corners; i++)
-        reach = fmax(reach, geo_norm(geo_sub(border[i], center)));
+    for (size_t i = 0; i < corners; i++) reach = fmax(reach, geo_norm(geo_sub(border[i], center)));
     for (uint32_t i = 0; i < spread->edge_count; i++) {
         struct geo_vec off = geo_sub(spread->caps[i].center, center);
         double near = spread->caps[i].chord2 + reach;
@@ -58,10 +57,16 @@ static bool touches(const struct spread *spread, uint64_t cell)
     return false;
 }
 
-static bool add(struct spread *spread, uint64_t cell)
+/* `from_inside`: the cell is next to one that lies wholly inside. */
+static bool add(struct spread *spread, uint64_t cell, bool from_inside)
 {
-    if (!first_sight(spread, cell) || !touches(spread, cell)) return true;
+    if (!first_sight(spread, cell)) return true;
+    struct geo_vec center = h3_center(cell);
+    bool on_border = border_reaches(spread, cell, center);
+    /* Where no border comes near, the whole cell is inside or outside, and so are those next to it. */
+    if (!on_border && !from_inside && !geo_area_contains(spread->area, center)) return true;
     if (spread->count == GEO_COVER_MAX) return false;
+    spread->whole[spread->count] = !on_border;
     spread->found[spread->count++] = cell;
     return true;
 }
@@ -83,21 +88,23 @@ enum geo_result geo_cover_h3(const struct geo_area *area, const struct geo_edge 
                              uint32_t edge_count, double radius, int resolution,
                              struct rf_arena *arena, uint64_t **cells, uint32_t *count)
 {
-    struct spread spread = {.area = area, .edges = edges, .edge_count = edge_count,
-                            .radius = radius};
+    struct spread spread = {
+        .area = area, .edges = edges, .edge_count = edge_count, .radius = radius};
     spread.caps = edge_caps(&spread, arena);
     spread.seen = rf_arena_new(arena, uint64_t, SEEN_SLOTS);
     spread.found = rf_arena_raw(arena, uint64_t, GEO_COVER_MAX);
-    if (spread.caps == NULL || spread.seen == NULL || spread.found == NULL) return GEO_NO_MEMORY;
+    spread.whole = rf_arena_new(arena, uint8_t, GEO_COVER_MAX);
+    if (spread.caps == NULL || spread.seen == NULL) return GEO_NO_MEMORY;
+    if (spread.found == NULL || spread.whole == NULL) return GEO_NO_MEMORY;
     uint32_t next = 0;
     for (uint32_t i = 0; i < area->count; i++) {
         struct geo_vec corner = area->polygons[i].rings[0].points[0].at;
-        if (!add(&spread, h3_from_point(corner, resolution))) return GEO_BAD;
+        if (!add(&spread, h3_from_point(corner, resolution), false)) return GEO_BAD;
         for (; next < spread.count; next++) {
             uint64_t around[H3_NEIGHBORS_MAX];
             size_t neighbors = h3_neighbors(spread.found[next], around);
             for (size_t k = 0; k < neighbors; k++)
-                if (!add(&spread, around[k])) return GEO_BAD;
+                if (!add(&spread, around[k], spread.whole[next] != 0)) return GEO_BAD;
         }
     }
     *cells = spread.found;

@@ -5,9 +5,10 @@
 #include "kql/geo_h3_int.h"
 
 #define SQRT3 1.7320508075688772
-#define CLASS3_TURN 0.33347317225183211534 /* of odd resolutions against even ones: atan(sqrt(3)/5) */
-#define BASE_UNIT 0.38196601125010500003   /* spacing of the coarsest grid on a face's plane */
-#define CORNER_WEIGHT 2.0                  /* from a face's centre to its corner, in that spacing */
+#define CLASS3_TURN                                                                                \
+    0.33347317225183211534               /* of odd resolutions against even ones: atan(sqrt(3)/5) */
+#define BASE_UNIT 0.38196601125010500003 /* spacing of the coarsest grid on a face's plane */
+#define CORNER_WEIGHT 2.0                /* from a face's centre to its corner, in that spacing */
 
 /* Directions from a centre, numbered as in cell ids by i, j, k as bits 4, 2, 1. */
 enum { DIR_CENTER, DIR_K, DIR_J, DIR_JK, DIR_I, DIR_IK, DIR_IJ, DIR_NONE };
@@ -29,7 +30,10 @@ struct flat {
 int h3_resolution(uint64_t cell) { return (int)(cell >> 52 & 15); }
 static int base_of(uint64_t cell) { return (int)(cell >> 45 & 127); }
 static int digit_shift(int level) { return 3 * (H3_RESOLUTION_MAX - level); }
-static unsigned digit_of(uint64_t cell, int level) { return (unsigned)(cell >> digit_shift(level)) & 7; }
+static unsigned digit_of(uint64_t cell, int level)
+{
+    return (unsigned)(cell >> digit_shift(level)) & 7;
+}
 
 static uint64_t with_digit(uint64_t cell, int level, unsigned digit)
 {
@@ -95,7 +99,8 @@ bool h3_parse(rf_str text, uint64_t *out)
 size_t h3_print(uint64_t cell, char out[H3_TEXT_MAX])
 {
     size_t len = 0;
-    for (int shift = 56; shift >= 0; shift -= 4) out[len++] = "0123456789abcdef"[cell >> shift & 15];
+    for (int shift = 56; shift >= 0; shift -= 4)
+        out[len++] = "0123456789abcdef"[cell >> shift & 15];
     return len;
 }
 
@@ -164,15 +169,14 @@ static struct ijk ijk_of(double x, double y)
     double b = y * 2 / SQRT3, a = x - b / 2, c = -a - b;
     double ra = round(a), rb = round(b), rc = round(c);
     double da = fabs(ra - a), db = fabs(rb - b), dc = fabs(rc - c);
-    if (da > db && da > dc) ra = -rb - rc;
-    else if (db > dc) rb = -ra - rc;
+    if (da > db && da > dc)
+        ra = -rb - rc;
+    else if (db > dc)
+        rb = -ra - rc;
     return normal((struct ijk){(int64_t)(ra + rb), (int64_t)rb, 0});
 }
 
-static int64_t rounded_seventh(int64_t n)
-{
-    return n >= 0 ? (n + 3) / 7 : -((-n + 3) / 7);
-}
+static int64_t rounded_seventh(int64_t n) { return n >= 0 ? (n + 3) / 7 : -((-n + 3) / 7); }
 
 /* The parent's coordinates; its grid is turned to the right of an odd level's, to the left of an even
  * one's. */
@@ -246,8 +250,8 @@ static struct geo_vec sphere_from_flat(struct flat p)
 {
     const struct h3_face *of = &h3_faces[p.face];
     struct geo_vec side = geo_cross(of->center, of->axis);
-    struct geo_vec on_plane = geo_add(geo_scale(of->axis, p.x * BASE_UNIT),
-                                      geo_scale(side, p.y * BASE_UNIT));
+    struct geo_vec on_plane =
+        geo_add(geo_scale(of->axis, p.x * BASE_UNIT), geo_scale(side, p.y * BASE_UNIT));
     return geo_unit(geo_add(of->center, on_plane));
 }
 
@@ -404,7 +408,8 @@ size_t h3_border(uint64_t cell, struct geo_vec out[H3_BORDER_MAX])
     }
     double radius = 1 / (SQRT3 * level_scale(resolution));
     for (int i = 0; i < 6; i++)
-        corners[i] = flat_step(center, GEO_PI / 6 + i * GEO_PI / 3 + level_turn(resolution), radius);
+        corners[i] =
+            flat_step(center, GEO_PI / 6 + i * GEO_PI / 3 + level_turn(resolution), radius);
     size_t count = 0;
     for (int i = 0; i < 6; i++) {
         out[count++] = sphere_from_flat(onto_its_face(corners[i]));
@@ -428,7 +433,8 @@ size_t h3_neighbors(uint64_t cell, uint64_t out[H3_NEIGHBORS_MAX])
 {
     int resolution = h3_resolution(cell);
     struct flat center = flat_center(cell);
-    if (h3_is_pentagon(cell)) center = (struct flat){h3_base_home[base_of(cell)][0], CORNER_WEIGHT, 0};
+    if (h3_is_pentagon(cell))
+        center = (struct flat){h3_base_home[base_of(cell)][0], CORNER_WEIGHT, 0};
     double spacing = 1 / level_scale(resolution);
     int turns = axes_turn(center, resolution);
     size_t count = 0;

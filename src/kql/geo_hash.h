@@ -17,7 +17,8 @@ struct geohash {
 struct geohash geohash_from_degrees(double lon, double lat, int length);
 /* False when the text has another length or a letter that is none; case does not matter. */
 bool geohash_parse(rf_str text, struct geohash *out);
-void geohash_print(struct geohash cell, char out[GEOHASH_LENGTH_MAX]); /* cell.length letters, no NUL */
+void geohash_print(struct geohash cell,
+                   char out[GEOHASH_LENGTH_MAX]); /* cell.length letters, no NUL */
 void geohash_bounds(struct geohash cell, double *west, double *south, double *east, double *north);
 /* Cells around, in the order of Kusto's documentation: south-west, north-west, south-east, north, west,
  * north-east, east, south. Columns go round the earth, rows beyond a pole are left out. Returns the

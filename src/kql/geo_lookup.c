@@ -35,9 +35,9 @@ static bool make_room(struct geo_lookup *lookup)
     if (lookup->count < lookup->room) return true;
     if (lookup->room > UINT32_MAX / 4) return false;
     uint32_t room = lookup->room < 16 ? 16 : lookup->room * 2;
-    void *grown = rf_arena_grow(lookup->arena, lookup->entries,
-                                lookup->room * sizeof *lookup->entries,
-                                room * sizeof *lookup->entries);
+    void *grown =
+        rf_arena_grow(lookup->arena, lookup->entries, lookup->room * sizeof *lookup->entries,
+                      room * sizeof *lookup->entries);
     if (grown == NULL) return false;
     lookup->entries = grown;
     lookup->room = room;

@@ -125,9 +125,8 @@ bool geo_area_within(const struct geo_area *area, struct geo_vec p, double radiu
 {
     for (uint32_t i = 0; i < area->count; i++) {
         const struct geo_polygon *polygon = &area->polygons[i];
-        if (polygon->cap.chord2 < 4 &&
-            geo_angle_between(p, polygon->cap.center) >
-                2 * asin(sqrt(polygon->cap.chord2) / 2) + radius + 1e-12)
+        if (polygon->cap.chord2 < 4 && geo_angle_between(p, polygon->cap.center) >
+                                           2 * asin(sqrt(polygon->cap.chord2) / 2) + radius + 1e-12)
             continue;
         struct geo_area one = {.polygons = &area->polygons[i], .count = 1};
         double distance;

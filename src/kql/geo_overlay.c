@@ -25,56 +25,122 @@ static bool start(struct arrangement *plan, const struct geo_area *const areas[2
 
 /* ---- what lies beside a piece --------------------------------------------------------------------- */
 
-/* For each operand: is its area to the left and to the right of a group (seen from the lower vertex),
- * and does one of its lines run along it? */
+/* For each operand: is its area to the left and to the right of a group, seen from the lower vertex? */
 struct sides {
-    bool left[2], right[2], line[2];
+    bool left[2], right[2];
 };
 
-struct side_scratch {
-    int32_t *along;    /* per owner: pieces of this group forward minus backward */
-    uint32_t *touched; /* the owners whose `along` counts */
-    uint8_t *seen;
+/* Computes the sides of all groups. Asking every polygon about every piece would cost the product of
+ * their sizes, so what the polygons that have no part in a piece say is kept from one piece to the next,
+ * as long as no other polygon's border comes to the vertex between them. */
+struct surveyor {
+    const struct arrangement *plan;
+    uint64_t *vertex_owners, *group_owners; /* a hash of the set of owners with pieces there */
+    int32_t *along;      /* per owner: pieces of a group forward minus backward */
+    uint8_t *part;       /* per owner: has it a piece in the group? */
+    struct sides *sides; /* per group */
+    uint8_t *done;
 };
 
-static bool side_scratch_init(struct side_scratch *scratch, const struct arrangement *plan)
+/* Adds each owner once to the sets: pieces are in the order of their owners, so it is enough to know the
+ * owner added last. */
+static bool collect_owners(struct surveyor *survey)
 {
-    scratch->along = rf_arena_new(plan->arena, int32_t, plan->owner_count);
-    scratch->touched = rf_arena_new(plan->arena, uint32_t, plan->owner_count);
-    scratch->seen = rf_arena_new(plan->arena, uint8_t, plan->owner_count);
-    return scratch->along != NULL && scratch->touched != NULL && scratch->seen != NULL;
+    const struct arrangement *plan = survey->plan;
+    uint32_t *vertex_last = rf_arena_new(plan->arena, uint32_t, plan->vertex_count);
+    uint32_t *group_last = rf_arena_new(plan->arena, uint32_t, plan->group_count);
+    if (vertex_last == NULL || group_last == NULL) return false;
+    for (uint32_t i = 0; i < plan->piece_count; i++) {
+        const struct piece *piece = &plan->pieces[i];
+        uint32_t owner = plan->inputs[piece->input].owner + 1, ends[2] = {piece->from, piece->to};
+        uint64_t hash = rf_hash_u64(owner);
+        for (int e = 0; e < 2; e++) {
+            if (vertex_last[ends[e]] != owner) survey->vertex_owners[ends[e]] += hash;
+            vertex_last[ends[e]] = owner;
+        }
+        if (group_last[piece->group] != owner) survey->group_owners[piece->group] += hash;
+        group_last[piece->group] = owner;
+    }
+    return true;
 }
 
-static struct sides sides_of(const struct arrangement *plan, uint32_t group,
-                             struct side_scratch *scratch)
+/* Which operands cover the middle of a group by polygons that have no part in it. */
+static void ask_others(const struct surveyor *survey, const struct piece *piece, bool covered[2])
 {
-    struct sides sides = {.left = {false, false}};
-    uint32_t from = plan->group_start[group], to = plan->group_start[group + 1], touched = 0;
-    const struct piece *first = &plan->pieces[plan->by_group[from]];
-    struct geo_vec middle = geo_unit(geo_add(plan->vertices[first->from].at,
-                                             plan->vertices[first->to].at));
-    for (uint32_t i = from; i < to; i++) {
-        const struct piece *piece = &plan->pieces[plan->by_group[i]];
-        uint32_t owner = plan->inputs[piece->input].owner;
-        if (!scratch->seen[owner]) scratch->touched[touched++] = owner;
-        scratch->seen[owner] = 1;
-        scratch->along[owner] += piece->from < piece->to ? 1 : -1;
-        if (plan->owners[owner].polygon == NULL) sides.line[plan->owners[owner].operand] = true;
-    }
+    const struct arrangement *plan = survey->plan;
+    struct geo_vec middle =
+        geo_unit(geo_add(plan->vertices[piece->from].at, plan->vertices[piece->to].at));
+    covered[0] = covered[1] = false;
     for (uint32_t owner = 0; owner < plan->owner_count; owner++) {
         const struct owner *of = &plan->owners[owner];
-        if (of->polygon == NULL) continue;
-        int32_t along = scratch->along[owner];
-        bool inside = along == 0 && !(sides.left[of->operand] && sides.right[of->operand]) &&
-                      geo_polygon_contains(of->polygon, middle);
-        sides.left[of->operand] |= along > 0 || inside;
-        sides.right[of->operand] |= along < 0 || inside;
+        if (of->polygon == NULL || covered[of->operand]) continue;
+        /* A border that runs to and fro is none; its polygon counts like the others. */
+        if (survey->part[owner] && survey->along[owner] != 0) continue;
+        covered[of->operand] = geo_polygon_contains(of->polygon, middle);
     }
-    for (uint32_t i = 0; i < touched; i++) {
-        scratch->along[scratch->touched[i]] = 0;
-        scratch->seen[scratch->touched[i]] = 0;
+}
+
+static void survey_group(struct surveyor *survey, const struct piece *piece, bool known,
+                         bool covered[2])
+{
+    const struct arrangement *plan = survey->plan;
+    uint32_t from = plan->group_start[piece->group], to = plan->group_start[piece->group + 1];
+    for (uint32_t i = from; i < to; i++) {
+        const struct piece *each = &plan->pieces[plan->by_group[i]];
+        uint32_t owner = plan->inputs[each->input].owner;
+        survey->part[owner] = 1;
+        survey->along[owner] += each->from < each->to ? 1 : -1;
     }
-    return sides;
+    bool balanced = false;
+    for (uint32_t i = from; i < to; i++)
+        balanced |= survey->along[plan->inputs[plan->pieces[plan->by_group[i]].input].owner] == 0;
+    if (!known || balanced) ask_others(survey, piece, covered);
+    struct sides *sides = &survey->sides[piece->group];
+    *sides = (struct sides){{covered[0], covered[1]}, {covered[0], covered[1]}};
+    for (uint32_t i = from; i < to; i++) {
+        uint32_t owner = plan->inputs[plan->pieces[plan->by_group[i]].input].owner;
+        const struct owner *of = &plan->owners[owner];
+        sides->left[of->operand] |= of->polygon != NULL && survey->along[owner] > 0;
+        sides->right[of->operand] |= of->polygon != NULL && survey->along[owner] < 0;
+    }
+    for (uint32_t i = from; i < to; i++) {
+        uint32_t owner = plan->inputs[plan->pieces[plan->by_group[i]].input].owner;
+        survey->part[owner] = 0;
+        survey->along[owner] = 0;
+    }
+    survey->done[piece->group] = balanced ? 2 : 1;
+}
+
+/* The sides of each group, or NULL on lack of memory. */
+static const struct sides *survey_sides(const struct arrangement *plan)
+{
+    struct rf_arena *arena = plan->arena;
+    struct surveyor survey = {.plan = plan};
+    survey.vertex_owners = rf_arena_new(arena, uint64_t, plan->vertex_count);
+    survey.group_owners = rf_arena_new(arena, uint64_t, plan->group_count);
+    survey.along = rf_arena_new(arena, int32_t, plan->owner_count);
+    survey.part = rf_arena_new(arena, uint8_t, plan->owner_count);
+    survey.sides = rf_arena_new(arena, struct sides, plan->group_count);
+    survey.done = rf_arena_new(arena, uint8_t, plan->group_count);
+    if (survey.vertex_owners == NULL || survey.group_owners == NULL || survey.along == NULL)
+        return NULL;
+    if (survey.part == NULL || survey.sides == NULL || survey.done == NULL) return NULL;
+    if (!collect_owners(&survey)) return NULL;
+    bool covered[2] = {false, false}, kept = false; /* what the others said of the piece before */
+    for (uint32_t i = 0; i < plan->piece_count; i++) {
+        const struct piece *piece = &plan->pieces[i], *before = &plan->pieces[i - (i > 0)];
+        if (survey.done[piece->group] != 0) {
+            kept = false;
+            continue;
+        }
+        uint64_t owners = survey.group_owners[piece->group];
+        bool known = kept && before->to == piece->from &&
+                     owners == survey.vertex_owners[piece->from] &&
+                     owners == survey.group_owners[before->group];
+        survey_group(&survey, piece, known, covered);
+        kept = survey.done[piece->group] == 1;
+    }
+    return survey.sides;
 }
 
 /* ---- joining pieces to rings ---------------------------------------------------------------------- */
@@ -157,10 +223,9 @@ static uint32_t next_edge(const struct joiner *join, uint32_t edge)
     double least = INFINITY;
     for (uint32_t i = join->first[at]; i < join->first[at + 1]; i++) {
         if (join->used[i]) continue;
-        double angle = join->edges[i].to == from
-                           ? 2 * GEO_PI
-                           : clockwise(vertices[at].at, vertices[from].at,
-                                       vertices[join->edges[i].to].at);
+        double angle = join->edges[i].to == from ? 2 * GEO_PI
+                                                 : clockwise(vertices[at].at, vertices[from].at,
+                                                             vertices[join->edges[i].to].at);
         if (angle < least) least = angle, best = i;
     }
     return best;
@@ -188,8 +253,8 @@ static bool add_ring(struct joiner *join, const uint32_t *walk, uint32_t count)
     uint32_t begin = ring_begin(join, walk, count);
     for (uint32_t i = 0; i < count; i++)
         points[i] = join->plan->vertices[join->edges[walk[(begin + i) % count]].from];
-    join->rings[join->ring_count++] = (struct joined_ring){
-        {.points = points, .count = count}, join->edges[walk[begin]].order};
+    join->rings[join->ring_count++] =
+        (struct joined_ring){{.points = points, .count = count}, join->edges[walk[begin]].order};
     return true;
 }
 
@@ -225,7 +290,8 @@ struct shell {
     uint32_t holes;
 };
 
-static uint32_t shell_around(const struct shell *shells, uint32_t count, const struct geo_ring *hole)
+static uint32_t shell_around(const struct shell *shells, uint32_t count,
+                             const struct geo_ring *hole)
 {
     struct geo_vec probe = geo_unit(geo_add(hole->points[0].at, hole->points[1].at));
     uint32_t best = NONE;
@@ -356,20 +422,19 @@ enum geo_result geo_intersect_areas(const struct geo_area *a, const struct geo_a
                                     struct rf_arena *arena, struct geo_mix *out)
 {
     struct arrangement plan;
-    struct side_scratch scratch;
     struct line_maker touching;
     const struct geo_area *areas[2] = {a, b};
     const struct geo_lines *lines[2] = {NULL, NULL};
-    if (!start(&plan, areas, lines, arena) || !side_scratch_init(&scratch, &plan) ||
-        !line_maker_init(&touching, &plan))
+    if (!start(&plan, areas, lines, arena) || !line_maker_init(&touching, &plan))
         return GEO_NO_MEMORY;
+    const struct sides *beside = survey_sides(&plan);
     struct kept *edges = rf_arena_raw(arena, struct kept, plan.group_count);
     uint8_t *marks = rf_arena_new(arena, uint8_t, plan.vertex_count);
-    if (edges == NULL || marks == NULL) return GEO_NO_MEMORY;
+    if (beside == NULL || edges == NULL || marks == NULL) return GEO_NO_MEMORY;
     mark_operands(&plan, marks);
     uint32_t count = 0;
     for (uint32_t g = 0; g < plan.group_count; g++) {
-        struct sides sides = sides_of(&plan, g, &scratch);
+        struct sides sides = beside[g];
         const struct piece *piece = &plan.pieces[plan.by_group[plan.group_start[g]]];
         uint32_t low = RF_MIN(piece->from, piece->to), high = RF_MAX(piece->from, piece->to);
         bool left = sides.left[0] && sides.left[1], right = sides.right[0] && sides.right[1];
@@ -397,24 +462,21 @@ enum geo_result geo_intersect_lines_area(const struct geo_lines *lines, const st
                                          struct rf_arena *arena, struct geo_mix *out)
 {
     struct arrangement plan;
-    struct side_scratch scratch;
     struct line_maker maker;
     const struct geo_area *areas[2] = {NULL, area};
     const struct geo_lines *paths[2] = {lines, NULL};
-    if (!start(&plan, areas, paths, arena) || !side_scratch_init(&scratch, &plan) ||
-        !line_maker_init(&maker, &plan))
-        return GEO_NO_MEMORY;
+    if (!start(&plan, areas, paths, arena) || !line_maker_init(&maker, &plan)) return GEO_NO_MEMORY;
+    const struct sides *beside = survey_sides(&plan);
     uint8_t *marks = rf_arena_new(arena, uint8_t, plan.vertex_count);
     uint8_t *done = rf_arena_new(arena, uint8_t, plan.group_count);
-    if (marks == NULL || done == NULL) return GEO_NO_MEMORY;
+    if (beside == NULL || marks == NULL || done == NULL) return GEO_NO_MEMORY;
     mark_operands(&plan, marks);
     for (uint32_t i = 0; i < plan.piece_count; i++) {
         const struct piece *piece = &plan.pieces[i];
         if (plan.owners[plan.inputs[piece->input].owner].polygon != NULL) continue;
         if (done[piece->group]) continue;
         done[piece->group] = 1;
-        struct sides sides = sides_of(&plan, piece->group, &scratch);
-        if (!sides.left[1] && !sides.right[1]) continue;
+        if (!beside[piece->group].left[1] && !beside[piece->group].right[1]) continue;
         line_to(&maker, piece->from, piece->to);
         marks[piece->from] |= AT_RESULT;
         marks[piece->to] |= AT_RESULT;
@@ -447,7 +509,8 @@ enum geo_result geo_intersect_lines(const struct geo_lines *a, const struct geo_
     mark_operands(&plan, marks);
     for (uint32_t i = 0; i < plan.piece_count; i++) {
         const struct piece *piece = &plan.pieces[i];
-        if (done[piece->group] || plan.owners[plan.inputs[piece->input].owner].operand != 0) continue;
+        if (done[piece->group] || plan.owners[plan.inputs[piece->input].owner].operand != 0)
+            continue;
         done[piece->group] = 1;
         if (!group_has(&plan, piece->group, 1)) continue;
         line_to(&maker, piece->from, piece->to);
@@ -464,21 +527,20 @@ static enum geo_result unite_few(const struct geo_area *area, struct rf_arena *a
                                  struct geo_area *out)
 {
     struct arrangement plan;
-    struct side_scratch scratch;
     const struct geo_area *areas[2] = {area, NULL};
     const struct geo_lines *lines[2] = {NULL, NULL};
-    if (!start(&plan, areas, lines, arena) || !side_scratch_init(&scratch, &plan))
-        return GEO_NO_MEMORY;
+    if (!start(&plan, areas, lines, arena)) return GEO_NO_MEMORY;
+    const struct sides *beside = survey_sides(&plan);
     struct kept *edges = rf_arena_raw(arena, struct kept, plan.group_count);
-    if (edges == NULL) return GEO_NO_MEMORY;
+    if (beside == NULL || edges == NULL) return GEO_NO_MEMORY;
     uint32_t count = 0;
     for (uint32_t g = 0; g < plan.group_count; g++) {
-        struct sides sides = sides_of(&plan, g, &scratch);
+        struct sides sides = beside[g];
         if (sides.left[0] == sides.right[0]) continue;
         const struct piece *piece = &plan.pieces[plan.by_group[plan.group_start[g]]];
         uint32_t low = RF_MIN(piece->from, piece->to), high = RF_MAX(piece->from, piece->to);
-        edges[count++] = (struct kept){sides.left[0] ? low : high, sides.left[0] ? high : low,
-                                       piece->input};
+        edges[count++] =
+            (struct kept){sides.left[0] ? low : high, sides.left[0] ? high : low, piece->input};
     }
     return join_area(&plan, edges, count, out);
 }
@@ -575,8 +637,10 @@ enum geo_result geo_unite_lines(const struct geo_lines *lines, struct rf_arena *
     for (uint32_t i = 0; i < plan.piece_count; i++) {
         const struct piece *piece = &plan.pieces[i];
         if (net.done[piece->group]) continue;
-        if (net_degree(&net, piece->from) != 2) net_walk(&net, &maker, piece->group, piece->from);
-        else if (net_degree(&net, piece->to) != 2) net_walk(&net, &maker, piece->group, piece->to);
+        if (net_degree(&net, piece->from) != 2)
+            net_walk(&net, &maker, piece->group, piece->from);
+        else if (net_degree(&net, piece->to) != 2)
+            net_walk(&net, &maker, piece->group, piece->to);
     }
     /* What is left are closed rounds without a fork. */
     for (uint32_t i = 0; i < plan.piece_count; i++)

@@ -41,8 +41,8 @@ RF_MUST_USE enum geo_result geo_unite_lines(const struct geo_lines *lines, struc
 RF_MUST_USE enum geo_result geo_areas_meet(const struct geo_area *a, const struct geo_area *b,
                                            struct rf_arena *arena, bool *out);
 RF_MUST_USE enum geo_result geo_lines_meet_area(const struct geo_lines *lines,
-                                                const struct geo_area *area,
-                                                struct rf_arena *arena, bool *out);
+                                                const struct geo_area *area, struct rf_arena *arena,
+                                                bool *out);
 RF_MUST_USE enum geo_result geo_lines_meet(const struct geo_lines *a, const struct geo_lines *b,
                                            struct rf_arena *arena, bool *out);
 

@@ -4,7 +4,8 @@
 #include <stdlib.h>
 
 #define NO_VERTEX UINT32_MAX
-#define CELL_SIZE (8 * GEO_SNAP) /* of the buckets: a point's neighbours lie in its cell or the next */
+#define CELL_SIZE                                                                                  \
+    (8 * GEO_SNAP) /* of the buckets: a point's neighbours lie in its cell or the next */
 
 /* ---- vertices ------------------------------------------------------------------------------------- */
 
@@ -188,8 +189,7 @@ static void split_at(struct split_list *splits, uint32_t input, uint32_t vertex)
         uint32_t room = splits->room < 64 ? 64 : splits->room * 2;
         void *grown = NULL;
         if (splits->room <= UINT32_MAX / 4)
-            grown = rf_arena_grow(plan->arena, splits->items,
-                                  splits->room * sizeof *splits->items,
+            grown = rf_arena_grow(plan->arena, splits->items, splits->room * sizeof *splits->items,
                                   room * sizeof *splits->items);
         if (grown == NULL) {
             splits->failed = true;
@@ -198,8 +198,8 @@ static void split_at(struct split_list *splits, uint32_t input, uint32_t vertex)
         splits->items = grown;
         splits->room = room;
     }
-    struct geo_vec off = geo_sub(plan->vertices[vertex].at,
-                                 plan->vertices[plan->inputs[input].from].at);
+    struct geo_vec off =
+        geo_sub(plan->vertices[vertex].at, plan->vertices[plan->inputs[input].from].at);
     splits->items[splits->count++] = (struct split){input, vertex, geo_dot(off, off)};
 }
 
@@ -210,8 +210,8 @@ static bool touch(struct split_list *splits, uint32_t input, uint32_t vertex)
     const struct input_edge *edge = &plan->inputs[input];
     if (vertex == edge->from || vertex == edge->to) return false;
     struct geo_vec at = plan->vertices[vertex].at;
-    struct geo_vec near = geo_nearest_on_edge(at, plan->vertices[edge->from].at,
-                                              plan->vertices[edge->to].at);
+    struct geo_vec near =
+        geo_nearest_on_edge(at, plan->vertices[edge->from].at, plan->vertices[edge->to].at);
     struct geo_vec off = geo_sub(at, near);
     if (geo_dot(off, off) > GEO_SNAP * GEO_SNAP) return false;
     split_at(splits, input, vertex);
@@ -262,7 +262,8 @@ static bool make_pieces(struct arrangement *plan, struct split_list *splits)
     plan->pieces =
         rf_arena_raw(plan->arena, struct piece, (size_t)plan->input_count + splits->count);
     if (plan->pieces == NULL) return false;
-    if (splits->count > 0) qsort(splits->items, splits->count, sizeof *splits->items, by_place_on_edge);
+    if (splits->count > 0)
+        qsort(splits->items, splits->count, sizeof *splits->items, by_place_on_edge);
     uint32_t next = 0;
     for (uint32_t input = 0; input < plan->input_count; input++) {
         uint32_t from = plan->inputs[input].from;
@@ -293,8 +294,8 @@ static bool make_groups(struct arrangement *plan)
     if (keys == NULL || plan->by_group == NULL || plan->group_start == NULL) return false;
     for (uint32_t i = 0; i < plan->piece_count; i++) {
         const struct piece *piece = &plan->pieces[i];
-        keys[i] = (struct group_key){RF_MIN(piece->from, piece->to), RF_MAX(piece->from, piece->to),
-                                     i};
+        keys[i] =
+            (struct group_key){RF_MIN(piece->from, piece->to), RF_MAX(piece->from, piece->to), i};
     }
     if (plan->piece_count > 0) qsort(keys, plan->piece_count, sizeof *keys, by_ends);
     for (uint32_t i = 0; i < plan->piece_count; i++) {

@@ -16,8 +16,8 @@ static bool list_add(struct point_list *list, struct geo_point point)
     if (list->count == list->room) {
         if (list->room > UINT32_MAX / 2) return false;
         uint32_t room = list->room < 16 ? 16 : list->room * 2;
-        void *grown = rf_arena_grow(list->arena, list->items, list->room * sizeof point,
-                                    room * sizeof point);
+        void *grown =
+            rf_arena_grow(list->arena, list->items, list->room * sizeof point, room * sizeof point);
         if (grown == NULL) return false;
         list->items = grown;
         list->room = room;
@@ -144,8 +144,8 @@ static void mark_needed(const struct geo_point *points, struct span whole, doubl
         uint32_t farthest = span.from;
         double distance = tolerance;
         for (uint32_t i = span.from + 1; i < span.to; i++) {
-            double off = geo_distance_to_edge(points[i].at, points[span.from].at,
-                                              points[span.to].at);
+            double off =
+                geo_distance_to_edge(points[i].at, points[span.from].at, points[span.to].at);
             if (off > distance) distance = off, farthest = i;
         }
         if (farthest == span.from) continue;
@@ -251,8 +251,10 @@ enum geo_result geo_simplify_area(const struct geo_area *area, double tolerance,
             enum geo_result result =
                 simplify_ring(&from->rings[r], tolerance, arena, &to->rings[to->ring_count]);
             if (result == GEO_NO_MEMORY) return result;
-            if (result == GEO_OK) to->ring_count++;
-            else if (r == 0) break; /* a polygon without its shell is gone, holes and all */
+            if (result == GEO_OK)
+                to->ring_count++;
+            else if (r == 0)
+                break; /* a polygon without its shell is gone, holes and all */
         }
         if (to->ring_count == 0) continue;
         geo_polygon_bound(to);

@@ -50,12 +50,18 @@ static double u_to_s(double u)
 static struct geo_vec face_point(int face, double u, double v)
 {
     switch (face) {
-    case 0: return (struct geo_vec){1, u, v};
-    case 1: return (struct geo_vec){-u, 1, v};
-    case 2: return (struct geo_vec){-u, -v, 1};
-    case 3: return (struct geo_vec){-1, -v, -u};
-    case 4: return (struct geo_vec){v, -1, -u};
-    default: return (struct geo_vec){v, u, -1};
+    case 0:
+        return (struct geo_vec){1, u, v};
+    case 1:
+        return (struct geo_vec){-u, 1, v};
+    case 2:
+        return (struct geo_vec){-u, -v, 1};
+    case 3:
+        return (struct geo_vec){-1, -v, -u};
+    case 4:
+        return (struct geo_vec){v, -1, -u};
+    default:
+        return (struct geo_vec){v, u, -1};
     }
 }
 

@@ -14,8 +14,8 @@ bool s2_valid(uint64_t id);
 int s2_level(uint64_t id); /* of a valid id */
 /* The ancestor at `level`, which is not above the level of `id`. */
 uint64_t s2_parent(uint64_t id, int level);
-uint64_t s2_child(uint64_t id, int index);   /* index 0..3; `id` is no leaf */
-uint64_t s2_face(int face);                  /* the cell of a whole face */
+uint64_t s2_child(uint64_t id, int index); /* index 0..3; `id` is no leaf */
+uint64_t s2_face(int face);                /* the cell of a whole face */
 uint64_t s2_from_point(struct geo_vec p, int level);
 
 /* Reads a token; false when it names no cell. Letters of either case. */

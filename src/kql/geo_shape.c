@@ -135,7 +135,8 @@ enum geo_result geo_area_read(rf_str dynamic, struct rf_arena *arena, struct geo
     struct geo_polygon *polygons = rf_arena_new(arena, struct geo_polygon, count);
     if (polygons == NULL) return GEO_NO_MEMORY;
     for (uint32_t i = 0; i < count && result == GEO_OK; i++)
-        result = read_polygon(several ? dyn_item(coordinates, i) : coordinates, arena, &polygons[i]);
+        result =
+            read_polygon(several ? dyn_item(coordinates, i) : coordinates, arena, &polygons[i]);
     *out = (struct geo_area){.polygons = polygons, .count = count};
     return result;
 }
@@ -295,7 +296,8 @@ struct geo_edge *geo_lines_edges(const struct geo_lines *lines, struct rf_arena 
 {
     size_t total = 0;
     for (uint32_t i = 0; i < lines->count; i++) total += lines->paths[i].count - 1;
-    struct geo_edge *edges = total > UINT32_MAX ? NULL : rf_arena_raw(arena, struct geo_edge, total);
+    struct geo_edge *edges =
+        total > UINT32_MAX ? NULL : rf_arena_raw(arena, struct geo_edge, total);
     if (edges == NULL) return NULL;
     *count = 0;
     for (uint32_t i = 0; i < lines->count; i++) {
@@ -306,13 +308,15 @@ struct geo_edge *geo_lines_edges(const struct geo_lines *lines, struct rf_arena 
     return edges;
 }
 
-struct geo_edge *geo_area_edges(const struct geo_area *area, struct rf_arena *arena, uint32_t *count)
+struct geo_edge *geo_area_edges(const struct geo_area *area, struct rf_arena *arena,
+                                uint32_t *count)
 {
     size_t total = 0;
     for (uint32_t i = 0; i < area->count; i++)
         for (uint32_t r = 0; r < area->polygons[i].ring_count; r++)
             total += area->polygons[i].rings[r].count;
-    struct geo_edge *edges = total > UINT32_MAX ? NULL : rf_arena_raw(arena, struct geo_edge, total);
+    struct geo_edge *edges =
+        total > UINT32_MAX ? NULL : rf_arena_raw(arena, struct geo_edge, total);
     if (edges == NULL) return NULL;
     *count = 0;
     for (uint32_t i = 0; i < area->count; i++) {
@@ -333,8 +337,10 @@ struct geo_edge *geo_area_edges(const struct geo_area *area, struct rf_arena *ar
 
 static void put_degrees(struct rf_buf *buf, double degrees)
 {
-    if (degrees == floor(degrees)) dyn_put_long(buf, (int64_t)degrees);
-    else dyn_put_real(buf, degrees);
+    if (degrees == floor(degrees))
+        dyn_put_long(buf, (int64_t)degrees);
+    else
+        dyn_put_real(buf, degrees);
 }
 
 void geo_put_position(struct rf_buf *buf, double lon, double lat)

@@ -26,9 +26,10 @@ struct geo_lines {
 };
 
 struct geo_ring {
-    struct geo_point *points; /* counter-clockwise around the smaller side; the first is not repeated */
-    uint32_t count;           /* at least 3 */
-    bool origin_inside;       /* is the fixed point that parity is counted from inside? */
+    struct geo_point
+        *points;        /* counter-clockwise around the smaller side; the first is not repeated */
+    uint32_t count;     /* at least 3 */
+    bool origin_inside; /* is the fixed point that parity is counted from inside? */
 };
 struct geo_polygon {
     struct geo_ring *rings; /* the shell, then holes */

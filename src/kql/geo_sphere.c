@@ -24,9 +24,12 @@ struct geo_vec geo_ortho(struct geo_vec a)
      * point holds that point, so these are the axes of S2, which Kusto uses. */
     struct geo_vec skew = {0.012, 0.0053, 0.00457};
     double x = fabs(a.x), y = fabs(a.y), z = fabs(a.z);
-    if (x > y && x > z) skew.z = 1;
-    else if (y > z) skew.x = 1;
-    else skew.y = 1;
+    if (x > y && x > z)
+        skew.z = 1;
+    else if (y > z)
+        skew.x = 1;
+    else
+        skew.y = 1;
     return geo_unit(geo_cross(a, skew));
 }
 
@@ -55,7 +58,8 @@ struct geo_point geo_point_of(double lon, double lat)
 
 struct geo_point geo_point_at(struct geo_vec at)
 {
-    double x = at.x + 0.0, y = at.y + 0.0, z = at.z + 0.0; /* a negative zero would turn longitudes round */
+    double x = at.x + 0.0, y = at.y + 0.0,
+           z = at.z + 0.0; /* a negative zero would turn longitudes round */
     return (struct geo_point){.at = at,
                               .lon = atan2(y, x) / GEO_RADIANS,
                               .lat = atan2(z, sqrt(x * x + y * y)) / GEO_RADIANS};
@@ -184,12 +188,18 @@ static void vec_swap(struct geo_vec *a, struct geo_vec *b)
 static int sign_of_moved(struct geo_vec a, struct geo_vec b, struct geo_vec c)
 {
     const int terms[] = {
-        sign_of_det2(b.x, c.y, b.y, c.x), sign_of_det2(b.z, c.x, b.x, c.z),
-        sign_of_det2(b.y, c.z, b.z, c.y), sign_of_det2(c.x, a.y, c.y, a.x),
-        sign_of(c.x),                     -sign_of(c.y),
-        sign_of_det2(c.z, a.x, c.x, a.z), sign_of(c.z),
-        sign_of_det2(a.x, b.y, a.y, b.x), -sign_of(b.x),
-        sign_of(b.y),                     sign_of(a.x),
+        sign_of_det2(b.x, c.y, b.y, c.x),
+        sign_of_det2(b.z, c.x, b.x, c.z),
+        sign_of_det2(b.y, c.z, b.z, c.y),
+        sign_of_det2(c.x, a.y, c.y, a.x),
+        sign_of(c.x),
+        -sign_of(c.y),
+        sign_of_det2(c.z, a.x, c.x, a.z),
+        sign_of(c.z),
+        sign_of_det2(a.x, b.y, a.y, b.x),
+        -sign_of(b.x),
+        sign_of(b.y),
+        sign_of(a.x),
     };
     for (size_t i = 0; i < RF_COUNT(terms); i++)
         if (terms[i] != 0) return terms[i];
@@ -252,8 +262,8 @@ struct geo_vec geo_edges_meet(struct geo_vec a, struct geo_vec b, struct geo_vec
         struct geo_vec best = a;
         double nearest = DBL_MAX;
         for (int i = 0; i < 4; i++) {
-            double off = i < 2 ? geo_distance_to_edge(ends[i], c, d)
-                               : geo_distance_to_edge(ends[i], a, b);
+            double off =
+                i < 2 ? geo_distance_to_edge(ends[i], c, d) : geo_distance_to_edge(ends[i], a, b);
             if (off < nearest) nearest = off, best = ends[i];
         }
         return best;

@@ -25,6 +25,8 @@ RF_MUST_USE enum rf_kind group_node_new(struct binder *b, struct expr **keys, co
 RF_MUST_USE enum rf_kind union_tables(struct binder *b, struct node *const *nodes, const rf_str *names, uint32_t count, rf_str with_source, struct node **out);
 /* The name of the table that a pipe of one input each begins with; empty when it begins with none. */
 rf_str scan_name(const struct node *node);
+/* summarize: a column for each key, then the items' columns, named as summarize names them. */
+RF_MUST_USE enum rf_kind summarize_node_new(struct binder *b, struct ast *const *items, uint32_t item_count, struct ast *const *keys, uint32_t key_count, struct node *input, struct node **out);
 /* Passes predicates and limits on to a table scan, if that is what lies below. */
 void scan_offer_predicate(struct binder *b, struct node *node, struct expr *predicate);
 void scan_offer_limit(struct node *node, uint64_t limit);

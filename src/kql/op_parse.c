@@ -177,7 +177,7 @@ struct matcher {
 };
 
 /* Ends the open column where its value ends by itself. */
-static bool close_by_type(struct matcher *m)
+static void close_by_type(struct matcher *m)
 {
     rf_str rest = rf_slice(m->text, m->at, m->text.len);
     size_t from = m->floating ? head_start(rest, (enum type)m->open->type) : 0;
@@ -187,7 +187,6 @@ static bool close_by_type(struct matcher *m)
     m->at += from + length;
     m->open = NULL;
     m->floating = false;
-    return true;
 }
 
 static bool match_text(struct matcher *m, rf_str text)
@@ -198,6 +197,8 @@ static bool match_text(struct matcher *m, rf_str text)
         m->at += text.len;
         return true;
     }
+    if (m->open != NULL && m->floating) /* the '*' before a number ends where the number begins */
+        m->at += head_start(rf_slice(m->text, m->at, m->text.len), (enum type)m->open->type);
     size_t at = rf_str_find(m->text, text, m->at);
     if (at == SIZE_MAX) return false;
     if (m->open != NULL) m->found[m->open->column] = rf_slice(m->text, m->at, at);
@@ -211,7 +212,7 @@ static bool match_text(struct matcher *m, rf_str text)
 static void match_star(struct matcher *m)
 {
     if (m->open != NULL && type_is_bytes((enum type)m->open->type)) return;
-    if (m->open != NULL) (void)close_by_type(m);
+    if (m->open != NULL) close_by_type(m);
     m->floating = true;
 }
 
@@ -226,13 +227,13 @@ static bool match_pieces(const struct parse_node *node, rf_str text, rf_str *fou
             break;
         case PIECE_STAR: match_star(&m); break;
         case PIECE_COLUMN:
-            if (m.open != NULL) (void)close_by_type(&m);
+            if (m.open != NULL) close_by_type(&m);
             m.open = piece;
             break;
         }
     }
     if (m.open != NULL) {
-        if (m.floating) (void)close_by_type(&m);
+        if (m.floating) close_by_type(&m);
         else found[m.open->column] = rf_slice(text, m.at, text.len);
         return true;
     }

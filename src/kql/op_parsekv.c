@@ -4,6 +4,7 @@
  * where a key is a word and its value the next word. Of equal keys the first counts. */
 #include "base/regex.h"
 #include "kql/op.h"
+#include "value/text.h"
 
 struct kv_body {
     struct ast *expr;

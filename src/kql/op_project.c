@@ -141,13 +141,18 @@ static enum rf_kind tuple_item(struct binder *b, struct expr *tuple, uint32_t in
     return bind_cast(b, *out, tuple->tuple_types[index], out);
 }
 
-/* The default name of a tuple's column: function_column_suffix, as series_stats_x_min. */
+/* The default name of a tuple's column: function_column_suffix, as series_stats_x_min; a suffix that begins with '_'
+ * stands behind the name of the argument in its place, as a_sorted, b_sorted. */
 static rf_str tuple_name(struct binder *b, const struct ast *ast, const struct expr *e, uint32_t index)
 {
     const struct ast *call = ast->kind == AST_NAMED ? ast->kids[0] : ast;
-    if (e->tuple_names == NULL || e->tuple_names[index].ptr == NULL) return (rf_str){NULL, 0};
-    rf_str column = call->kind == AST_CALL && call->kid_count > 0 ? ast_default_name(b, call->kids[0]) : RF_S("");
-    return rf_arena_printf(b->arena, "%s_%.*s_%.*s", e->func->name, RF_FMT(column), RF_FMT(e->tuple_names[index]));
+    rf_str suffix = e->tuple_names == NULL ? (rf_str){NULL, 0} : e->tuple_names[index];
+    if (suffix.ptr == NULL || call->kind != AST_CALL) return (rf_str){NULL, 0};
+    bool own = suffix.len > 0 && suffix.ptr[0] == '_';
+    uint32_t argument = own ? index : 0;
+    rf_str column = argument < call->kid_count ? ast_default_name(b, call->kids[argument]) : RF_S("");
+    if (own) return column.len == 0 ? (rf_str){NULL, 0} : rf_arena_printf(b->arena, "%.*s%.*s", RF_FMT(column), RF_FMT(suffix));
+    return rf_arena_printf(b->arena, "%s_%.*s_%.*s", e->func->name, RF_FMT(column), RF_FMT(suffix));
 }
 
 typedef enum rf_kind put_fn(struct output *o, rf_str name, struct expr *e);

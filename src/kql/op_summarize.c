@@ -264,32 +264,31 @@ static enum rf_kind bind_keys(struct binder *b, struct ast *const *asts, uint32_
     return RF_OK;
 }
 
-static enum rf_kind summarize_bind(struct binder *b, const struct ast *node, struct node *input, struct node **out)
+enum rf_kind summarize_node_new(struct binder *b, struct ast *const *item_asts, uint32_t item_count, struct ast *const *key_asts, uint32_t key_count, struct node *input, struct node **out)
 {
-    const struct summarize_body *body = node->body;
-    struct expr **keys = NULL, **items = rf_arena_new(b->arena, struct expr *, body->item_count);
+    struct expr **keys = NULL, **items = rf_arena_new(b->arena, struct expr *, item_count);
     struct column *columns = NULL;
     uint32_t *ids = NULL, id_count = 0;
     struct aggr_list list = {0}, *outer = b->aggrs;
     if (items == NULL) return BIND_NOMEM(b);
-    RF_TRY(bind_keys(b, body->keys, body->key_count, &input->schema, &keys, &columns, &ids, &id_count));
+    RF_TRY(bind_keys(b, key_asts, key_count, &input->schema, &keys, &columns, &ids, &id_count));
     list.key_ids = ids;
     list.key_count = id_count;
     b->aggrs = &list;
     enum rf_kind kind = RF_OK;
-    for (uint32_t i = 0; i < body->item_count && kind == RF_OK; i++) kind = bind_scalar(b, unnamed(body->items[i]), &input->schema, &items[i]);
+    for (uint32_t i = 0; i < item_count && kind == RF_OK; i++) kind = bind_scalar(b, unnamed(item_asts[i]), &input->schema, &items[i]);
     b->aggrs = outer;
     RF_TRY(kind);
     struct node *group;
-    RF_TRY(group_node_new(b, keys, columns, body->key_count, &list, input, &group));
+    RF_TRY(group_node_new(b, keys, columns, key_count, &list, input, &group));
     struct summary s = {.b = b, .sb = {.b = b}};
-    for (uint32_t i = 0; i < body->key_count; i++) {
-        struct expr *e = expr_column(b, &columns[i], body->keys[i]->pos);
+    for (uint32_t i = 0; i < key_count; i++) {
+        struct expr *e = expr_column(b, &columns[i], key_asts[i]->pos);
         if (e == NULL) return BIND_NOMEM(b);
         RF_TRY(summary_add(&s, columns[i].name, e));
     }
-    for (uint32_t i = 0; i < body->item_count; i++) {
-        RF_TRY(summary_item(&s, &list, body->items[i], items[i]));
+    for (uint32_t i = 0; i < item_count; i++) {
+        RF_TRY(summary_item(&s, &list, item_asts[i], items[i]));
     }
     for (uint32_t i = 0; i < s.sb.schema.count; i++) { /* what is left of the input's columns is an error */
         struct id_set used = {.words = rf_arena_new(b->arena, uint64_t, b->next_id / 64 + 1), .word_count = b->next_id / 64 + 1};
@@ -300,6 +299,12 @@ static enum rf_kind summarize_bind(struct binder *b, const struct ast *node, str
                 return bind_fail(b, s.exprs[i]->pos, "NotAggregated", "the column '%.*s' stands outside an aggregation function and is no key; put it behind 'by' or into take_any()", RF_FMT(input->schema.columns[c].name));
     }
     return project_node_new(b, s.exprs, &s.sb.schema, group, out);
+}
+
+static enum rf_kind summarize_bind(struct binder *b, const struct ast *node, struct node *input, struct node **out)
+{
+    const struct summarize_body *body = node->body;
+    return summarize_node_new(b, body->items, body->item_count, body->keys, body->key_count, input, out);
 }
 
 /* ---- distinct, count --------------------------------------------------------------------------------------------- */

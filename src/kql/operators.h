@@ -27,6 +27,7 @@
     X(op_lookup)                                                                                   \
     X(op_search)                                                                            \
     X(op_find)                                                                              \
+    X(op_evaluate)                                                                          \
     X(op_union)                                                                                    \
     X(op_as)                                                                                     \
     X(op_serialize)                                                                              \
@@ -39,7 +40,13 @@
     X(op_mv_apply) \
     X(op_parse) \
     X(op_parse_where) \
-    X(op_parse_kv)
+    X(op_parse_kv) \
+    X(op_make_series) \
+    X(op_top_hitters) \
+    X(op_sample) \
+    X(op_sample_distinct) \
+    X(op_partition) \
+    X(op_top_nested)
 
 #define OPERATOR_DECLARE(name) extern const struct operator name;
 OPERATORS(OPERATOR_DECLARE)

@@ -26,8 +26,10 @@ static enum rf_kind spool(struct source_file *file, struct rf_err *err)
     struct rf_buf buf = rf_buf_in(file->arena);
     enum rf_kind kind = RF_OK;
     for (size_t got = 1; kind == RF_OK && got > 0;) {
-        if (!rf_buf_reserve(&buf, INPUT_BUFFER_BYTES)) kind = rf_fail_memory(err, file->arena);
-        else kind = input_read(input, buf.ptr + buf.len, buf.cap - buf.len, &got, err);
+        if (!rf_buf_reserve(&buf, INPUT_BUFFER_BYTES))
+            kind = rf_fail_memory(err, file->arena);
+        else
+            kind = input_read(input, buf.ptr + buf.len, buf.cap - buf.len, &got, err);
         if (kind == RF_OK) buf.len += got;
     }
     input_free(input);
@@ -41,8 +43,10 @@ static enum rf_kind file_open(struct source *source, struct rf_err *err)
     struct source_file *file = (struct source_file *)source;
     if (file->opened) return RF_OK;
     rf_str name = {NULL, 0};
-    if (strcmp(file->input.path, "-") == 0) RF_TRY(spool(file, err));
-    else name = rf_str_of(file->input.path);
+    if (strcmp(file->input.path, "-") == 0)
+        RF_TRY(spool(file, err));
+    else
+        name = rf_str_of(file->input.path);
     file->format.budget = file->arena->budget;
     RF_TRY(reader_guess_format(&file->input, name, &file->format, err));
     if (!file->typed) {
@@ -68,8 +72,8 @@ static void note_reject(void *state, const struct reader_reject *reject)
     rejects->reason = reject->reason;
 }
 
-static enum rf_kind scan_stream(struct reader_stream *stream, const struct scan *scan, struct exec *exec, struct flow *out,
-                                struct rf_err *err)
+static enum rf_kind scan_stream(struct reader_stream *stream, const struct scan *scan,
+                                struct exec *exec, struct flow *out, struct rf_err *err)
 {
     uint64_t bytes = 0;
     for (uint64_t left = scan->limit; left > 0 && !flow_done(out);) {
@@ -88,8 +92,8 @@ static enum rf_kind scan_stream(struct reader_stream *stream, const struct scan 
     return RF_OK;
 }
 
-static enum rf_kind file_scan(struct source *source, const struct scan *scan, struct exec *exec, struct flow *out,
-                              struct rf_err *err)
+static enum rf_kind file_scan(struct source *source, const struct scan *scan, struct exec *exec,
+                              struct flow *out, struct rf_err *err)
 {
     struct source_file *file = (struct source_file *)source;
     RF_TRY(file_open(source, err));
@@ -132,7 +136,8 @@ struct source *source_file_new(const struct source_file_options *options, struct
     if (file->typed) {
         file->source.columns = rf_arena_new(arena, struct ast_column, options->column_count);
         if (file->source.columns == NULL) return NULL;
-        memcpy(file->source.columns, options->columns, options->column_count * sizeof *options->columns);
+        memcpy(file->source.columns, options->columns,
+               options->column_count * sizeof *options->columns);
         file->source.column_count = options->column_count;
     }
     atomic_init(&file->dict_ids, (uint64_t)(uintptr_t)file >> 4 << 20);
@@ -149,8 +154,8 @@ struct source_file_rejects source_file_rejects(const struct source *source)
 
 /* ---- no rows, and rows in memory ------------------------------------------------------------------------- */
 
-static enum rf_kind empty_scan(struct source *source, const struct scan *scan, struct exec *exec, struct flow *out,
-                               struct rf_err *err)
+static enum rf_kind empty_scan(struct source *source, const struct scan *scan, struct exec *exec,
+                               struct flow *out, struct rf_err *err)
 {
     (void)source, (void)scan, (void)exec, (void)out, (void)err;
     return RF_OK;
@@ -158,11 +163,13 @@ static enum rf_kind empty_scan(struct source *source, const struct scan *scan, s
 
 static const struct source_ops empty_ops = {.scan = empty_scan};
 
-struct source *source_empty_new(rf_str name, struct ast_column *columns, uint32_t column_count, struct rf_arena *arena)
+struct source *source_empty_new(rf_str name, struct ast_column *columns, uint32_t column_count,
+                                struct rf_arena *arena)
 {
     struct source *source = rf_arena_new(arena, struct source, 1);
     if (source == NULL) return NULL;
-    *source = (struct source){.ops = &empty_ops, .name = name, .columns = columns, .column_count = column_count};
+    *source = (struct source){
+        .ops = &empty_ops, .name = name, .columns = columns, .column_count = column_count};
     return source;
 }
 
@@ -171,8 +178,8 @@ struct source_rows {
     const struct rows *rows;
 };
 
-static enum rf_kind rows_scan(struct source *source, const struct scan *scan, struct exec *exec, struct flow *out,
-                              struct rf_err *err)
+static enum rf_kind rows_scan(struct source *source, const struct scan *scan, struct exec *exec,
+                              struct flow *out, struct rf_err *err)
 {
     const struct rows *rows = ((struct source_rows *)source)->rows;
     RF_CLEANUP(rf_arena_done) struct rf_arena arena;
@@ -182,10 +189,14 @@ static enum rf_kind rows_scan(struct source *source, const struct scan *scan, st
         rf_arena_reset(&arena);
         struct batch all, batch;
         struct vec *columns = rf_arena_new(&arena, struct vec, scan->column_count);
-        if (columns == NULL || !rows_batch(rows, from, &arena, &all)) return rf_fail_memory(err, &arena);
-        for (uint32_t i = 0; i < scan->column_count; i++) columns[i] = all.columns[scan->columns[i]];
-        batch = (struct batch){
-            .row_count = all.row_count, .column_count = scan->column_count, .columns = columns, .arena = &arena};
+        if (columns == NULL || !rows_batch(rows, from, &arena, &all))
+            return rf_fail_memory(err, &arena);
+        for (uint32_t i = 0; i < scan->column_count; i++)
+            columns[i] = all.columns[scan->columns[i]];
+        batch = (struct batch){.row_count = all.row_count,
+                               .column_count = scan->column_count,
+                               .columns = columns,
+                               .arena = &arena};
         RF_TRY(flow_push(exec, out, 0, &batch, err));
     }
     return RF_OK;
@@ -193,12 +204,13 @@ static enum rf_kind rows_scan(struct source *source, const struct scan *scan, st
 
 static const struct source_ops rows_ops = {.scan = rows_scan};
 
-struct source *source_rows_new(rf_str name, struct ast_column *columns, uint32_t column_count, const struct rows *rows,
-                               struct rf_arena *arena)
+struct source *source_rows_new(rf_str name, struct ast_column *columns, uint32_t column_count,
+                               const struct rows *rows, struct rf_arena *arena)
 {
     struct source_rows *source = rf_arena_new(arena, struct source_rows, 1);
     if (source == NULL) return NULL;
-    source->source = (struct source){.ops = &rows_ops, .name = name, .columns = columns, .column_count = column_count};
+    source->source = (struct source){
+        .ops = &rows_ops, .name = name, .columns = columns, .column_count = column_count};
     source->rows = rows;
     return &source->source;
 }

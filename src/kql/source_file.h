@@ -5,9 +5,10 @@
 #include "kql/exec.h"
 
 struct source_file_options {
-    rf_str name;                     /* of the table */
-    const char *path;                /* "-": standard input, which is kept in memory when it is first read */
-    const struct ast_column *columns; /* NULL: names and types are inferred from all rows at the first use */
+    rf_str name;      /* of the table */
+    const char *path; /* "-": standard input, which is kept in memory when it is first read */
+    const struct ast_column
+        *columns; /* NULL: names and types are inferred from all rows at the first use */
     uint32_t column_count;
 };
 /* A table over a file; nothing is opened before the table is used. Allocates in `arena`, which must outlive it,
@@ -22,13 +23,15 @@ struct source_file_rejects {
     const char *reason;
     const char *path;
 };
-struct source_file_rejects source_file_rejects(const struct source *source); /* of a file's table only */
+struct source_file_rejects
+source_file_rejects(const struct source *source); /* of a file's table only */
 bool source_is_file(const struct source *source);
 
 /* A table without rows. `columns` are borrowed. */
-struct source *source_empty_new(rf_str name, struct ast_column *columns, uint32_t column_count, struct rf_arena *arena);
+struct source *source_empty_new(rf_str name, struct ast_column *columns, uint32_t column_count,
+                                struct rf_arena *arena);
 /* A table over kept rows, whose columns are `columns`; both are borrowed. */
-struct source *source_rows_new(rf_str name, struct ast_column *columns, uint32_t column_count, const struct rows *rows,
-                               struct rf_arena *arena);
+struct source *source_rows_new(rf_str name, struct ast_column *columns, uint32_t column_count,
+                               const struct rows *rows, struct rf_arena *arena);
 
 #endif

@@ -15,7 +15,8 @@ struct first_cell {
     struct value value;
 };
 
-static enum rf_kind begin(struct kql_sink *sink, rf_str name, const struct schema *schema, const struct render *render, struct rf_err *err)
+static enum rf_kind begin(struct kql_sink *sink, rf_str name, const struct schema *schema,
+                          const struct render *render, struct rf_err *err)
 {
     (void)sink, (void)name, (void)schema, (void)render, (void)err;
     return RF_OK;
@@ -63,7 +64,8 @@ Test(source_file, infers_reads_and_counts_rejects)
     struct source_file_options options = {.name = RF_S("T"), .path = path};
     struct source *source = source_file_new(&options, &arena);
     struct rf_err err;
-    cr_assert(source != NULL && source->column_count == 0, "nothing is read before the table is used");
+    cr_assert(source != NULL && source->column_count == 0,
+              "nothing is read before the table is used");
     cr_expect_eq(ask(source, "T | summarize sum(a)", &err), 6);
     cr_expect_eq(ask(source, "T | where s == 'y' | project a", &err), 2);
     cr_expect_eq(ask(source, "T | where isempty(s) | count", &err), 1);
@@ -82,11 +84,14 @@ Test(source_file, types_may_be_given)
     write_file(path, "a,b\n007,{\"\"k\"\":1}\n");
     struct rf_arena arena;
     rf_arena_init(&arena, 64 << 20);
-    struct ast_column columns[] = {{.name = RF_S("a"), .type = TYPE_LONG}, {.name = RF_S("missing"), .type = TYPE_DATETIME}};
-    struct source_file_options options = {.name = RF_S("T"), .path = path, .columns = columns, .column_count = 2};
+    struct ast_column columns[] = {{.name = RF_S("a"), .type = TYPE_LONG},
+                                   {.name = RF_S("missing"), .type = TYPE_DATETIME}};
+    struct source_file_options options = {
+        .name = RF_S("T"), .path = path, .columns = columns, .column_count = 2};
     struct source *source = source_file_new(&options, &arena);
     struct rf_err err;
-    cr_expect_eq(ask(source, "T | where isnull(missing) | project a", &err), 7, "a file that is no JSON and has no name is CSV");
+    cr_expect_eq(ask(source, "T | where isnull(missing) | project a", &err), 7,
+                 "a file that is no JSON and has no name is CSV");
     rf_arena_done(&arena);
     unlink(path);
 }
@@ -95,7 +100,8 @@ Test(source_file, tables_without_a_file)
 {
     struct rf_arena arena;
     rf_arena_init(&arena, 64 << 20);
-    struct ast_column columns[] = {{.name = RF_S("n"), .type = TYPE_LONG}, {.name = RF_S("s"), .type = TYPE_STRING}};
+    struct ast_column columns[] = {{.name = RF_S("n"), .type = TYPE_LONG},
+                                   {.name = RF_S("s"), .type = TYPE_STRING}};
     struct rf_err err;
     struct source *empty = source_empty_new(RF_S("T"), columns, 2, &arena);
     cr_expect_eq(ask(empty, "T | count", &err), 0);
@@ -103,7 +109,8 @@ Test(source_file, tables_without_a_file)
     struct rows *rows = rows_new(&arena, types, 2);
     for (int64_t n = 0; n < 5000; n++) {
         struct vec vecs[2];
-        struct value number = value_long(n), text = value_str(n % 2 == 0 ? RF_S("even") : RF_S("odd"));
+        struct value number = value_long(n),
+                     text = value_str(n % 2 == 0 ? RF_S("even") : RF_S("odd"));
         cr_assert(vec_const(&arena, &number, &vecs[0]) && vec_const(&arena, &text, &vecs[1]));
         struct batch batch = {.row_count = 1, .column_count = 2, .columns = vecs, .arena = &arena};
         cr_assert(rows_append(rows, &batch));

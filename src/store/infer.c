@@ -39,7 +39,8 @@ struct infer {
 enum rf_kind infer_new(const struct reader_options *options, struct infer **out, struct rf_err *err)
 {
     struct infer *infer = calloc(1, sizeof *infer);
-    if (infer == NULL) return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "no memory to infer types");
+    if (infer == NULL)
+        return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "no memory to infer types");
     infer->format = options->format;
     rf_arena_init_shared(&infer->arena, options->budget);
     rf_arena_init_shared(&infer->scratch, options->budget);
@@ -86,7 +87,8 @@ static bool note(struct infer *infer, uint32_t column, uint8_t what)
     if (!need_column(infer, column)) return false;
     uint8_t *seen = &infer->seen[column];
     if ((*seen & what) == what) return true;
-    if (infer->undo_count < UNDO_MAX) infer->undo[infer->undo_count++] = (struct undo){column, *seen};
+    if (infer->undo_count < UNDO_MAX)
+        infer->undo[infer->undo_count++] = (struct undo){column, *seen};
     if (*seen == 0) infer->column_count++;
     *seen |= what;
     return true;
@@ -109,14 +111,25 @@ static bool json_field(void *state, uint32_t key, const struct scan_token *token
     int64_t ticks;
     uint8_t what = SEEN;
     switch (token->kind) {
-    case SCAN_NULL: break;
+    case SCAN_NULL:
+        break;
     case SCAN_FALSE:
-    case SCAN_TRUE: what |= SEEN_BOOL; break;
-    case SCAN_WHOLE: what |= token->exact ? SEEN_WHOLE : SEEN_REAL; break;
-    case SCAN_NUMBER: what |= SEEN_REAL; break;
+    case SCAN_TRUE:
+        what |= SEEN_BOOL;
+        break;
+    case SCAN_WHOLE:
+        what |= token->exact ? SEEN_WHOLE : SEEN_REAL;
+        break;
+    case SCAN_NUMBER:
+        what |= SEEN_REAL;
+        break;
     case SCAN_ARRAY:
-    case SCAN_OBJECT: what |= SEEN_NESTED; break;
-    case SCAN_ESCAPED: what |= SEEN_TEXT; break;
+    case SCAN_OBJECT:
+        what |= SEEN_NESTED;
+        break;
+    case SCAN_ESCAPED:
+        what |= SEEN_TEXT;
+        break;
     case SCAN_STRING:
         if (token->text.len == 0) break;
         if (key < infer->seen_cap && (infer->seen[key] & SEEN_TEXT) != 0) return true;
@@ -126,7 +139,8 @@ static bool json_field(void *state, uint32_t key, const struct scan_token *token
     return note(infer, key, what);
 }
 
-__attribute__((always_inline)) static inline enum row_step json_rows(struct infer *infer, bool lines)
+__attribute__((always_inline)) static inline enum row_step json_rows(struct infer *infer,
+                                                                     bool lines)
 {
     for (;;) {
         infer->undo_count = 0;
@@ -145,7 +159,8 @@ static bool whole_json(rf_str text)
     struct json_reader reader;
     json_reader_init(&reader, text);
     struct json_event event;
-    return json_skip_value(&reader, NULL, NULL) == RF_OK && json_next(&reader, &event, NULL) == RF_OK;
+    return json_skip_value(&reader, NULL, NULL) == RF_OK &&
+           json_next(&reader, &event, NULL) == RF_OK;
 }
 
 static uint8_t judge(rf_str text)
@@ -153,7 +168,8 @@ static uint8_t judge(rf_str text)
     uint8_t first = text.ptr[0];
     int64_t ticks;
     if (first == '{' || first == '[') return whole_json(text) ? SEEN_NESTED : SEEN_TEXT;
-    if (rf_str_eq_nocase(text, RF_S("true")) || rf_str_eq_nocase(text, RF_S("false"))) return SEEN_BOOL;
+    if (rf_str_eq_nocase(text, RF_S("true")) || rf_str_eq_nocase(text, RF_S("false")))
+        return SEEN_BOOL;
     if (first != '-' && !rf_is_digit(first)) return SEEN_TEXT;
     if (reader_iso_datetime(text, &ticks)) return SEEN_DATETIME;
     /* By JSON's grammar for numbers, so that 007 stays a text. */
@@ -200,12 +216,14 @@ static enum row_step csv_rows(struct infer *infer)
 
 /* ---- all rows --------------------------------------------------------------------------------------------- */
 
-enum rf_kind infer_feed(struct infer *infer, rf_str text, bool last, size_t *taken, struct rf_err *err)
+enum rf_kind infer_feed(struct infer *infer, rf_str text, bool last, size_t *taken,
+                        struct rf_err *err)
 {
     static const uint8_t none[1];
     if (text.ptr == NULL) text.ptr = none;
     const uint8_t *from = text.ptr;
-    if (!infer->started && rf_str_starts(text, RF_S("\xef\xbb\xbf"))) text = rf_slice(text, 3, text.len);
+    if (!infer->started && rf_str_starts(text, RF_S("\xef\xbb\xbf")))
+        text = rf_slice(text, 3, text.len);
     infer->started |= text.len > 0;
     rf_arena_reset(&infer->scratch);
     enum row_step step;
@@ -221,7 +239,8 @@ enum rf_kind infer_feed(struct infer *infer, rf_str text, bool last, size_t *tak
     if (step == ROW_NO_MEMORY) return rf_fail_memory(err, &infer->arena);
     if (step == ROW_TOO_MANY || infer->column_count > READER_COLUMNS_MAX)
         return RF_FAIL(err, RF_LIMIT, "TooManyColumns",
-                       "the rows have more than %d different fields; give a schema file with those that are wanted",
+                       "the rows have more than %d different fields; give a schema file with those "
+                       "that are wanted",
                        READER_COLUMNS_MAX);
     return RF_OK;
 }
@@ -231,17 +250,22 @@ static enum type type_of(uint8_t seen, bool csv)
     uint8_t kinds = seen & ~SEEN & 0xff;
     if ((kinds & SEEN_NESTED) != 0) return csv && kinds != SEEN_NESTED ? TYPE_STRING : TYPE_DYNAMIC;
     switch (kinds) {
-    case SEEN_WHOLE: return TYPE_LONG;
+    case SEEN_WHOLE:
+        return TYPE_LONG;
     case SEEN_REAL:
-    case SEEN_REAL | SEEN_WHOLE: return TYPE_REAL;
-    case SEEN_BOOL: return TYPE_BOOL;
-    case SEEN_DATETIME: return TYPE_DATETIME;
-    default: return TYPE_STRING;
+    case SEEN_REAL | SEEN_WHOLE:
+        return TYPE_REAL;
+    case SEEN_BOOL:
+        return TYPE_BOOL;
+    case SEEN_DATETIME:
+        return TYPE_DATETIME;
+    default:
+        return TYPE_STRING;
     }
 }
 
-enum rf_kind infer_columns(const struct infer *infer, struct rf_arena *arena, struct reader_column **out, uint32_t *count,
-                           struct rf_err *err)
+enum rf_kind infer_columns(const struct infer *infer, struct rf_arena *arena,
+                           struct reader_column **out, uint32_t *count, struct rf_err *err)
 {
     bool csv = infer->format == READER_CSV;
     uint32_t n = 0, candidates = csv ? infer->header.count : infer->json.keys.count;

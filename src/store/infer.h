@@ -15,13 +15,16 @@
 struct infer;
 
 /* `options` as for a reader; columns are ignored. */
-RF_MUST_USE enum rf_kind infer_new(const struct reader_options *options, struct infer **out, struct rf_err *err);
+RF_MUST_USE enum rf_kind infer_new(const struct reader_options *options, struct infer **out,
+                                   struct rf_err *err);
 void infer_free(struct infer *infer);
 /* Looks at a piece of text and says how many bytes were whole rows; the rest comes again at the start of the
  * next piece. Errors: RF_LIMIT TooManyColumns, MemoryBudgetExceeded. */
-RF_MUST_USE enum rf_kind infer_feed(struct infer *infer, rf_str text, bool last, size_t *taken, struct rf_err *err);
+RF_MUST_USE enum rf_kind infer_feed(struct infer *infer, rf_str text, bool last, size_t *taken,
+                                    struct rf_err *err);
 /* What was found, allocated in `arena`. */
-RF_MUST_USE enum rf_kind infer_columns(const struct infer *infer, struct rf_arena *arena, struct reader_column **out,
-                                       uint32_t *count, struct rf_err *err);
+RF_MUST_USE enum rf_kind infer_columns(const struct infer *infer, struct rf_arena *arena,
+                                       struct reader_column **out, uint32_t *count,
+                                       struct rf_err *err);
 
 #endif

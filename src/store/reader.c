@@ -8,7 +8,8 @@ enum {
     DICT_ENTRIES_MAX = 8192,
     DICT_BYTES_MAX = 1 << 20,
     DICT_SLOTS_MIN = 64,
-    DICT_FLAT_BATCHES = 16, /* without a dictionary after the first one that grew too large, doubled each time */
+    DICT_FLAT_BATCHES =
+        16, /* without a dictionary after the first one that grew too large, doubled each time */
     DICT_FAILURES_MAX = 4,
     BATCH_CELL_BYTES_MAX = 32 << 20
 };
@@ -40,7 +41,8 @@ static bool dict_grow(struct rf_arena *arena, struct sink_dict *dict)
     uint32_t cap = dict->cap * 2, slot_count = dict->slot_count * 2;
     bool dynamic = dict->nulls != NULL;
     rf_str *keys = rf_arena_new(arena, rf_str, cap), *values = keys;
-    uint32_t *hashes = rf_arena_new(arena, uint32_t, cap), *slots = rf_arena_new(arena, uint32_t, slot_count);
+    uint32_t *hashes = rf_arena_new(arena, uint32_t, cap),
+             *slots = rf_arena_new(arena, uint32_t, slot_count);
     uint8_t *nulls = NULL;
     if (keys == NULL || hashes == NULL || slots == NULL) return false;
     if (dynamic) {
@@ -80,12 +82,13 @@ uint32_t sink_dict_find(struct sink *sink, rf_str key, uint32_t *hash)
     return UINT32_MAX;
 }
 
-enum sink_added sink_dict_add(struct reader *reader, struct sink *sink, rf_str key, const rf_str *value, uint32_t hash,
-                              uint32_t *code)
+enum sink_added sink_dict_add(struct reader *reader, struct sink *sink, rf_str key,
+                              const rf_str *value, uint32_t hash, uint32_t *code)
 {
     struct sink_dict *dict = sink->dict;
     size_t bytes = key.len + (value == NULL ? 0 : value->len);
-    if (dict->count >= DICT_ENTRIES_MAX || bytes > DICT_BYTES_MAX - dict->bytes) return SINK_DICT_FULL;
+    if (dict->count >= DICT_ENTRIES_MAX || bytes > DICT_BYTES_MAX - dict->bytes)
+        return SINK_DICT_FULL;
     if (dict->count == dict->cap && !dict_grow(&reader->kept, dict)) return SINK_NO_MEMORY;
     uint32_t added = dict->count;
     if (!rf_arena_str(&reader->kept, key, &dict->keys[added])) return SINK_NO_MEMORY;
@@ -183,7 +186,8 @@ static void sink_end(struct reader *reader, struct sink *sink, struct vec *vec)
     if (sink->by_code) {
         struct sink_dict *dict = sink->dict;
         if (reader->options.dict_ids != NULL && (dict->id == 0 || dict->shown != dict->count))
-            dict->id = atomic_fetch_add_explicit(reader->options.dict_ids, 1, memory_order_relaxed) + 1;
+            dict->id =
+                atomic_fetch_add_explicit(reader->options.dict_ids, 1, memory_order_relaxed) + 1;
         vec->shape = VEC_DICT;
         vec->data = dict->values;
         vec->nulls = dict->nulls;
@@ -232,18 +236,21 @@ static bool reader_start(struct reader *reader)
 /* Fewer rows a batch when there are very many columns, so that a batch stays within some MB. */
 static uint32_t rows_per_batch(const struct reader_options *options)
 {
-    uint32_t rows = options->batch_rows == 0 ? BATCH_ROWS : RF_MIN(options->batch_rows, (uint32_t)BATCH_ROWS);
+    uint32_t rows =
+        options->batch_rows == 0 ? BATCH_ROWS : RF_MIN(options->batch_rows, (uint32_t)BATCH_ROWS);
     uint32_t fit = BATCH_CELL_BYTES_MAX / 16 / RF_MAX(options->column_count, 1u);
     return RF_MAX(RF_MIN(rows, fit), 1u);
 }
 
-enum rf_kind reader_new(const struct reader_options *options, struct reader **out, struct rf_err *err)
+enum rf_kind reader_new(const struct reader_options *options, struct reader **out,
+                        struct rf_err *err)
 {
     if (options->column_count > READER_COLUMNS_MAX)
         return RF_FAIL(err, RF_LIMIT, "TooManyColumns", "%u columns are asked for, %d are the most",
                        options->column_count, READER_COLUMNS_MAX);
     struct reader *reader = calloc(1, sizeof *reader);
-    if (reader == NULL) return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "no memory for a reader");
+    if (reader == NULL)
+        return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "no memory for a reader");
     reader->options = *options;
     reader->sink_count = options->column_count;
     reader->row_max = rows_per_batch(options);
@@ -275,23 +282,13 @@ static const uint8_t *reader_at(const struct reader *reader)
     return reader->options.format == READER_CSV ? reader->csv.at : reader->json.at;
 }
 
-static uint64_t count_lines(const uint8_t *from, const uint8_t *to)
-{
-    uint64_t lines = 0;
-    while (from < to && (from = memchr(from, '\n', (size_t)(to - from))) != NULL) {
-        lines++;
-        from++;
-    }
-    return lines;
-}
-
 /* Moves the place to where the parser stands. */
 static void place_advance(struct reader *reader)
 {
     struct text_place *place = &reader->place;
     if (place->counted == NULL) return;
     const uint8_t *at = reader_at(reader);
-    place->line += count_lines(place->counted, at);
+    place->line += scan_count_lines(place->counted, at);
     place->offset += (uint64_t)(at - place->from);
     place->from = place->counted = at;
 }
@@ -306,8 +303,10 @@ void reader_feed(struct reader *reader, rf_str text, bool last)
         place->offset = 3;
     }
     place->from = place->counted = text.ptr;
-    if (reader->options.format == READER_CSV) scan_csv_feed(&reader->csv, text, last);
-    else scan_json_feed(&reader->json, text, last);
+    if (reader->options.format == READER_CSV)
+        scan_csv_feed(&reader->csv, text, last);
+    else
+        scan_json_feed(&reader->json, text, last);
     reader->piece_end = text.ptr + text.len;
 }
 
@@ -317,10 +316,11 @@ rf_str reader_rest(const struct reader *reader)
     return rf_str_make(at, (size_t)(reader->piece_end - at));
 }
 
-void reader_reject_row(struct reader *reader, const uint8_t *from, const uint8_t *fault, const char *reason)
+void reader_reject_row(struct reader *reader, const uint8_t *from, const uint8_t *fault,
+                       const char *reason)
 {
     struct text_place *place = &reader->place;
-    place->line += count_lines(place->counted, from);
+    place->line += scan_count_lines(place->counted, from);
     place->counted = from;
     reader->counts.rejected++;
     reader_undo_row(reader);
@@ -341,9 +341,12 @@ void reader_skip_row(struct reader *reader)
     struct text_place *place = &reader->place;
     rf_str rest = reader_rest(reader);
     reader->counts.rejected++;
-    struct reader_reject reject = {
-        .line = place->line, .offset = place->offset, .reason = "the row is longer than 64 MB", .text = rest};
-    if (reader->options.reject != NULL) reader->options.reject(reader->options.reject_state, &reject);
+    struct reader_reject reject = {.line = place->line,
+                                   .offset = place->offset,
+                                   .reason = "the row is longer than 64 MB",
+                                   .text = rest};
+    if (reader->options.reject != NULL)
+        reader->options.reject(reader->options.reject_state, &reject);
     place->line++;
     place->counted = NULL; /* nothing of this piece is counted again */
     reader_pass(reader, rest.len);
@@ -361,13 +364,16 @@ enum rf_kind reader_next(struct reader *reader, struct batch *out, struct rf_err
     for (uint32_t i = 0; i < reader->sink_count; i++)
         if (!sink_begin(reader, &reader->sinks[i])) return rf_fail_memory(err, &reader->kept);
     for (uint32_t i = 0; i < reader->sink_count; i++)
-        if (reader->sinks[i].dict != NULL) reader->sinks[i].dict->shown = reader->sinks[i].dict->count;
+        if (reader->sinks[i].dict != NULL)
+            reader->sinks[i].dict->shown = reader->sinks[i].dict->count;
     rf_arena_reset(&reader->batch);
     reader->row_count = 0;
     const uint8_t *before = reader_at(reader);
-    bool fine = reader->options.format == READER_CSV ? reader_csv_rows(reader) : reader_json_rows(reader);
+    bool fine =
+        reader->options.format == READER_CSV ? reader_csv_rows(reader) : reader_json_rows(reader);
     if (!fine) return rf_fail_memory(err, &reader->batch);
-    for (uint32_t i = 0; i < reader->sink_count; i++) sink_end(reader, &reader->sinks[i], &reader->vecs[i]);
+    for (uint32_t i = 0; i < reader->sink_count; i++)
+        sink_end(reader, &reader->sinks[i], &reader->vecs[i]);
     place_advance(reader); /* now, while the text is still where it was fed */
     reader->counts.rows += reader->row_count;
     reader->counts.bytes += (uint64_t)(reader_at(reader) - before);

@@ -32,10 +32,10 @@ struct reader_column {
 
 /* A row that was left out. */
 struct reader_reject {
-    uint64_t line;     /* 1-based, where the row begins */
-    uint64_t offset;   /* of the byte at fault, from the start of the text */
+    uint64_t line;   /* 1-based, where the row begins */
+    uint64_t offset; /* of the byte at fault, from the start of the text */
     const char *reason;
-    rf_str text;       /* the row, or what was seen of it */
+    rf_str text; /* the row, or what was seen of it */
 };
 
 struct reader_options {
@@ -49,9 +49,10 @@ struct reader_options {
     /* Text that holds a JSON object or array becomes that value in a dynamic column, as todynamic() does;
      * for types that a schema gave. Without it a JSON string stays a string. CSV always converts. */
     bool dynamic_from_text;
-    uint32_t batch_rows;                 /* at most BATCH_ROWS; 0 means that */
-    struct rf_budget *budget;            /* pays for everything the reader allocates */
-    atomic_uint_fast64_t *dict_ids;      /* numbers for vec.dict_id are drawn here; NULL: dict_id stays 0 */
+    uint32_t batch_rows;      /* at most BATCH_ROWS; 0 means that */
+    struct rf_budget *budget; /* pays for everything the reader allocates */
+    atomic_uint_fast64_t
+        *dict_ids; /* numbers for vec.dict_id are drawn here; NULL: dict_id stays 0 */
     void (*reject)(void *state, const struct reader_reject *reject); /* NULL: told nobody */
     void *reject_state;
 };
@@ -59,7 +60,8 @@ struct reader_options {
 struct reader;
 
 /* Errors: RF_LIMIT TooManyColumns, MemoryBudgetExceeded. */
-RF_MUST_USE enum rf_kind reader_new(const struct reader_options *options, struct reader **out, struct rf_err *err);
+RF_MUST_USE enum rf_kind reader_new(const struct reader_options *options, struct reader **out,
+                                    struct rf_err *err);
 void reader_free(struct reader *reader);
 
 /* Gives the next piece of text: what reader_rest() left of the piece before, then what follows. `last` says that

@@ -26,8 +26,8 @@ static bool iso_date(const uint8_t *p, int64_t *days)
 {
     static const uint8_t month_days[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     uint32_t century, year, month, day;
-    if (!two_digits(p, &century) || !two_digits(p + 2, &year) || p[4] != '-' || !two_digits(p + 5, &month) ||
-        p[7] != '-' || !two_digits(p + 8, &day))
+    if (!two_digits(p, &century) || !two_digits(p + 2, &year) || p[4] != '-' ||
+        !two_digits(p + 5, &month) || p[7] != '-' || !two_digits(p + 8, &day))
         return false;
     year += century * 100;
     if (year == 0 || month - 1 > 11 || day - 1 >= month_days[month - 1]) return false;
@@ -54,8 +54,8 @@ bool reader_iso_datetime(rf_str text, int64_t *ticks)
     const uint8_t *p = text.ptr, *end = p + text.len;
     uint32_t hour, minute, second = 0;
     int64_t days, minutes = 0;
-    if (text.len < 16 || p[10] != 'T' || !two_digits(p + 11, &hour) || p[13] != ':' || !two_digits(p + 14, &minute) ||
-        !iso_date(p, &days))
+    if (text.len < 16 || p[10] != 'T' || !two_digits(p + 11, &hour) || p[13] != ':' ||
+        !two_digits(p + 14, &minute) || !iso_date(p, &days))
         return false;
     p += 16;
     int64_t fraction = 0;
@@ -73,7 +73,8 @@ bool reader_iso_datetime(rf_str text, int64_t *ticks)
         }
     }
     if (hour > 23 || minute > 59 || second > 59) return false;
-    if (p < end && *p == 'Z') p++;
+    if (p < end && *p == 'Z')
+        p++;
     else if (p < end && (*p == '+' || *p == '-')) {
         if (!iso_offset(p, (size_t)(end - p), &minutes)) return false;
         p = end;
@@ -101,13 +102,25 @@ static bool put_value(struct reader *reader, struct sink *sink, const struct val
     sink_reach(sink, row);
     sink->nulls[row] = 0;
     switch ((enum type)sink->type) {
-    case TYPE_BOOL: sink->data[row] = out.b; break;
-    case TYPE_REAL: ((double *)(void *)sink->data)[row] = out.r; break;
-    case TYPE_DECIMAL: ((struct decimal *)(void *)sink->data)[row] = out.d; break;
-    case TYPE_GUID: ((struct guid *)(void *)sink->data)[row] = out.g; break;
+    case TYPE_BOOL:
+        sink->data[row] = out.b;
+        break;
+    case TYPE_REAL:
+        ((double *)(void *)sink->data)[row] = out.r;
+        break;
+    case TYPE_DECIMAL:
+        ((struct decimal *)(void *)sink->data)[row] = out.d;
+        break;
+    case TYPE_GUID:
+        ((struct guid *)(void *)sink->data)[row] = out.g;
+        break;
     case TYPE_STRING:
-    case TYPE_DYNAMIC: ((rf_str *)(void *)sink->data)[row] = out.s; break;
-    default: ((int64_t *)(void *)sink->data)[row] = out.i; break;
+    case TYPE_DYNAMIC:
+        ((rf_str *)(void *)sink->data)[row] = out.s;
+        break;
+    default:
+        ((int64_t *)(void *)sink->data)[row] = out.i;
+        break;
     }
     return true;
 }
@@ -122,9 +135,13 @@ static bool put_string(struct reader *reader, struct sink *sink, rf_str s)
             return true;
         }
         switch (sink_dict_add(reader, sink, s, NULL, hash, &code)) {
-        case SINK_ADDED: sink_put_code(sink, row, code); return true;
-        case SINK_NO_MEMORY: return false;
-        case SINK_DICT_FULL: break;
+        case SINK_ADDED:
+            sink_put_code(sink, row, code);
+            return true;
+        case SINK_NO_MEMORY:
+            return false;
+        case SINK_DICT_FULL:
+            break;
         }
         if (!sink_flatten(reader, sink)) return false;
     }
@@ -150,9 +167,13 @@ static bool put_dynamic(struct reader *reader, struct sink *sink, rf_str raw, co
     }
     if (sink->by_code) {
         switch (sink_dict_add(reader, sink, raw, &encoded, hash, &code)) {
-        case SINK_ADDED: sink_put_code(sink, row, code); return true;
-        case SINK_NO_MEMORY: return false;
-        case SINK_DICT_FULL: break;
+        case SINK_ADDED:
+            sink_put_code(sink, row, code);
+            return true;
+        case SINK_NO_MEMORY:
+            return false;
+        case SINK_DICT_FULL:
+            break;
         }
         if (!sink_flatten(reader, sink)) return false;
     }
@@ -196,15 +217,20 @@ static bool encode_string(const void *from, struct rf_buf *buf)
     return !buf->failed;
 }
 
-static bool encode_text(const void *from, struct rf_buf *buf) { return dyn_from_text(*(const rf_str *)from, buf); }
+static bool encode_text(const void *from, struct rf_buf *buf)
+{
+    return dyn_from_text(*(const rf_str *)from, buf);
+}
 
-static bool put_json_dynamic(struct reader *reader, struct sink *sink, const struct scan_token *token)
+static bool put_json_dynamic(struct reader *reader, struct sink *sink,
+                             const struct scan_token *token)
 {
     if (token->kind != SCAN_STRING && token->kind != SCAN_ESCAPED)
         return put_dynamic(reader, sink, token->text, &token->text, encode_json);
     rf_str text;
     if (!token_text(reader, token, &text)) return false;
-    bool value = reader->options.dynamic_from_text && text.len > 0 && (text.ptr[0] == '{' || text.ptr[0] == '[');
+    bool value = reader->options.dynamic_from_text && text.len > 0 &&
+                 (text.ptr[0] == '{' || text.ptr[0] == '[');
     /* With its quotes the text is told apart from a number or object that looks alike. */
     rf_str quoted = rf_str_make(token->text.ptr - 1, token->text.len + 2);
     return put_dynamic(reader, sink, quoted, &text, value ? encode_text : encode_string);
@@ -215,23 +241,31 @@ static bool put_json_datetime(struct reader *reader, struct sink *sink, rf_str t
     int64_t ticks;
     if (reader_iso_datetime(text, &ticks) || text_to_datetime(text, &ticks))
         sink_put_i64(sink, reader->row_count, ticks);
-    else sink_put_null(sink, reader->row_count);
+    else
+        sink_put_null(sink, reader->row_count);
     return true;
 }
 
 /* The value as its JSON type says, into a column of whatever type. */
-static bool put_json_converted(struct reader *reader, struct sink *sink, const struct scan_token *token)
+static bool put_json_converted(struct reader *reader, struct sink *sink,
+                               const struct scan_token *token)
 {
     struct value v;
     switch (token->kind) {
-    case SCAN_NULL: sink_put_null(sink, reader->row_count); return true;
+    case SCAN_NULL:
+        sink_put_null(sink, reader->row_count);
+        return true;
     case SCAN_FALSE:
-    case SCAN_TRUE: v = value_bool(token->kind == SCAN_TRUE); break;
+    case SCAN_TRUE:
+        v = value_bool(token->kind == SCAN_TRUE);
+        break;
     case SCAN_WHOLE:
-        v = token->exact && sink->type != TYPE_DECIMAL ? value_long(token->whole) : value_str(token->text);
+        v = token->exact && sink->type != TYPE_DECIMAL ? value_long(token->whole)
+                                                       : value_str(token->text);
         break;
     case SCAN_NUMBER:
-        v = token->exact && sink->type != TYPE_DECIMAL ? value_real(token->real) : value_str(token->text);
+        v = token->exact && sink->type != TYPE_DECIMAL ? value_real(token->real)
+                                                       : value_str(token->text);
         break;
     case SCAN_STRING:
     case SCAN_ESCAPED:
@@ -249,9 +283,12 @@ static bool put_json_converted(struct reader *reader, struct sink *sink, const s
 static bool put_json_real(struct reader *reader, struct sink *sink, const struct scan_token *token)
 {
     double real;
-    if (token->kind == SCAN_NUMBER && token->exact) real = token->real;
-    else if (token->kind == SCAN_WHOLE && token->exact) real = (double)token->whole;
-    else if (token->kind > SCAN_NUMBER || token->kind < SCAN_WHOLE || !text_to_real(token->text, &real))
+    if (token->kind == SCAN_NUMBER && token->exact)
+        real = token->real;
+    else if (token->kind == SCAN_WHOLE && token->exact)
+        real = (double)token->whole;
+    else if (token->kind > SCAN_NUMBER || token->kind < SCAN_WHOLE ||
+             !text_to_real(token->text, &real))
         return put_json_converted(reader, sink, token);
     sink_reach(sink, reader->row_count);
     ((double *)(void *)sink->data)[reader->row_count] = real;
@@ -271,7 +308,8 @@ bool sink_put_json(struct reader *reader, struct sink *sink, const struct scan_t
     case TYPE_STRING:
         if (!token_text(reader, token, &text)) return false;
         return put_string(reader, sink, text);
-    case TYPE_DYNAMIC: return put_json_dynamic(reader, sink, token);
+    case TYPE_DYNAMIC:
+        return put_json_dynamic(reader, sink, token);
     case TYPE_DATETIME:
         if (token->kind == SCAN_STRING) return put_json_datetime(reader, sink, token->text);
         break;
@@ -287,7 +325,8 @@ bool sink_put_json(struct reader *reader, struct sink *sink, const struct scan_t
             return true;
         }
         break;
-    case TYPE_REAL: return put_json_real(reader, sink, token);
+    case TYPE_REAL:
+        return put_json_real(reader, sink, token);
     case TYPE_BOOL:
         if (token->kind == SCAN_TRUE || token->kind == SCAN_FALSE) {
             sink_reach(sink, row);
@@ -296,7 +335,8 @@ bool sink_put_json(struct reader *reader, struct sink *sink, const struct scan_t
             return true;
         }
         break;
-    default: break;
+    default:
+        break;
     }
     return put_json_converted(reader, sink, token);
 }
@@ -329,13 +369,16 @@ bool sink_put_text(struct reader *reader, struct sink *sink, rf_str text)
     }
     int64_t whole;
     switch ((enum type)sink->type) {
-    case TYPE_DYNAMIC: return put_dynamic(reader, sink, text, &text, encode_text);
-    case TYPE_DATETIME: return put_json_datetime(reader, sink, text);
+    case TYPE_DYNAMIC:
+        return put_dynamic(reader, sink, text, &text, encode_text);
+    case TYPE_DATETIME:
+        return put_json_datetime(reader, sink, text);
     case TYPE_LONG:
         if (!short_whole(text, &whole)) break;
         sink_put_i64(sink, row, whole);
         return true;
-    default: break;
+    default:
+        break;
     }
     struct value v = value_str(text);
     return put_value(reader, sink, &v);

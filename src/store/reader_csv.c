@@ -11,7 +11,8 @@ static bool header_unique(struct csv_header *header, rf_str base, rf_str *name)
     struct scan_keys *keys = &header->keys;
     *name = base;
     uint32_t known = scan_keys_find(keys, base, false);
-    for (uint32_t n = known == 0 ? 0 : keys->items[known].column; scan_keys_find(keys, *name, false) != 0; n++) {
+    for (uint32_t n = known == 0 ? 0 : keys->items[known].column;
+         scan_keys_find(keys, *name, false) != 0; n++) {
         *name = rf_arena_printf(header->arena, "%.*s%u", RF_FMT(base), n + 1);
         if (name->ptr == NULL) return false;
         keys->items[known].column = n + 1; /* so that many equal names do not count from 1 each */
@@ -39,8 +40,10 @@ bool csv_header_add(struct csv_header *header, uint32_t number, rf_str value)
         header->cap = cap;
     }
     rf_str name = rf_str_trim(value);
-    if (name.len == 0) name = rf_arena_printf(header->arena, "Column%u", number + 1);
-    else if (!rf_arena_str(header->arena, name, &name)) return false;
+    if (name.len == 0)
+        name = rf_arena_printf(header->arena, "Column%u", number + 1);
+    else if (!rf_arena_str(header->arena, name, &name))
+        return false;
     if (name.ptr == NULL) return false;
     return header_unique(header, name, &header->names[header->count++]);
 }
@@ -98,14 +101,19 @@ static bool need_header(struct reader *reader, bool *ready)
     }
     struct csv_header header = {.arena = &reader->kept};
     switch (csv_header_read(&reader->csv, &header)) {
-    case ROW_DONE: *ready = true; return match_columns(reader, header.names, header.count);
-    case ROW_END: return true;
-    case ROW_NO_MEMORY: return false;
+    case ROW_DONE:
+        *ready = true;
+        return match_columns(reader, header.names, header.count);
+    case ROW_END:
+        return true;
+    case ROW_NO_MEMORY:
+        return false;
     case ROW_BAD:
         reader_reject_row(reader, reader->csv.from, reader->csv.fault, reader->csv.reason);
         break;
     case ROW_TOO_MANY:
-        reader_reject_row(reader, reader->csv.from, reader->csv.from, "the header has more than 10,000 fields");
+        reader_reject_row(reader, reader->csv.from, reader->csv.from,
+                          "the header has more than 10,000 fields");
         break;
     }
     reader->csv.at = reader->csv.end; /* without a header no row means anything */

@@ -10,7 +10,8 @@ RF_FUZZ(reader_csv, text)
     RF_CLEANUP(rf_arena_done) struct rf_arena arena;
     rf_arena_init_shared(&arena, &budget);
     if (text.len == 0) return;
-    struct reader_options options = {.format = READER_CSV, .delimiter = text.ptr[0] & 1 ? 0 : 9, .budget = &budget};
+    struct reader_options options = {
+        .format = READER_CSV, .delimiter = text.ptr[0] & 1 ? 0 : 9, .budget = &budget};
     size_t step = text.ptr[0] >> 1 == 0 ? text.len : text.ptr[0] >> 1;
     text = rf_slice(text, 1, text.len);
     struct infer *infer;
@@ -34,7 +35,8 @@ RF_FUZZ(reader_csv, text)
         do {
             RF_ASSERT(reader_next(reader, &batch, &err) == RF_OK);
             for (uint32_t i = 0; i < batch.column_count; i++)
-                for (uint32_t row = 0; row < batch.row_count; row++) (void)vec_value(&batch.columns[i], row);
+                for (uint32_t row = 0; row < batch.row_count; row++)
+                    (void)vec_value(&batch.columns[i], row);
         } while (batch.row_count > 0);
         from = to - reader_rest(reader).len;
         if (to == text.len) break;

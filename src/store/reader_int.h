@@ -8,15 +8,15 @@
 /* Distinct values of a column, kept over batches. Code 0 is the missing value: "" or null. A dynamic is found by its
  * JSON text, so that an object that repeats is parsed once. */
 struct sink_dict {
-    rf_str *keys;     /* text as looked up */
-    rf_str *values;   /* cells; the same array as keys for strings */
-    uint8_t *nulls;   /* dynamic only; nulls[0] is 1 */
+    rf_str *keys;   /* text as looked up */
+    rf_str *values; /* cells; the same array as keys for strings */
+    uint8_t *nulls; /* dynamic only; nulls[0] is 1 */
     uint32_t *hashes;
-    uint32_t *slots;  /* code, 0 when free; slot_count is a power of two */
+    uint32_t *slots; /* code, 0 when free; slot_count is a power of two */
     uint32_t slot_count, count, cap;
     size_t bytes;
-    uint32_t last;    /* code of the row before */
-    uint32_t shown;   /* entries when `id` was drawn */
+    uint32_t last;  /* code of the row before */
+    uint32_t shown; /* entries when `id` was drawn */
     uint64_t id;
 };
 
@@ -26,7 +26,7 @@ struct sink {
     rf_str name;
     uint8_t type;
     bool has_null;
-    bool by_code;       /* codes are being filled, not cells */
+    bool by_code; /* codes are being filled, not cells */
     uint32_t filled;
     uint8_t *data, *nulls;
     uint32_t *codes;
@@ -40,7 +40,7 @@ struct reader {
     struct rf_arena kept;  /* sinks and dictionaries */
     struct rf_arena batch; /* bytes of the present batch */
     struct rf_arena scratch;
-    struct rf_buf encode;  /* in scratch */
+    struct rf_buf encode; /* in scratch */
     struct sink *sinks;
     struct vec *vecs;
     uint32_t sink_count;
@@ -49,7 +49,8 @@ struct reader {
     const uint8_t *piece_end; /* of the fed text, rest included */
     struct scan_json json;
     struct scan_csv csv;
-    uint32_t *csv_sinks; /* field number to sink, UINT32_MAX when not wanted; NULL until the header is known */
+    uint32_t *
+        csv_sinks; /* field number to sink, UINT32_MAX when not wanted; NULL until the header is known */
     uint32_t csv_field_count;
     struct reader_counts counts;
 };
@@ -73,8 +74,8 @@ uint32_t sink_dict_find(struct sink *sink, rf_str key, uint32_t *hash);
 
 enum sink_added { SINK_ADDED, SINK_NO_MEMORY, SINK_DICT_FULL };
 /* Adds a value that sink_dict_find did not know. `value` is NULL for strings. */
-enum sink_added sink_dict_add(struct reader *reader, struct sink *sink, rf_str key, const rf_str *value, uint32_t hash,
-                              uint32_t *code);
+enum sink_added sink_dict_add(struct reader *reader, struct sink *sink, rf_str key,
+                              const rf_str *value, uint32_t hash, uint32_t *code);
 /* Gives up the dictionary: the batch's codes become cells. */
 bool sink_flatten(struct reader *reader, struct sink *sink);
 /* Makes the rows before `row` valid that had no such field. */
@@ -118,7 +119,8 @@ static inline void sink_put_bytes(struct sink *sink, uint32_t row, rf_str s)
 /* Rows of the formats: fill reader->row_count rows at most up to row_max. False on lack of memory. */
 bool reader_json_rows(struct reader *reader);
 bool reader_csv_rows(struct reader *reader);
-void reader_reject_row(struct reader *reader, const uint8_t *from, const uint8_t *fault, const char *reason);
+void reader_reject_row(struct reader *reader, const uint8_t *from, const uint8_t *fault,
+                       const char *reason);
 /* Forgets what a row that is being left out has put into the columns. */
 void reader_undo_row(struct reader *reader);
 

@@ -9,7 +9,8 @@ enum { KEY_SLOTS_MIN = 256 };
 
 bool scan_keys_init(struct scan_keys *keys, struct rf_arena *arena)
 {
-    *keys = (struct scan_keys){.arena = arena, .count = 1, .cap = KEY_SLOTS_MIN / 2, .slot_count = KEY_SLOTS_MIN};
+    *keys = (struct scan_keys){
+        .arena = arena, .count = 1, .cap = KEY_SLOTS_MIN / 2, .slot_count = KEY_SLOTS_MIN};
     keys->items = rf_arena_new(arena, struct scan_key, keys->cap);
     keys->slots = rf_arena_new(arena, uint32_t, keys->slot_count);
     return keys->items != NULL && keys->slots != NULL;
@@ -36,16 +37,21 @@ static bool keys_grow(struct scan_keys *keys)
 
 uint32_t scan_keys_find(struct scan_keys *keys, rf_str name, bool add)
 {
-    uint32_t hash = (uint32_t)rf_hash(name.ptr, name.len, 0), mask = keys->slot_count - 1, at = hash & mask;
+    uint32_t hash = (uint32_t)rf_hash(name.ptr, name.len, 0), mask = keys->slot_count - 1,
+             at = hash & mask;
     for (; keys->slots[at] != 0; at = (at + 1) & mask) {
         const struct scan_key *key = &keys->items[keys->slots[at]];
         if (key->hash == hash && rf_str_eq(key->name, name)) return keys->slots[at];
     }
     if (!add || keys->count >= SCAN_KEYS_MAX) return 0;
-    if (keys->count == keys->cap) return keys_grow(keys) ? scan_keys_find(keys, name, true) : UINT32_MAX;
+    if (keys->count == keys->cap)
+        return keys_grow(keys) ? scan_keys_find(keys, name, true) : UINT32_MAX;
     struct scan_key *key = &keys->items[keys->count];
     *key = (struct scan_key){.hash = hash, .column = UINT32_MAX};
-    if (!rf_arena_str(keys->arena, name, &key->name)) return UINT32_MAX;
+    uint8_t *copy = rf_arena_zalloc(keys->arena, RF_MAX(name.len, (size_t)SCAN_KEY_PADDED));
+    if (copy == NULL) return UINT32_MAX;
+    if (name.len > 0) memcpy(copy, name.ptr, name.len);
+    key->name = rf_str_make(copy, name.len);
     keys->slots[at] = keys->count;
     return keys->count++;
 }
@@ -68,18 +74,38 @@ static const uint8_t *stumble(struct scan_json *text, const uint8_t *at, const c
 
 static bool is_hex(uint8_t c) { return rf_is_digit(c) || (uint8_t)((c | 0x20) - 'a') < 6; }
 
+static inline bool is_escape(uint8_t c)
+{
+    switch (c) {
+    case '"':
+    case '\\':
+    case '/':
+    case 'b':
+    case 'f':
+    case 'n':
+    case 'r':
+    case 't':
+        return true;
+    default:
+        return false;
+    }
+}
+
 const uint8_t *scan_escaped(struct scan_json *text, const uint8_t *at, bool *escaped)
 {
     const uint8_t *end = text->end;
     while (at < end && *at != '"') {
         if (*at < 0x20) {
-            return stumble(text, at, *at == '\n' ? "the row ends inside a string" : "a control character stands in a string");
+            return stumble(text, at,
+                           *at == '\n' ? "the row ends inside a string"
+                                       : "a control character stands in a string");
         }
         *escaped = true; /* only a backslash is left */
         size_t room = (size_t)(end - at);
-        if (room >= 2 && at[1] != 0 && strchr("\"\\/bfnrt", at[1]) != NULL) {
+        if (room >= 2 && is_escape(at[1])) {
             at += 2;
-        } else if (room >= 6 && at[1] == 'u' && is_hex(at[2]) && is_hex(at[3]) && is_hex(at[4]) && is_hex(at[5])) {
+        } else if (room >= 6 && at[1] == 'u' && is_hex(at[2]) && is_hex(at[3]) && is_hex(at[4]) &&
+                   is_hex(at[5])) {
             at += 6;
         } else if (room < 6 && !text->lines) {
             return stumble(text, end, "the text ends inside a string");
@@ -109,8 +135,9 @@ const uint8_t *scan_nested(struct scan_json *text, const uint8_t *at)
 }
 
 /* Powers of ten that a double holds exactly. */
-static const double pow10_exact[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-                                     1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+static const double pow10_exact[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                     1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                     1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
 static const uint8_t *scan_digits(const uint8_t *at, const uint8_t *end, uint64_t *number)
 {
@@ -121,7 +148,8 @@ static const uint8_t *scan_digits(const uint8_t *at, const uint8_t *end, uint64_
 }
 
 /* Up to 15 digits and a power of ten up to 22 are exact as doubles, so one division rounds correctly. */
-static void real_of(struct scan_token *token, uint64_t digits, size_t digit_count, int64_t exponent, bool negative)
+static void real_of(struct scan_token *token, uint64_t digits, size_t digit_count, int64_t exponent,
+                    bool negative)
 {
     token->exact = digit_count <= 15 && exponent >= -22 && exponent <= 22;
     if (!token->exact) return;
@@ -144,7 +172,8 @@ const uint8_t *scan_number(struct scan_json *text, const uint8_t *at, struct sca
     if (at == end || (*at != '.' && (*at | 0x20) != 'e')) {
         token->kind = SCAN_WHOLE;
         /* 19 digits may pass int64 but not uint64. */
-        token->exact = digit_count <= 18 || (digit_count == 19 && digits <= (uint64_t)INT64_MAX + negative);
+        token->exact =
+            digit_count <= 18 || (digit_count == 19 && digits <= (uint64_t)INT64_MAX + negative);
         token->whole = negative ? (int64_t)(0 - digits) : (int64_t)digits;
         return at;
     }
@@ -186,7 +215,47 @@ const uint8_t *scan_word(struct scan_json *text, const uint8_t *at, struct scan_
         token->kind = words[i].kind;
         return at + words[i].len;
     }
-    return stumble(text, at, *at == '\n' ? "the row ends where a value was expected" : "expected a value");
+    return stumble(text, at,
+                   *at == '\n' ? "the row ends where a value was expected" : "expected a value");
+}
+
+/* ---- text as a whole ---------------------------------------------------------------------------------------- */
+
+/* Most telemetry is ASCII, which is seen at the speed of memory. */
+static bool is_utf8(rf_str text)
+{
+    size_t at = 0;
+#if defined(__SSE2__)
+    for (; text.len - at >= 64; at += 64) {
+        const __m128i *p = (const __m128i *)(const void *)(text.ptr + at);
+        __m128i a = _mm_or_si128(_mm_loadu_si128(p), _mm_loadu_si128(p + 1));
+        __m128i b = _mm_or_si128(_mm_loadu_si128(p + 2), _mm_loadu_si128(p + 3));
+        if (_mm_movemask_epi8(_mm_or_si128(a, b)) != 0) break;
+    }
+#endif
+    return rf_utf8_valid(rf_slice(text, at, text.len));
+}
+
+uint64_t scan_count_lines(const uint8_t *at, const uint8_t *end)
+{
+    uint64_t lines = 0;
+#if defined(__SSE2__)
+    const __m128i line_end = _mm_set1_epi8('\n'), zero = _mm_setzero_si128();
+    while (end - at >= 16) {
+        /* Each byte counts the line ends of its column, at most 255 of them. */
+        size_t blocks = RF_MIN((size_t)(end - at) / 16, (size_t)255);
+        __m128i count = zero;
+        for (size_t i = 0; i < blocks; i++, at += 16) {
+            __m128i x = _mm_loadu_si128((const __m128i *)(const void *)at);
+            count = _mm_sub_epi8(count, _mm_cmpeq_epi8(x, line_end));
+        }
+        __m128i sums = _mm_sad_epu8(count, zero);
+        lines += (uint64_t)_mm_cvtsi128_si64(sums) +
+                 (uint64_t)_mm_cvtsi128_si64(_mm_srli_si128(sums, 8));
+    }
+#endif
+    for (; at < end; at++) lines += *at == '\n';
+    return lines;
 }
 
 /* ---- JSON rows ---------------------------------------------------------------------------------------------- */
@@ -200,12 +269,13 @@ void scan_json_feed(struct scan_json *text, rf_str piece, bool last)
         text->end = cut == NULL ? piece.ptr : cut + 1;
     }
     text->last = last;
-    text->utf8_known = rf_utf8_valid(rf_str_make(text->at, (size_t)(text->end - text->at)));
+    text->utf8_known = is_utf8(rf_str_make(text->at, (size_t)(text->end - text->at)));
 }
 
 enum row_step scan_json_row_fault(struct scan_json *text, const uint8_t *fault, const char *reason)
 {
-    if (text->lines && (fault == text->end || *fault == '\n') && strncmp(reason, "expected", 8) == 0)
+    if (text->lines && (fault == text->end || *fault == '\n') &&
+        strncmp(reason, "expected", 8) == 0)
         reason = "the row ends inside an object";
     /* Without line ends only the end of all text shows that a row will never be whole. */
     if (!text->lines && !text->last && fault >= text->end) {
@@ -243,22 +313,27 @@ static enum row_step frame_next(struct scan_json *text, const uint8_t **at)
         text->frame = SCAN_FRAME_OBJECT;
         p = scan_blanks(text, p + 1, false);
     }
-    if (p < text->end && *p == ']' && (text->frame == SCAN_FRAME_FIRST || text->frame == SCAN_FRAME_NEXT)) {
+    if (p < text->end && *p == ']' &&
+        (text->frame == SCAN_FRAME_FIRST || text->frame == SCAN_FRAME_NEXT)) {
         text->frame = SCAN_FRAME_OVER;
         p = scan_blanks(text, p + 1, false);
     }
     text->at = text->from = p;
     if (p == text->end) {
-        bool open = text->frame == SCAN_FRAME_FIRST || text->frame == SCAN_FRAME_NEXT || text->frame == SCAN_FRAME_OBJECT;
+        bool open = text->frame == SCAN_FRAME_FIRST || text->frame == SCAN_FRAME_NEXT ||
+                    text->frame == SCAN_FRAME_OBJECT;
         return text->last && open ? scan_json_row_fault(text, p, "the array has no end") : ROW_END;
     }
     switch (text->frame) {
-    case SCAN_FRAME_OVER: return scan_json_row_fault(text, p, "more text follows the array");
-    case SCAN_FRAME_NEXT: return scan_json_row_fault(text, p, "expected ',' or ']' after an object");
+    case SCAN_FRAME_OVER:
+        return scan_json_row_fault(text, p, "more text follows the array");
+    case SCAN_FRAME_NEXT:
+        return scan_json_row_fault(text, p, "expected ',' or ']' after an object");
     case SCAN_FRAME_OBJECT:
         if (*p == ']') return scan_json_row_fault(text, p, "expected an object after ','");
         break;
-    default: break;
+    default:
+        break;
     }
     *at = p;
     return ROW_DONE;
@@ -288,7 +363,7 @@ void scan_csv_feed(struct scan_csv *text, rf_str piece, bool last)
     text->at = piece.ptr;
     text->end = piece.ptr + piece.len;
     text->last = last;
-    text->utf8_known = rf_utf8_valid(piece);
+    text->utf8_known = is_utf8(piece);
 }
 
 bool scan_csv_row_begin(struct scan_csv *text)
@@ -304,10 +379,12 @@ const uint8_t *scan_csv_plain_end(const struct scan_csv *text, const uint8_t *at
     const uint8_t *end = text->end;
     uint8_t delimiter = text->delimiter;
 #if defined(__SSE2__)
-    const __m128i d = _mm_set1_epi8((char)delimiter), nl = _mm_set1_epi8('\n'), cr = _mm_set1_epi8('\r');
+    const __m128i d = _mm_set1_epi8((char)delimiter), nl = _mm_set1_epi8('\n'),
+                  cr = _mm_set1_epi8('\r');
     for (; end - at >= 16; at += 16) {
         __m128i x = _mm_loadu_si128((const __m128i *)(const void *)at);
-        __m128i stop = _mm_or_si128(_mm_cmpeq_epi8(x, d), _mm_or_si128(_mm_cmpeq_epi8(x, nl), _mm_cmpeq_epi8(x, cr)));
+        __m128i stop = _mm_or_si128(_mm_cmpeq_epi8(x, d),
+                                    _mm_or_si128(_mm_cmpeq_epi8(x, nl), _mm_cmpeq_epi8(x, cr)));
         int stops = _mm_movemask_epi8(stop);
         if (stops != 0) return at + __builtin_ctz((unsigned)stops);
     }
@@ -342,7 +419,8 @@ const uint8_t *scan_csv_quoted(struct scan_csv *text, const uint8_t *at, rf_str 
     bool doubled = false;
     for (;;) {
         at = at == text->end ? NULL : memchr(at, '"', (size_t)(text->end - at));
-        if (at == NULL) return csv_stumble(text, text->end, text->last ? "a quoted field has no end" : NULL);
+        if (at == NULL)
+            return csv_stumble(text, text->end, text->last ? "a quoted field has no end" : NULL);
         if (at + 1 == text->end || at[1] != '"') break;
         doubled = true;
         at += 2;
@@ -351,7 +429,8 @@ const uint8_t *scan_csv_quoted(struct scan_csv *text, const uint8_t *at, rf_str 
     if (at < text->end && *at != text->delimiter && *at != '\n' && *at != '\r')
         return csv_stumble(text, at, "text follows a closing quote");
     *field = rf_str_make(from, (size_t)(to - from));
-    if (doubled && !undouble(text, *field, field)) return csv_stumble(text, to, "no memory is left for this row");
+    if (doubled && !undouble(text, *field, field))
+        return csv_stumble(text, to, "no memory is left for this row");
     return at;
 }
 
@@ -365,7 +444,8 @@ const uint8_t *scan_csv_line_end(const struct scan_csv *text, const uint8_t *at)
 enum row_step scan_csv_row_fault(struct scan_csv *text, const uint8_t *fault, const char *reason)
 {
     /* A row is left out together with its line, so the line's end must be there. */
-    bool whole = text->last || (fault < text->end && memchr(fault, '\n', (size_t)(text->end - fault)) != NULL);
+    bool whole = text->last ||
+                 (fault < text->end && memchr(fault, '\n', (size_t)(text->end - fault)) != NULL);
     if (reason == NULL || !whole) return ROW_END;
     text->fault = fault;
     text->reason = reason;

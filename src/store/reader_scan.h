@@ -20,12 +20,15 @@ struct text_place {
     const uint8_t *counted; /* in it */
 };
 
+/* Line ends in [at, end). */
+uint64_t scan_count_lines(const uint8_t *at, const uint8_t *end);
+
 enum row_step {
-    ROW_DONE,      /* a row was read */
-    ROW_END,       /* the text holds no further whole row */
-    ROW_BAD,       /* a row was left out: see reason, fault, from */
+    ROW_DONE, /* a row was read */
+    ROW_END,  /* the text holds no further whole row */
+    ROW_BAD,  /* a row was left out: see reason, fault, from */
     ROW_NO_MEMORY,
-    ROW_TOO_MANY   /* more keys than READER_COLUMNS_MAX; inference only */
+    ROW_TOO_MANY /* more keys than READER_COLUMNS_MAX; inference only */
 };
 
 /* ---- JSON --------------------------------------------------------------------------------------- */
@@ -34,7 +37,7 @@ enum scan_kind {
     SCAN_NULL,
     SCAN_FALSE,
     SCAN_TRUE,
-    SCAN_WHOLE,   /* a number without point and exponent; `whole` when `exact` */
+    SCAN_WHOLE, /* a number without point and exponent; `whole` when `exact` */
     SCAN_NUMBER,
     SCAN_STRING,  /* text is what stands between the quotes */
     SCAN_ESCAPED, /* the same, and it has escapes */
@@ -53,8 +56,10 @@ struct scan_token {
 
 /* Keys seen so far. Each remembers which one followed it last: events of one kind repeat their order, so that
  * the next key is known by one comparison. Entry 0 stands for the start of a row. */
+enum { SCAN_KEY_PADDED = 16 };
 struct scan_key {
-    rf_str name;
+    rf_str
+        name; /* with room for SCAN_KEY_PADDED bytes at least, so that short ones compare in one step */
     uint32_t hash, next;
     uint32_t column; /* UINT32_MAX: not wanted */
 };
@@ -89,7 +94,7 @@ struct scan_json {
     bool utf8_known; /* the fed text is well-formed as a whole */
     uint8_t frame;   /* enum scan_frame, when not lines */
     struct scan_keys keys;
-    struct rf_arena *scratch; /* for keys with escapes */
+    struct rf_arena *scratch;    /* for keys with escapes */
     const uint8_t *from, *fault; /* of the last row */
     const char *reason;
 };
@@ -111,7 +116,8 @@ bool scan_json_row_utf8(struct scan_json *text, const uint8_t *from, const uint8
 static inline const uint8_t *scan_plain(const uint8_t *at, const uint8_t *end)
 {
 #if defined(__SSE2__)
-    const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'), control = _mm_set1_epi8(0x1f);
+    const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'),
+                  control = _mm_set1_epi8(0x1f);
     for (; end - at >= 16; at += 16) {
         __m128i x = _mm_loadu_si128((const __m128i *)(const void *)at);
         __m128i stop = _mm_or_si128(_mm_cmpeq_epi8(x, quote), _mm_cmpeq_epi8(x, backslash));
@@ -124,9 +130,11 @@ static inline const uint8_t *scan_plain(const uint8_t *at, const uint8_t *end)
     return at;
 }
 
-static inline const uint8_t *scan_blanks(const struct scan_json *text, const uint8_t *at, bool lines)
+static inline const uint8_t *scan_blanks(const struct scan_json *text, const uint8_t *at,
+                                         bool lines)
 {
-    while (at < text->end && (*at == ' ' || *at == '\t' || *at == '\r' || (!lines && *at == '\n'))) at++;
+    while (at < text->end && (*at == ' ' || *at == '\t' || *at == '\r' || (!lines && *at == '\n')))
+        at++;
     return at;
 }
 
@@ -139,7 +147,8 @@ static inline const uint8_t *scan_string(struct scan_json *text, const uint8_t *
     return scan_escaped(text, p, escaped);
 }
 
-static inline const uint8_t *scan_value(struct scan_json *text, const uint8_t *at, struct scan_token *token)
+static inline const uint8_t *scan_value(struct scan_json *text, const uint8_t *at,
+                                        struct scan_token *token)
 {
     if (RF_UNLIKELY(at == text->end)) {
         text->fault = at;
@@ -170,22 +179,40 @@ static inline const uint8_t *scan_value(struct scan_json *text, const uint8_t *a
     case '6':
     case '7':
     case '8':
-    case '9': to = scan_number(text, at, token); break;
-    default: to = scan_word(text, at, token);
+    case '9':
+        to = scan_number(text, at, token);
+        break;
+    default:
+        to = scan_word(text, at, token);
     }
     if (to != NULL) token->text = rf_str_make(at, (size_t)(to - at));
     return to;
 }
 
+/* Whether the text at `at`, of which `room` bytes are there, is this name and a quote. */
+static inline bool scan_is_key(const uint8_t *at, size_t room, rf_str name)
+{
+    if (room <= name.len || at[name.len] != '"') return false;
+#if defined(__SSE2__)
+    if (name.len <= SCAN_KEY_PADDED && room >= SCAN_KEY_PADDED) {
+        __m128i same = _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(const void *)at),
+                                      _mm_loadu_si128((const __m128i *)(const void *)name.ptr));
+        uint32_t wanted = (1u << name.len) - 1;
+        return ((uint32_t)_mm_movemask_epi8(same) & wanted) == wanted;
+    }
+#endif
+    return memcmp(at, name.ptr, name.len) == 0;
+}
+
 /* Reads one key after its opening quote; *key is its number, 0 when it is not kept. NULL as above. */
-static inline const uint8_t *scan_json_key(struct scan_json *text, const uint8_t *at, uint32_t before, bool add, uint32_t *key)
+static inline const uint8_t *scan_json_key(struct scan_json *text, const uint8_t *at,
+                                           uint32_t before, bool add, uint32_t *key)
 {
     uint32_t guess = text->keys.items[before].next;
-    const struct scan_key *k = &text->keys.items[guess];
-    if (RF_LIKELY(guess != 0 && (size_t)(text->end - at) > k->name.len && at[k->name.len] == '"' &&
-                  memcmp(at, k->name.ptr, k->name.len) == 0)) {
+    rf_str expected = text->keys.items[guess].name;
+    if (RF_LIKELY(guess != 0 && scan_is_key(at, (size_t)(text->end - at), expected))) {
         *key = guess;
-        return at + k->name.len + 1;
+        return at + expected.len + 1;
     }
     bool escaped;
     const uint8_t *to = scan_string(text, at, &escaped);
@@ -200,7 +227,7 @@ static inline const uint8_t *scan_json_key(struct scan_json *text, const uint8_t
  * excess of them is ROW_TOO_MANY. A row that turns out bad may have called field before. */
 __attribute__((always_inline)) static inline enum row_step
 scan_json_row(struct scan_json *text, bool lines, bool add,
-         bool (*field)(void *state, uint32_t key, const struct scan_token *token), void *state)
+              bool (*field)(void *state, uint32_t key, const struct scan_token *token), void *state)
 {
     const uint8_t *p;
     enum row_step step = scan_json_row_begin(text, &p);
@@ -210,14 +237,16 @@ scan_json_row(struct scan_json *text, bool lines, bool add,
     bool more = p == text->end || *p != '}';
     if (!more) p++;
     while (more) {
-        if (RF_UNLIKELY(p == text->end || *p != '"')) return scan_json_row_fault(text, p, "expected a key in quotes");
+        if (RF_UNLIKELY(p == text->end || *p != '"'))
+            return scan_json_row_fault(text, p, "expected a key in quotes");
         uint32_t before = key;
         p = scan_json_key(text, p + 1, before, true, &key);
         if (RF_UNLIKELY(p == NULL)) return scan_json_row_fault(text, text->fault, text->reason);
         if (RF_UNLIKELY(key == UINT32_MAX)) return ROW_NO_MEMORY;
         if (RF_UNLIKELY(p == text->end || *p != ':')) {
             p = scan_blanks(text, p, lines);
-            if (p == text->end || *p != ':') return scan_json_row_fault(text, p, "expected ':' after a key");
+            if (p == text->end || *p != ':')
+                return scan_json_row_fault(text, p, "expected ':' after a key");
         }
         p = scan_blanks(text, p + 1, lines);
         struct scan_token token;
@@ -229,7 +258,8 @@ scan_json_row(struct scan_json *text, bool lines, bool add,
             return ROW_TOO_MANY;
         }
         p = scan_blanks(text, p, lines);
-        if (RF_UNLIKELY(p == text->end)) return scan_json_row_fault(text, p, "the row ends inside an object");
+        if (RF_UNLIKELY(p == text->end))
+            return scan_json_row_fault(text, p, "the row ends inside an object");
         if (*p == '}') {
             more = false;
         } else if (RF_UNLIKELY(*p != ',')) {
@@ -244,7 +274,8 @@ scan_json_row(struct scan_json *text, bool lines, bool add,
         return scan_json_row_fault(text, text->from, "the row is not valid UTF-8");
     if (lines) {
         p = scan_blanks(text, p, true);
-        if (RF_UNLIKELY(p < text->end && *p != '\n')) return scan_json_row_fault(text, p, "more text follows the object");
+        if (RF_UNLIKELY(p < text->end && *p != '\n'))
+            return scan_json_row_fault(text, p, "more text follows the object");
         p += p < text->end;
     }
     if (!lines && text->frame != SCAN_FRAME_STREAM) text->frame = SCAN_FRAME_NEXT;
@@ -282,7 +313,8 @@ bool scan_csv_row_utf8(struct scan_csv *text, const uint8_t *to);
 /* Reads the next row, calling field(state, number, text) for each field; it may refuse with false and a reason
  * in text->reason, or without one on lack of memory. *count is the number of fields. */
 __attribute__((always_inline)) static inline enum row_step
-scan_csv_row(struct scan_csv *text, bool (*field)(void *state, uint32_t number, rf_str value), void *state, uint32_t *count)
+scan_csv_row(struct scan_csv *text, bool (*field)(void *state, uint32_t number, rf_str value),
+             void *state, uint32_t *count)
 {
     if (!scan_csv_row_begin(text)) return ROW_END;
     const uint8_t *p = text->at;
@@ -300,7 +332,8 @@ scan_csv_row(struct scan_csv *text, bool (*field)(void *state, uint32_t number, 
         }
         if (p == text->end && !text->last) return ROW_END;
         if (RF_UNLIKELY(!field(state, number, value)))
-            return text->reason == NULL ? ROW_NO_MEMORY : scan_csv_row_fault(text, from, text->reason);
+            return text->reason == NULL ? ROW_NO_MEMORY
+                                        : scan_csv_row_fault(text, from, text->reason);
         if (p == text->end || *p != text->delimiter) {
             *count = number + 1;
             break;

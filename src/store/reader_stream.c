@@ -28,21 +28,23 @@ static enum rf_kind feeder_grow(struct feeder *feeder, size_t cap, struct rf_err
     size_t more = cap - feeder->cap;
     uint8_t *buf = rf_budget_take(feeder->budget, more) ? realloc(feeder->buf, cap) : NULL;
     if (buf == NULL)
-        return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "no memory to read a row of %zu bytes (budget %zu bytes)",
-                       cap, feeder->budget->limit_bytes);
+        return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded",
+                       "no memory to read a row of %zu bytes (budget %zu bytes)", cap,
+                       feeder->budget->limit_bytes);
     feeder->buf = buf;
     feeder->cap = cap;
     return RF_OK;
 }
 
-static enum rf_kind open_input(const struct reader_input *from, struct input **out, struct rf_err *err)
+static enum rf_kind open_input(const struct reader_input *from, struct input **out,
+                               struct rf_err *err)
 {
     if (from->path == NULL) return input_open_memory(from->memory, out, err);
     return input_open(from->fs, from->path, out, err);
 }
 
-static enum rf_kind feeder_init(struct feeder *feeder, const struct reader_input *from, struct rf_budget *budget,
-                                struct rf_err *err)
+static enum rf_kind feeder_init(struct feeder *feeder, const struct reader_input *from,
+                                struct rf_budget *budget, struct rf_err *err)
 {
     *feeder = (struct feeder){.budget = budget};
     RF_TRY(open_input(from, &feeder->input, err));
@@ -52,7 +54,8 @@ static enum rf_kind feeder_init(struct feeder *feeder, const struct reader_input
 }
 
 /* Puts what follows behind `rest`, which lies in the buffer. */
-static enum rf_kind feeder_next(struct feeder *feeder, rf_str rest, rf_str *text, struct rf_err *err)
+static enum rf_kind feeder_next(struct feeder *feeder, rf_str rest, rf_str *text,
+                                struct rf_err *err)
 {
     if (rest.len > 0) memmove(feeder->buf, rest.ptr, rest.len);
     size_t len = rest.len;
@@ -68,7 +71,8 @@ static enum rf_kind feeder_next(struct feeder *feeder, rf_str rest, rf_str *text
 }
 
 /* Passes over the rest of a row that is too long. What was read behind its end is left in *text. */
-static enum rf_kind feeder_skip_row(struct feeder *feeder, uint64_t *unfed_bytes, rf_str *text, struct rf_err *err)
+static enum rf_kind feeder_skip_row(struct feeder *feeder, uint64_t *unfed_bytes, rf_str *text,
+                                    struct rf_err *err)
 {
     *unfed_bytes = 0;
     for (;;) {
@@ -98,7 +102,8 @@ static rf_str base_name(rf_str path)
 static bool cut_suffix(rf_str *name, const char *suffix)
 {
     size_t len = strlen(suffix);
-    if (name->len <= len || !rf_str_eq_nocase(rf_slice(*name, name->len - len, name->len), rf_str_of(suffix)))
+    if (name->len <= len ||
+        !rf_str_eq_nocase(rf_slice(*name, name->len - len, name->len), rf_str_of(suffix)))
         return false;
     name->len -= len;
     return true;
@@ -117,7 +122,8 @@ static enum file_kind file_kind(rf_str name)
     cut_packing(&name);
     if (cut_suffix(&name, ".csv")) return FILE_CSV;
     if (cut_suffix(&name, ".tsv")) return FILE_TSV;
-    if (cut_suffix(&name, ".json") || cut_suffix(&name, ".jsonl") || cut_suffix(&name, ".ndjson")) return FILE_JSON;
+    if (cut_suffix(&name, ".json") || cut_suffix(&name, ".jsonl") || cut_suffix(&name, ".ndjson"))
+        return FILE_JSON;
     return FILE_OTHER;
 }
 
@@ -153,8 +159,8 @@ static bool spans_lines(rf_str head)
     return len == head.len || head.ptr[len] != '{';
 }
 
-enum rf_kind reader_guess_format(const struct reader_input *from, rf_str name, struct reader_options *options,
-                                 struct rf_err *err)
+enum rf_kind reader_guess_format(const struct reader_input *from, rf_str name,
+                                 struct reader_options *options, struct rf_err *err)
 {
     enum file_kind kind = file_kind(name);
     options->delimiter = kind == FILE_TSV ? '\t' : ',';
@@ -175,8 +181,10 @@ enum rf_kind reader_guess_format(const struct reader_input *from, rf_str name, s
     if (rf_str_starts(head, RF_S("\xef\xbb\xbf"))) head = rf_slice(head, 3, head.len);
     while (head.len > 0 && rf_is_space(head.ptr[0])) head = rf_slice(head, 1, head.len);
     bool object = head.len > 0 && head.ptr[0] == '{', array = head.len > 0 && head.ptr[0] == '[';
-    if (array || (object && spans_lines(head))) options->format = READER_JSON_VALUES;
-    else if (object || kind == FILE_JSON || head.len == 0) options->format = READER_JSON_LINES;
+    if (array || (object && spans_lines(head)))
+        options->format = READER_JSON_VALUES;
+    else if (object || kind == FILE_JSON || head.len == 0)
+        options->format = READER_JSON_LINES;
     return RF_OK;
 }
 
@@ -198,8 +206,9 @@ static enum rf_kind infer_all(struct feeder *feeder, struct infer *infer, struct
     return RF_OK;
 }
 
-enum rf_kind reader_infer(const struct reader_input *input, const struct reader_options *options, struct rf_arena *arena,
-                          struct reader_column **columns, uint32_t *count, struct rf_err *err)
+enum rf_kind reader_infer(const struct reader_input *input, const struct reader_options *options,
+                          struct rf_arena *arena, struct reader_column **columns, uint32_t *count,
+                          struct rf_err *err)
 {
     struct infer *infer;
     struct feeder feeder;
@@ -222,11 +231,13 @@ struct reader_stream {
     bool fed_last;
 };
 
-enum rf_kind reader_stream_open(const struct reader_input *input, const struct reader_options *options,
-                                struct reader_stream **out, struct rf_err *err)
+enum rf_kind reader_stream_open(const struct reader_input *input,
+                                const struct reader_options *options, struct reader_stream **out,
+                                struct rf_err *err)
 {
     struct reader_stream *stream = calloc(1, sizeof *stream);
-    if (stream == NULL) return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "no memory to open a file");
+    if (stream == NULL)
+        return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "no memory to open a file");
     enum rf_kind kind = feeder_init(&stream->feeder, input, options->budget, err);
     if (kind == RF_OK) {
         kind = reader_new(options, &stream->reader, err);
@@ -274,8 +285,17 @@ enum rf_kind reader_stream_next(struct reader_stream *stream, struct batch *out,
     }
 }
 
-struct reader_counts reader_stream_counts(const struct reader_stream *stream) { return reader_counts(stream->reader); }
+struct reader_counts reader_stream_counts(const struct reader_stream *stream)
+{
+    return reader_counts(stream->reader);
+}
 
-uint64_t reader_stream_raw_offset(const struct reader_stream *stream) { return input_raw_offset(stream->feeder.input); }
+uint64_t reader_stream_raw_offset(const struct reader_stream *stream)
+{
+    return input_raw_offset(stream->feeder.input);
+}
 
-uint64_t reader_stream_raw_bytes(const struct reader_stream *stream) { return input_raw_bytes(stream->feeder.input); }
+uint64_t reader_stream_raw_bytes(const struct reader_stream *stream)
+{
+    return input_raw_bytes(stream->feeder.input);
+}

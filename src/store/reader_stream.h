@@ -27,16 +27,19 @@ bool reader_is_table_name(rf_str name);
 rf_str reader_table_name(rf_str path, struct rf_arena *arena);
 
 /* Infers the columns in one pass over the whole text. */
-RF_MUST_USE enum rf_kind reader_infer(const struct reader_input *input, const struct reader_options *options,
-                                      struct rf_arena *arena, struct reader_column **columns, uint32_t *count,
+RF_MUST_USE enum rf_kind reader_infer(const struct reader_input *input,
+                                      const struct reader_options *options, struct rf_arena *arena,
+                                      struct reader_column **columns, uint32_t *count,
                                       struct rf_err *err);
 
 struct reader_stream;
-RF_MUST_USE enum rf_kind reader_stream_open(const struct reader_input *input, const struct reader_options *options,
+RF_MUST_USE enum rf_kind reader_stream_open(const struct reader_input *input,
+                                            const struct reader_options *options,
                                             struct reader_stream **out, struct rf_err *err);
 void reader_stream_free(struct reader_stream *stream);
 /* The next batch, valid until the next call; row_count 0 at the end. */
-RF_MUST_USE enum rf_kind reader_stream_next(struct reader_stream *stream, struct batch *out, struct rf_err *err);
+RF_MUST_USE enum rf_kind reader_stream_next(struct reader_stream *stream, struct batch *out,
+                                            struct rf_err *err);
 struct reader_counts reader_stream_counts(const struct reader_stream *stream);
 /* For progress: packed bytes taken so far and their number, 0 when unknown. */
 uint64_t reader_stream_raw_offset(const struct reader_stream *stream);

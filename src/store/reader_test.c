@@ -25,8 +25,8 @@ static void setup(struct fixture *f)
 static void note(void *state, const struct reader_reject *reject)
 {
     struct fixture *f = state;
-    rf_buf_printf(&f->rejects, "!%llu@%llu %s\n", (unsigned long long)reject->line, (unsigned long long)reject->offset,
-                  reject->reason);
+    rf_buf_printf(&f->rejects, "!%llu@%llu %s\n", (unsigned long long)reject->line,
+                  (unsigned long long)reject->offset, reject->reason);
 }
 
 /* "a:long,b:string" */
@@ -39,7 +39,8 @@ static uint32_t parse_columns(struct rf_arena *arena, const char *spec, struct r
         if (end == NULL) end = at + strlen(at);
         enum type type;
         cr_assert(type_parse(rf_str_make(colon + 1, (size_t)(end - colon) - 1), &type));
-        columns[count] = (struct reader_column){rf_str_make(at, (size_t)(colon - at)), (uint8_t)type};
+        columns[count] =
+            (struct reader_column){rf_str_make(at, (size_t)(colon - at)), (uint8_t)type};
         at = *end == '\0' ? end : end + 1;
     }
     *out = columns;
@@ -52,8 +53,10 @@ static void put_batch(struct fixture *f, const struct batch *batch)
         for (uint32_t i = 0; i < batch->column_count; i++) {
             struct value v = vec_value(&batch->columns[i], row);
             if (i > 0) rf_buf_byte(&f->out, '|');
-            if (v.null) rf_buf_byte(&f->out, '~');
-            else text_put_value(&f->out, &v);
+            if (v.null)
+                rf_buf_byte(&f->out, '~');
+            else
+                text_put_value(&f->out, &v);
         }
         rf_buf_byte(&f->out, '\n');
     }
@@ -67,11 +70,14 @@ static const char *result(struct fixture *f)
 }
 
 /* Reads the text in pieces of `step` bytes. */
-static const char *read_text(struct fixture *f, enum reader_format format, rf_str text, const char *spec, size_t step,
-                             uint32_t batch_rows)
+static const char *read_text(struct fixture *f, enum reader_format format, rf_str text,
+                             const char *spec, size_t step, uint32_t batch_rows)
 {
     struct reader_column *columns;
-    struct reader_options options = {.format = format, .budget = &f->budget, .reject = note, .reject_state = f,
+    struct reader_options options = {.format = format,
+                                     .budget = &f->budget,
+                                     .reject = note,
+                                     .reject_state = f,
                                      .batch_rows = batch_rows};
     options.column_count = parse_columns(&f->arena, spec, &columns);
     options.columns = columns;
@@ -107,48 +113,79 @@ struct read_case {
 };
 
 static const struct read_case read_cases[] = {
-    {READER_JSON_LINES, "{\"a\":1,\"b\":\"x\"}\n{\"b\":\"y\",\"a\":-2}\n", "a:long,b:string", "1|x\n-2|y\n"},
+    {READER_JSON_LINES, "{\"a\":1,\"b\":\"x\"}\n{\"b\":\"y\",\"a\":-2}\n", "a:long,b:string",
+     "1|x\n-2|y\n"},
     /* order of keys, missing, unknown, null, empty rows */
-    {READER_JSON_LINES, "{\"z\":[1,{\"q\":null}],\"b\":\"\"}\n\n  {}  \r\n{\"a\":null,\"b\":null}", "a:long,b:string", "~|\n~|\n~|\n"},
+    {READER_JSON_LINES, "{\"z\":[1,{\"q\":null}],\"b\":\"\"}\n\n  {}  \r\n{\"a\":null,\"b\":null}",
+     "a:long,b:string", "~|\n~|\n~|\n"},
     /* a key that comes twice: the last one; in a string column of codes too */
-    {READER_JSON_LINES, "{\"a\":1,\"a\":2,\"b\":\"u\",\"b\":\"v\"}\n{\"a\":3,\"a\":null}\n", "a:long,b:string", "2|v\n~|\n"},
+    {READER_JSON_LINES, "{\"a\":1,\"a\":2,\"b\":\"u\",\"b\":\"v\"}\n{\"a\":3,\"a\":null}\n",
+     "a:long,b:string", "2|v\n~|\n"},
     /* escapes in keys and values */
-    {READER_JSON_LINES, "{\"\\u0061\":7,\"b\":\"\\ta\\n\\u00e9\\ud83d\\ude00\\/\"}\n", "a:long,b:string", "7|\ta\n\xc3\xa9\xf0\x9f\x98\x80/\n"},
+    {READER_JSON_LINES, "{\"\\u0061\":7,\"b\":\"\\ta\\n\\u00e9\\ud83d\\ude00\\/\"}\n",
+     "a:long,b:string", "7|\ta\n\xc3\xa9\xf0\x9f\x98\x80/\n"},
     /* conversions */
-    {READER_JSON_LINES, "{\"s\":1.50,\"l\":\"12\",\"r\":3,\"b\":1,\"d\":\"2020-01-02T03:04:05.5Z\",\"y\":\"x\"}\n",
-     "s:string,l:long,r:real,b:bool,d:datetime,y:dynamic", "1.50|12|3|true|2020-01-02T03:04:05.5000000Z|x\n"},
-    {READER_JSON_LINES, "{\"s\":true,\"l\":1.9,\"r\":\"2.5\",\"b\":\"true\",\"d\":\"no\",\"y\":{\"k\": [1,\"2\",1.10]}}\n",
-     "s:string,l:long,r:real,b:bool,d:datetime,y:dynamic", "true|1|2.5|true|~|{\"k\":[1,\"2\",1.10]}\n"},
-    {READER_JSON_LINES, "{\"s\":{\"a\": 1},\"l\":99999999999999999999,\"i\":5000000000,\"g\":\"74be27de-1e4e-49d9-b579-fe0b331d3642\"}\n",
+    {READER_JSON_LINES,
+     "{\"s\":1.50,\"l\":\"12\",\"r\":3,\"b\":1,\"d\":\"2020-01-02T03:04:05.5Z\",\"y\":\"x\"}\n",
+     "s:string,l:long,r:real,b:bool,d:datetime,y:dynamic",
+     "1.50|12|3|true|2020-01-02T03:04:05.5000000Z|x\n"},
+    {READER_JSON_LINES,
+     "{\"s\":true,\"l\":1.9,\"r\":\"2.5\",\"b\":\"true\",\"d\":\"no\",\"y\":{\"k\": "
+     "[1,\"2\",1.10]}}\n",
+     "s:string,l:long,r:real,b:bool,d:datetime,y:dynamic",
+     "true|1|2.5|true|~|{\"k\":[1,\"2\",1.10]}\n"},
+    {READER_JSON_LINES,
+     "{\"s\":{\"a\": "
+     "1},\"l\":99999999999999999999,\"i\":5000000000,\"g\":\"74be27de-1e4e-49d9-b579-"
+     "fe0b331d3642\"}\n",
      "s:string,l:long,i:int,g:guid", "{\"a\": 1}|~|~|74be27de-1e4e-49d9-b579-fe0b331d3642\n"},
-    {READER_JSON_LINES, "{\"r\":0.1}\n{\"r\":123456789.123456789}\n{\"r\":1e400}\n{\"r\":-0.0}\n{\"r\":1E-7}\n", "r:real",
-     "0.1\n123456789.12345679\nInfinity\n-0\n1E-07\n"},
+    {READER_JSON_LINES,
+     "{\"r\":0.1}\n{\"r\":123456789.123456789}\n{\"r\":1e400}\n{\"r\":-0.0}\n{\"r\":1E-7}\n",
+     "r:real", "0.1\n123456789.12345679\nInfinity\n-0\n1E-07\n"},
     /* strictness */
-    {READER_JSON_LINES, "{\"a\":01}\n{\"a\":1,}\n{'a':1}\n{\"a\":1} x\n[1]\n{\"a\":\n{\"a\":tru}\n{\"a\":\"x\n{\"a\":5}\n", "a:long",
-     "5\n!1@5 a number begins with 0\n!2@16 expected a key in quotes\n!3@19 expected a key in quotes\n"
-     "!4@34 more text follows the object\n!5@36 a row must be a JSON object\n!6@45 the row ends where a value was expected\n"
+    {READER_JSON_LINES,
+     "{\"a\":01}\n{\"a\":1,}\n{'a':1}\n{\"a\":1} "
+     "x\n[1]\n{\"a\":\n{\"a\":tru}\n{\"a\":\"x\n{\"a\":5}\n",
+     "a:long",
+     "5\n!1@5 a number begins with 0\n!2@16 expected a key in quotes\n!3@19 expected a key in "
+     "quotes\n"
+     "!4@34 more text follows the object\n!5@36 a row must be a JSON object\n!6@45 the row ends "
+     "where a value was expected\n"
      "!7@51 expected a value\n!8@63 the row ends inside a string\n"},
-    {READER_JSON_LINES, "{\"a\":1,\"b\":\"\x01\"}\n{\"a\":2,\"b\":\"\\x\"}\n{\"a\":3,\"b\":\"\xff\"}\n{\"a\":4}", "a:long,b:string",
-     "4|\n!1@12 a control character stands in a string\n!2@28 a string has an unknown escape\n!3@33 the row is not valid UTF-8\n"},
+    {READER_JSON_LINES,
+     "{\"a\":1,\"b\":\"\x01\"}\n{\"a\":2,\"b\":\"\\x\"}\n{\"a\":3,\"b\":\"\xff\"}\n{\"a\":4}",
+     "a:long,b:string",
+     "4|\n!1@12 a control character stands in a string\n!2@28 a string has an unknown "
+     "escape\n!3@33 the row is not valid UTF-8\n"},
     /* a bad row leaves nothing behind */
-    {READER_JSON_LINES, "{\"a\":1,\"b\":\"x\",\"c\":{}\n{\"b\":\"y\"}\n", "a:long,b:string", "~|y\n!1@21 the row ends inside an object\n"},
+    {READER_JSON_LINES, "{\"a\":1,\"b\":\"x\",\"c\":{}\n{\"b\":\"y\"}\n", "a:long,b:string",
+     "~|y\n!1@21 the row ends inside an object\n"},
     /* more than one object a line, spread objects, arrays */
     {READER_JSON_VALUES, "[{\"a\":1},\n {\"a\":\n2}, {\"a\":3}\n]\n", "a:long", "1\n2\n3\n"},
     {READER_JSON_VALUES, "{\"a\":1}{\"a\":\n2}\n", "a:long", "1\n2\n"},
     {READER_JSON_VALUES, "[]", "a:long", ""},
     {READER_JSON_VALUES, "[{\"a\":1},", "a:long", "1\n!1@9 the array has no end\n"},
     {READER_JSON_VALUES, "[{\"a\":1},]", "a:long", "1\n!1@9 expected an object after ','\n"},
-    {READER_JSON_VALUES, "[{\"a\":1}\n{\"a\":2}]", "a:long", "1\n!2@9 expected ',' or ']' after an object\n"},
+    {READER_JSON_VALUES, "[{\"a\":1}\n{\"a\":2}]", "a:long",
+     "1\n!2@9 expected ',' or ']' after an object\n"},
     {READER_JSON_VALUES, "[{\"a\":1}] x", "a:long", "1\n!1@10 more text follows the array\n"},
-    {READER_JSON_VALUES, "[{\"a\":{\"b\":true,\"c\":\"\\u00e9\"}}]", "a:dynamic", "{\"b\":true,\"c\":\"\xc3\xa9\"}\n"},
+    {READER_JSON_VALUES, "[{\"a\":{\"b\":true,\"c\":\"\\u00e9\"}}]", "a:dynamic",
+     "{\"b\":true,\"c\":\"\xc3\xa9\"}\n"},
     /* CSV */
-    {READER_CSV, "a,b\r\n1,x\r\n2,\"y,\"\"z\"\"\nw\"\r\n", "a:long,b:string", "1|x\n2|y,\"z\"\nw\n"},
-    {READER_CSV, "\xef\xbb\xbf" "b,a\n x ,1\n,\n \n\"\",\"3\"", "a:long,b:string", "1| x \n~|\n~| \n3|\n"},
-    {READER_CSV, "a,b\n1,2,3\n4,5\n", "a:long,b:long", "4|5\n!2@8 the row has more fields than the header\n"},
-    {READER_CSV, "a,b\n\"x\"y,2\n\"z\",3\n", "a:string,b:long", "z|3\n!2@7 text follows a closing quote\n"},
+    {READER_CSV, "a,b\r\n1,x\r\n2,\"y,\"\"z\"\"\nw\"\r\n", "a:long,b:string",
+     "1|x\n2|y,\"z\"\nw\n"},
+    {READER_CSV,
+     "\xef\xbb\xbf"
+     "b,a\n x ,1\n,\n \n\"\",\"3\"",
+     "a:long,b:string", "1| x \n~|\n~| \n3|\n"},
+    {READER_CSV, "a,b\n1,2,3\n4,5\n", "a:long,b:long",
+     "4|5\n!2@8 the row has more fields than the header\n"},
+    {READER_CSV, "a,b\n\"x\"y,2\n\"z\",3\n", "a:string,b:long",
+     "z|3\n!2@7 text follows a closing quote\n"},
     {READER_CSV, "a\nx\n\"y", "a:string", "x\n!3@6 a quoted field has no end\n"},
     {READER_CSV, "a,b,a\n1,2,3\n", "a:long,a1:long", "1|3\n"},
-    {READER_CSV, "t,n,o\n2007-09-29T08:11:00Z,1.5,\"{\"\"k\"\":1}\"\n2007-01-01,x,plain\n", "t:datetime,n:real,o:dynamic",
+    {READER_CSV, "t,n,o\n2007-09-29T08:11:00Z,1.5,\"{\"\"k\"\":1}\"\n2007-01-01,x,plain\n",
+     "t:datetime,n:real,o:dynamic",
      "2007-09-29T08:11:00.0000000Z|1.5|{\"k\":1}\n2007-01-01T00:00:00.0000000Z|~|plain\n"},
     {READER_CSV, "", "a:long", ""},
 };
@@ -158,7 +195,8 @@ static void check_read(const struct read_case *c, size_t step, uint32_t batch_ro
     struct fixture f;
     setup(&f);
     const char *got = read_text(&f, c->format, rf_str_of(c->text), c->columns, step, batch_rows);
-    cr_expect_str_eq(got, c->expected, "in pieces of %zu: %s\n got: %s\nwant: %s", step, c->text, got, c->expected);
+    cr_expect_str_eq(got, c->expected, "in pieces of %zu: %s\n got: %s\nwant: %s", step, c->text,
+                     got, c->expected);
     rf_arena_done(&f.arena);
 }
 
@@ -176,9 +214,10 @@ Test(reader, bytes_that_no_text_holds)
     struct fixture f;
     setup(&f);
     rf_str text = RF_S("\0\n{\"a\":1}\n{\"a\":\"\0\"}\n{\0}\n");
-    cr_expect_str_eq(read_text(&f, READER_JSON_LINES, text, "a:long", 1000, 0),
-                     "1\n!1@0 a row must be a JSON object\n!3@16 a control character stands in a string\n"
-                     "!4@21 expected a key in quotes\n");
+    cr_expect_str_eq(
+        read_text(&f, READER_JSON_LINES, text, "a:long", 1000, 0),
+        "1\n!1@0 a row must be a JSON object\n!3@16 a control character stands in a string\n"
+        "!4@21 expected a key in quotes\n");
     rf_arena_done(&f.arena);
 }
 
@@ -192,8 +231,10 @@ Test(reader, nests_as_deep_as_dynamic_may)
         for (int i = 0; i < depth; i++) rf_buf_byte(&json, '[');
         for (int i = 0; i < depth; i++) rf_buf_byte(&json, ']');
         rf_buf_str(&json, RF_S("}\n"));
-        const char *got = read_text(&f, READER_JSON_LINES, rf_buf_view(&json), "a:dynamic", 1 << 20, 0);
-        cr_expect_eq(strstr(got, "nested more than 128 deep") != NULL, depth > 128, "depth %d: %s", depth, got);
+        const char *got =
+            read_text(&f, READER_JSON_LINES, rf_buf_view(&json), "a:dynamic", 1 << 20, 0);
+        cr_expect_eq(strstr(got, "nested more than 128 deep") != NULL, depth > 128, "depth %d: %s",
+                     depth, got);
         rf_arena_done(&f.arena);
     }
 }
@@ -206,10 +247,13 @@ Test(reader, dictionaries_keep_what_was_written)
     enum { ROWS = 60000 };
     struct rf_buf json = rf_buf_in(&f.arena);
     for (int i = 0; i < ROWS; i++)
-        rf_buf_printf(&json, "{\"few\":\"v%d\",\"many\":\"unique-%d\",\"bag\":{\"k\":%d}}\n", i % 7, i, i % 3);
+        rf_buf_printf(&json, "{\"few\":\"v%d\",\"many\":\"unique-%d\",\"bag\":{\"k\":%d}}\n", i % 7,
+                      i, i % 3);
     atomic_uint_fast64_t ids = 0;
-    struct reader_column columns[] = {{RF_S("few"), TYPE_STRING}, {RF_S("many"), TYPE_STRING}, {RF_S("bag"), TYPE_DYNAMIC}};
-    struct reader_options options = {.columns = columns, .column_count = 3, .budget = &f.budget, .dict_ids = &ids};
+    struct reader_column columns[] = {
+        {RF_S("few"), TYPE_STRING}, {RF_S("many"), TYPE_STRING}, {RF_S("bag"), TYPE_DYNAMIC}};
+    struct reader_options options = {
+        .columns = columns, .column_count = 3, .budget = &f.budget, .dict_ids = &ids};
     struct reader_stream *stream;
     struct rf_err err;
     struct reader_input input = {.memory = rf_buf_view(&json)};
@@ -224,7 +268,8 @@ Test(reader, dictionaries_keep_what_was_written)
         cr_assert(batch.columns[0].shape == VEC_DICT);
         cr_assert(batch.columns[0].dict_count <= 8);
         if (few_id == 0) few_id = batch.columns[0].dict_id;
-        cr_assert(batch.columns[0].dict_id == few_id, "a dictionary that stayed the same keeps its number");
+        cr_assert(batch.columns[0].dict_id == few_id,
+                  "a dictionary that stayed the same keeps its number");
         for (uint32_t i = 0; i < batch.row_count; i++, row++) {
             char want[32];
             snprintf(want, sizeof want, "v%d", row % 7);
@@ -257,7 +302,11 @@ Test(reader, a_row_that_is_too_long_is_left_out)
     memset(text + at, 'x', len - at);
     at = len + (size_t)sprintf((char *)text + len, "\"}\n{\"a\":2}\n{\"a\":}\n");
     struct reader_column column = {RF_S("a"), TYPE_LONG};
-    struct reader_options options = {.columns = &column, .column_count = 1, .budget = &f.budget, .reject = note, .reject_state = &f};
+    struct reader_options options = {.columns = &column,
+                                     .column_count = 1,
+                                     .budget = &f.budget,
+                                     .reject = note,
+                                     .reject_state = &f};
     struct reader_input input = {.memory = rf_str_make(text, at)};
     struct reader_stream *stream;
     struct rf_err err;
@@ -271,7 +320,8 @@ Test(reader, a_row_that_is_too_long_is_left_out)
     cr_expect(counts.rows == 2 && counts.rejected == 2 && counts.bytes == at, "%llu bytes of %zu",
               (unsigned long long)counts.bytes, at);
     char want[200];
-    snprintf(want, sizeof want, "1\n2\n!2@8 the row is longer than 64 MB\n!4@%zu expected a value\n", at - 2);
+    snprintf(want, sizeof want,
+             "1\n2\n!2@8 the row is longer than 64 MB\n!4@%zu expected a value\n", at - 2);
     cr_expect_str_eq(result(&f), want);
     reader_stream_free(stream);
 
@@ -281,8 +331,10 @@ Test(reader, a_row_that_is_too_long_is_left_out)
     cr_assert(reader_stream_open(&input, &options, &stream, &err) == RF_OK);
     struct batch batch;
     enum rf_kind kind;
-    while ((kind = reader_stream_next(stream, &batch, &err)) == RF_OK && batch.row_count > 0) continue;
-    cr_expect(kind == RF_LIMIT && strcmp(err.code, "MemoryBudgetExceeded") == 0, "a budget too small for the row says so");
+    while ((kind = reader_stream_next(stream, &batch, &err)) == RF_OK && batch.row_count > 0)
+        continue;
+    cr_expect(kind == RF_LIMIT && strcmp(err.code, "MemoryBudgetExceeded") == 0,
+              "a budget too small for the row says so");
     reader_stream_free(stream);
     free(text);
     rf_arena_done(&f.arena);
@@ -319,7 +371,8 @@ Test(reader, iso_datetimes)
         rf_arena_init(&arena, 4096);
         struct rf_buf buf = rf_buf_in(&arena);
         text_put_datetime(&buf, ticks);
-        cr_expect(rf_str_is(rf_buf_view(&buf), cases[i].expected), "%s gives %.*s", cases[i].text, RF_FMT(rf_buf_view(&buf)));
+        cr_expect(rf_str_is(rf_buf_view(&buf), cases[i].expected), "%s gives %.*s", cases[i].text,
+                  RF_FMT(rf_buf_view(&buf)));
         rf_arena_done(&arena);
     }
 }
@@ -340,14 +393,17 @@ static const struct infer_case infer_cases[] = {
     {READER_JSON_LINES, "{\"a\":1}\n{\"a\":true}\n", "a:string"},
     {READER_JSON_LINES, "{\"a\":1}\n{\"a\":[]}\n", "a:dynamic"},
     {READER_JSON_LINES, "{\"a\":null}\n{\"b\":\"\"}\n", "a:string,b:string"},
-    {READER_JSON_LINES, "{\"t\":\"2020-01-01T00:00:00Z\"}\n{\"t\":\"\"}\n{\"t\":null}\n", "t:datetime"},
+    {READER_JSON_LINES, "{\"t\":\"2020-01-01T00:00:00Z\"}\n{\"t\":\"\"}\n{\"t\":null}\n",
+     "t:datetime"},
     {READER_JSON_LINES, "{\"t\":\"2020-01-01T00:00:00Z\"}\n{\"t\":\"2020-01-01\"}\n", "t:string"},
     {READER_JSON_LINES, "{\"g\":\"74be27de-1e4e-49d9-b579-fe0b331d3642\"}\n", "g:string"},
     /* names that differ by case only; rows that are left out say nothing */
-    {READER_JSON_LINES, "{\"ProcessId\":1,\"ProcessID\":\"2\"}\n{\"bad\":1,\"ProcessId\":\"x\"\n", "ProcessId:long,ProcessID:string"},
+    {READER_JSON_LINES, "{\"ProcessId\":1,\"ProcessID\":\"2\"}\n{\"bad\":1,\"ProcessId\":\"x\"\n",
+     "ProcessId:long,ProcessID:string"},
     {READER_JSON_VALUES, "[{\"a\":1},{\"b\":{}}]", "a:long,b:dynamic"},
     {READER_JSON_LINES, "", ""},
-    {READER_CSV, "a,b,c,d,e,f,g\n1,1.5,true,2020-01-01T00:00:00Z,\"{\"\"k\"\":1}\",x,\n-2,3,False,,[],,\n",
+    {READER_CSV,
+     "a,b,c,d,e,f,g\n1,1.5,true,2020-01-01T00:00:00Z,\"{\"\"k\"\":1}\",x,\n-2,3,False,,[],,\n",
      "a:long,b:real,c:bool,d:datetime,e:dynamic,f:string,g:string"},
     {READER_CSV, "zip,mixed,half\n007,1,{\n10,x,{}\n", "zip:string,mixed:string,half:string"},
     {READER_CSV, "a,,a\n", "a:string,Column2:string,a1:string"},
@@ -363,7 +419,8 @@ static const char *infer_text(struct fixture *f, const struct infer_case *c, siz
     for (size_t from = 0, to = 0;;) {
         to += RF_MIN(step, text.len - to);
         size_t taken;
-        cr_assert(infer_feed(infer, rf_slice(text, from, to), to == text.len, &taken, &err) == RF_OK);
+        cr_assert(infer_feed(infer, rf_slice(text, from, to), to == text.len, &taken, &err) ==
+                  RF_OK);
         from += taken;
         if (to == text.len) break;
     }
@@ -372,7 +429,8 @@ static const char *infer_text(struct fixture *f, const struct infer_case *c, siz
     cr_assert(infer_columns(infer, &f->arena, &columns, &count, &err) == RF_OK);
     infer_free(infer);
     for (uint32_t i = 0; i < count; i++)
-        rf_buf_printf(&f->out, "%s%.*s:%s", i == 0 ? "" : ",", RF_FMT(columns[i].name), type_name((enum type)columns[i].type));
+        rf_buf_printf(&f->out, "%s%.*s:%s", i == 0 ? "" : ",", RF_FMT(columns[i].name),
+                      type_name((enum type)columns[i].type));
     return result(f);
 }
 
@@ -383,7 +441,8 @@ Test(infer, types_from_all_rows)
             struct fixture f;
             setup(&f);
             const char *got = infer_text(&f, &infer_cases[i], step);
-            cr_expect_str_eq(got, infer_cases[i].expected, "%s\n got: %s\nwant: %s", infer_cases[i].text, got, infer_cases[i].expected);
+            cr_expect_str_eq(got, infer_cases[i].expected, "%s\n got: %s\nwant: %s",
+                             infer_cases[i].text, got, infer_cases[i].expected);
             rf_arena_done(&f.arena);
         }
     }
@@ -431,7 +490,8 @@ Test(reader, guesses_the_format)
         struct reader_input input = {.memory = rf_str_of(cases[i].text)};
         struct rf_err err;
         cr_assert(reader_guess_format(&input, rf_str_of(cases[i].name), &options, &err) == RF_OK);
-        cr_expect(options.format == cases[i].format && options.delimiter == cases[i].delimiter, "%s %s", cases[i].name, cases[i].text);
+        cr_expect(options.format == cases[i].format && options.delimiter == cases[i].delimiter,
+                  "%s %s", cases[i].name, cases[i].text);
     }
 }
 
@@ -439,13 +499,17 @@ Test(reader, names_of_tables)
 {
     static const struct {
         const char *path, *name;
-    } cases[] = {{"/tmp/a/SigninLogs.jsonl.gz", "SigninLogs"}, {"x-y z.csv", "x_y_z"}, {"2024.json", "_2024"}, {".hidden", "_hidden"}};
+    } cases[] = {{"/tmp/a/SigninLogs.jsonl.gz", "SigninLogs"},
+                 {"x-y z.csv", "x_y_z"},
+                 {"2024.json", "_2024"},
+                 {".hidden", "_hidden"}};
     struct rf_arena arena;
     rf_arena_init(&arena, 1 << 16);
     for (size_t i = 0; i < RF_COUNT(cases); i++) {
         rf_str name = reader_table_name(rf_str_of(cases[i].path), &arena);
         cr_expect(rf_str_is(name, cases[i].name), "%s gives %.*s", cases[i].path, RF_FMT(name));
     }
-    cr_expect(reader_is_table_name(RF_S("a.ndjson.zst")) && !reader_is_table_name(RF_S("a.gz")) && !reader_is_table_name(RF_S("a.txt")));
+    cr_expect(reader_is_table_name(RF_S("a.ndjson.zst")) && !reader_is_table_name(RF_S("a.gz")) &&
+              !reader_is_table_name(RF_S("a.txt")));
     rf_arena_done(&arena);
 }

@@ -203,79 +203,76 @@ static void hash_cells(enum type type, const void *data, uint32_t count, uint64_
     }
 }
 
-/* Hash of the cell at `at`; the null flag decides first, because a null's cell may hold anything.
- */
-static uint64_t hash_at(const struct vec *v, uint32_t at)
-{
-    if (v->nulls != NULL && v->nulls[at]) return HASH_NULL;
-    size_t bytes = type_cell_bytes[v->type];
-    uint64_t hash = HASH_NULL;
-    hash_cells((enum type)v->type, (const uint8_t *)v->data + at * bytes, 1, &hash);
-    return hash;
-}
-
-static void put_hash(uint64_t h, bool mix, uint64_t *hash)
-{
-    *hash = mix ? rf_hash_mix(*hash, h) : h;
-}
-
 enum { HASH_STRIDE = 256 };
 
-static void hash_flat(const struct vec *v, uint32_t count, bool mix, uint64_t *hash)
+/* Hashes rows from..from+count-1 (at most HASH_STRIDE) of a flat or dictionary vector. */
+static void hash_part(const struct vec *v, uint32_t from, uint32_t count, uint64_t *hash)
+{
+    struct cell16 cells[HASH_STRIDE];
+    uint8_t nulls[HASH_STRIDE];
+    enum type type = (enum type)v->type;
+    size_t cell_bytes = type_cell_bytes[type];
+    const void *data = (const uint8_t *)v->data + from * cell_bytes;
+    const uint8_t *null = v->nulls == NULL ? NULL : v->nulls + from;
+    if (v->shape == VEC_DICT) {
+        gather(cell_bytes, v->data, v->codes + from, count, cells);
+        data = cells;
+        if (v->nulls != NULL) gather(1, v->nulls, v->codes + from, count, nulls);
+        if (v->nulls != NULL) null = nulls;
+    }
+    /* A null cell may hold anything, so a text in it must not be followed. */
+    if (null != NULL && type_is_bytes(type)) {
+        if (data != cells) memcpy(cells, data, count * cell_bytes);
+        for (uint32_t i = 0; i < count; i++)
+            if (null[i]) cells[i] = (struct cell16){{0, 0}};
+        data = cells;
+    }
+    hash_cells(type, data, count, hash);
+    if (null != NULL)
+        for (uint32_t i = 0; i < count; i++) hash[i] = null[i] ? HASH_NULL : hash[i];
+}
+
+static void hash_rows(const struct vec *v, uint32_t count, bool mix, uint64_t *hash)
 {
     uint64_t part[HASH_STRIDE];
-    size_t bytes = type_cell_bytes[v->type];
-    /* A null cell of strings or dynamics may hold anything, so it must not be followed. */
-    if (v->nulls != NULL && type_is_bytes((enum type)v->type)) {
-        for (uint32_t i = 0; i < count; i++) put_hash(hash_at(v, i), mix, &hash[i]);
-        return;
-    }
     for (uint32_t from = 0; from < count; from += HASH_STRIDE) {
         uint32_t n = RF_MIN(count - from, (uint32_t)HASH_STRIDE);
-        uint64_t *to = mix ? part : hash + from;
-        hash_cells((enum type)v->type, (const uint8_t *)v->data + from * bytes, n, to);
-        if (v->nulls != NULL)
-            for (uint32_t i = 0; i < n; i++) to[i] = v->nulls[from + i] ? HASH_NULL : to[i];
+        hash_part(v, from, n, mix ? part : hash + from);
         if (mix)
             for (uint32_t i = 0; i < n; i++) hash[from + i] = rf_hash_mix(hash[from + i], part[i]);
     }
 }
 
-/* Each entry is hashed once when the dictionary is no longer than the rows; a longer one (or the
- * rows of a filter) is hashed per row, which repeats only a run of equal codes' work. */
-static void hash_dict(const struct vec *v, uint32_t count, bool mix, uint64_t *hash)
+/* A dictionary shorter than the rows: each entry is hashed once. */
+static void hash_entries(const struct vec *v, uint32_t count, bool mix, uint64_t *hash)
 {
     uint64_t entries[HASH_STRIDE];
-    if (v->dict_count <= HASH_STRIDE && v->dict_count <= count) {
-        struct vec flat = *v;
-        flat.shape = VEC_FLAT;
-        hash_flat(&flat, v->dict_count, false, entries);
-        if (mix)
-            for (uint32_t i = 0; i < count; i++)
-                hash[i] = rf_hash_mix(hash[i], entries[v->codes[i]]);
-        else
-            for (uint32_t i = 0; i < count; i++) hash[i] = entries[v->codes[i]];
-        return;
-    }
-    uint32_t last_code = 0;
-    uint64_t last = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t code = v->codes[i];
-        if (i == 0 || code != last_code) last = hash_at(v, code);
-        last_code = code;
-        put_hash(last, mix, &hash[i]);
-    }
+    struct vec flat = *v;
+    flat.shape = VEC_FLAT;
+    hash_part(&flat, 0, v->dict_count, entries);
+    const uint32_t *codes = v->codes;
+    if (mix)
+        for (uint32_t i = 0; i < count; i++) hash[i] = rf_hash_mix(hash[i], entries[codes[i]]);
+    else
+        for (uint32_t i = 0; i < count; i++) hash[i] = entries[codes[i]];
+}
+
+static void hash_const(const struct vec *v, uint32_t count, bool mix, uint64_t *hash)
+{
+    uint64_t h;
+    struct vec flat = *v;
+    flat.shape = VEC_FLAT;
+    hash_part(&flat, 0, 1, &h);
+    for (uint32_t i = 0; i < count; i++) hash[i] = mix ? rf_hash_mix(hash[i], h) : h;
 }
 
 void vec_hash(const struct vec *v, uint32_t count, bool mix, uint64_t *hash)
 {
     if (count == 0) return;
-    if (v->shape == VEC_FLAT) {
-        hash_flat(v, count, mix, hash);
-    } else if (v->shape == VEC_DICT) {
-        hash_dict(v, count, mix, hash);
-    } else {
-        uint64_t h = hash_at(v, 0);
-        for (uint32_t i = 0; i < count; i++) put_hash(h, mix, &hash[i]);
-    }
+    if (v->shape == VEC_CONST)
+        hash_const(v, count, mix, hash);
+    else if (v->shape == VEC_DICT && v->dict_count <= RF_MIN(count, (uint32_t)HASH_STRIDE))
+        hash_entries(v, count, mix, hash);
+    else
+        hash_rows(v, count, mix, hash);
 }

@@ -1,0 +1,2 @@
+#include "kql/plugin.h"
+const struct plugin plugins_sequence[] = {{0}};
