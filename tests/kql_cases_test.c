@@ -1,5 +1,6 @@
-/* Queries with their expected result tables: tests/kql/cases/*.jsonl, a case a line, in the form
- * {"id","query","columns":[{"name","type"}],"rows":[[..]],"ordered"}. Each runs with whole batches. */
+/* Queries with their expected result tables: each line of the files in tests/kql/cases is a case, in the form
+ * {"id","query","columns":[{"name","type"}],"rows":[[..]],"ordered"}. Each runs with whole batches, and with batches of one and of
+ * seven rows, where state that is kept per batch would show. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,14 +12,14 @@
 enum { FILE_BYTES_MAX = 16 << 20, CASE_BYTES_MAX = 256 << 20 };
 
 /* The result as {"tables":[..]} text; empty when the query failed. */
-static rf_str run(rf_str query, struct rf_arena *arena, struct rf_err *err)
+static rf_str run(rf_str query, uint32_t batch_rows, struct rf_arena *arena, struct rf_err *err)
 {
     char *text = NULL;
     size_t bytes = 0;
     FILE *file = open_memstream(&text, &bytes);
     struct cli_output output = {.file = file, .format = CLI_JSON, .width = UINT32_MAX};
     struct kql_sink *sink = cli_sink_new(&output, arena);
-    struct kql_request request = {.text = query};
+    struct kql_request request = {.text = query, .batch_rows = batch_rows};
     enum rf_kind kind = kql_run(&request, sink, NULL, err);
     if (kind == RF_OK) kind = cli_sink_finish(sink, err);
     cli_sink_done(sink);
@@ -58,7 +59,7 @@ static bool rows_equal(rf_str want, rf_str got, bool ordered, struct rf_arena *a
     return true;
 }
 
-static bool run_case(rf_str line)
+static bool run_case(rf_str line, uint32_t batch_rows)
 {
     RF_CLEANUP(rf_arena_done) struct rf_arena arena;
     rf_arena_init(&arena, CASE_BYTES_MAX);
@@ -69,16 +70,16 @@ static bool run_case(rf_str line)
         return false;
     }
     rf_str test = dyn_done(&buf), id = dyn_string(dyn_get(test, RF_S("id")));
-    rf_str text = run(dyn_string(dyn_get(test, RF_S("query"))), &arena, &err);
+    rf_str text = run(dyn_string(dyn_get(test, RF_S("query"))), batch_rows, &arena, &err);
     if (text.len == 0 || dyn_parse_json(text, &result, &err) != RF_OK) {
-        fprintf(stderr, "%.*s: line %u, column %u: %s\n", RF_FMT(id), err.line, err.column, err.text);
+        fprintf(stderr, "%.*s (batches of %u): line %u, column %u: %s\n", RF_FMT(id), batch_rows, err.line, err.column, err.text);
         return false;
     }
     rf_str table = dyn_item(dyn_get(dyn_done(&result), RF_S("tables")), 0);
     bool ordered = dyn_tag(dyn_get(test, RF_S("ordered"))) == DYN_TRUE;
     bool ok = columns_equal(dyn_get(test, RF_S("columns")), dyn_get(table, RF_S("columns"))) &&
               rows_equal(dyn_get(test, RF_S("rows")), dyn_get(table, RF_S("rows")), ordered, &arena);
-    if (!ok) fprintf(stderr, "%.*s: got %.*s\n", RF_FMT(id), RF_FMT(text));
+    if (!ok) fprintf(stderr, "%.*s (batches of %u): got %.*s\n", RF_FMT(id), batch_rows, RF_FMT(text));
     return ok;
 }
 
@@ -89,6 +90,7 @@ Test(kql_cases, give_the_stated_tables, .timeout = 300)
     rf_str *names;
     size_t count;
     struct rf_err err = {0};
+    static const uint32_t batch_rows[] = {BATCH_ROWS, 1, 7};
     uint32_t cases = 0, bad = 0;
     cr_assert(rf_fs_list(rf_fs_real(), "tests/kql/cases", &arena, &names, &count, &err) == RF_OK, "%s", err.text);
     for (size_t i = 0; i < count; i++) {
@@ -100,8 +102,7 @@ Test(kql_cases, give_the_stated_tables, .timeout = 300)
             rf_str line = rf_str_trim(rf_slice(text, at, end));
             at = end + 1;
             if (line.len == 0) continue;
-            cases++;
-            bad += !run_case(line);
+            for (size_t b = 0; b < RF_COUNT(batch_rows); b++, cases++) bad += !run_case(line, batch_rows[b]);
         }
     }
     cr_assert(cases > 0);

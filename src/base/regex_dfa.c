@@ -1,10 +1,12 @@
 /* regex_dfa.c - the automaton whose states are sets of instructions, worked out as the text needs
  * them and kept in a cache of bounded size.
  *
- * A state is an ordered list of instructions, best first: those that wait for a byte, for an
- * assertion that the next byte decides, or that have matched. What an assertion says depends on both
- * neighbours, so a state also holds what is known of the byte before, and a match shows one byte
- * late: entering a MATCHED state by a byte means that a match ended before that byte. */
+ * A state is an ordered list of instructions, best first: those that wait for a byte or have matched.
+ * What an assertion says depends on both neighbours, so where one is met, the state keeps what is
+ * known of the byte before, and the list of the instructions that the bytes so far led to; what they
+ * reach is worked out again, from the start, once the next byte is known. (To go on from the
+ * assertions alone would enter loops a second time and change the order of preference.) A match
+ * shows one byte late: entering a MATCHED state by a byte means that a match ended before it. */
 #include "base/regex_int.h"
 
 enum {
@@ -56,6 +58,7 @@ struct regex_dfa {
     uint32_t table_cap;
     uint32_t starts[2][8]; /* by anchored and by what lies before; state + 1 */
     struct queue now, then;
+    struct queue seeds; /* where the bytes led to, before `then` follows the ways from there */
     uint32_t queue_cap;
     uint32_t *stack;
     size_t bytes_since_flush;
@@ -83,9 +86,12 @@ static bool queues_fit(struct regex_dfa *dfa, struct rf_arena *arena)
     dfa->now.sparse = rf_arena_new(arena, uint32_t, wanted);
     dfa->then.dense = rf_arena_new(arena, uint32_t, wanted);
     dfa->then.sparse = rf_arena_new(arena, uint32_t, wanted);
+    dfa->seeds.dense = rf_arena_new(arena, uint32_t, wanted);
+    dfa->seeds.sparse = rf_arena_new(arena, uint32_t, wanted);
     dfa->stack = rf_arena_new(arena, uint32_t, 2 * (size_t)wanted + 2);
     if (dfa->now.dense == NULL || dfa->now.sparse == NULL || dfa->then.dense == NULL ||
-        dfa->then.sparse == NULL || dfa->stack == NULL)
+        dfa->then.sparse == NULL || dfa->seeds.dense == NULL || dfa->seeds.sparse == NULL ||
+        dfa->stack == NULL)
         return false;
     dfa->queue_cap = wanted;
     return true;
@@ -170,11 +176,12 @@ static inline bool queue_has(const struct queue *q, uint32_t inst)
 }
 
 /* Adds `inst` and all that is reached from it without a byte, in order of preference. Assertions
- * that are not among `asserts` wait in the set. */
-static void queue_add(struct regex_dfa *dfa, struct queue *q, uint32_t inst, uint32_t asserts)
+ * that are not among `asserts` end the way in the set. True when it reached a match. */
+static bool queue_add(struct regex_dfa *dfa, struct queue *q, uint32_t inst, uint32_t asserts)
 {
     const struct regex_inst *insts = dfa->prog->insts;
     uint32_t depth = 0;
+    bool matched = false;
     dfa->stack[depth++] = inst;
     while (depth > 0) {
         uint32_t at = dfa->stack[--depth];
@@ -190,10 +197,23 @@ static void queue_add(struct regex_dfa *dfa, struct queue *q, uint32_t inst, uin
             } else if (in->op == OP_ASSERT && (in->arg & ~asserts) == 0) {
                 at = in->out;
             } else {
+                matched = matched || in->op == OP_MATCH;
                 break;
             }
         }
     }
+    return matched;
+}
+
+/* Empties both sets, and puts an instruction into them; see the top for why it takes two. */
+static void seeds_clear(struct regex_dfa *dfa) { dfa->seeds.count = dfa->then.count = 0; }
+
+static bool seed_add(struct regex_dfa *dfa, uint32_t inst, uint32_t asserts)
+{
+    if (inst == 0 || queue_has(&dfa->seeds, inst)) return false;
+    dfa->seeds.sparse[inst] = dfa->seeds.count;
+    dfa->seeds.dense[dfa->seeds.count++] = inst;
+    return queue_add(dfa, &dfa->then, inst, asserts);
 }
 
 static int number_cmp(uint32_t a, uint32_t b) { return a < b ? -1 : a > b; }
@@ -218,21 +238,24 @@ static bool state_same(const struct regex_dfa *dfa, const struct dfa_state *stat
            memcmp(dfa->insts + state->first, insts, count * sizeof *insts) == 0;
 }
 
-/* The number of the state that a set of instructions and flags make; NEXT_FAILED when the cache is
- * full. Instructions behind a sure match are dropped: no match of theirs can win. */
-static uint32_t state_make(struct regex_dfa *dfa, struct rf_arena *arena, const struct queue *q,
-                           uint32_t flags)
+/* The number of the state of dfa->then and dfa->seeds; NEXT_FAILED when the cache is full.
+ * Instructions behind a sure match are dropped: no match of theirs can win. */
+static uint32_t state_make(struct regex_dfa *dfa, struct rf_arena *arena, uint32_t flags)
 {
+    const struct queue *q = &dfa->then;
     if (!dfa_reserve(dfa, arena, q->count) || !table_fit(dfa, arena)) return NEXT_FAILED;
     uint32_t *insts = dfa->insts + dfa->inst_count;
     uint32_t count = 0, need = 0;
     for (uint32_t i = 0; i < q->count; i++) {
         const struct regex_inst *in = &dfa->prog->insts[q->dense[i]];
-        if (in->op != OP_BYTES && in->op != OP_SET && in->op != OP_MATCH && in->op != OP_ASSERT)
-            continue;
-        if (in->op == OP_ASSERT) need |= in->arg;
-        insts[count++] = q->dense[i];
+        if (in->op == OP_ASSERT) need |= in->arg & ~(flags & ASSERT_ALL);
+        if (in->op == OP_BYTES || in->op == OP_SET || in->op == OP_MATCH)
+            insts[count++] = q->dense[i];
         if (in->op == OP_MATCH && !dfa->reverse) break;
+    }
+    if (need != 0) { /* every seed is in `then`, too, so there is room */
+        count = dfa->seeds.count;
+        memcpy(insts, dfa->seeds.dense, count * sizeof *insts);
     }
     /* Backwards the longest match is wanted, so the order means nothing and equal sets are one. */
     if (dfa->reverse) numbers_sort(insts, count);
@@ -284,7 +307,7 @@ static void queue_load(struct regex_dfa *dfa, const struct dfa_state *state, uin
 {
     dfa->now.count = 0;
     for (uint32_t i = 0; i < state->count; i++)
-        queue_add(dfa, &dfa->now, dfa->insts[state->first + i], asserts);
+        (void)queue_add(dfa, &dfa->now, dfa->insts[state->first + i], asserts);
 }
 
 /* Moves every instruction of dfa->now over the byte into dfa->then. True when a match ended here. */
@@ -292,7 +315,7 @@ static bool queue_step(struct regex_dfa *dfa, int c)
 {
     uint32_t after = c == '\n' ? ASSERT_BEGIN_LINE : 0;
     bool matched = false;
-    dfa->then.count = 0;
+    seeds_clear(dfa);
     for (uint32_t i = 0; i < dfa->now.count; i++) {
         const struct regex_inst *in = &dfa->prog->insts[dfa->now.dense[i]];
         if (in->op == OP_MATCH) {
@@ -303,7 +326,8 @@ static bool queue_step(struct regex_dfa *dfa, int c)
         } else if (in->op == OP_BYTES
                        ? c >= in->low && c <= in->high
                        : in->op == OP_SET && regex_set_has(&dfa->prog->sets[in->arg], (uint8_t)c)) {
-            queue_add(dfa, &dfa->then, in->out, after);
+            /* What comes behind a sure match cannot win. */
+            if (seed_add(dfa, in->out, after) && !dfa->reverse) break;
         }
     }
     return matched;
@@ -321,13 +345,13 @@ static uint32_t transition(struct regex_dfa *dfa, struct rf_arena *arena, uint32
     uint32_t flags = c == '\n' ? ASSERT_BEGIN_LINE : 0;
     if (c != BYTE_END && regex_word_byte((uint8_t)c)) flags |= STATE_WORD_BEFORE;
     if (matched) flags |= STATE_MATCHED;
-    uint32_t next = state_make(dfa, arena, &dfa->then, flags);
+    uint32_t next = state_make(dfa, arena, flags);
     if (next == NEXT_FAILED) {
         if (dfa->no_memory || dfa->state_count < DFA_STATES_MIN ||
             dfa->bytes_since_flush / DFA_BYTES_PER_STATE_MIN < dfa->state_count)
             return NEXT_FAILED;
         dfa_flush(dfa);
-        next = state_make(dfa, arena, &dfa->then, flags);
+        next = state_make(dfa, arena, flags);
         return next == NEXT_FAILED ? NEXT_FAILED : entry_of(dfa, next);
     }
     uint32_t column = c == BYTE_END ? dfa->prog->class_count : dfa->prog->classes[c];
@@ -347,14 +371,13 @@ static uint32_t start_state(struct regex_dfa *dfa, struct rf_arena *arena, rf_st
     uint32_t kind = edge ? 0 : before == '\n' ? 1 : regex_word_byte(before) ? 2 : 3;
     uint32_t *slot = &dfa->starts[anchored][kind];
     if (*slot != 0) return *slot - 1;
-    dfa->now.count = 0;
-    queue_add(dfa, &dfa->now, anchored ? dfa->prog->start : dfa->prog->start_search,
-              flags & ASSERT_ALL);
+    seeds_clear(dfa);
+    (void)seed_add(dfa, anchored ? dfa->prog->start : dfa->prog->start_search, flags & ASSERT_ALL);
     if (!anchored && dfa->prog->asserts == 0 && dfa->re->prefix != NULL) flags |= STATE_ACCELERATE;
-    uint32_t state = state_make(dfa, arena, &dfa->now, flags);
+    uint32_t state = state_make(dfa, arena, flags);
     if (state == NEXT_FAILED && !dfa->no_memory && dfa->state_count >= DFA_STATES_MIN) {
         dfa_flush(dfa);
-        state = state_make(dfa, arena, &dfa->now, flags);
+        state = state_make(dfa, arena, flags);
     }
     if (state != NEXT_FAILED) *slot = state + 1;
     return state;

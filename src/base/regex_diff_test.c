@@ -82,6 +82,8 @@ static const char *const pieces[] = {"a",
                                      "\xc3",
                                      "a.b"};
 static const char *const known[] = {
+    "(?m:\\B?|\\w)*",
+    "(?:\\B?|\\s)*",
     "",
     "a**",
     "a*+",

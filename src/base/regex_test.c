@@ -70,6 +70,7 @@ Test(regex, finds_and_captures)
         {"(a*)*", "b", "0-0 0-0"},
         {"(a*)+", "aab", "0-2 0-2"},
         {"(|a)+", "aaa", "0-0 0-0"},
+        {"(?:\\B?|\\s)*", " ", "0-0"}, /* assertions in a loop keep the order of preference */
         {"x{2,3}", "xxxx", "0-3"},
         {"x{2,3}?", "xxxx", "0-2"},
         {"a{,2}", "a{,2}", "0-5"},

@@ -15,6 +15,20 @@ enum rf_kind bind_fail(struct binder *b, uint32_t pos, const char *code, const c
     return parse_fail_at(b->text, pos, b->err, RF_INVALID, code, "%s", what);
 }
 
+enum rf_kind bind_steps(struct binder *b, uint32_t steps, uint32_t pos)
+{
+    b->step_count += steps;
+    if (b->step_count <= BIND_STEPS_MAX + b->text.len) return RF_OK;
+    return parse_fail_at(b->text, pos, b->err, RF_LIMIT, "QueryTooLarge", "with its functions written out the query is larger than the limit");
+}
+
+enum rf_kind bind_below(struct binder *b, uint32_t depth, uint32_t pos)
+{
+    b->below = RF_MAX(b->below, depth);
+    if (depth <= PLAN_DEPTH_MAX) return RF_OK;
+    return parse_fail_at(b->text, pos, b->err, RF_LIMIT, "TooDeep", "more than %d operators or calls build on one another here", PLAN_DEPTH_MAX);
+}
+
 /* ---- schemas ----------------------------------------------------------------------------------- */
 
 int schema_find(const struct schema *schema, rf_str name)
@@ -76,6 +90,7 @@ void *node_new(struct binder *b, size_t bytes, const struct node_ops *ops, struc
     if (input != NULL) {
         node->inputs[0] = input;
         node->input_count = 1;
+        node->depth = input->depth;
         node->schema = input->schema;
         node->serialized = input->serialized;
     }
@@ -86,9 +101,11 @@ void *node_new(struct binder *b, size_t bytes, const struct node_ops *ops, struc
 
 struct scope *scope_find(struct binder *b, rf_str name)
 {
-    for (struct scope *s = b->scope; s != NULL; s = s->next)
-        if (rf_str_eq(s->name, name)) return s;
-    return NULL;
+    uint32_t looked_at = 0;
+    struct scope *s = b->scope;
+    for (; s != NULL && !rf_str_eq(s->name, name); s = s->next) looked_at++;
+    b->step_count += looked_at / 32;
+    return s;
 }
 
 struct scope *scope_add(struct binder *b, rf_str name, enum binding_kind kind)
@@ -104,7 +121,9 @@ struct scope *scope_add(struct binder *b, rf_str name, enum binding_kind kind)
     return s;
 }
 
-/* A stored function's text, parsed when it is first asked for and kept at the end of the scope. */
+static bool lambda_is_table(struct binder *b, const struct scope *f);
+
+/* A stored function's text, parsed when it is first asked for. Its body sees the catalog only. */
 static enum rf_kind load_stored(struct binder *b, const struct stored_function *stored, struct scope **out)
 {
     struct rf_buf text = rf_buf_in(b->arena);
@@ -119,9 +138,9 @@ static enum rf_kind load_stored(struct binder *b, const struct stored_function *
     if (s == NULL) return BIND_NOMEM(b);
     *s = (struct scope){.name = stored->name, .kind = BINDING_LAMBDA, .ast = parsed.statements[0].value, .text = rf_buf_view(&text)};
     if (s->ast->kind != AST_LAMBDA) s->kind = BINDING_TABLE;
-    struct scope **last = &b->scope;
-    while (*last != NULL) last = &(*last)->next;
-    *last = s;
+    s->next = b->stored;
+    b->stored = s;
+    if (s->kind == BINDING_LAMBDA) s->is_table = lambda_is_table(b, s);
     *out = s;
     return RF_OK;
 }
@@ -131,6 +150,8 @@ struct scope *function_find(struct binder *b, rf_str name, enum rf_kind *kind)
     struct scope *s = scope_find(b, name);
     *kind = RF_OK;
     if (s != NULL) return s;
+    for (s = b->stored; s != NULL; s = s->next)
+        if (rf_str_eq(s->name, name)) return s;
     const struct catalog *catalog = b->exec->catalog;
     for (uint32_t i = 0; catalog != NULL && i < catalog->function_count; i++) {
         if (!rf_str_eq(catalog->functions[i].name, name)) continue;
@@ -142,13 +163,18 @@ struct scope *function_find(struct binder *b, rf_str name, enum rf_kind *kind)
 
 /* ---- is it a table? ------------------------------------------------------------------------------ */
 
-bool lambda_is_table(struct binder *b, const struct scope *f)
+/* Asked once for each function, where it is defined, so that asking about its callers does not go through all that
+ * lies below again. */
+static bool lambda_is_table(struct binder *b, const struct scope *f)
 {
     const struct ast_lambda *lambda = f->ast->body;
     if (lambda->statement_count == 0) return false;
     struct scope *saved = b->scope;
+    struct row_scope rows = b->rows;
     bool table = false;
     b->scope = f->env;
+    b->rows = (struct row_scope){0};
+    b->step_count += (uint64_t)STEPS_EXPR * lambda->statement_count;
     for (uint32_t i = 0; i < lambda->argument_count; i++) {
         struct scope *s = scope_add(b, lambda->arguments[i].name, lambda->arguments[i].tabular ? BINDING_SHARED : BINDING_SCALAR);
         if (s == NULL) break;
@@ -160,11 +186,13 @@ bool lambda_is_table(struct binder *b, const struct scope *f)
             struct scope *let = scope_add(b, s->name, s->value->kind == AST_LAMBDA ? BINDING_LAMBDA : is ? BINDING_TABLE : BINDING_SCALAR);
             if (let == NULL) break;
             let->ast = s->value;
+            if (let->kind == BINDING_LAMBDA) let->is_table = lambda_is_table(b, let);
         } else if (s->kind == STATEMENT_QUERY) {
             table = ast_is_table(b, s->value);
         }
     }
     b->scope = saved;
+    b->rows = rows;
     return table;
 }
 
@@ -173,7 +201,7 @@ static bool name_is_table(struct binder *b, rf_str name)
     enum rf_kind kind;
     if (b->rows.schema != NULL && schema_find(b->rows.schema, name) >= 0) return false;
     struct scope *s = function_find(b, name, &kind);
-    if (s != NULL && s->kind == BINDING_LAMBDA) return lambda_is_table(b, s);
+    if (s != NULL && s->kind == BINDING_LAMBDA) return s->is_table;
     if (s != NULL) return s->kind != BINDING_SCALAR;
     return catalog_find(b->exec->catalog, name) != NULL;
 }
@@ -189,7 +217,7 @@ bool ast_is_table(struct binder *b, const struct ast *ast)
     case AST_CALL: {
         static const char *const tables[] = {"table", "materialized_view", "external_table", "cluster", "database", "workspace", "app", "resource", "arg", "adx"};
         struct scope *s = function_find(b, ast->text, &kind);
-        if (s != NULL && s->kind == BINDING_LAMBDA) return lambda_is_table(b, s);
+        if (s != NULL && s->kind == BINDING_LAMBDA) return s->is_table;
         if (ast->body != NULL) return true;
         if (rf_str_is(ast->text, "materialize")) return ast->kid_count == 1 && ast_is_table(b, ast->kids[0]);
         for (size_t i = 0; i < RF_COUNT(tables); i++)
@@ -299,6 +327,11 @@ static enum rf_kind bind_lambda_arguments(struct binder *b, const struct scope *
     return RF_OK;
 }
 
+static enum rf_kind fail_recursion(struct binder *b, const struct scope *f, uint32_t pos)
+{
+    return bind_fail(b, pos, "RecursiveFunction", "'%.*s' calls itself; functions cannot", RF_FMT(f->name));
+}
+
 /* The lets of a body; *last is its closing expression. */
 static enum rf_kind bind_lambda_lets(struct binder *b, const struct scope *f, uint32_t pos, const struct ast **last)
 {
@@ -313,8 +346,9 @@ static enum rf_kind bind_lambda_lets(struct binder *b, const struct scope *f, ui
     return RF_OK;
 }
 
-enum rf_kind bind_lambda_scalar(struct binder *b, const struct scope *f, const struct ast *call, struct expr **out)
+enum rf_kind bind_lambda_scalar(struct binder *b, struct scope *f, const struct ast *call, struct expr **out)
 {
+    if (f->busy) return fail_recursion(b, f, call->pos);
     struct outer outer = enter(b);
     const struct ast *body = NULL;
     enum rf_kind kind = bind_lambda_arguments(b, f, call, NULL);
@@ -324,19 +358,26 @@ enum rf_kind bind_lambda_scalar(struct binder *b, const struct scope *f, const s
             leave(b, &outer);
             return bind_fail(b, call->pos, "NotScalar", "'%.*s' gives a table; a scalar is needed here", RF_FMT(f->name));
         }
+        f->busy = true;
         kind = bind_expr(b, body, out);
+        f->busy = false;
     }
     leave(b, &outer);
     return kind;
 }
 
-enum rf_kind bind_lambda_table(struct binder *b, const struct scope *f, const struct ast *call, struct node *first, struct node **out)
+enum rf_kind bind_lambda_table(struct binder *b, struct scope *f, const struct ast *call, struct node *first, struct node **out)
 {
+    if (f->busy) return fail_recursion(b, f, call->pos);
     struct outer outer = enter(b);
     const struct ast *body = NULL;
     enum rf_kind kind = bind_lambda_arguments(b, f, call, first);
     if (kind == RF_OK) kind = bind_lambda_lets(b, f, call->pos, &body);
-    if (kind == RF_OK) kind = bind_table(b, body, out);
+    if (kind == RF_OK) {
+        f->busy = true;
+        kind = bind_table(b, body, out);
+        f->busy = false;
+    }
     leave(b, &outer);
     return kind;
 }
@@ -362,6 +403,7 @@ enum rf_kind bind_let(struct binder *b, const struct statement *s)
     binding->ast = s->value;
     binding->expr = e;
     binding->view = s->view;
+    if (kind == BINDING_LAMBDA) binding->is_table = lambda_is_table(b, binding);
     return RF_OK;
 }
 
@@ -382,9 +424,11 @@ static enum rf_kind bind_parameters(struct binder *b, const struct statement *s)
 static enum rf_kind bind_set(struct binder *b, const struct statement *s)
 {
     struct func_env *env = &b->exec->env;
-    struct set_option *options = rf_arena_new(b->arena, struct set_option, env->option_count + 1);
+    uint32_t count = env->option_count;
+    struct set_option *options = rf_arena_new(b->arena, struct set_option, (size_t)count + 1);
+    if (count >= SET_OPTIONS_MAX) return parse_fail_at(b->text, s->pos, b->err, RF_LIMIT, "QueryTooLarge", "more than %d options are set", SET_OPTIONS_MAX);
     if (options == NULL) return BIND_NOMEM(b);
-    if (env->option_count > 0) memcpy(options, env->options, env->option_count * sizeof *options);
+    if (count > 0) memcpy(options, env->options, count * sizeof *options);
     struct value v = value_bool(true);
     if (s->value != NULL && s->value->kind == AST_NAME) v = value_str(s->value->text);
     else if (s->value != NULL) {
@@ -392,24 +436,60 @@ static enum rf_kind bind_set(struct binder *b, const struct statement *s)
         RF_TRY(bind_scalar(b, s->value, NULL, &e));
         RF_TRY(eval_const(b->exec, e, &v, b->err));
     }
-    options[env->option_count] = (struct set_option){.name = s->name, .value = v};
+    options[count] = (struct set_option){.name = s->name, .value = v};
     env->options = options;
     env->option_count++;
     return RF_OK;
 }
 
-static enum rf_kind bind_results(struct binder *b, const struct statement *s, struct bound_query *q, uint32_t cap)
+static enum rf_kind add_result(struct binder *b, struct bound_query *q, rf_str name, struct node *node)
+{
+    uint32_t n = q->result_count;
+    struct node **results = rf_arena_grow(b->arena, q->results, n * sizeof *results, (n + 1) * sizeof *results);
+    rf_str *names = rf_arena_grow(b->arena, q->names, n * sizeof *names, (n + 1) * sizeof *names);
+    if (results == NULL || names == NULL) return BIND_NOMEM(b);
+    if (n == RESULTS_MAX) return RF_FAIL(b->err, RF_LIMIT, "QueryTooLarge", "the text has more than %d queries", RESULTS_MAX);
+    if (name.len == 0) name = n == 0 ? RF_S("PrimaryResult") : rf_arena_printf(b->arena, "Table_%u", n);
+    if (name.ptr == NULL) return BIND_NOMEM(b);
+    results[n] = node;
+    names[n] = name;
+    q->results = results;
+    q->names = names;
+    q->result_count++;
+    return RF_OK;
+}
+
+enum rf_kind bind_extra_result(struct binder *b, rf_str name, struct node *node)
+{
+    struct extra_result *extra = rf_arena_zalloc(b->arena, sizeof *extra), **last = &b->extras;
+    if (extra == NULL) return BIND_NOMEM(b);
+    *extra = (struct extra_result){.name = name, .node = node};
+    while (*last != NULL) last = &(*last)->next;
+    *last = extra;
+    return RF_OK;
+}
+
+/* A statement that ends in graph-to-table nodes as N, edges as E. */
+static bool names_tables(const struct ast *ast)
+{
+    const struct ast *last = ast->kind == AST_PIPE ? ast->kids[ast->kid_count - 1] : NULL;
+    return last != NULL && last->kind == AST_OPERATOR && rf_str_is(last->text, "graph-to-table");
+}
+
+static enum rf_kind bind_results(struct binder *b, const struct statement *s, struct bound_query *q)
 {
     struct node *node;
     if (!ast_is_table(b, s->value)) { /* a bare scalar at the end, such as a name that is no table */
         if (s->value->kind == AST_NAME || s->value->kind == AST_MEMBER || s->value->kind == AST_CALL) RF_TRY(bind_table(b, s->value, &node));
         return bind_fail(b, s->pos, "NotTable", "a query must be a table; `print` shows a scalar");
     }
+    b->extras = NULL;
+    struct scope *before = b->scope;
+    b->keep_names = names_tables(s->value);
     RF_TRY(bind_table(b, s->value, &node));
-    RF_ASSERT(q->result_count < cap);
-    q->results[q->result_count] = node;
-    q->names[q->result_count] = q->result_count == 0 ? RF_S("PrimaryResult") : rf_arena_printf(b->arena, "Table_%u", q->result_count);
-    q->result_count++;
+    if (b->scope != before) return RF_OK; /* it made names for the statements behind, and no result */
+    RF_TRY(add_result(b, q, RF_S(""), node));
+    for (const struct extra_result *extra = b->extras; extra != NULL; extra = extra->next) RF_TRY(add_result(b, q, extra->name, extra->node));
     return RF_OK;
 }
 
@@ -417,16 +497,14 @@ enum rf_kind bind_query(const struct query_ast *query, struct exec *exec, struct
 {
     struct binder b = {.text = query->text, .arena = arena, .exec = exec, .err = err, .may_run = may_run, .next_id = 1};
     struct bound_query q = {0};
-    q.results = rf_arena_new(arena, struct node *, query->statement_count);
-    q.names = rf_arena_new(arena, rf_str, query->statement_count);
-    if (q.results == NULL || q.names == NULL) return rf_fail_memory(err, arena);
     for (uint32_t i = 0; i < query->statement_count; i++) {
         const struct statement *s = &query->statements[i];
+        b.below = 0;
         switch (s->kind) {
         case STATEMENT_LET: RF_TRY(bind_let(&b, s)); break;
         case STATEMENT_SET: RF_TRY(bind_set(&b, s)); break;
         case STATEMENT_PARAMETERS: RF_TRY(bind_parameters(&b, s)); break;
-        case STATEMENT_QUERY: RF_TRY(bind_results(&b, s, &q, query->statement_count)); break;
+        case STATEMENT_QUERY: RF_TRY(bind_results(&b, s, &q)); break;
         case STATEMENT_NONE: break;
         }
     }

@@ -47,10 +47,15 @@ struct binder {
     struct window_list *windows; /* not NULL while window functions are allowed */
     uint32_t next_id;
     uint32_t depth;
+    uint32_t below;          /* the deepest plan or expression that was bound since the operator began */
+    uint64_t step_count;     /* work done; ends functions that multiply */
     bool may_run;            /* false for lint: sub-queries are not run while binding */
     bool open_schema;        /* set when a result's columns cannot be known without running */
     struct render *render;   /* out: what `render` said */
+    bool keep_names;         /* the next bind_table leaves the names that `as` gave in scope: graph-to-table as a statement */
     struct materialized *materialized; /* what materialize() made so far */
+    struct scope *stored;              /* functions of the catalog that were called so far */
+    struct extra_result *extras;       /* results that fork and facet give beside the statement's own */
 };
 
 #define BIND_NOMEM(b) rf_fail_memory((b)->err, (b)->arena)
@@ -73,6 +78,8 @@ RF_MUST_USE enum rf_kind bind_table(struct binder *b, const struct ast *ast, str
 RF_MUST_USE enum rf_kind bind_sub_pipe(struct binder *b, const struct ast *pipe, struct node *input, struct node **out);
 /* Adds a name to the scope of what is bound later in this statement: the `as` operator. */
 RF_MUST_USE enum rf_kind bind_as(struct binder *b, rf_str name, struct node *node);
+/* A further result of the statement that is being bound, shown behind its own. */
+RF_MUST_USE enum rf_kind bind_extra_result(struct binder *b, rf_str name, struct node *node);
 /* A function of let or the catalog, called with a table as its first argument: invoke. */
 RF_MUST_USE enum rf_kind bind_invoke(struct binder *b, const struct ast *call, struct node *input, struct node **out);
 /* All tables whose name matches a pattern with '*' (union T*, search in, find): sources, then views of let. */
@@ -110,6 +117,12 @@ struct render {
     rf_str kind;
     struct ast_param *params;
     uint32_t param_count;
+};
+
+struct extra_result {
+    struct extra_result *next; /* in the order in which they were added */
+    rf_str name;               /* empty: Table_1 and so on by its place */
+    struct node *node;
 };
 
 /* Binding an entire request. */

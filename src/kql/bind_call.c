@@ -239,6 +239,22 @@ static enum rf_kind resolve(struct binder *b, struct expr *call)
     return RF_OK;
 }
 
+/* Whatever goes through an expression goes into its parts, and into a shared part at each of its uses. */
+static enum rf_kind measure(struct binder *b, struct expr *call)
+{
+    uint64_t calls = 1;
+    uint32_t depth = 0;
+    for (uint32_t i = 0; i < call->arg_count; i++) {
+        calls += call->args[i]->call_count;
+        depth = RF_MAX(depth, call->args[i]->depth);
+    }
+    if (calls > EXPR_CALLS_MAX)
+        return parse_fail_at(b->text, call->pos, b->err, RF_LIMIT, "QueryTooLarge", "this expression has more than %d calls, with its functions written out", EXPR_CALLS_MAX);
+    call->call_count = (uint32_t)calls;
+    call->depth = depth + 1;
+    return bind_below(b, call->depth, call->pos);
+}
+
 enum rf_kind bind_call(struct binder *b, uint32_t pos, rf_str name, struct expr **args, uint32_t arg_count, struct expr **out)
 {
     const struct func *f = func_find(name);
@@ -264,6 +280,7 @@ enum rf_kind bind_call(struct binder *b, uint32_t pos, rf_str name, struct expr 
     RF_TRY(signature_convert(b, &best_sig, best_common, copy, arg_count));
     *call = (struct expr){.kind = EXPR_CALL, .pos = pos, .func = f, .kernel = chosen->kernel, .args = copy, .arg_count = arg_count};
     call->type = best_sig.result == SIG_T ? (uint8_t)best_common : best_sig.result == SIG_ANY ? TYPE_DYNAMIC : best_sig.result;
+    RF_TRY(measure(b, call));
     if (f->resolve != NULL) RF_TRY(resolve(b, call));
     *out = call;
     return fold(b, call, out);

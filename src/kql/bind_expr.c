@@ -41,7 +41,7 @@ static enum rf_kind bind_name(struct binder *b, const struct ast *ast, struct ex
     }
     if (s != NULL && s->kind == BINDING_SCALAR) {
         *out = s->expr;
-        return RF_OK;
+        return bind_below(b, s->expr->depth, ast->pos);
     }
     if (s != NULL && s->kind == BINDING_LAMBDA) return bind_lambda_scalar(b, s, ast, out);
     if (s != NULL) return bind_fail(b, ast->pos, "NotScalar", "'%.*s' is a table; a scalar is needed here (toscalar() takes its first cell)", RF_FMT(ast->text));
@@ -192,8 +192,10 @@ static enum rf_kind bind_subquery(struct binder *b, const struct ast *table, boo
     e->pos = table->pos;
     e->as_array = as_array;
     e->type = as_array ? TYPE_DYNAMIC : e->subquery->schema.columns[0].type;
-    struct id_set need = {.words = rf_arena_new(b->arena, uint64_t, b->next_id / 64 + 1), .word_count = b->next_id / 64 + 1};
+    struct id_set need = {.words = rf_arena_new(b->arena, uint64_t, b->next_id / 64 + 1), .word_count = b->next_id / 64 + 1, .binding = true};
     if (need.words == NULL) return BIND_NOMEM(b);
+    e->depth = e->subquery->depth + 1;
+    RF_TRY(bind_below(b, e->depth, table->pos));
     id_set_add(&need, e->subquery->schema.columns[0].id);
     node_prune(e->subquery, &need);
     *out = e;
@@ -386,6 +388,7 @@ enum rf_kind bind_expr(struct binder *b, const struct ast *ast, struct expr **ou
 {
     if (++b->depth > BIND_DEPTH_MAX) return bind_fail(b, ast->pos, "TooDeep", "the expression nests deeper than %d levels, functions' bodies included", BIND_DEPTH_MAX);
     enum rf_kind kind;
+    RF_TRY(bind_steps(b, ast->kind == AST_LITERAL ? STEPS_LITERAL : STEPS_EXPR, ast->pos));
     switch (ast->kind) {
     case AST_LITERAL:
         *out = expr_const(b, &ast->value, ast->pos);

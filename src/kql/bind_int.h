@@ -23,7 +23,24 @@ struct scope {
     rf_str text; /* the text that ast's positions belong to */
     struct shared *shared;
     bool view;
+    bool is_table; /* BINDING_LAMBDA: it gives a table */
+    bool busy;     /* BINDING_LAMBDA: its body is being bound */
 };
+
+/* Bounds on what one request may grow to. Functions of let multiply: a few lines can stand for any number of
+ * tables and calls, so that the text's length says nothing. */
+enum {
+    PLAN_DEPTH_MAX = 2000,         /* operators behind one another, calls inside one another */
+    EXPR_CALLS_MAX = 100000,       /* calls in one expression */
+    BIND_STEPS_MAX = 4000000,      /* beyond a step per byte of text */
+    STEPS_LITERAL = 1, STEPS_EXPR = 8, STEPS_TABLE = 64,
+    RESULTS_MAX = 1000,
+    SET_OPTIONS_MAX = 1000,
+};
+/* Counts work; RF_LIMIT QueryTooLarge when it is too much. */
+RF_MUST_USE enum rf_kind bind_steps(struct binder *b, uint32_t steps, uint32_t pos);
+/* Notes that `depth` levels lie below what is being bound; RF_LIMIT TooDeep when they are too many. */
+RF_MUST_USE enum rf_kind bind_below(struct binder *b, uint32_t depth, uint32_t pos);
 
 struct scope *scope_find(struct binder *b, rf_str name);
 struct scope *scope_add(struct binder *b, rf_str name, enum binding_kind kind); /* NULL: no memory */
@@ -45,11 +62,10 @@ bool ast_is_table(struct binder *b, const struct ast *ast);
 RF_MUST_USE enum rf_kind bind_expr(struct binder *b, const struct ast *ast, struct expr **out);
 RF_MUST_USE enum rf_kind bind_let(struct binder *b, const struct statement *s);
 /* Binds the body of a function whose arguments are in scope. */
-RF_MUST_USE enum rf_kind bind_lambda_scalar(struct binder *b, const struct scope *f, const struct ast *call, struct expr **out);
-RF_MUST_USE enum rf_kind bind_lambda_table(struct binder *b, const struct scope *f, const struct ast *call, struct node *first, struct node **out);
+RF_MUST_USE enum rf_kind bind_lambda_scalar(struct binder *b, struct scope *f, const struct ast *call, struct expr **out);
+RF_MUST_USE enum rf_kind bind_lambda_table(struct binder *b, struct scope *f, const struct ast *call, struct node *first, struct node **out);
 /* Finds a function of let or of the catalog; NULL when there is none (or an error, then *kind is set). */
 struct scope *function_find(struct binder *b, rf_str name, enum rf_kind *kind);
-bool lambda_is_table(struct binder *b, const struct scope *f);
 RF_MUST_USE enum rf_kind bind_special_call(struct binder *b, const struct ast *ast, bool *done, struct expr **out);
 RF_MUST_USE enum rf_kind bind_aggregate(struct binder *b, const struct ast *ast, const struct aggr *aggr, struct expr **out);
 RF_MUST_USE enum rf_kind bind_window_call(struct binder *b, const struct ast *ast, bool *done, struct expr **out);

@@ -25,7 +25,7 @@ static void shared_prune(struct node *node, struct id_set *need)
 {
     struct shared *shared = ((struct shared_node *)node)->shared;
     struct schema *inner = &shared->input->schema;
-    if (shared->reader_count > 1) {
+    if (shared->reader_count > 1 || need->binding) {
         for (uint32_t i = 0; i < inner->count; i++) id_set_add(need, inner->columns[i].id);
         if (!shared->input->pruned) node_prune(shared->input, need);
         return;
@@ -67,6 +67,7 @@ enum rf_kind bind_shared_use(struct binder *b, struct shared *shared, struct nod
     }
     n->node.schema.count = inner->count;
     n->node.schema.open = inner->open;
+    n->node.depth = shared->input->depth;
     n->node.serialized = shared->input->serialized;
     *out = &n->node;
     return RF_OK;
@@ -223,13 +224,19 @@ static enum rf_kind bind_table_call(struct binder *b, const struct ast *ast, str
 
 static enum rf_kind bind_operators(struct binder *b, const struct ast *pipe, uint32_t from, struct node *node, struct node **out)
 {
+    uint32_t below = b->below;
     for (uint32_t i = from; i < pipe->kid_count; i++) {
         const struct ast *op = pipe->kids[i];
         if (node == NULL && !op->op->source) return bind_fail(b, op->pos, "NoInput", "'%s' needs a table before it", op->op->name);
         if (node != NULL && op->op->source && (rf_str_is(op->text, "print") || rf_str_is(op->text, "range")))
             return bind_fail(b, op->pos, "SyntaxError", "'%s' begins a query; it cannot follow '|'", op->op->name);
+        b->below = node == NULL ? 0 : node->depth;
+        RF_TRY(bind_steps(b, STEPS_TABLE, op->pos));
         RF_TRY(op->op->bind(b, op, node, &node));
+        node->depth = b->below + 1; /* tables and sub-queries that the operator bound are below as well */
+        RF_TRY(bind_below(b, node->depth, op->pos));
     }
+    b->below = RF_MAX(below, node->depth);
     *out = node;
     return RF_OK;
 }
@@ -241,7 +248,10 @@ enum rf_kind bind_table(struct binder *b, const struct ast *ast, struct node **o
     struct aggr_list *aggrs = b->aggrs;
     struct window_list *windows = b->windows;
     struct scope *scope = b->scope;
+    bool keep_names = b->keep_names;
+    b->keep_names = false;
     if (++b->depth > 300) return bind_fail(b, ast->pos, "TooDeep", "tables nest deeper than 300 levels, functions' bodies included");
+    RF_TRY(bind_steps(b, STEPS_TABLE, ast->pos));
     b->rows = (struct row_scope){0};
     b->aggrs = NULL;
     b->windows = NULL;
@@ -263,11 +273,12 @@ enum rf_kind bind_table(struct binder *b, const struct ast *ast, struct node **o
         break;
     default: kind = bind_fail(b, ast->pos, "NotTable", "a table is needed here"); break;
     }
+    if (kind == RF_OK) kind = bind_below(b, (*out)->depth, ast->pos);
     b->depth--;
     b->rows = rows;
     b->aggrs = aggrs;
     b->windows = windows;
-    b->scope = scope; /* names of `as` end with the pipe that they stand in */
+    if (!keep_names) b->scope = scope; /* names of `as` end with the pipe that they stand in */
     return kind;
 }
 

@@ -16,11 +16,37 @@ enum rf_kind node_run(struct node *node, struct exec *exec, struct flow *out, st
     return node->ops->run(node, exec, out, err);
 }
 
+/* Rows from..from+count-1 of a batch; `columns` has room for its columns. */
+static struct batch slice(const struct batch *in, uint32_t from, uint32_t count, struct vec *columns)
+{
+    for (uint32_t c = 0; c < in->column_count; c++) {
+        struct vec *v = &columns[c];
+        *v = in->columns[c];
+        if (v->shape == VEC_DICT) v->codes += from;
+        if (v->shape != VEC_FLAT) continue;
+        v->data = (const uint8_t *)v->data + (size_t)from * type_cell_bytes[v->type];
+        if (v->nulls != NULL) v->nulls += from;
+    }
+    return (struct batch){.row_count = count, .column_count = in->column_count, .columns = columns, .arena = in->arena};
+}
+
+static enum rf_kind push_slices(struct exec *exec, struct flow *out, uint32_t lane, const struct batch *batch, struct rf_err *err)
+{
+    struct vec *columns = rf_arena_raw(batch->arena, struct vec, batch->column_count);
+    if (columns == NULL) return rf_fail_memory(err, batch->arena);
+    for (uint32_t from = 0; from < batch->row_count && !flow_done(out); from += exec->batch_rows) {
+        struct batch part = slice(batch, from, RF_MIN(batch->row_count - from, exec->batch_rows), columns);
+        RF_TRY(out->push(out, lane, &part, err));
+    }
+    return RF_OK;
+}
+
 enum rf_kind flow_push(struct exec *exec, struct flow *out, uint32_t lane, const struct batch *batch, struct rf_err *err)
 {
     if (batch->row_count == 0 || flow_done(out)) return RF_OK;
-    if (atomic_load_explicit(&exec->cancelled, memory_order_relaxed))
+    if (exec_cancelled(exec))
         return RF_FAIL(err, RF_CANCELLED, "QueryCancelled", "the query was cancelled");
+    if (RF_UNLIKELY(batch->row_count > exec->batch_rows)) return push_slices(exec, out, lane, batch, err);
     return out->push(out, lane, batch, err);
 }
 

@@ -39,7 +39,7 @@ struct exec {
     uint32_t lane_count;
     int64_t now_ticks;
     struct func_env env;
-    atomic_bool cancelled;
+    const atomic_bool *cancelled; /* NULL, or set by another thread to end the query */
     const struct catalog *catalog;
     uint32_t batch_rows;      /* BATCH_ROWS, less in tests */
     bool has_timespan;        /* tables with TimeGenerated give only rows in [from, to) */
@@ -47,11 +47,16 @@ struct exec {
     atomic_uint_fast64_t rows_scanned, bytes_scanned; /* for --stats */
     struct rf_err *warning; /* NULL, or where the first warning goes */
 };
+/* True when the query is to end: what loops long without pushing asks. */
+static inline bool exec_cancelled(const struct exec *exec)
+{
+    return exec->cancelled != NULL && atomic_load_explicit(exec->cancelled, memory_order_relaxed);
+}
 /* Notes what did not stop the query but may change how its result is read. The first one is kept. */
 void exec_warn(struct exec *exec, const char *code, const char *fmt, ...) RF_PRINTF(3, 4);
 
 RF_MUST_USE enum rf_kind node_run(struct node *node, struct exec *exec, struct flow *out, struct rf_err *err);
-/* Passes a batch on unless it is empty or cancelled. */
+/* Passes a batch on unless it is empty or cancelled; in pieces when it has more than exec->batch_rows rows. */
 RF_MUST_USE enum rf_kind flow_push(struct exec *exec, struct flow *out, uint32_t lane, const struct batch *batch, struct rf_err *err);
 
 /* ---- evaluating expressions: one evaluator per lane ---------------------------------------------------- */

@@ -137,8 +137,10 @@ static enum rf_kind each_row(struct func_call *call, const struct vec *args, uin
         enum geo_result result = compute(&row);
         if (result == GEO_NO_MEMORY || (result == GEO_OK && !store(&row, out, call->arena)))
             return rf_fail_memory(err, call->arena);
-        if (result == GEO_BAD && out->type == TYPE_STRING) OUT_STR(out)[i] = RF_S("");
-        else if (result == GEO_BAD) OUT_NULL(out)[i] = 1;
+        if (result == GEO_BAD && out->type == TYPE_STRING)
+            OUT_STR(out)[i] = RF_S("");
+        else if (result == GEO_BAD)
+            OUT_NULL(out)[i] = 1;
         rf_arena_reset(&scratch);
     }
     return RF_OK;

@@ -3,22 +3,28 @@
 #include "kql/geo_cover.h"
 #include "kql/geo_h3.h"
 
+struct edge_cap {
+    struct geo_vec center;
+    double reach; /* chord from the edge's middle to its ends, widened by the radius */
+};
+
 /* Cells are found by spreading from one that touches the area to its neighbours: the cells that touch
  * a connected shape are connected themselves. */
 struct spread {
     const struct geo_area *area;
     const struct geo_edge *edges;
-    const struct geo_cap *caps; /* around each edge, widened by the radius; chord2 is a chord */
+    const struct edge_cap *caps; /* one per edge */
     uint32_t edge_count;
     double radius;
     uint64_t *seen; /* open hash set of all cells looked at, 0 is free */
+    uint32_t seen_count;
     uint64_t *found;
     uint8_t *whole; /* per found cell: no border comes near it */
     uint32_t count;
 };
 
 /* A cell that touches has at most six neighbours that do not, so the set stays half empty. */
-enum { SEEN_SLOTS = 1 << 20 };
+enum { SEEN_SLOTS = 1 << 20, SEEN_MAX = SEEN_SLOTS / 2 };
 
 static bool first_sight(struct spread *spread, uint64_t cell)
 {
@@ -26,6 +32,7 @@ static bool first_sight(struct spread *spread, uint64_t cell)
     for (; spread->seen[slot] != 0; slot = (slot + 1) & (SEEN_SLOTS - 1))
         if (spread->seen[slot] == cell) return false;
     spread->seen[slot] = cell;
+    spread->seen_count++;
     return true;
 }
 
@@ -50,7 +57,7 @@ static bool border_reaches(const struct spread *spread, uint64_t cell, struct ge
     for (size_t i = 0; i < corners; i++) reach = fmax(reach, geo_norm(geo_sub(border[i], center)));
     for (uint32_t i = 0; i < spread->edge_count; i++) {
         struct geo_vec off = geo_sub(spread->caps[i].center, center);
-        double near = spread->caps[i].chord2 + reach;
+        double near = spread->caps[i].reach + reach;
         if (geo_dot(off, off) > near * near) continue;
         if (edge_reaches(spread, i, border, corners)) return true;
     }
@@ -61,6 +68,7 @@ static bool border_reaches(const struct spread *spread, uint64_t cell, struct ge
 static bool add(struct spread *spread, uint64_t cell, bool from_inside)
 {
     if (!first_sight(spread, cell)) return true;
+    if (spread->seen_count > SEEN_MAX) return false;
     struct geo_vec center = h3_center(cell);
     bool on_border = border_reaches(spread, cell, center);
     /* Where no border comes near, the whole cell is inside or outside, and so are those next to it. */
@@ -71,15 +79,15 @@ static bool add(struct spread *spread, uint64_t cell, bool from_inside)
     return true;
 }
 
-static struct geo_cap *edge_caps(const struct spread *spread, struct rf_arena *arena)
+static struct edge_cap *edge_caps(const struct spread *spread, struct rf_arena *arena)
 {
-    struct geo_cap *caps = rf_arena_raw(arena, struct geo_cap, spread->edge_count);
+    struct edge_cap *caps = rf_arena_raw(arena, struct edge_cap, spread->edge_count);
     for (uint32_t i = 0; caps != NULL && i < spread->edge_count; i++) {
         struct geo_vec a = spread->edges[i].a, b = spread->edges[i].b;
         struct geo_vec middle = geo_unit(geo_add(a, b));
         /* A chord is never longer than its angle, so the sum stays on the safe side. */
         double reach = geo_norm(geo_sub(middle, a)) + spread->radius + 1e-12;
-        caps[i] = (struct geo_cap){.center = middle, .chord2 = reach};
+        caps[i] = (struct edge_cap){.center = middle, .reach = reach};
     }
     return caps;
 }

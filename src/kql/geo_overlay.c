@@ -64,20 +64,43 @@ static bool collect_owners(struct surveyor *survey)
     return true;
 }
 
+static struct geo_vec piece_middle(const struct arrangement *plan, const struct piece *piece)
+{
+    return geo_unit(geo_add(plan->vertices[piece->from].at, plan->vertices[piece->to].at));
+}
+
 /* Which operands cover the middle of a group by polygons that have no part in it. */
 static void ask_others(const struct surveyor *survey, const struct piece *piece, bool covered[2])
 {
     const struct arrangement *plan = survey->plan;
-    struct geo_vec middle =
-        geo_unit(geo_add(plan->vertices[piece->from].at, plan->vertices[piece->to].at));
+    struct geo_vec middle = piece_middle(plan, piece);
     covered[0] = covered[1] = false;
     for (uint32_t owner = 0; owner < plan->owner_count; owner++) {
         const struct owner *of = &plan->owners[owner];
-        if (of->polygon == NULL || covered[of->operand]) continue;
-        /* A border that runs to and fro is none; its polygon counts like the others. */
-        if (survey->part[owner] && survey->along[owner] != 0) continue;
+        if (of->polygon == NULL || covered[of->operand] || survey->part[owner]) continue;
         covered[of->operand] = geo_polygon_contains(of->polygon, middle);
     }
+}
+
+/* Adds what a polygon that has a part in the group says. */
+static void ask_owner(const struct surveyor *survey, const struct piece *piece, uint32_t owner,
+                      struct sides *sides)
+{
+    const struct arrangement *plan = survey->plan;
+    const struct owner *of = &plan->owners[owner];
+    int32_t along = survey->along[owner];
+    if (of->polygon == NULL) return;
+    sides->left[of->operand] |= along > 0;
+    sides->right[of->operand] |= along < 0;
+    if (along != 0) return;
+    /* A border that runs to and fro is none. The middle lies on it, so look a little to either side,
+     * but beyond what snapping may have moved. */
+    uint32_t low = RF_MIN(piece->from, piece->to), high = RF_MAX(piece->from, piece->to);
+    struct geo_vec middle = piece_middle(plan, piece);
+    struct geo_vec left = geo_unit(geo_normal(plan->vertices[low].at, plan->vertices[high].at));
+    left = geo_scale(left, 16 * GEO_SNAP);
+    sides->left[of->operand] |= geo_polygon_contains(of->polygon, geo_unit(geo_add(middle, left)));
+    sides->right[of->operand] |= geo_polygon_contains(of->polygon, geo_unit(geo_sub(middle, left)));
 }
 
 static void survey_group(struct surveyor *survey, const struct piece *piece, bool known,
@@ -91,24 +114,16 @@ static void survey_group(struct surveyor *survey, const struct piece *piece, boo
         survey->part[owner] = 1;
         survey->along[owner] += each->from < each->to ? 1 : -1;
     }
-    bool balanced = false;
-    for (uint32_t i = from; i < to; i++)
-        balanced |= survey->along[plan->inputs[plan->pieces[plan->by_group[i]].input].owner] == 0;
-    if (!known || balanced) ask_others(survey, piece, covered);
+    if (!known) ask_others(survey, piece, covered);
     struct sides *sides = &survey->sides[piece->group];
     *sides = (struct sides){{covered[0], covered[1]}, {covered[0], covered[1]}};
     for (uint32_t i = from; i < to; i++) {
         uint32_t owner = plan->inputs[plan->pieces[plan->by_group[i]].input].owner;
-        const struct owner *of = &plan->owners[owner];
-        sides->left[of->operand] |= of->polygon != NULL && survey->along[owner] > 0;
-        sides->right[of->operand] |= of->polygon != NULL && survey->along[owner] < 0;
-    }
-    for (uint32_t i = from; i < to; i++) {
-        uint32_t owner = plan->inputs[plan->pieces[plan->by_group[i]].input].owner;
+        if (survey->part[owner]) ask_owner(survey, piece, owner, sides);
         survey->part[owner] = 0;
         survey->along[owner] = 0;
     }
-    survey->done[piece->group] = balanced ? 2 : 1;
+    survey->done[piece->group] = 1;
 }
 
 /* The sides of each group, or NULL on lack of memory. */
@@ -129,7 +144,7 @@ static const struct sides *survey_sides(const struct arrangement *plan)
     bool covered[2] = {false, false}, kept = false; /* what the others said of the piece before */
     for (uint32_t i = 0; i < plan->piece_count; i++) {
         const struct piece *piece = &plan->pieces[i], *before = &plan->pieces[i - (i > 0)];
-        if (survey.done[piece->group] != 0) {
+        if (survey.done[piece->group]) {
             kept = false;
             continue;
         }
@@ -138,7 +153,7 @@ static const struct sides *survey_sides(const struct arrangement *plan)
                      owners == survey.vertex_owners[piece->from] &&
                      owners == survey.group_owners[before->group];
         survey_group(&survey, piece, known, covered);
-        kept = survey.done[piece->group] == 1;
+        kept = true;
     }
     return survey.sides;
 }

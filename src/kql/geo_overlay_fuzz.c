@@ -59,7 +59,8 @@ RF_FUZZ(geo_overlay, text)
     RF_ASSERT(fabs(apart - together - geo_area_size(&common.area)) < 1e-9);
     if (geo_buffer_area(&a, 0.01, 0.001, &arena, &other) == GEO_OK)
         RF_ASSERT(geo_area_size(&other) > geo_area_size(&a));
-    (void)geo_simplify_area(&a, 0.01, &arena, &other);
+    if (geo_simplify_area(&a, 0.01, &arena, &other) == GEO_OK) RF_ASSERT(other.count == 1);
     const struct geo_edge *edges = geo_area_edges(&a, &arena, &edge_count);
-    if (edges != NULL) (void)geo_cover(&a, edges, edge_count, 0, 4, &arena, &cells, &count);
+    if (edges != NULL && geo_cover(&a, edges, edge_count, 0, 4, &arena, &cells, &count) == GEO_OK)
+        RF_ASSERT(count > 0);
 }

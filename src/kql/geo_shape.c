@@ -223,22 +223,40 @@ static enum geo_result check_points(const struct geo_ring *ring, struct rf_arena
     return GEO_OK;
 }
 
-enum geo_result geo_ring_init(struct geo_ring *ring, struct rf_arena *arena)
+static void reverse_ring(struct geo_ring *ring)
 {
-    enum geo_result result = check_points(ring, arena);
-    if (result != GEO_OK) return result;
-    if (geo_ring_area(ring) < 0) {
-        for (uint32_t i = 1, j = ring->count - 1; i < j; i++, j--) {
-            struct geo_point keep = ring->points[i];
-            ring->points[i] = ring->points[j];
-            ring->points[j] = keep;
-        }
+    for (uint32_t i = 1, j = ring->count - 1; i < j; i++, j--) {
+        struct geo_point keep = ring->points[i];
+        ring->points[i] = ring->points[j];
+        ring->points[j] = keep;
     }
-    /* Count with a guess, then compare with what the angle at point 1 says of that point. */
+}
+
+/* Finds out on which side of the ring, as it goes round now, the origin lies: count with a guess, then
+ * compare with what the angle at point 1 says of that point. */
+static void place_origin(struct geo_ring *ring)
+{
     struct geo_vec before = ring->points[0].at, at = ring->points[1].at, after = ring->points[2].at;
     bool inside = !geo_ordered_ccw(geo_ortho(at), after, before, at);
     ring->origin_inside = false;
     ring->origin_inside = geo_ring_contains(ring, at) != inside;
+}
+
+enum geo_result geo_ring_init(struct geo_ring *ring, struct rf_arena *arena)
+{
+    enum geo_result result = check_points(ring, arena);
+    if (result != GEO_OK) return result;
+    double area = geo_ring_area(ring);
+    if (area < 0) reverse_ring(ring);
+    place_origin(ring);
+    if (fabs(area) > 1e-12) return GEO_OK;
+    /* The sign of so little area is a matter of rounding; surely outside is the far side of the globe. */
+    struct geo_vec sum = {0, 0, 0};
+    for (uint32_t i = 0; i < ring->count; i++) sum = geo_add(sum, ring->points[i].at);
+    if (geo_norm(sum) < 1e-9 || !geo_ring_contains(ring, geo_scale(geo_unit(sum), -1)))
+        return GEO_OK;
+    reverse_ring(ring);
+    place_origin(ring);
     return GEO_OK;
 }
 

@@ -12,6 +12,7 @@ RF_FUZZ(geo_wkt, text)
     struct geo_area area;
     if (!geo_wkt_to_json(text, &buf) || buf.failed) return;
     RF_ASSERT(dyn_valid(dyn_done(&buf)));
-    (void)geo_lines_read(dyn_done(&buf), &arena, &lines);
-    (void)geo_area_read(dyn_done(&buf), &arena, &area);
+    bool is_line = geo_lines_read(dyn_done(&buf), &arena, &lines) == GEO_OK;
+    bool is_area = geo_area_read(dyn_done(&buf), &arena, &area) == GEO_OK;
+    RF_ASSERT(!(is_line && is_area));
 }

@@ -34,8 +34,8 @@ static bool grow(struct key_map *map)
     if (cap > UINT32_MAX / 4) return false;
     size_t row = map->width * sizeof *map->keys;
     struct value *keys = rf_arena_grow(map->arena, map->keys, map->cap * row, cap * row);
-    uint64_t *hashes = rf_arena_grow(map->arena, map->hashes, map->cap * sizeof *hashes,
-                                     cap * sizeof *hashes);
+    uint64_t *hashes =
+        rf_arena_grow(map->arena, map->hashes, map->cap * sizeof *hashes, cap * sizeof *hashes);
     uint32_t *slots = rf_arena_new(map->arena, uint32_t, (size_t)cap * 2);
     if (keys == NULL || hashes == NULL || slots == NULL) return false;
     map->keys = keys;

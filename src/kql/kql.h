@@ -14,6 +14,7 @@ struct kql_request {
     int64_t from_ticks, to_ticks;
     struct func_env env;
     uint32_t batch_rows;      /* 0: BATCH_ROWS */
+    const atomic_bool *cancelled; /* NULL, or set by another thread to end the query with QueryCancelled */
 };
 #define KQL_MEMORY_DEFAULT ((size_t)4 << 30)
 

@@ -4,9 +4,9 @@
 #include "kql/plugin.h"
 
 static const struct plugin *const plugin_tables[] = {
-    plugins_bag,     plugins_pivot,    plugins_rows,   plugins_lookup, plugins_geo,
-    plugins_pattern, plugins_activity, plugins_cohort, plugins_window, plugins_sequence,
-    plugins_off,
+    plugins_bag,    plugins_pivot,    plugins_rows,     plugins_lookup,
+    plugins_geo,    plugins_pattern,  plugins_activity, plugins_cohort,
+    plugins_window, plugins_sequence, plugins_off,
 };
 
 static const struct plugin *find_plugin(rf_str name)
@@ -170,13 +170,16 @@ enum rf_kind plugin_columns(struct binder *b, struct expr **exprs, uint32_t coun
                             struct node *input, struct node **out)
 {
     struct schema_builder sb = {.b = b};
+    struct expr **copy = rf_arena_new(b->arena, struct expr *, count); /* the node keeps it */
+    if (copy == NULL) return BIND_NOMEM(b);
     for (uint32_t i = 0; i < count; i++) {
+        copy[i] = exprs[i];
         rf_str name = rf_arena_printf(b->arena, "%u", i);
         if (name.ptr == NULL ||
             !schema_add_exact(&sb, name, (enum type)exprs[i]->type, bind_new_id(b)))
             return BIND_NOMEM(b);
     }
-    return project_node_new(b, exprs, &sb.schema, input, out);
+    return project_node_new(b, copy, &sb.schema, input, out);
 }
 
 enum rf_kind plugin_collect(struct binder *b, struct node *input, struct rows **out)

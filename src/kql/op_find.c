@@ -38,9 +38,8 @@ static enum rf_kind parse_project(struct parser *p, struct find_body *body)
             continue;
         }
         if (body->column_count == cap) {
-            struct find_column *grown =
-                rf_arena_grow(p->arena, body->columns, cap * sizeof *grown,
-                              (cap + 16) * sizeof *grown);
+            struct find_column *grown = rf_arena_grow(p->arena, body->columns, cap * sizeof *grown,
+                                                      (cap + 16) * sizeof *grown);
             if (grown == NULL) return PARSE_NOMEM(p);
             body->columns = grown;
             cap += 16;
@@ -74,8 +73,8 @@ static enum rf_kind parse_away(struct parser *p, struct find_body *body)
 
 static enum rf_kind find_parse(struct parser *p, struct ast *node)
 {
-    static const char *const known[] = {"withsource", "with_source", "datascope", "kind", "hint.*",
-                                        NULL};
+    static const char *const known[] = {"withsource", "with_source", "datascope",
+                                        "kind",       "hint.*",      NULL};
     struct find_body *body = rf_arena_new(p->arena, struct find_body, 1);
     if (body == NULL) return PARSE_NOMEM(p);
     node->body = body;
@@ -177,8 +176,10 @@ static enum rf_kind choose_columns(struct binder *b, const struct find_body *bod
                        .types = rf_arena_new(b->arena, enum type, cap),
                        .typed = rf_arena_new(b->arena, bool, cap)};
     if (w.names == NULL || w.types == NULL || w.typed == NULL) return BIND_NOMEM(b);
-    if (body->project) RF_TRY(want_project(b, &w, body, tables, pos));
-    else want_smart(&w, body, tables);
+    if (body->project)
+        RF_TRY(want_project(b, &w, body, tables, pos));
+    else
+        want_smart(&w, body, tables);
     *out = w;
     return RF_OK;
 }
@@ -257,7 +258,8 @@ static enum rf_kind find_bind(struct binder *b, const struct ast *node, struct n
 
 const struct operator op_find = {
     .name = "find",
-    .doc = "Rows of many tables that meet a condition; columns not asked for go into the bag pack_.",
+    .doc =
+        "Rows of many tables that meet a condition; columns not asked for go into the bag pack_.",
     .syntax = "find [withsource=Name] [in (T, Prefix*)] where Condition [project Column[:type], "
               "... [, pack(*)] | project-smart] [project-away Column, ...]",
     .source = true,

@@ -1,7 +1,10 @@
 /* op_group.c - the node behind summarize, distinct, count and make-series: rows to groups by keys, aggregates
  * per group. Each lane groups on its own; at the end the lanes are merged into the first. */
 #include "kql/bind_int.h"
+#include "kql/keys.h"
 #include "kql/op.h"
+
+enum { GROUP_KEYS_MAX = KEYS_COLUMNS_MAX };
 
 struct group_node {
     struct node node; /* schema: keys, then the aggregates' columns */
@@ -16,18 +19,10 @@ struct group_lane {
     struct eval *eval;
     struct vec *results;
     struct aggr_call *calls;
-    uint8_t **states;
-    struct value *keys; /* group g has keys[g * key_count ..] */
-    uint64_t *hashes;
-    uint32_t count, cap;
-    uint32_t *slots; /* group + 1, 0 is free */
-    uint32_t mask;
-    uint64_t *row_hash;
+    struct keys *keys;
+    uint8_t **states; /* per aggregate: one state per group */
+    uint32_t count, cap; /* groups; groups that states have room for */
     uint32_t *row_group;
-    /* One key that is a dictionary: group + 1 by code. */
-    uint32_t *code_group;
-    uint32_t code_cap;
-    uint64_t code_dict;
 };
 
 struct group_flow {
@@ -37,15 +32,11 @@ struct group_flow {
     struct group_lane *lanes;
 };
 
-static bool lane_grow(const struct group_node *g, struct group_lane *l)
+/* Room for the states of `count` groups; new ones are zero. */
+static bool lane_grow(const struct group_node *g, struct group_lane *l, uint32_t count)
 {
-    uint32_t cap = l->cap == 0 ? 64 : l->cap * 2;
-    if (cap < l->cap) return false;
-    uint32_t nk = g->key_count;
-    struct value *keys = rf_arena_grow(&l->arena, l->keys, (size_t)l->cap * nk * sizeof *keys, (size_t)cap * nk * sizeof *keys);
-    uint64_t *hashes = rf_arena_grow(&l->arena, l->hashes, l->cap * sizeof *hashes, cap * sizeof *hashes);
-    uint32_t *slots = rf_arena_new(&l->arena, uint32_t, (size_t)cap * 2);
-    if (keys == NULL || hashes == NULL || slots == NULL) return false;
+    if (count <= l->cap) return true;
+    uint32_t cap = RF_MAX(count, l->cap * 2);
     for (uint32_t a = 0; a < g->aggr_count; a++) {
         size_t bytes = g->aggrs[a].aggr->state_bytes;
         uint8_t *states = rf_arena_grow(&l->arena, l->states[a], l->cap * bytes, cap * bytes);
@@ -53,89 +44,7 @@ static bool lane_grow(const struct group_node *g, struct group_lane *l)
         memset(states + l->cap * bytes, 0, (cap - l->cap) * bytes);
         l->states[a] = states;
     }
-    l->keys = keys;
-    l->hashes = hashes;
-    l->slots = slots;
     l->cap = cap;
-    l->mask = cap * 2 - 1;
-    for (uint32_t i = 0; i < l->count; i++) {
-        uint32_t at = (uint32_t)l->hashes[i] & l->mask;
-        while (slots[at] != 0) at = (at + 1) & l->mask;
-        slots[at] = i + 1;
-    }
-    return true;
-}
-
-/* The group with these keys, made when it is new; UINT32_MAX on lack of memory. */
-static uint32_t lane_find(const struct group_node *g, struct group_lane *l, uint64_t hash, const struct value *keys)
-{
-    uint32_t nk = g->key_count;
-    uint32_t at = (uint32_t)hash & l->mask;
-    for (; l->slots[at] != 0; at = (at + 1) & l->mask) {
-        uint32_t group = l->slots[at] - 1;
-        if (l->hashes[group] != hash) continue;
-        uint32_t k = 0;
-        while (k < nk && value_same(&l->keys[(size_t)group * nk + k], &keys[k])) k++;
-        if (k == nk) return group;
-    }
-    if (l->count == l->cap) {
-        if (!lane_grow(g, l)) return UINT32_MAX;
-        for (at = (uint32_t)hash & l->mask; l->slots[at] != 0; at = (at + 1) & l->mask) continue;
-    }
-    for (uint32_t k = 0; k < nk; k++)
-        if (!value_copy(&keys[k], &l->arena, &l->keys[(size_t)l->count * nk + k])) return UINT32_MAX;
-    l->hashes[l->count] = hash;
-    l->slots[at] = l->count + 1;
-    return l->count++;
-}
-
-enum { GROUP_KEYS_MAX = 256 };
-
-static uint32_t find_row(const struct group_node *g, struct group_lane *l, uint32_t row)
-{
-    struct value keys[GROUP_KEYS_MAX];
-    for (uint32_t k = 0; k < g->key_count; k++) keys[k] = vec_value(&l->results[k], row);
-    return lane_find(g, l, l->row_hash[row], keys);
-}
-
-/* One dictionary key: each entry is looked up once per dictionary. */
-static bool groups_by_code(const struct group_node *g, struct group_lane *l, uint32_t count)
-{
-    const struct vec *v = &l->results[0];
-    if (v->dict_id == 0 || v->dict_id != l->code_dict) {
-        if (v->dict_count > l->code_cap) {
-            l->code_group = rf_arena_raw(&l->arena, uint32_t, v->dict_count);
-            if (l->code_group == NULL) return false;
-            l->code_cap = v->dict_count;
-        }
-        memset(l->code_group, 0, v->dict_count * sizeof *l->code_group);
-        l->code_dict = v->dict_id;
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t *known = &l->code_group[v->codes[i]];
-        if (*known == 0) {
-            struct value key = vec_value(v, i);
-            uint64_t hash = 0;
-            struct vec one = *v;
-            one.codes += i;
-            vec_hash(&one, 1, false, &hash);
-            uint32_t group = lane_find(g, l, hash, &key);
-            if (group == UINT32_MAX) return false;
-            *known = group + 1;
-        }
-        l->row_group[i] = *known - 1;
-    }
-    return true;
-}
-
-static bool find_groups(const struct group_node *g, struct group_lane *l, uint32_t count)
-{
-    if (g->key_count == 1 && l->results[0].shape == VEC_DICT && (l->results[0].dict_id != 0 || l->results[0].dict_count <= count)) return groups_by_code(g, l, count);
-    for (uint32_t k = 0; k < g->key_count; k++) vec_hash(&l->results[k], count, k > 0, l->row_hash);
-    for (uint32_t i = 0; i < count; i++) {
-        l->row_group[i] = find_row(g, l, i);
-        if (l->row_group[i] == UINT32_MAX) return false;
-    }
     return true;
 }
 
@@ -145,7 +54,11 @@ static enum rf_kind group_push(struct flow *flow, uint32_t lane, const struct ba
     const struct group_node *g = f->group;
     struct group_lane *l = &f->lanes[lane];
     RF_TRY(eval_run(l->eval, in, l->results, err));
-    if (g->key_count > 0 && !find_groups(g, l, in->row_count)) return rf_fail_memory(err, &l->arena);
+    if (g->key_count > 0) {
+        if (!keys_add(l->keys, l->results, in->row_count, l->row_group)) return rf_fail_memory(err, &l->arena);
+        l->count = keys_count(l->keys);
+        if (!lane_grow(g, l, l->count)) return rf_fail_memory(err, &l->arena);
+    }
     const struct vec *args = l->results + g->key_count;
     for (uint32_t a = 0; a < g->aggr_count; a++) {
         const struct aggr_use *use = &g->aggrs[a];
@@ -161,15 +74,17 @@ static enum rf_kind lane_init(struct group_flow *f, struct group_lane *l, struct
     l->results = rf_arena_new(&l->arena, struct vec, g->expr_count);
     l->calls = rf_arena_new(&l->arena, struct aggr_call, g->aggr_count);
     l->states = rf_arena_new(&l->arena, uint8_t *, g->aggr_count);
-    l->row_hash = rf_arena_raw(&l->arena, uint64_t, BATCH_ROWS);
     l->row_group = rf_arena_raw(&l->arena, uint32_t, BATCH_ROWS);
-    if (l->results == NULL || l->calls == NULL || l->states == NULL || l->row_hash == NULL || l->row_group == NULL) return rf_fail_memory(err, &l->arena);
+    if (l->results == NULL || l->calls == NULL || l->states == NULL || l->row_group == NULL) return rf_fail_memory(err, &l->arena);
+    uint8_t types[GROUP_KEYS_MAX];
+    for (uint32_t k = 0; k < g->key_count; k++) types[k] = g->exprs[k]->type;
+    if (g->key_count > 0 && (l->keys = keys_new(&l->arena, types, g->key_count)) == NULL) return rf_fail_memory(err, &l->arena);
     for (uint32_t a = 0; a < g->aggr_count; a++) {
         const struct aggr_use *use = &g->aggrs[a];
         l->calls[a] = (struct aggr_call){.aggr = use->aggr, .arg_count = use->arg_count, .arg_types = use->arg_types, .consts = use->consts, .type = (enum type)use->types[0], .arena = &l->arena};
         if (use->aggr->prepare != NULL) RF_TRY(use->aggr->prepare(&l->calls[a], err));
     }
-    if (!lane_grow(g, l)) return rf_fail_memory(err, &l->arena);
+    if (!lane_grow(g, l, 64)) return rf_fail_memory(err, &l->arena);
     if (g->key_count == 0) l->count = 1;
     return eval_new(f->exec, &l->arena, g->exprs, g->expr_count, &g->node.inputs[0]->schema, &l->eval, err);
 }
@@ -178,9 +93,15 @@ static enum rf_kind merge_lane(struct group_flow *f, struct group_lane *from, st
 {
     const struct group_node *g = f->group;
     struct group_lane *into = &f->lanes[0];
+    uint32_t *ids = rf_arena_new(&into->arena, uint32_t, (size_t)from->count + 1);
+    if (ids == NULL) return rf_fail_memory(err, &into->arena);
+    if (g->key_count > 0) {
+        if (!keys_merge(into->keys, from->keys, ids)) return rf_fail_memory(err, &into->arena);
+        into->count = keys_count(into->keys);
+        if (!lane_grow(g, into, into->count)) return rf_fail_memory(err, &into->arena);
+    }
     for (uint32_t i = 0; i < from->count; i++) {
-        uint32_t group = g->key_count == 0 ? 0 : lane_find(g, into, from->hashes[i], &from->keys[(size_t)i * g->key_count]);
-        if (group == UINT32_MAX) return rf_fail_memory(err, &into->arena);
+        uint32_t group = ids[i];
         for (uint32_t a = 0; a < g->aggr_count; a++) {
             const struct aggr *aggr = g->aggrs[a].aggr;
             RF_TRY(aggr->merge(&into->calls[a], into->states[a] + (size_t)group * aggr->state_bytes, from->states[a] + (size_t)i * aggr->state_bytes, err));
@@ -199,7 +120,10 @@ static enum rf_kind emit_batch(struct group_flow *f, uint32_t from, uint32_t cou
     for (uint32_t c = 0; c < schema->count; c++)
         if (!vec_flat(arena, (enum type)schema->columns[c].type, count, &batch->columns[c]) || vec_need_nulls(arena, &batch->columns[c], count) == NULL) return rf_fail_memory(err, arena);
     for (uint32_t k = 0; k < g->key_count; k++)
-        for (uint32_t i = 0; i < count; i++) vec_set(&batch->columns[k], i, &l->keys[(size_t)(from + i) * g->key_count + k]);
+        for (uint32_t i = 0; i < count; i++) {
+            struct value v = keys_value(l->keys, from + i, k);
+            vec_set(&batch->columns[k], i, &v);
+        }
     uint32_t c = g->key_count;
     for (uint32_t a = 0; a < g->aggr_count; a++) {
         const struct aggr_use *use = &g->aggrs[a];

@@ -19,7 +19,8 @@ struct series_body {
     uint32_t item_count;
     struct ast *axis, *from, *to, *step, **keys;
     uint32_t key_count;
-    bool in_range; /* on x in range(from, to, step): bins are multiples of step, `to` belongs to them */
+    bool
+        in_range; /* on x in range(from, to, step): bins are multiples of step, `to` belongs to them */
 };
 
 /* ---- parsing --------------------------------------------------------------------------------- */
@@ -109,8 +110,7 @@ static int64_t bins_of_real(double bins)
 
 static int64_t bin_number(const struct axis *a, const struct value *v)
 {
-    if (a->node->axis_type == TYPE_REAL)
-        return bins_of_real((v->r - a->base.r) / a->node->step.r);
+    if (a->node->axis_type == TYPE_REAL) return bins_of_real((v->r - a->base.r) / a->node->step.r);
     int64_t distance;
     if (__builtin_sub_overflow(v->i, a->base.i, &distance)) return BINS_TOO_MANY;
     return RF_MIN(distance / a->node->step.i, BINS_TOO_MANY);
@@ -119,8 +119,10 @@ static int64_t bin_number(const struct axis *a, const struct value *v)
 static struct value bin_value(const struct axis *a, int64_t number)
 {
     struct value v = a->base;
-    if (a->node->axis_type == TYPE_REAL) v.r += (double)number * a->node->step.r;
-    else v.i = (int64_t)((uint64_t)v.i + (uint64_t)number * (uint64_t)a->node->step.i);
+    if (a->node->axis_type == TYPE_REAL)
+        v.r += (double)number * a->node->step.r;
+    else
+        v.i = (int64_t)((uint64_t)v.i + (uint64_t)number * (uint64_t)a->node->step.i);
     return v;
 }
 
@@ -144,8 +146,7 @@ static int64_t bins_before_end(const struct axis *a)
         struct value last = floor_to_step(n, n->to);
         return bin_number(a, &last) + 1;
     }
-    if (n->axis_type == TYPE_REAL)
-        return bins_of_real(ceil((n->to.r - a->base.r) / n->step.r));
+    if (n->axis_type == TYPE_REAL) return bins_of_real(ceil((n->to.r - a->base.r) / n->step.r));
     int64_t distance;
     if (__builtin_sub_overflow(n->to.i, a->base.i, &distance)) return BINS_TOO_MANY;
     return RF_MIN(distance / n->step.i, BINS_TOO_MANY) + (distance % n->step.i > 0);
@@ -205,8 +206,10 @@ static enum rf_kind series_axis(const struct series_run *r, uint32_t series, str
     *length = 0;
     if (axis->base.null) return RF_OK;
     int64_t bins = 0;
-    if (!n->to.null) bins = bins_before_end(axis);
-    else if (!last.null) bins = bin_number(axis, &last) + 1;
+    if (!n->to.null)
+        bins = bins_before_end(axis);
+    else if (!last.null)
+        bins = bin_number(axis, &last) + 1;
     if (bins > SERIES_ELEMENTS_MAX)
         return RF_FAIL(err, RF_LIMIT, "SeriesTooLong",
                        "make-series would make arrays of %lld elements; at most %d are possible",
@@ -271,8 +274,10 @@ static enum rf_kind series_row(struct series_run *r, uint32_t series, uint32_t r
     }
     for (uint32_t i = 0; i <= n->item_count; i++) {
         struct rf_buf buf = rf_buf_in(out->arena);
-        if (i < n->item_count) (void)item_array(r, i, row_at, *length, &buf);
-        else (void)axis_array(&axis, *length, &buf);
+        if (i < n->item_count)
+            (void)item_array(r, i, row_at, *length, &buf);
+        else
+            (void)axis_array(&axis, *length, &buf);
         if (buf.failed) return rf_fail_memory(err, out->arena);
         set_dynamic(&out->columns[n->key_count + i], row, &buf);
     }
@@ -332,8 +337,7 @@ static const struct node_ops series_ops = {.name = "make-series", .run = series_
 /* ---- text to node ---------------------------------------------------------------------------- */
 
 static enum rf_kind bind_axis(struct binder *b, const struct series_body *body,
-                              const struct schema *input, struct series_node *n,
-                              struct expr **axis)
+                              const struct schema *input, struct series_node *n, struct expr **axis)
 {
     const struct ast *ast = body->axis->kind == AST_NAMED ? body->axis->kids[0] : body->axis;
     RF_TRY(bind_scalar(b, ast, input, axis));
@@ -348,7 +352,8 @@ static enum rf_kind bind_axis(struct binder *b, const struct series_body *body,
     if (body->to != NULL) RF_TRY(bind_constant(b, body->to, type, &n->to));
     enum type step = type == TYPE_DATETIME ? TYPE_TIMESPAN : type;
     RF_TRY(bind_constant(b, body->step, step, &n->step));
-    if (n->step.null && !b->may_run) n->step = step == TYPE_REAL ? value_real(1) : value_i64(step, 1);
+    if (n->step.null && !b->may_run)
+        n->step = step == TYPE_REAL ? value_real(1) : value_i64(step, 1);
     if (n->step.null || (step == TYPE_REAL ? !(n->step.r > 0) : n->step.i <= 0))
         return bind_fail(b, body->step->pos, "BadStep", "the step must be greater than zero");
     return RF_OK;
@@ -406,8 +411,7 @@ static enum rf_kind bin_key(struct binder *b, const struct series_body *body,
 }
 
 static enum rf_kind bind_summary(struct binder *b, const struct series_body *body,
-                                 const struct series_node *n, struct node *input,
-                                 struct node **out)
+                                 const struct series_node *n, struct node *input, struct node **out)
 {
     struct ast **items = rf_arena_new(b->arena, struct ast *, body->item_count);
     struct ast **keys = rf_arena_new(b->arena, struct ast *, (size_t)body->key_count + 1);

@@ -57,9 +57,10 @@ struct apply_flow {
     struct apply_node *apply;
     struct eval *eval;
     struct vec *arrays;
-    int *slots, *source_slots; /* of output columns in the input or the pipe's result; of the source's */
-    uint8_t *types;            /* of the pipe's columns */
-    struct rf_arena arena;     /* what the rows of one input batch gave */
+    int *slots,
+        *source_slots; /* of output columns in the input or the pipe's result; of the source's */
+    uint8_t *types;    /* of the pipe's columns */
+    struct rf_arena arena; /* what the rows of one input batch gave */
     struct rf_arena source_arena;
 };
 
@@ -165,8 +166,7 @@ static enum rf_kind apply_run(struct node *node, struct exec *exec, struct flow 
     RF_CLEANUP(rf_arena_done) struct rf_arena arena;
     rf_arena_init_shared(&arena, exec->budget);
     struct apply_node *n = (struct apply_node *)node;
-    struct apply_flow f = {
-        .flow = {.push = apply_push, .next = out}, .exec = exec, .apply = n};
+    struct apply_flow f = {.flow = {.push = apply_push, .next = out}, .exec = exec, .apply = n};
     rf_arena_init_shared(&f.arena, exec->budget);
     rf_arena_init_shared(&f.source_arena, exec->budget);
     n->source->arena = &f.source_arena;
@@ -247,6 +247,7 @@ static enum rf_kind apply_schema(struct binder *b, struct apply_node *n)
         if (schema_find_id(input, c->id) >= 0) n->from_sub[sb.schema.count] = false;
         if (!schema_add_exact(&sb, c->name, (enum type)c->type, c->id)) return BIND_NOMEM(b);
     }
+    sb.schema.open = input->open || sub->open;
     n->node.schema = sb.schema;
     return RF_OK;
 }

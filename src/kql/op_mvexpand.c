@@ -7,8 +7,8 @@
 
 /* ---- parsing --------------------------------------------------------------------------------- */
 
-const char *const expand_params[] = {"bagexpansion", "kind",   "with_itemindex",
-                                     "hint.*",       "id", NULL};
+static const char *const expand_params[] = {"bagexpansion", "kind", "with_itemindex", "hint.*",
+                                            NULL};
 
 enum rf_kind expand_parse(struct parser *p, struct ast *node, struct expand_body **out)
 {
@@ -18,8 +18,8 @@ enum rf_kind expand_parse(struct parser *p, struct ast *node, struct expand_body
     RF_TRY(parse_params(p, expand_params, node));
     do {
         if (body->count == cap) {
-            struct expand_item *grown = rf_arena_grow(
-                p->arena, body->items, cap * sizeof *grown, (cap * 2 + 4) * sizeof *grown);
+            struct expand_item *grown = rf_arena_grow(p->arena, body->items, cap * sizeof *grown,
+                                                      (cap * 2 + 4) * sizeof *grown);
             if (grown == NULL) return PARSE_NOMEM(p);
             body->items = grown;
             cap = cap * 2 + 4;
@@ -132,6 +132,7 @@ enum rf_kind expand_bind(struct binder *b, const struct ast *node, const struct 
     rf_str index = ast_param_text(node, "with_itemindex");
     if (index.len > 0)
         RF_TRY(expand_put(&e, index, TYPE_LONG, (struct expand_column){.from = EXPAND_INDEX}));
+    e.sb.schema.open = input->open;
     out->schema = e.sb.schema;
     return RF_OK;
 }
@@ -206,9 +207,12 @@ static rf_str element(const struct expand_plan *plan, rf_str d, uint32_t index, 
 {
     static const rf_str none = {NULL, 0};
     switch (dyn_tag(d)) {
-    case DYN_ARRAY: return index < dyn_count(d) ? dyn_item(d, index) : none;
-    case DYN_BAG: return index < dyn_count(d) ? bag_element(d, index, plan->pairs, buf) : none;
-    default: return index == 0 ? d : none;
+    case DYN_ARRAY:
+        return index < dyn_count(d) ? dyn_item(d, index) : none;
+    case DYN_BAG:
+        return index < dyn_count(d) ? bag_element(d, index, plan->pairs, buf) : none;
+    default:
+        return index == 0 ? d : none;
     }
 }
 
@@ -299,7 +303,8 @@ enum rf_kind expand_next(struct expand_cursor *c, uint32_t max, struct rf_arena 
 {
     const struct expand_plan *plan = c->plan;
     uint32_t width = plan->schema.count;
-    uint32_t *rows = rf_arena_raw(arena, uint32_t, max), *items = rf_arena_raw(arena, uint32_t, max);
+    uint32_t *rows = rf_arena_raw(arena, uint32_t, max),
+             *items = rf_arena_raw(arena, uint32_t, max);
     struct vec *columns = rf_arena_new(arena, struct vec, width);
     if (rows == NULL || items == NULL || columns == NULL) return rf_fail_memory(err, arena);
     uint32_t count = take_elements(c, max, rows, items);
@@ -312,8 +317,12 @@ enum rf_kind expand_next(struct expand_cursor *c, uint32_t max, struct rf_arena 
         case EXPAND_INPUT:
             ok = vec_select(arena, &c->in->columns[c->slots[i]], rows, count, &columns[i]);
             break;
-        case EXPAND_ITEM: ok = make_items(c, i, rows, items, count, arena, &columns[i]); break;
-        case EXPAND_INDEX: ok = make_index(items, count, arena, &columns[i]); break;
+        case EXPAND_ITEM:
+            ok = make_items(c, i, rows, items, count, arena, &columns[i]);
+            break;
+        case EXPAND_INDEX:
+            ok = make_index(items, count, arena, &columns[i]);
+            break;
         }
         if (!ok) return rf_fail_memory(err, arena);
     }
@@ -346,11 +355,8 @@ static enum rf_kind expand_push(struct flow *flow, uint32_t lane, const struct b
     struct expand_lane *l = &f->lanes[lane];
     struct batch out;
     RF_TRY(eval_run(l->eval, in, l->arrays, err));
-    struct expand_cursor cursor = {.plan = f->plan,
-                                   .slots = f->slots,
-                                   .in = in,
-                                   .arrays = l->arrays,
-                                   .to = in->row_count};
+    struct expand_cursor cursor = {
+        .plan = f->plan, .slots = f->slots, .in = in, .arrays = l->arrays, .to = in->row_count};
     while (!flow_done(flow->next)) {
         rf_arena_reset(&l->out_arena);
         RF_TRY(expand_next(&cursor, BATCH_ROWS, &l->out_arena, &out, err));
@@ -376,8 +382,7 @@ static enum rf_kind expand_run(struct node *node, struct exec *exec, struct flow
     rf_arena_init_shared(&arena, exec->budget);
     const struct expand_plan *plan = &((struct expand_node *)node)->plan;
     const struct schema *input = &node->inputs[0]->schema;
-    struct expand_flow f = {
-        .flow = {.push = expand_push, .next = out}, .exec = exec, .plan = plan};
+    struct expand_flow f = {.flow = {.push = expand_push, .next = out}, .exec = exec, .plan = plan};
     f.slots = expand_slots(plan, input, &arena);
     f.lanes = rf_arena_new(&arena, struct expand_lane, exec->lane_count);
     if (f.slots == NULL || f.lanes == NULL) return rf_fail_memory(err, &arena);
@@ -414,10 +419,8 @@ static void expand_explain(const struct node *node, struct rf_buf *buf)
     }
 }
 
-static const struct node_ops expand_ops = {.name = "mv-expand",
-                                           .run = expand_run,
-                                           .prune = expand_node_prune,
-                                           .explain = expand_explain};
+static const struct node_ops expand_ops = {
+    .name = "mv-expand", .run = expand_run, .prune = expand_node_prune, .explain = expand_explain};
 
 /* ---- text to node ---------------------------------------------------------------------------- */
 

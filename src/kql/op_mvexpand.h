@@ -18,10 +18,8 @@ struct expand_body {
     struct ast *limit; /* NULL: the operator's default */
     struct ast *sub;   /* mv-apply: its pipe */
 };
-extern const char *const expand_params[];
 /* Items and `limit N`. */
-RF_MUST_USE enum rf_kind expand_parse(struct parser *p, struct ast *node,
-                                      struct expand_body **out);
+RF_MUST_USE enum rf_kind expand_parse(struct parser *p, struct ast *node, struct expand_body **out);
 
 enum expand_from { EXPAND_INPUT, EXPAND_ITEM, EXPAND_INDEX };
 struct expand_plan {
@@ -33,7 +31,7 @@ struct expand_plan {
     struct expand_column {
         uint8_t from;   /* enum expand_from */
         uint32_t array; /* EXPAND_ITEM: which one */
-    } *columns;         /* beside schema.columns; an input's column keeps its id */
+    } * columns;        /* beside schema.columns; an input's column keeps its id */
 };
 RF_MUST_USE enum rf_kind expand_bind(struct binder *b, const struct ast *node,
                                      const struct expand_body *body, const struct schema *input,

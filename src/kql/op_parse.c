@@ -80,8 +80,8 @@ static enum rf_kind parse_pieces(struct parser *p, struct parse_body *body)
         if (last != NULL && last->kind == PIECE_STAR && piece.kind == PIECE_STAR) continue;
         if (body->count == cap) {
             uint32_t more = cap * 2 + 8;
-            struct piece *grown = rf_arena_grow(p->arena, body->pieces, cap * sizeof *grown,
-                                                more * sizeof *grown);
+            struct piece *grown =
+                rf_arena_grow(p->arena, body->pieces, cap * sizeof *grown, more * sizeof *grown);
             if (grown == NULL) return PARSE_NOMEM(p);
             body->pieces = grown;
             cap = more;
@@ -170,9 +170,9 @@ static size_t head_start(rf_str s, enum type type)
 struct matcher {
     const struct parse_node *node;
     rf_str text;
-    rf_str *found;     /* text of each new column */
-    size_t at;         /* behind what is matched so far */
-    bool floating;     /* '*' was seen: what follows may begin anywhere */
+    rf_str *found;            /* text of each new column */
+    size_t at;                /* behind what is matched so far */
+    bool floating;            /* '*' was seen: what follows may begin anywhere */
     const struct piece *open; /* a column that began at `at` and has no end yet */
 };
 
@@ -225,7 +225,9 @@ static bool match_pieces(const struct parse_node *node, rf_str text, rf_str *fou
         case PIECE_TEXT:
             if (!match_text(&m, piece->text)) return false;
             break;
-        case PIECE_STAR: match_star(&m); break;
+        case PIECE_STAR:
+            match_star(&m);
+            break;
         case PIECE_COLUMN:
             if (m.open != NULL) close_by_type(&m);
             m.open = piece;
@@ -233,8 +235,10 @@ static bool match_pieces(const struct parse_node *node, rf_str text, rf_str *fou
         }
     }
     if (m.open != NULL) {
-        if (m.floating) close_by_type(&m);
-        else found[m.open->column] = rf_slice(text, m.at, text.len);
+        if (m.floating)
+            close_by_type(&m);
+        else
+            found[m.open->column] = rf_slice(text, m.at, text.len);
         return true;
     }
     return m.floating || m.at == text.len || node->pieces[node->piece_count - 1].kind == PIECE_STAR;
@@ -292,8 +296,8 @@ static enum rf_kind set_row(const struct parse_node *n, const rf_str *found, uin
 static void clear_row(const struct parse_node *n, uint32_t row, struct vec *columns)
 {
     for (uint32_t i = 0; i < n->column_count; i++) {
-        struct value none = n->types[i] == TYPE_STRING ? value_str(RF_S(""))
-                                                       : value_null((enum type)n->types[i]);
+        struct value none =
+            n->types[i] == TYPE_STRING ? value_str(RF_S("")) : value_null((enum type)n->types[i]);
         vec_set(&columns[i], row, &none);
     }
 }
@@ -327,8 +331,10 @@ static enum rf_kind parse_rows(struct parse_flow *f, struct parse_lane *l, const
                        : match_pieces(n, text, l->found);
         if (failed) return rf_fail_memory(err, &l->arena);
         if (hit) RF_TRY(set_row(n, l->found, row, columns, in->arena, &fits, err));
-        if (hit && (fits || n->kind == PARSE_RELAXED)) matched[(*match_count)++] = row;
-        else clear_row(n, row, columns);
+        if (hit && (fits || n->kind == PARSE_RELAXED))
+            matched[(*match_count)++] = row;
+        else
+            clear_row(n, row, columns);
     }
     return RF_OK;
 }
@@ -347,8 +353,7 @@ static enum rf_kind parse_push(struct flow *flow, uint32_t lane, const struct ba
         return rf_fail_memory(err, in->arena);
     RF_TRY(parse_rows(f, &f->lanes[lane], in, found, matched, &match_count, err));
     for (uint32_t i = 0; i < width; i++)
-        out.columns[i] =
-            n->new_column[i] >= 0 ? found[n->new_column[i]] : in->columns[f->slots[i]];
+        out.columns[i] = n->new_column[i] >= 0 ? found[n->new_column[i]] : in->columns[f->slots[i]];
     if (n->only_matches && match_count < in->row_count &&
         !batch_select(&out, matched, match_count, &out))
         return rf_fail_memory(err, in->arena);
@@ -417,9 +422,15 @@ static void parse_explain(const struct node *node, struct rf_buf *buf)
     for (uint32_t i = 0; i < n->piece_count; i++) {
         const struct piece *piece = &n->pieces[i];
         switch ((enum piece_kind)piece->kind) {
-        case PIECE_TEXT: rf_buf_printf(buf, " \"%.*s\"", RF_FMT(piece->text)); break;
-        case PIECE_STAR: rf_buf_printf(buf, " *"); break;
-        case PIECE_COLUMN: rf_buf_printf(buf, " %.*s", RF_FMT(piece->text)); break;
+        case PIECE_TEXT:
+            rf_buf_printf(buf, " \"%.*s\"", RF_FMT(piece->text));
+            break;
+        case PIECE_STAR:
+            rf_buf_printf(buf, " *");
+            break;
+        case PIECE_COLUMN:
+            rf_buf_printf(buf, " %.*s", RF_FMT(piece->text));
+            break;
         }
     }
 }
@@ -435,10 +446,13 @@ static const char *group_pattern(enum type type)
 {
     switch (type) {
     case TYPE_INT:
-    case TYPE_LONG: return "[-+]?\\d+";
+    case TYPE_LONG:
+        return "[-+]?\\d+";
     case TYPE_REAL:
-    case TYPE_DECIMAL: return "[-+]?\\d*\\.?\\d+(?:[eE][-+]?\\d+)?";
-    default: return ".*";
+    case TYPE_DECIMAL:
+        return "[-+]?\\d*\\.?\\d+(?:[eE][-+]?\\d+)?";
+    default:
+        return ".*";
     }
 }
 
@@ -447,10 +461,8 @@ static enum rf_kind regex_flags_of(struct binder *b, const struct ast *node, uin
     static const struct {
         char letter;
         uint32_t flag;
-    } letters[] = {{'i', REGEX_NOCASE},
-                   {'m', REGEX_MULTI_LINE},
-                   {'s', REGEX_DOT_ALL},
-                   {'U', REGEX_UNGREEDY}};
+    } letters[] = {
+        {'i', REGEX_NOCASE}, {'m', REGEX_MULTI_LINE}, {'s', REGEX_DOT_ALL}, {'U', REGEX_UNGREEDY}};
     rf_str text = ast_param_text(node, "flags");
     *flags = 0;
     for (size_t i = 0; i < text.len; i++) {
@@ -472,8 +484,12 @@ static enum rf_kind bind_regex(struct binder *b, const struct ast *node, struct 
     for (uint32_t i = 0; i < n->piece_count; i++) {
         const struct piece *piece = &n->pieces[i];
         switch ((enum piece_kind)piece->kind) {
-        case PIECE_TEXT: rf_buf_printf(&pattern, "(?:%.*s)", RF_FMT(piece->text)); break;
-        case PIECE_STAR: rf_buf_printf(&pattern, ".*"); break;
+        case PIECE_TEXT:
+            rf_buf_printf(&pattern, "(?:%.*s)", RF_FMT(piece->text));
+            break;
+        case PIECE_STAR:
+            rf_buf_printf(&pattern, ".*");
+            break;
         case PIECE_COLUMN:
             rf_buf_printf(&pattern, "(?P<rf_column_%u>%s)", piece->column,
                           group_pattern((enum type)piece->type));
@@ -527,6 +543,7 @@ static enum rf_kind bind_schema(struct binder *b, struct parse_node *n, struct p
         }
         n->new_column[at] = (int)n->column_count++;
     }
+    sb.schema.open = input->open;
     n->node.schema = sb.schema;
     return RF_OK;
 }

@@ -37,7 +37,7 @@ struct kv_node {
     struct expr *expr;
     const struct ast_column *keys;
     uint32_t key_count;
-    rf_str pair, kv; /* delimiters; both empty in the form without */
+    rf_str pair, kv;             /* delimiters; both empty in the form without */
     uint8_t open, close, escape; /* quotes; 0: none */
     bool greedy;
     const struct regex *regex;
@@ -232,15 +232,19 @@ static enum rf_kind kv_row(const struct kv_node *n, struct kv_lane *l, rf_str te
 {
     struct kv_reader r = {.node = n, .text = text, .arena = arena, .found = l->found};
     memset(l->found, 0, n->key_count * sizeof *l->found);
-    if (n->regex != NULL) read_regex(&r, &l->scratch);
-    else if (n->kv.len > 0) read_delimited(&r);
-    else read_words(&r);
+    if (n->regex != NULL)
+        read_regex(&r, &l->scratch);
+    else if (n->kv.len > 0)
+        read_delimited(&r);
+    else
+        read_words(&r);
     if (r.failed) return rf_fail_memory(err, arena);
     for (uint32_t i = 0; i < n->key_count; i++) {
         enum type type = (enum type)n->keys[i].type;
         struct value found = value_str(l->found[i].ptr == NULL ? RF_S("") : l->found[i]);
         struct value v = value_null(type);
-        if (type == TYPE_STRING) v = found;
+        if (type == TYPE_STRING)
+            v = found;
         else if (l->found[i].ptr != NULL && !value_convert(&found, type, arena, &v))
             return rf_fail_memory(err, arena);
         vec_set(&columns[i], row, &v);
@@ -285,9 +289,8 @@ static enum rf_kind kv_run(struct node *node, struct exec *exec, struct flow *ou
 {
     RF_CLEANUP(rf_arena_done) struct rf_arena arena;
     rf_arena_init_shared(&arena, exec->budget);
-    struct kv_flow f = {.flow = {.push = kv_push, .next = out},
-                        .exec = exec,
-                        .node = (struct kv_node *)node};
+    struct kv_flow f = {
+        .flow = {.push = kv_push, .next = out}, .exec = exec, .node = (struct kv_node *)node};
     int *slots = rf_arena_new(&arena, int, node->schema.count);
     f.lanes = rf_arena_new(&arena, struct kv_lane, exec->lane_count);
     if (slots == NULL || f.lanes == NULL) return rf_fail_memory(err, &arena);
@@ -382,6 +385,7 @@ static enum rf_kind kv_bind(struct binder *b, const struct ast *node, struct nod
         }
         n->key_at[at] = (int)k;
     }
+    sb.schema.open = input->schema.open;
     n->node.schema = sb.schema;
     *out = &n->node;
     return RF_OK;

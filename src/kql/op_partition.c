@@ -22,7 +22,8 @@ static void pick_prune(struct node *node, struct id_set *need)
     (void)need; /* the operator that keeps the rows decides on their columns */
 }
 
-static const struct node_ops pick_ops = {.name = "picked rows", .run = pick_run, .prune = pick_prune};
+static const struct node_ops pick_ops = {
+    .name = "picked rows", .run = pick_run, .prune = pick_prune};
 
 struct pick_node *pick_node_new(struct binder *b, const struct node *like)
 {

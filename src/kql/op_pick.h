@@ -7,7 +7,7 @@
 
 struct pick_node {
     struct node node;
-    struct rows *rows;   /* laid out as node.schema */
+    struct rows *rows;      /* laid out as node.schema */
     const uint64_t *picked; /* set before each run */
     uint64_t count;
 };

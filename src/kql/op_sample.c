@@ -10,8 +10,8 @@ struct sample_flow {
     struct flow flow;
     uint64_t limit, seen, random;
     struct rf_arena arena;
-    struct rows *kept;  /* every row that was in the sample for a while */
-    uint64_t *numbers;  /* rows of `kept` that are in it now */
+    struct rows *kept; /* every row that was in the sample for a while */
+    uint64_t *numbers; /* rows of `kept` that are in it now */
     uint64_t count, cap;
 };
 
@@ -27,8 +27,8 @@ static bool room_for_one(struct sample_flow *f)
 {
     if (f->count < f->cap) return true;
     uint64_t cap = f->cap == 0 ? 64 : f->cap * 2;
-    uint64_t *grown = rf_arena_grow(&f->arena, f->numbers, f->cap * sizeof *grown,
-                                    cap * sizeof *grown);
+    uint64_t *grown =
+        rf_arena_grow(&f->arena, f->numbers, f->cap * sizeof *grown, cap * sizeof *grown);
     if (grown == NULL) return false;
     f->numbers = grown;
     f->cap = cap;
@@ -71,7 +71,8 @@ static enum rf_kind sample_run(struct node *node, struct exec *exec, struct flow
     if (f.limit == 0) return RF_OK;
     rf_arena_init_shared(&f.arena, exec->budget);
     uint8_t *types = rf_arena_new(&f.arena, uint8_t, schema->count);
-    for (uint32_t i = 0; types != NULL && i < schema->count; i++) types[i] = schema->columns[i].type;
+    for (uint32_t i = 0; types != NULL && i < schema->count; i++)
+        types[i] = schema->columns[i].type;
     f.kept = types == NULL ? NULL : rows_new(&f.arena, types, schema->count);
     enum rf_kind kind = f.kept == NULL ? rf_fail_memory(err, &f.arena) : RF_OK;
     uint32_t lanes = exec->lane_count;

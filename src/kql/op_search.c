@@ -22,8 +22,10 @@ enum rf_kind search_parse_tables(struct parser *p, struct ast ***tables, uint32_
     RF_TRY(parse_expect(p, "("));
     do {
         struct ast *table;
-        if (at_pattern(p)) RF_TRY(parse_name_pattern(p, &table));
-        else RF_TRY(parse_table(p, &table));
+        if (at_pattern(p))
+            RF_TRY(parse_name_pattern(p, &table));
+        else
+            RF_TRY(parse_table(p, &table));
         if (!ast_list_add(p, tables, count, table)) return PARSE_NOMEM(p);
     } while (parse_accept(p, ","));
     return parse_expect(p, ")");
@@ -107,10 +109,14 @@ static enum rf_kind read_term(struct search *s, rf_str pattern, struct term *out
         return out->text.ptr == NULL ? BIND_NOMEM(s->b) : RF_OK;
     }
     out->text = text;
-    if (head && tail) out->op = cs ? RF_S("contains_cs") : RF_S("contains");
-    else if (head) out->op = cs ? RF_S("hassuffix_cs") : RF_S("hassuffix");
-    else if (tail) out->op = cs ? RF_S("hasprefix_cs") : RF_S("hasprefix");
-    else out->op = cs ? RF_S("has_cs") : RF_S("has");
+    if (head && tail)
+        out->op = cs ? RF_S("contains_cs") : RF_S("contains");
+    else if (head)
+        out->op = cs ? RF_S("hassuffix_cs") : RF_S("hassuffix");
+    else if (tail)
+        out->op = cs ? RF_S("hasprefix_cs") : RF_S("hasprefix");
+    else
+        out->op = cs ? RF_S("has_cs") : RF_S("has");
     return RF_OK;
 }
 
@@ -158,8 +164,7 @@ static enum rf_kind bind_colon(struct search *s, const struct ast *ast, struct e
 {
     struct expr *column = NULL;
     struct value pattern;
-    if (ast->kids[0]->kind != AST_STAR)
-        RF_TRY(bind_scalar(s->b, ast->kids[0], s->schema, &column));
+    if (ast->kids[0]->kind != AST_STAR) RF_TRY(bind_scalar(s->b, ast->kids[0], s->schema, &column));
     RF_TRY(bind_constant(s->b, ast->kids[1], TYPE_STRING, &pattern));
     return bind_term(s, pattern.s, column, ast->pos, out);
 }
@@ -195,13 +200,16 @@ static enum rf_kind bind_predicate(struct search *s, const struct ast *ast, stru
         return bind_fail(s->b, ast->pos, "TooDeep", "the condition nests deeper than %d levels",
                          SEARCH_DEPTH_MAX);
     enum rf_kind kind;
-    if (ast->kind == AST_STAR) kind = constant(s, value_bool(true), ast->pos, out);
-    else if (binary && rf_str_is(ast->text, ":")) kind = bind_colon(s, ast, out);
+    if (ast->kind == AST_STAR)
+        kind = constant(s, value_bool(true), ast->pos, out);
+    else if (binary && rf_str_is(ast->text, ":"))
+        kind = bind_colon(s, ast, out);
     else if (binary && (rf_str_is(ast->text, "and") || rf_str_is(ast->text, "or")))
         kind = bind_combined(s, ast, 2, out);
     else if (ast->kind == AST_CALL && ast->kid_count == 1 && rf_str_is(ast->text, "not"))
         kind = bind_combined(s, ast, 1, out);
-    else kind = bind_leaf(s, ast, out);
+    else
+        kind = bind_leaf(s, ast, out);
     s->depth--;
     return kind;
 }
@@ -212,10 +220,10 @@ static bool add_table(struct binder *b, struct search_tables *t, struct node *no
 {
     if (t->count == t->cap) {
         uint32_t cap = t->cap * 2 + 8;
-        t->nodes = rf_arena_grow(b->arena, t->nodes, t->cap * sizeof *t->nodes,
-                                 cap * sizeof *t->nodes);
-        t->names = rf_arena_grow(b->arena, t->names, t->cap * sizeof *t->names,
-                                 cap * sizeof *t->names);
+        t->nodes =
+            rf_arena_grow(b->arena, t->nodes, t->cap * sizeof *t->nodes, cap * sizeof *t->nodes);
+        t->names =
+            rf_arena_grow(b->arena, t->names, t->cap * sizeof *t->names, cap * sizeof *t->names);
         if (t->nodes == NULL || t->names == NULL) return false;
         t->cap = cap;
     }
@@ -252,8 +260,8 @@ enum rf_kind search_bind_tables(struct binder *b, struct ast *const *list, uint3
         }
         struct node *node;
         RF_TRY(bind_table(b, ast, &node));
-        rf_str name = ast->kind == AST_NAME || ast->kind == AST_MEMBER ? ast->text
-                                                                       : scan_name(node);
+        rf_str name =
+            ast->kind == AST_NAME || ast->kind == AST_MEMBER ? ast->text : scan_name(node);
         if (!add_table(b, &t, node, name)) return BIND_NOMEM(b);
     }
     *out = t;
@@ -297,8 +305,7 @@ static enum rf_kind add_missing(struct binder *b, const struct ast *predicate, r
     if (exprs == NULL) return BIND_NOMEM(b);
     for (uint32_t c = 0; c < sb.schema.count; c++) {
         struct value v = value_null((enum type)sb.schema.columns[c].type);
-        if (rf_str_eq(sb.schema.columns[c].name, table_column))
-            v = value_str(tables->names[index]);
+        if (rf_str_eq(sb.schema.columns[c].name, table_column)) v = value_str(tables->names[index]);
         exprs[c] = expr_const(b, &v, 0);
         if (exprs[c] == NULL) return BIND_NOMEM(b);
     }
@@ -330,7 +337,9 @@ enum rf_kind search_filter(struct binder *b, const struct ast *predicate, bool c
         struct node *node;
         struct schema before = tables->nodes[t]->schema;
         RF_TRY(add_missing(b, predicate, table_column, tables, t, &node));
-        struct search s = {.b = b, .schema = &node->schema, .searched = before.count,
+        struct search s = {.b = b,
+                           .schema = &node->schema,
+                           .searched = before.count,
                            .case_sensitive = case_sensitive};
         bool widened = node != tables->nodes[t];
         struct expr *e;
@@ -360,9 +369,11 @@ static enum rf_kind search_bind(struct binder *b, const struct ast *node, struct
 
 const struct operator op_search = {
     .name = "search",
-    .doc = "Rows in which a term or a condition holds, of one, several or all tables; \"x*\", \"*x\" and "
+    .doc = "Rows in which a term or a condition holds, of one, several or all tables; \"x*\", "
+           "\"*x\" and "
            "\"*x*\" stand for the beginning, the end and a part of a word.",
-    .syntax = "[T |] search [kind=case_sensitive] [in (T, Prefix*)] \"term\" and Column:\"text\" ...",
+    .syntax =
+        "[T |] search [kind=case_sensitive] [in (T, Prefix*)] \"term\" and Column:\"text\" ...",
     .source = true,
     .parse = search_parse,
     .bind = search_bind};

@@ -82,9 +82,10 @@ static enum rf_kind bind_aggr_arguments(struct binder *b, const struct ast *ast,
     if (use->args == NULL || list == NULL) return BIND_NOMEM(b);
     for (uint32_t i = 0; i < ast->kid_count; i++) {
         const struct ast *kid = ast->kids[i];
+        rf_str name = kid->kind == AST_NAMED ? kid->names[0] : RF_S(""); /* arg_max(x, New = y) */
         if (kid->kind == AST_NAMED) kid = kid->kids[0];
         if (kid->kind != AST_STAR) {
-            list[n] = ast_default_name(b, kid);
+            list[n] = name.len > 0 ? name : ast_default_name(b, kid);
             b->aggrs = NULL; /* aggregates do not nest */
             enum rf_kind kind = bind_expr(b, kid, &use->args[n++]);
             b->aggrs = aggrs;

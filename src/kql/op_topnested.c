@@ -75,7 +75,7 @@ struct nested_node {
     uint32_t level_count;
 };
 
-struct group { /* a node of the result's tree */
+struct group {       /* a node of the result's tree */
     uint32_t parent; /* of the level above */
     struct value key, aggregate;
     bool others;
@@ -90,8 +90,10 @@ struct nested_run {
     uint32_t *group_of; /* their groups on the level above */
     uint64_t active_count;
     struct key_map *maps;  /* per level: parent and key to group */
-    struct group **groups; /* per level, best first within a parent */
+    struct group **groups; /* per level, best first within a parent; groups of others behind all */
     uint32_t *group_counts;
+    uint32_t **firsts; /* per level: parent p has groups firsts[p] .. firsts[p + 1] - 1 */
+    uint32_t **others; /* per level: each parent's group of others, or KEY_MAP_NONE */
 };
 
 static int group_cmp(const void *x, const void *y, void *ascending)
@@ -200,12 +202,31 @@ static enum rf_kind add_others(struct nested_run *r, uint32_t depth, const uint6
     struct rows *result;
     if (!level->has_others || left_count == 0) return RF_OK;
     RF_TRY(run_over(r, level->others_group, left, left_count, &result, err));
-    for (uint64_t i = 0; i < rows_count(result); i++)
-        r->groups[depth][r->group_counts[depth]++] =
-            (struct group){.parent = find_parent(r, result, i, depth),
-                           .key = level->others,
-                           .aggregate = rows_value(result, i, depth),
-                           .others = true};
+    for (uint64_t i = 0; i < rows_count(result); i++) {
+        uint32_t parent = find_parent(r, result, i, depth), at = r->group_counts[depth]++;
+        r->groups[depth][at] = (struct group){.parent = parent,
+                                              .key = level->others,
+                                              .aggregate = rows_value(result, i, depth),
+                                              .others = true};
+        r->others[depth][parent] = at;
+    }
+    return RF_OK;
+}
+
+/* Where each parent's groups lie; they are sorted by parent. */
+static enum rf_kind index_children(struct nested_run *r, uint32_t depth, struct rf_err *err)
+{
+    uint32_t parents = depth == 0 ? 1 : r->group_counts[depth - 1];
+    uint32_t *firsts = rf_arena_new(&r->arena, uint32_t, (size_t)parents + 1);
+    uint32_t *others = rf_arena_raw(&r->arena, uint32_t, parents);
+    if (firsts == NULL || others == NULL) return rf_fail_memory(err, &r->arena);
+    for (uint32_t i = 0; i < r->group_counts[depth]; i++) firsts[r->groups[depth][i].parent + 1]++;
+    for (uint32_t i = 0; i < parents; i++) {
+        firsts[i + 1] += firsts[i];
+        others[i] = KEY_MAP_NONE;
+    }
+    r->firsts[depth] = firsts;
+    r->others[depth] = others;
     return RF_OK;
 }
 
@@ -235,24 +256,29 @@ static enum rf_kind output_row(struct nested_output *o, uint32_t filled, struct 
     return rows_append(o->rows, &one) ? RF_OK : rf_fail_memory(err, &o->run->arena);
 }
 
-/* Children of each group: groups of the next level lie in the order of their parents, but for the
- * others, which were added at the end. */
+static enum rf_kind output_level(struct nested_output *o, uint32_t depth, uint32_t parent,
+                                 struct rf_err *err);
+
+static enum rf_kind output_group(struct nested_output *o, uint32_t depth, uint32_t index,
+                                 struct rf_err *err)
+{
+    const struct group *g = &o->run->groups[depth][index];
+    o->cells[depth * 2] = g->key;
+    o->cells[depth * 2 + 1] = g->aggregate;
+    if (!g->others && depth + 1 < o->run->node->level_count)
+        return output_level(o, depth + 1, index, err);
+    return output_row(o, depth * 2 + 2, err);
+}
+
+/* Goes no deeper than NESTED_LEVELS_MAX. */
 static enum rf_kind output_level(struct nested_output *o, uint32_t depth, uint32_t parent,
                                  struct rf_err *err)
 {
     const struct nested_run *r = o->run;
-    for (uint32_t pass = 0; pass < 2; pass++)
-        for (uint32_t i = 0; i < r->group_counts[depth]; i++) {
-            const struct group *g = &r->groups[depth][i];
-            if (g->parent != parent || g->others != (pass == 1)) continue;
-            o->cells[depth * 2] = g->key;
-            o->cells[depth * 2 + 1] = g->aggregate;
-            if (g->others || depth + 1 == r->node->level_count)
-                RF_TRY(output_row(o, depth * 2 + 2, err));
-            else
-                RF_TRY(output_level(o, depth + 1, i, err));
-        }
-    return RF_OK;
+    for (uint32_t i = r->firsts[depth][parent]; i < r->firsts[depth][parent + 1]; i++)
+        RF_TRY(output_group(o, depth, i, err));
+    uint32_t others = r->others[depth][parent];
+    return others == KEY_MAP_NONE ? RF_OK : output_group(o, depth, others, err);
 }
 
 static enum rf_kind nested_emit(struct nested_run *r, struct flow *out, struct rf_err *err)
@@ -280,13 +306,16 @@ static enum rf_kind run_levels(struct nested_run *r, struct rf_err *err)
     r->maps = rf_arena_new(&r->arena, struct key_map, levels);
     r->groups = rf_arena_new(&r->arena, struct group *, levels);
     r->group_counts = rf_arena_new(&r->arena, uint32_t, levels);
+    r->firsts = rf_arena_new(&r->arena, uint32_t *, levels);
+    r->others = rf_arena_new(&r->arena, uint32_t *, levels);
     if (r->active == NULL || r->group_of == NULL || r->maps == NULL || r->groups == NULL ||
-        r->group_counts == NULL)
+        r->group_counts == NULL || r->firsts == NULL || r->others == NULL)
         return rf_fail_memory(err, &r->arena);
     for (uint64_t i = 0; i < r->active_count; i++) r->active[i] = i;
     for (uint32_t depth = 0; depth < levels; depth++) {
         uint64_t *left, left_count;
         RF_TRY(find_groups(r, depth, err));
+        RF_TRY(index_children(r, depth, err));
         RF_TRY(split_active(r, depth, &left, &left_count, err));
         RF_TRY(add_others(r, depth, left, left_count, err));
     }
@@ -349,8 +378,8 @@ static enum rf_kind bind_keys(struct binder *b, const struct nested_body *body, 
                                      .id = bind_new_id(b)};
         names[i] = rf_arena_new(b->arena, struct ast, 1);
         if (columns[i].name.ptr == NULL || names[i] == NULL) return BIND_NOMEM(b);
-        *names[i] = (struct ast){
-            .kind = AST_NAME, .pos = of->pos, .end = of->end, .text = columns[i].name};
+        *names[i] =
+            (struct ast){.kind = AST_NAME, .pos = of->pos, .end = of->end, .text = columns[i].name};
     }
     return extend_node_new(b, exprs, columns, body->count, input, out);
 }
@@ -402,8 +431,10 @@ static enum rf_kind nested_bind(struct binder *b, const struct ast *node, struct
         const struct schema *groups = &n->levels[i].groups->schema;
         rf_str key = ast_default_name(b, level->of), by = RF_S("");
         if (key.len == 0) key = rf_arena_printf(b->arena, "Column%u", i + 1);
-        if (level->by->kind == AST_NAMED) by = level->by->names[0];
-        else by = rf_arena_printf(b->arena, "aggregated_%.*s", RF_FMT(key));
+        if (level->by->kind == AST_NAMED)
+            by = level->by->names[0];
+        else
+            by = rf_arena_printf(b->arena, "aggregated_%.*s", RF_FMT(key));
         if (key.ptr == NULL || by.ptr == NULL ||
             !schema_add(&sb, key, (enum type)groups->columns[i].type, bind_new_id(b)) ||
             !schema_add(&sb, by, (enum type)groups->columns[i + 1].type, bind_new_id(b)))

@@ -15,7 +15,7 @@ struct union_node {
     struct part *parts;
     uint32_t part_count;
     uint32_t bound_count;
-    uint32_t *bound_ids; /* the union's own column ids as they were bound; all types are in node.schema */
+    uint32_t first_id;   /* of the union's own columns as they were bound: first_id, first_id + 1 ... */
     bool with_source;    /* column 0 holds the part's name */
 };
 
@@ -36,38 +36,59 @@ static enum rf_kind union_push(struct flow *flow, uint32_t lane, const struct ba
     return flow_push(f->exec, flow->next, lane, &batch, err);
 }
 
-/* Where an output column comes from in this part, after columns were dropped on both sides. */
-static int part_slot(const struct union_node *u, const struct part *part, uint32_t column_id)
+/* What stays the same for all parts. Ids of the union's own columns follow one another, so an id tells its column. */
+struct union_layout {
+    int *positions;    /* by bound column: where it stands now, or -1 when it was dropped */
+    struct vec *fixed; /* by present column: nulls */
+    int *slots;        /* by present column, filled anew for each part */
+    int name_at;       /* where the part's name goes, or -1 */
+};
+
+static enum rf_kind layout_init(const struct union_node *u, struct rf_arena *arena, struct union_layout *l, struct rf_err *err)
 {
-    uint32_t out = 0;
-    while (u->bound_ids[out] != column_id) out++;
-    for (uint32_t i = 0; i < part->count; i++)
-        if (part->outs[i] == out) return schema_find_id(&part->node->schema, part->ids[i]);
-    return -1;
+    const struct schema *schema = &u->node.schema;
+    *l = (struct union_layout){.positions = rf_arena_raw(arena, int, u->bound_count), .fixed = rf_arena_new(arena, struct vec, schema->count), .slots = rf_arena_raw(arena, int, schema->count), .name_at = -1};
+    if (l->positions == NULL || l->fixed == NULL || l->slots == NULL) return rf_fail_memory(err, arena);
+    for (uint32_t i = 0; i < u->bound_count; i++) l->positions[i] = -1;
+    for (uint32_t c = 0; c < schema->count; c++) {
+        struct value v = value_null((enum type)schema->columns[c].type);
+        l->positions[schema->columns[c].id - u->first_id] = (int)c;
+        if (!vec_const(arena, &v, &l->fixed[c])) return rf_fail_memory(err, arena);
+    }
+    if (u->with_source) l->name_at = l->positions[0];
+    return RF_OK;
 }
 
-static enum rf_kind part_run(struct union_node *u, const struct part *part, struct exec *exec, struct flow *out, struct rf_err *err)
+/* Dropping columns kept the order of the rest, so one pass over both lists finds them. */
+static void part_slots(const struct union_node *u, const struct part *part, const struct union_layout *l)
 {
-    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
-    rf_arena_init_shared(&arena, exec->budget);
-    uint32_t width = u->node.schema.count;
-    struct vec *fixed = rf_arena_new(&arena, struct vec, width);
-    int *slots = rf_arena_new(&arena, int, width);
-    if (fixed == NULL || slots == NULL) return rf_fail_memory(err, &arena);
-    for (uint32_t c = 0; c < width; c++) {
-        bool name = u->with_source && u->node.schema.columns[c].id == u->bound_ids[0];
-        struct value v = name ? value_str(part->name) : value_null((enum type)u->node.schema.columns[c].type);
-        slots[c] = name ? -1 : part_slot(u, part, u->node.schema.columns[c].id);
-        if (!vec_const(&arena, &v, &fixed[c])) return rf_fail_memory(err, &arena);
+    const struct schema *now = &part->node->schema;
+    uint32_t next = 0;
+    for (uint32_t c = 0; c < u->node.schema.count; c++) l->slots[c] = -1;
+    for (uint32_t at = 0; at < now->count; at++) {
+        uint32_t i = next;
+        while (i < part->count && part->ids[i] != now->columns[at].id) i++;
+        if (i == part->count) continue; /* a column that the union leaves out (kind=inner) */
+        next = i + 1;
+        int position = l->positions[part->outs[i]];
+        if (position >= 0) l->slots[position] = (int)at;
     }
-    struct union_flow f = {.flow = {.push = union_push, .next = out}, .exec = exec, .fixed = fixed, .slots = slots, .width = width};
-    return node_run(part->node, exec, &f.flow, err);
 }
 
 static enum rf_kind union_run(struct node *node, struct exec *exec, struct flow *out, struct rf_err *err)
 {
     struct union_node *u = (struct union_node *)node;
-    for (uint32_t i = 0; i < u->part_count && !flow_done(out); i++) RF_TRY(part_run(u, &u->parts[i], exec, out, err));
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    rf_arena_init_shared(&arena, exec->budget);
+    struct union_layout layout;
+    RF_TRY(layout_init(u, &arena, &layout, err));
+    for (uint32_t i = 0; i < u->part_count && !flow_done(out); i++) {
+        struct value name = value_str(u->parts[i].name);
+        part_slots(u, &u->parts[i], &layout);
+        if (layout.name_at >= 0 && !vec_const(&arena, &name, &layout.fixed[layout.name_at])) return rf_fail_memory(err, &arena);
+        struct union_flow f = {.flow = {.push = union_push, .next = out}, .exec = exec, .fixed = layout.fixed, .slots = layout.slots, .width = node->schema.count};
+        RF_TRY(node_run(u->parts[i].node, exec, &f.flow, err));
+    }
     return RF_OK;
 }
 
@@ -76,7 +97,7 @@ static void union_prune(struct node *node, struct id_set *need)
     struct union_node *u = (struct union_node *)node;
     for (uint32_t p = 0; p < u->part_count; p++)
         for (uint32_t i = 0; i < u->parts[p].count; i++)
-            if (id_set_has(need, u->bound_ids[u->parts[p].outs[i]])) id_set_add(need, u->parts[p].ids[i]);
+            if (id_set_has(need, u->first_id + u->parts[p].outs[i])) id_set_add(need, u->parts[p].ids[i]);
     uint32_t kept = 0;
     for (uint32_t c = 0; c < node->schema.count; c++)
         if (id_set_has(need, node->schema.columns[c].id)) node->schema.columns[kept++] = node->schema.columns[c];
@@ -187,9 +208,9 @@ static enum rf_kind union_node_new(struct binder *b, const struct members *m, bo
     RF_TRY(merge_schemas(b, m, &columns));
     u->with_source = with_source.len > 0;
     u->parts = rf_arena_new(b->arena, struct part, m->count);
-    u->bound_ids = rf_arena_raw(b->arena, uint32_t, columns.count + 1);
+    u->first_id = b->next_id;
     uint32_t *out_index = rf_arena_raw(b->arena, uint32_t, columns.count + 1);
-    if (u->parts == NULL || u->bound_ids == NULL || out_index == NULL) return BIND_NOMEM(b);
+    if (u->parts == NULL || out_index == NULL) return BIND_NOMEM(b);
     if (u->with_source && !schema_add_exact(&sb, with_source, TYPE_STRING, bind_new_id(b))) return BIND_NOMEM(b);
     for (uint32_t i = 0; i < columns.count; i++) {
         out_index[i] = UINT32_MAX;
@@ -198,7 +219,6 @@ static enum rf_kind union_node_new(struct binder *b, const struct members *m, bo
         out_index[i] = sb.schema.count;
         if (!schema_add_exact(&sb, shown_name(b, &columns.items[i]), columns.items[i].type, bind_new_id(b))) return BIND_NOMEM(b);
     }
-    for (uint32_t c = 0; c < sb.schema.count; c++) u->bound_ids[c] = sb.schema.columns[c].id;
     for (uint32_t i = 0; i < m->count; i++) {
         const struct schema *schema = &m->items[i].node->schema;
         struct part *part = &u->parts[i];

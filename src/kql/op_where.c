@@ -83,12 +83,14 @@ static void where_explain(const struct node *node, struct rf_buf *buf)
 
 static const struct node_ops where_ops = {.name = "where", .run = where_run, .prune = where_prune, .explain = where_explain};
 
-/* Cuts a and b and c into its parts; what does not fit stays one part. */
-static void split(struct where_node *w, struct expr *e)
+/* Cuts a and b and c into at most `room` parts, one of which stays whole when there are more. A part stays in
+ * hand for the right side, so that a long chain, which leans to the left, never runs out. */
+static void split(struct where_node *w, struct expr *e, uint32_t room)
 {
-    if (e->kind == EXPR_CALL && strcmp(e->func->name, "and") == 0 && w->count + 2 <= CONJUNCTS_MAX - 1) {
-        split(w, e->args[0]);
-        split(w, e->args[1]);
+    if (e->kind == EXPR_CALL && strcmp(e->func->name, "and") == 0 && room > 1) {
+        uint32_t before = w->count;
+        split(w, e->args[0], room - 1);
+        split(w, e->args[1], room - (w->count - before));
     } else {
         w->conjuncts[w->count++] = e;
     }
@@ -99,7 +101,7 @@ enum rf_kind where_node_new(struct binder *b, struct expr *predicate, struct nod
     struct where_node *w = node_new(b, sizeof *w, &where_ops, input);
     if (w == NULL) return BIND_NOMEM(b);
     if (predicate->type != TYPE_BOOL) RF_TRY(bind_cast(b, predicate, TYPE_BOOL, &predicate));
-    split(w, predicate);
+    split(w, predicate, CONJUNCTS_MAX);
     for (uint32_t i = 0; i < w->count; i++) scan_offer_predicate(b, input, w->conjuncts[i]);
     *out = &w->node;
     return RF_OK;

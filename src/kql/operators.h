@@ -28,6 +28,11 @@
     X(op_search)                                                                            \
     X(op_find)                                                                              \
     X(op_evaluate)                                                                          \
+    X(op_make_graph)                                                                        \
+    X(op_graph_match)                                                                       \
+    X(op_graph_shortest_paths)                                                              \
+    X(op_graph_to_table)                                                                    \
+    X(op_graph_mark_components)                                                             \
     X(op_union)                                                                                    \
     X(op_as)                                                                                     \
     X(op_serialize)                                                                              \
@@ -46,7 +51,12 @@
     X(op_sample) \
     X(op_sample_distinct) \
     X(op_partition) \
-    X(op_top_nested)
+    X(op_top_nested) \
+    X(op_scan_steps) \
+    X(op_fork) \
+    X(op_facet) \
+    X(op_reduce) \
+    X(op_project_by_names)
 
 #define OPERATOR_DECLARE(name) extern const struct operator name;
 OPERATORS(OPERATOR_DECLARE)

@@ -123,7 +123,7 @@ enum rf_kind parse_name_pattern(struct parser *p, struct ast **out)
     } else {
         uint32_t first = p->at;
         do p->at++;
-        while ((parse_peek(p)->kind == TOKEN_NAME || parse_is(p, 0, "*")) && parse_peek(p)->pos == p->tokens[p->at - 1].end);
+        while ((parse_peek(p)->kind == TOKEN_NAME || parse_peek(p)->kind == TOKEN_LITERAL || parse_is(p, 0, "*")) && parse_peek(p)->pos == p->tokens[p->at - 1].end);
         node->text = rf_slice(p->text, p->tokens[first].pos, p->tokens[p->at - 1].end);
         node->kind = node->text.len == 1 ? AST_STAR : AST_WILDCARD;
     }

@@ -33,6 +33,7 @@ struct expr {
     enum expr_kind kind;
     uint8_t type;
     uint32_t pos; /* in the query text */
+    uint32_t depth, call_count; /* of the tree below; a part that is used twice counts twice */
     struct value value;
     uint32_t column_id;
     const struct func *func;
@@ -68,6 +69,7 @@ struct node {
     struct schema schema;
     struct node *inputs[2];
     uint32_t input_count;
+    uint32_t depth; /* of the plan below, sub-queries included: what running it recurses */
     bool serialized; /* row order is meaningful (after sort, top, serialize) */
     bool pruned;     /* guards nodes that several parents share */
 };
@@ -76,6 +78,7 @@ struct node {
 struct id_set {
     uint64_t *words;
     uint32_t word_count;
+    bool binding; /* a sub-query is pruned while the query is still being bound: shared tables may get more readers */
 };
 static inline bool id_set_has(const struct id_set *set, uint32_t id)
 {

@@ -34,9 +34,12 @@ static enum rf_kind read_conflict(struct unpack *u)
 {
     struct value v = value_str(RF_S("error"));
     RF_TRY(plugin_constant(u->b, u->call, UINT32_MAX, "columnsConflict", TYPE_STRING, &v));
-    if (rf_str_is(v.s, "error")) u->conflict = CONFLICT_ERROR;
-    else if (rf_str_is(v.s, "replace_source")) u->conflict = CONFLICT_REPLACE;
-    else if (rf_str_is(v.s, "keep_source")) u->conflict = CONFLICT_KEEP;
+    if (rf_str_is(v.s, "error"))
+        u->conflict = CONFLICT_ERROR;
+    else if (rf_str_is(v.s, "replace_source"))
+        u->conflict = CONFLICT_REPLACE;
+    else if (rf_str_is(v.s, "keep_source"))
+        u->conflict = CONFLICT_KEEP;
     else
         return bind_fail(u->b, u->call->ast->pos, "BadArguments",
                          "columnsConflict is error, replace_source or keep_source, not '%.*s'",
@@ -48,9 +51,8 @@ static enum rf_kind read_arguments(struct unpack *u)
 {
     struct value prefix = value_str(RF_S("")), ignored = value_null(TYPE_DYNAMIC);
     RF_TRY(plugin_scalar(u->b, u->call, 0, "Column", u->input, &u->bag));
-    u->bag_column = u->bag->kind == EXPR_COLUMN
-                        ? schema_find_id(&u->input->schema, u->bag->column_id)
-                        : -1;
+    u->bag_column =
+        u->bag->kind == EXPR_COLUMN ? schema_find_id(&u->input->schema, u->bag->column_id) : -1;
     if (u->bag->type == TYPE_STRING)
         RF_TRY(bind_call(u->b, u->call->ast->pos, RF_S("parse_json"), &u->bag, 1, &u->bag));
     if (u->bag->type != TYPE_DYNAMIC)
@@ -58,8 +60,7 @@ static enum rf_kind read_arguments(struct unpack *u)
                          "bag_unpack needs a dynamic column; this is a %s",
                          type_name((enum type)u->bag->type));
     RF_TRY(plugin_constant(u->b, u->call, 1, "OutputColumnPrefix", TYPE_STRING, &prefix));
-    RF_TRY(
-        plugin_constant(u->b, u->call, UINT32_MAX, "ignoredProperties", TYPE_DYNAMIC, &ignored));
+    RF_TRY(plugin_constant(u->b, u->call, UINT32_MAX, "ignoredProperties", TYPE_DYNAMIC, &ignored));
     u->prefix = prefix.s;
     u->ignored = ignored.null ? RF_S("") : ignored.s;
     return read_conflict(u);
@@ -86,8 +87,8 @@ static enum rf_kind grow_keys(struct binder *b, struct keys *k)
 {
     uint32_t cap = k->cap == 0 ? 32 : k->cap * 2;
     if (cap > UNPACK_KEYS_MAX)
-        return RF_FAIL(b->err, RF_LIMIT, "TooManyColumns", "bag_unpack: more than %d different keys",
-                       UNPACK_KEYS_MAX);
+        return RF_FAIL(b->err, RF_LIMIT, "TooManyColumns",
+                       "bag_unpack: more than %d different keys", UNPACK_KEYS_MAX);
     k->items = rf_arena_grow(b->arena, k->items, k->cap * sizeof *k->items, cap * sizeof *k->items);
     k->slots = rf_arena_new(b->arena, uint32_t, (size_t)cap * 2);
     if (k->items == NULL || k->slots == NULL) return BIND_NOMEM(b);
@@ -102,11 +103,13 @@ static void note_type(struct key *key, rf_str value)
     if (dyn_is_null(value)) return;
     enum type type = (enum type)dyn_to_value(value).type;
     if (type == TYPE_INT) type = TYPE_LONG;
-    if (!key->typed) key->type = type;
+    if (!key->typed)
+        key->type = type;
     else if ((key->type == TYPE_LONG && type == TYPE_REAL) ||
              (key->type == TYPE_REAL && type == TYPE_LONG))
         key->type = TYPE_REAL;
-    else if (key->type != type) key->type = TYPE_DYNAMIC;
+    else if (key->type != type)
+        key->type = TYPE_DYNAMIC;
     key->typed = true;
 }
 
@@ -230,7 +233,8 @@ static enum rf_kind unpack_to_schema(struct unpack *u, struct node **out)
         } else {
             RF_TRY(unpack_expr(u, key, (enum type)column->type, &e));
         }
-        if (at < 0) RF_TRY(put(u, &o, column->name, e));
+        if (at < 0)
+            RF_TRY(put(u, &o, column->name, e));
         else {
             o.exprs[at] = e;
             o.sb.schema.columns[at].type = e->type;

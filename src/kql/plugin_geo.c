@@ -31,9 +31,8 @@ static bool emit_match(void *state, uint64_t row)
     const struct geo_options *o = p->run->options;
     for (uint32_t c = 0; c < o->shown_count; c++) {
         uint32_t at = o->source_count + c;
-        p->cells[at] = row == UINT64_MAX
-                           ? value_null((enum type)p->run->schema->columns[at].type)
-                           : rows_value(p->run->lookup, row, o->shown[c]);
+        p->cells[at] = row == UINT64_MAX ? value_null((enum type)p->run->schema->columns[at].type)
+                                         : rows_value(p->run->lookup, row, o->shown[c]);
     }
     p->matched = true;
     p->result = plugin_emit(p->run, p->cells, p->err);
@@ -78,20 +77,22 @@ static enum rf_kind bind_options(struct binder *b, const struct plugin_call *cal
     struct value radius = value_real(0), unmatched = value_bool(false), key = value_bool(false);
     if (o->kind == GEO_LOOKUP_LINES)
         RF_TRY(plugin_required(b, call, 4, "radius", TYPE_REAL, &radius));
-    else RF_TRY(plugin_constant(b, call, 4, "radius", TYPE_REAL, &radius));
+    else
+        RF_TRY(plugin_constant(b, call, 4, "radius", TYPE_REAL, &radius));
     RF_TRY(plugin_constant(b, call, 5, "return_unmatched", TYPE_BOOL, &unmatched));
     RF_TRY(plugin_constant(b, call, 7, "return_lookup_key", TYPE_BOOL, &key));
     o->radius = radius.null ? 0 : radius.r;
     if (!isfinite(o->radius) || o->radius < 0)
-        return bind_fail(b, call->ast->pos, "BadArguments", "the radius is a number of metres, 0 or more");
+        return bind_fail(b, call->ast->pos, "BadArguments",
+                         "the radius is a number of metres, 0 or more");
     o->return_unmatched = !unmatched.null && unmatched.b;
     *return_key = !key.null && key.b;
     return RF_OK;
 }
 
 /* The node's columns with these behind them. */
-static enum rf_kind widen(struct binder *b, struct expr **exprs, uint32_t count,
-                          struct node *input, struct node **out)
+static enum rf_kind widen(struct binder *b, struct expr **exprs, uint32_t count, struct node *input,
+                          struct node **out)
 {
     struct column columns[2];
     for (uint32_t i = 0; i < count; i++)
@@ -135,10 +136,11 @@ static enum rf_kind geo_bind(struct binder *b, const struct plugin_call *call, s
     struct schema schema;
     if (o == NULL) return BIND_NOMEM(b);
     if (table == NULL)
-        return bind_fail(b, call->ast->pos, "BadArguments", "the first argument is a table of shapes");
+        return bind_fail(b, call->ast->pos, "BadArguments",
+                         "the first argument is a table of shapes");
     RF_TRY(bind_table(b, table, &lookup));
-    *o = (struct geo_options){.kind = kind, .source_count = input->schema.count,
-                              .lookup_count = lookup->schema.count};
+    *o = (struct geo_options){
+        .kind = kind, .source_count = input->schema.count, .lookup_count = lookup->schema.count};
     RF_TRY(plugin_scalar(b, call, 1, lines ? "LookupLineKey" : "LookupPolygonKey", lookup, &shape));
     RF_TRY(plugin_scalar(b, call, 2, "SourceLongitude", input, &point[0]));
     RF_TRY(plugin_scalar(b, call, 3, "SourceLatitude", input, &point[1]));

@@ -83,9 +83,8 @@ static enum rf_kind emit_pair(struct plugin_run *run, const struct ip_options *o
     for (uint32_t c = 0; c < o->source_count; c++) cells[c] = rows_value(run->rows, row, c);
     for (uint32_t c = 0; c < o->shown_count; c++) {
         uint32_t at = o->source_count + c;
-        cells[at] = lookup == UINT64_MAX
-                        ? value_null((enum type)run->schema->columns[at].type)
-                        : rows_value(run->lookup, lookup, o->lookup_shown[c]);
+        cells[at] = lookup == UINT64_MAX ? value_null((enum type)run->schema->columns[at].type)
+                                         : rows_value(run->lookup, lookup, o->lookup_shown[c]);
     }
     return plugin_emit(run, cells, err);
 }
@@ -102,8 +101,10 @@ static enum rf_kind look_up(struct plugin_run *run, const struct networks *n, ui
         struct ip6 base = ip6_masked(*ip, p);
         while (low < high) {
             uint64_t middle = low + (high - low) / 2;
-            if (ip6_cmp(&n->items[middle].base, &base) < 0) low = middle + 1;
-            else high = middle;
+            if (ip6_cmp(&n->items[middle].base, &base) < 0)
+                low = middle + 1;
+            else
+                high = middle;
         }
         for (; low < end && ip6_cmp(&n->items[low].base, &base) == 0; low++) {
             if (!same_extras(run, o, row, n->items[low].row)) continue;
@@ -126,8 +127,7 @@ static enum rf_kind ip_compute(struct plugin_run *run, struct rf_err *err)
         bool matched = false;
         if (parse_address(o->v6, rows_value(run->rows, r, o->source_count).s, &ip))
             RF_TRY(look_up(run, n, r, &ip, cells, &matched, err));
-        if (!matched && o->return_unmatched)
-            RF_TRY(emit_pair(run, o, r, UINT64_MAX, cells, err));
+        if (!matched && o->return_unmatched) RF_TRY(emit_pair(run, o, r, UINT64_MAX, cells, err));
     }
     return RF_OK;
 }
@@ -180,7 +180,8 @@ static enum rf_kind bind_keys(struct binder *b, const struct plugin_call *call,
         const struct ast *kid = ast->kids[i];
         if (kid->kind == AST_NAME && schema_find(&source->schema, kid->text) >= 0)
             RF_TRY(bind_extra(b, kid, k, source, lookup));
-        else if (kid->kind != AST_NAMED) RF_TRY(bind_constant(b, kid, TYPE_BOOL, &unmatched));
+        else if (kid->kind != AST_NAMED)
+            RF_TRY(bind_constant(b, kid, TYPE_BOOL, &unmatched));
     }
     RF_TRY(plugin_constant(b, call, UINT32_MAX, "return_unmatched", TYPE_BOOL, &unmatched));
     o->return_unmatched = !unmatched.null && unmatched.b;
@@ -195,8 +196,8 @@ static enum rf_kind with_keys(struct binder *b, struct expr **keys, uint32_t cou
     struct column *columns = rf_arena_new(b->arena, struct column, count);
     if (columns == NULL) return BIND_NOMEM(b);
     for (uint32_t i = 0; i < count; i++)
-        columns[i] = (struct column){
-            .name = RF_S("_key"), .id = bind_new_id(b), .type = keys[i]->type};
+        columns[i] =
+            (struct column){.name = RF_S("_key"), .id = bind_new_id(b), .type = keys[i]->type};
     return extend_node_new(b, keys, columns, count, input, out);
 }
 
@@ -217,10 +218,11 @@ static enum rf_kind lookup_bind(struct binder *b, const struct plugin_call *call
     struct ip_options *o = rf_arena_new(b->arena, struct ip_options, 1);
     if (o == NULL) return BIND_NOMEM(b);
     if (table == NULL)
-        return bind_fail(b, call->ast->pos, "BadArguments", "the first argument is a table of networks");
+        return bind_fail(b, call->ast->pos, "BadArguments",
+                         "the first argument is a table of networks");
     RF_TRY(bind_table(b, table, &lookup));
-    *o = (struct ip_options){.v6 = v6, .source_count = input->schema.count,
-                             .lookup_count = lookup->schema.count};
+    *o = (struct ip_options){
+        .v6 = v6, .source_count = input->schema.count, .lookup_count = lookup->schema.count};
     RF_TRY(bind_keys(b, call, input, lookup, &k, o));
     o->lookup_shown = rf_arena_new(b->arena, uint32_t, lookup->schema.count);
     if (o->lookup_shown == NULL) return BIND_NOMEM(b);

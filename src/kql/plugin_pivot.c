@@ -10,17 +10,17 @@ struct pivot {
     struct binder *b;
     const struct plugin_call *call;
     struct node *input;
-    struct expr *column;      /* as text */
-    struct aggr_list aggrs;   /* one */
-    struct expr **keys;       /* row columns, then the pivot column */
+    struct expr *column;    /* as text */
+    struct aggr_list aggrs; /* one */
+    struct expr **keys;     /* row columns, then the pivot column */
     struct column *key_columns;
-    uint32_t key_count;       /* row columns only */
-    struct value missing;     /* the aggregate of no rows */
-    struct rows *rows;        /* keys, pivot, aggregate */
-    rf_str *names;            /* of the new columns, sorted */
+    uint32_t key_count;   /* row columns only */
+    struct value missing; /* the aggregate of no rows */
+    struct rows *rows;    /* keys, pivot, aggregate */
+    rf_str *names;        /* of the new columns, sorted */
     uint32_t name_count;
-    uint64_t *cells;          /* output row * name_count + name: row in `rows` + 1 */
-    uint64_t *firsts;         /* a row in `rows` per output row */
+    uint64_t *cells;  /* output row * name_count + name: row in `rows` + 1 */
+    uint64_t *firsts; /* a row in `rows` per output row */
     uint64_t output_count;
 };
 
@@ -130,8 +130,10 @@ static uint32_t find_name(const struct pivot *p, rf_str name, bool *found)
     uint32_t low = 0, high = p->name_count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (rf_str_cmp(p->names[middle], name) < 0) low = middle + 1;
-        else high = middle;
+        if (rf_str_cmp(p->names[middle], name) < 0)
+            low = middle + 1;
+        else
+            high = middle;
     }
     *found = low < p->name_count && rf_str_eq(p->names[low], name);
     return low;
@@ -218,8 +220,8 @@ static struct value cell(const struct pivot *p, const struct pivot_source *s, ui
     return from == 0 ? p->missing : rows_value(p->rows, from - 1, p->key_count + 1);
 }
 
-static enum rf_kind fill(struct pivot *p, const struct schema *schema, const struct pivot_source *sources,
-                         struct rows *rows)
+static enum rf_kind fill(struct pivot *p, const struct schema *schema,
+                         const struct pivot_source *sources, struct rows *rows)
 {
     struct rf_arena *arena = p->b->arena;
     for (uint64_t from = 0; from < p->output_count; from += BATCH_ROWS) {
@@ -249,8 +251,9 @@ static enum rf_kind fill(struct pivot *p, const struct schema *schema, const str
     return RF_OK;
 }
 
-static enum rf_kind add_source(struct pivot *p, struct schema_builder *sb, struct pivot_source *sources,
-                               struct pivot_source s, rf_str name, enum type type)
+static enum rf_kind add_source(struct pivot *p, struct schema_builder *sb,
+                               struct pivot_source *sources, struct pivot_source s, rf_str name,
+                               enum type type)
 {
     sources[sb->schema.count] = s;
     if (name.len == 0) name = RF_S("Column");
@@ -279,7 +282,9 @@ static enum rf_kind choose_columns(struct pivot *p, struct schema_builder *sb,
         uint32_t key = find_key(p, column->name);
         bool found;
         uint32_t at = find_name(p, column->name, &found);
-        struct pivot_source s = {key != UINT32_MAX, key != UINT32_MAX ? key : found ? at : UINT32_MAX};
+        struct pivot_source s = {key != UINT32_MAX, key != UINT32_MAX ? key
+                                                    : found           ? at
+                                                                      : UINT32_MAX};
         if (call->star && s.key) continue;
         RF_TRY(add_source(p, sb, sources, s, column->name, (enum type)column->type));
     }

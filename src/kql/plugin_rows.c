@@ -101,8 +101,8 @@ static enum rf_kind merge_compute(struct plugin_run *run, struct rf_err *err)
     return RF_OK;
 }
 
-static enum rf_kind merge_bind(struct binder *b, const struct plugin_call *call,
-                               struct node *input, struct node **out)
+static enum rf_kind merge_bind(struct binder *b, const struct plugin_call *call, struct node *input,
+                               struct node **out)
 {
     static const struct fixed_column columns[] = {{"ColumnName", TYPE_STRING},
                                                   {"ColumnOrdinal", TYPE_INT},
@@ -199,7 +199,8 @@ static uint64_t *sorted_hashes(const struct hll *set, struct rf_arena *arena)
     uint64_t *hashes = rf_arena_new(arena, uint64_t, (size_t)set->count + 1);
     uint32_t n = 0;
     if (hashes == NULL) return NULL;
-    for (uint64_t i = 0; set->count > 0 && i < UINT64_C(1) << set->slots_log2 && n < set->count; i++)
+    for (uint64_t i = 0; set->count > 0 && i < UINT64_C(1) << set->slots_log2 && n < set->count;
+         i++)
         if (set->slots[i] != 0) hashes[n++] = set->slots[i];
     qsort(hashes, n, sizeof *hashes, hash_cmp);
     return hashes;
@@ -283,8 +284,8 @@ static enum rf_kind intersect_bind(struct binder *b, const struct plugin_call *c
     struct node *projected;
     uint32_t count = call->ast->kid_count;
     if (count < 2 || count > INTERSECT_MAX)
-        return bind_fail(b, call->ast->pos, "BadArguments", "dcount_intersect takes 2 to %d hll values",
-                         INTERSECT_MAX);
+        return bind_fail(b, call->ast->pos, "BadArguments",
+                         "dcount_intersect takes 2 to %d hll values", INTERSECT_MAX);
     for (uint32_t i = 0; i < count; i++) {
         RF_TRY(plugin_scalar(b, call, i, "hll", input, &exprs[i]));
         RF_TRY(bind_cast(b, exprs[i], TYPE_DYNAMIC, &exprs[i]));

@@ -77,7 +77,7 @@ static enum rf_kind scan_stream(struct reader_stream *stream, const struct scan 
 {
     uint64_t bytes = 0;
     for (uint64_t left = scan->limit; left > 0 && !flow_done(out);) {
-        if (atomic_load_explicit(&exec->cancelled, memory_order_relaxed))
+        if (exec_cancelled(exec))
             return RF_FAIL(err, RF_CANCELLED, "QueryCancelled", "the query was cancelled");
         struct batch batch;
         RF_TRY(reader_stream_next(stream, &batch, err));

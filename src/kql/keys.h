@@ -1,0 +1,27 @@
+/* keys.h - key columns to dense numbers: the hash table under grouping, distinct and joins.
+ *
+ * Each column of a key becomes one 64-bit word: a number is its own word, a text (or dynamic, guid, decimal) is interned
+ * once and its number is the word; dictionary entries are interned once per dictionary. Keys are then compared and hashed as words.
+ * Equality is value_same's: nulls are equal to each other, nan to nan. Numbers are given in the order of first appearance. */
+#ifndef RF_KEYS_H
+#define RF_KEYS_H
+
+#include "value/value.h"
+
+enum { KEYS_COLUMNS_MAX = 256 };
+#define KEYS_NONE UINT32_MAX
+
+struct keys;
+/* `types` are enum type, copied. Everything is allocated in `arena`. NULL on lack of memory. */
+struct keys *keys_new(struct rf_arena *arena, const uint8_t *types, uint32_t column_count);
+/* The number of each row's key; a key not seen before gets the next number. At most BATCH_ROWS rows. False on lack of memory. */
+bool keys_add(struct keys *k, const struct vec *columns, uint32_t row_count, uint32_t *ids);
+/* The same without adding: KEYS_NONE for a key that is not there. */
+bool keys_find(struct keys *k, const struct vec *columns, uint32_t row_count, uint32_t *ids);
+uint32_t keys_count(const struct keys *k);
+/* One column of a key; views live as long as the arena. */
+struct value keys_value(const struct keys *k, uint32_t id, uint32_t column);
+/* Adds all keys of `from` (same types); ids[i] is the number of from's key i here. False on lack of memory. */
+bool keys_merge(struct keys *into, const struct keys *from, uint32_t *ids);
+
+#endif
