@@ -30,6 +30,8 @@ RF_MUST_USE enum rf_kind summarize_node_new(struct binder *b, struct ast *const 
 /* Passes predicates and limits on to a table scan, if that is what lies below. */
 void scan_offer_predicate(struct binder *b, struct node *node, struct expr *predicate);
 void scan_offer_limit(struct node *node, uint64_t limit);
+/* The same for a sort below: it then keeps the best rows only. */
+void sort_offer_limit(struct node *node, uint64_t limit);
 
 /* A schema that has other columns' ids, for operators that must give several names to one input. */
 rf_str ast_text(const struct binder *b, const struct ast *ast);

@@ -39,11 +39,12 @@ static enum rf_kind parse_count(struct parser *p, uint32_t *out)
 /* *min..max behind an edge's name. */
 static enum rf_kind parse_range(struct parser *p, struct pattern_step *step)
 {
+    bool counted = parse_peek(p)->kind == TOKEN_LITERAL;
     step->min = 1;
     step->max = UINT32_MAX - 1;
-    if (parse_peek(p)->kind == TOKEN_LITERAL) RF_TRY(parse_count(p, &step->min));
+    if (counted) RF_TRY(parse_count(p, &step->min));
     if (!parse_accept(p, "..")) {
-        step->max = step->min;
+        if (counted) step->max = step->min;
         return RF_OK;
     }
     uint32_t pos = parse_peek(p)->pos;

@@ -3,21 +3,32 @@
 #include "kql/op.h"
 #include "kql/op_graph.h"
 
-/* ---- the nodes as a table -------------------------------------------------------------------- */
+/* ---- nodes or edges as a table --------------------------------------------------------------- */
 
-struct nodes_node {
-    struct node node; /* schema: the properties, then the key */
+struct rows_of_graph {
+    struct node node; /* schema: the properties, then the key, or both ends' keys */
     struct graph_node *graph;
+    bool edges;
 };
 
-static enum rf_kind push_nodes(const struct nodes_node *n, const struct graph *g, struct exec *exec,
-                               struct flow *out, struct rf_err *err)
+static struct value graph_cell(const struct rows_of_graph *n, const struct graph *g, uint32_t index,
+                               uint32_t column)
+{
+    uint32_t properties = n->edges ? n->graph->edge_columns : n->graph->node_columns;
+    if (!n->edges) return column < properties ? graph_node_value(g, index, column) : g->keys[index];
+    if (column < properties) return graph_edge_value(g, index, column);
+    return g->keys[column == properties ? g->from[index] : g->to[index]];
+}
+
+static enum rf_kind push_rows(const struct rows_of_graph *n, const struct graph *g,
+                              struct exec *exec, struct flow *out, struct rf_err *err)
 {
     const struct schema *schema = &n->node.schema;
+    uint32_t total = n->edges ? g->edge_count : g->node_count;
     RF_CLEANUP(rf_arena_done) struct rf_arena arena;
     rf_arena_init_shared(&arena, exec->budget);
-    for (uint32_t from = 0; from < g->node_count && !flow_done(out); from += BATCH_ROWS) {
-        uint32_t count = RF_MIN(g->node_count - from, (uint32_t)BATCH_ROWS);
+    for (uint32_t from = 0; from < total && !flow_done(out); from += BATCH_ROWS) {
+        uint32_t count = RF_MIN(total - from, (uint32_t)BATCH_ROWS);
         rf_arena_reset(&arena);
         struct batch batch = {.row_count = count,
                               .column_count = schema->count,
@@ -30,8 +41,7 @@ static enum rf_kind push_nodes(const struct nodes_node *n, const struct graph *g
                 vec_need_nulls(&arena, v, count) == NULL)
                 return rf_fail_memory(err, &arena);
             for (uint32_t i = 0; i < count; i++) {
-                struct value x =
-                    c + 1 < schema->count ? graph_node_value(g, from + i, c) : g->keys[from + i];
+                struct value x = graph_cell(n, g, from + i, c);
                 vec_set(v, i, &x);
             }
         }
@@ -40,18 +50,18 @@ static enum rf_kind push_nodes(const struct nodes_node *n, const struct graph *g
     return RF_OK;
 }
 
-static enum rf_kind nodes_run(struct node *node, struct exec *exec, struct flow *out,
-                              struct rf_err *err)
+static enum rf_kind rows_of_graph_run(struct node *node, struct exec *exec, struct flow *out,
+                                      struct rf_err *err)
 {
-    const struct nodes_node *n = (const struct nodes_node *)node;
+    const struct rows_of_graph *n = (const struct rows_of_graph *)node;
     struct graph g;
     enum rf_kind kind = graph_load(n->graph, exec, &g, err);
-    if (kind == RF_OK) kind = push_nodes(n, &g, exec, out, err);
+    if (kind == RF_OK) kind = push_rows(n, &g, exec, out, err);
     graph_done(&g);
     return kind;
 }
 
-static const struct node_ops nodes_ops = {.name = "graph-nodes", .run = nodes_run};
+static const struct node_ops rows_of_graph_ops = {.name = "graph-rows", .run = rows_of_graph_run};
 
 static enum rf_kind hash_of(struct binder *b, const struct column *column, struct expr **out)
 {
@@ -83,39 +93,30 @@ static enum rf_kind with_ids(struct binder *b, const rf_str *names, const struct
     return project_node_new(b, exprs, &sb.schema, input, out);
 }
 
-static enum rf_kind nodes_table(struct binder *b, struct graph_node *g, rf_str id,
-                                struct node **out)
+/* `ids` names the columns of hashes of the key, or of both ends' keys. */
+static enum rf_kind graph_table(struct binder *b, struct graph_node *g, bool edges,
+                                const rf_str *ids, struct node **out)
 {
-    struct nodes_node *n = node_new(b, sizeof *n, &nodes_ops, NULL);
+    static const char *const key_names[] = {"$0", "$1"};
+    struct rows_of_graph *n = node_new(b, sizeof *n, &rows_of_graph_ops, NULL);
     struct schema_builder sb = {.b = b};
+    const struct schema *schema = edges ? &g->edges : &g->nodes;
+    uint32_t properties = edges ? g->edge_columns : g->node_columns, keys = edges ? 2 : 1;
     if (n == NULL) return BIND_NOMEM(b);
     n->graph = g;
+    n->edges = edges;
     n->node.inputs[0] = &g->node;
     n->node.input_count = 1;
-    for (uint32_t c = 0; c < g->node_columns; c++) {
-        const struct column *column = &g->nodes.columns[c];
+    for (uint32_t c = 0; c < properties; c++) {
+        const struct column *column = &schema->columns[c];
         if (!schema_add_exact(&sb, column->name, (enum type)column->type, bind_new_id(b)))
             return BIND_NOMEM(b);
     }
-    if (!schema_add_exact(&sb, RF_S("$0"), g->key_type, bind_new_id(b))) return BIND_NOMEM(b);
+    for (uint32_t k = 0; k < keys; k++)
+        if (!schema_add_exact(&sb, rf_str_of(key_names[k]), g->key_type, bind_new_id(b)))
+            return BIND_NOMEM(b);
     n->node.schema = sb.schema;
-    return with_ids(b, &id, &sb.schema.columns[g->node_columns], 1, g->node_columns, &n->node, out);
-}
-
-/* Edges without a key at one end are no edges of the graph. */
-static enum rf_kind edges_table(struct binder *b, struct graph_node *g, const rf_str ids[2],
-                                struct node **out)
-{
-    struct node *edges = g->node.inputs[0];
-    const struct column *keys = &edges->schema.columns[g->edge_key];
-    for (int end = 0; end < 2; end++) {
-        struct expr *e = expr_column(b, &keys[end], 0);
-        if (e == NULL) return BIND_NOMEM(b);
-        if (keys[end].type == TYPE_STRING) continue;
-        RF_TRY(bind_call(b, 0, RF_S("isnotnull"), &e, 1, &e));
-        RF_TRY(where_node_new(b, e, edges, &edges));
-    }
-    return with_ids(b, ids, keys, 2, g->edge_columns, edges, out);
+    return with_ids(b, ids, &sb.schema.columns[properties], keys, properties, &n->node, out);
 }
 
 /* ---- graph-to-table -------------------------------------------------------------------------- */
@@ -164,8 +165,8 @@ static enum rf_kind table_bind(struct binder *b, const struct ast *node, struct 
     struct graph_node *g;
     struct node *nodes = NULL, *edges = NULL;
     RF_TRY(graph_input(b, node, input, &g));
-    if (body->nodes.wanted) RF_TRY(nodes_table(b, g, body->nodes.ids[0], &nodes));
-    if (body->edges.wanted) RF_TRY(edges_table(b, g, body->edges.ids, &edges));
+    if (body->nodes.wanted) RF_TRY(graph_table(b, g, false, body->nodes.ids, &nodes));
+    if (body->edges.wanted) RF_TRY(graph_table(b, g, true, body->edges.ids, &edges));
     if (body->nodes.name.len > 0 && nodes != NULL) RF_TRY(bind_as(b, body->nodes.name, nodes));
     if (body->edges.name.len > 0 && edges != NULL) RF_TRY(bind_as(b, body->edges.name, edges));
     if (nodes != NULL && edges != NULL && (body->nodes.name.len == 0 || body->edges.name.len == 0))

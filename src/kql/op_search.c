@@ -104,7 +104,7 @@ static enum rf_kind read_term(struct search *s, rf_str pattern, struct term *out
     bool head = pattern.len > 0 && pattern.ptr[0] == '*';
     bool tail = pattern.len > 1 && pattern.ptr[pattern.len - 1] == '*';
     rf_str text = rf_slice(pattern, head, pattern.len - tail);
-    if (memchr(text.ptr, '*', text.len) != NULL) {
+    if (text.len > 0 && memchr(text.ptr, '*', text.len) != NULL) {
         *out = (struct term){RF_S("matches regex"), pattern_regex(s, pattern)};
         return out->text.ptr == NULL ? BIND_NOMEM(s->b) : RF_OK;
     }

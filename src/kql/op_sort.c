@@ -19,18 +19,24 @@ struct sort_order {
     const struct value *values;
 };
 
-static int order_cmp(const struct sort_order *o, uint64_t a, uint64_t b)
+static int keys_cmp(const struct sort_key *keys, uint32_t count, const struct value *a, const struct value *b)
 {
-    for (uint32_t k = 0; k < o->key_count; k++) {
-        const struct value *x = &o->values[a * o->key_count + k], *y = &o->values[b * o->key_count + k];
+    for (uint32_t k = 0; k < count; k++) {
+        const struct value *x = &a[k], *y = &b[k];
         if (x->null || y->null) {
             if (x->null && y->null) continue;
-            return x->null == o->keys[k].nulls_first ? -1 : 1;
+            return x->null == keys[k].nulls_first ? -1 : 1;
         }
         int c = value_cmp(x, y);
-        if (c != 0) return o->keys[k].descending ? -c : c;
+        if (c != 0) return keys[k].descending ? -c : c;
     }
-    return a < b ? -1 : a > b;
+    return 0;
+}
+
+static int order_cmp(const struct sort_order *o, uint64_t a, uint64_t b)
+{
+    int c = keys_cmp(o->keys, o->key_count, &o->values[a * o->key_count], &o->values[b * o->key_count]);
+    return c != 0 ? c : a < b ? -1 : a > b;
 }
 
 static int order_cmp_r(const void *a, const void *b, void *order)
@@ -38,50 +44,138 @@ static int order_cmp_r(const void *a, const void *b, void *order)
     return order_cmp(order, *(const uint64_t *)a, *(const uint64_t *)b);
 }
 
+/* Kept rows and the keys of each. With a limit there are two of them, used in turn: when one is full, the best rows move to
+ * the other and the worst of those is the bar for rows to come. */
+struct sort_run {
+    struct rf_arena arena;
+    struct rows *rows;
+    struct value *values;
+    uint64_t count, cap;
+};
 struct sort_flow {
     struct flow flow;
     struct exec *exec;
     const struct sort_node *sort;
     struct eval *eval;
-    struct rf_arena arena; /* kept rows, keys */
-    struct rows *rows;
-    struct value *values;
-    uint64_t count, cap;
+    struct rf_arena arena;
+    uint8_t *types;
+    struct sort_run runs[2];
+    uint32_t now; /* which run is being filled */
+    bool has_bar; /* row limit - 1 of the present run is the worst one wanted */
 };
+
+enum { SORT_SLACK_ROWS = 8192 }; /* rows beyond the limit that are kept before the best are chosen */
+
+static bool run_reserve(struct sort_run *run, uint32_t keys, uint32_t more)
+{
+    if (run->count + more <= run->cap) return true;
+    uint64_t cap = RF_MAX(run->cap * 2, run->count + more + BATCH_ROWS);
+    struct value *grown = rf_arena_grow(&run->arena, run->values, run->cap * keys * sizeof *grown, cap * keys * sizeof *grown);
+    if (grown == NULL) return false;
+    run->values = grown;
+    run->cap = cap;
+    return true;
+}
+
+static bool run_start(struct sort_flow *f, struct sort_run *run)
+{
+    rf_arena_reset(&run->arena);
+    run->values = NULL;
+    run->count = run->cap = 0;
+    run->rows = rows_new(&run->arena, f->types, f->sort->node.inputs[0]->schema.count);
+    return run->rows != NULL;
+}
+
+/* Row numbers of a run in order. */
+static uint64_t *run_order(const struct sort_flow *f, struct sort_run *run)
+{
+    uint64_t *order = rf_arena_raw(&run->arena, uint64_t, run->count);
+    if (order == NULL) return NULL;
+    for (uint64_t i = 0; i < run->count; i++) order[i] = i;
+    struct sort_order by = {.keys = f->sort->keys, .key_count = f->sort->key_count, .values = run->values};
+    if (run->count > 1) qsort_r(order, run->count, sizeof *order, order_cmp_r, &by);
+    return order;
+}
+
+/* Moves the best `limit` rows into the other run, in order. */
+static bool run_cut(struct sort_flow *f)
+{
+    struct sort_run *from = &f->runs[f->now], *to = &f->runs[1 - f->now];
+    uint32_t keys = f->sort->key_count;
+    uint64_t *order = run_order(f, from), limit = f->sort->limit;
+    if (order == NULL || !run_start(f, to)) return false;
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    rf_arena_init_shared(&arena, f->exec->budget);
+    for (uint64_t at = 0; at < limit; at += BATCH_ROWS) {
+        uint32_t n = (uint32_t)RF_MIN(limit - at, (uint64_t)BATCH_ROWS);
+        struct batch batch;
+        rf_arena_reset(&arena);
+        if (!rows_gather(from->rows, order + at, n, &arena, &batch) || !rows_append(to->rows, &batch) || !run_reserve(to, keys, n)) return false;
+        for (uint32_t i = 0; i < n; i++)
+            for (uint32_t k = 0; k < keys; k++)
+                if (!value_copy(&from->values[order[at + i] * keys + k], &to->arena, &to->values[(to->count + i) * keys + k])) return false;
+        to->count += n;
+    }
+    f->now = 1 - f->now;
+    f->has_bar = true;
+    return true;
+}
+
+/* Rows of the batch that may still be among the first `limit`: better than the bar, ties lose as they came later. */
+static uint32_t rows_below_bar(const struct sort_flow *f, const struct vec *keys, uint32_t count, uint32_t *rows)
+{
+    const struct sort_run *run = &f->runs[f->now];
+    const struct value *bar = &run->values[(f->sort->limit - 1) * f->sort->key_count];
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct value row[16];
+        for (uint32_t k = 0; k < f->sort->key_count; k++) row[k] = vec_value(&keys[k], i);
+        rows[n] = i;
+        n += keys_cmp(f->sort->keys, f->sort->key_count, row, bar) < 0;
+    }
+    return n;
+}
 
 static enum rf_kind sort_push(struct flow *flow, uint32_t lane, const struct batch *in, struct rf_err *err)
 {
     struct sort_flow *f = (struct sort_flow *)flow;
     (void)lane;
-    uint32_t keys = f->sort->key_count;
-    if (f->count + in->row_count > f->cap) {
-        uint64_t cap = RF_MAX(f->cap * 2, f->count + in->row_count + BATCH_ROWS);
-        size_t old_bytes = f->cap * keys * sizeof *f->values, bytes = cap * keys * sizeof *f->values;
-        struct value *grown = rf_arena_grow(&f->arena, f->values, old_bytes, bytes);
-        if (grown == NULL) return rf_fail_memory(err, &f->arena);
-        f->values = grown;
-        f->cap = cap;
-    }
+    uint32_t keys = f->sort->key_count, count = in->row_count;
+    struct batch batch = *in;
     struct vec *results = rf_arena_raw(in->arena, struct vec, keys);
     if (results == NULL) return rf_fail_memory(err, in->arena);
     RF_TRY(eval_run(f->eval, in, results, err));
-    for (uint32_t k = 0; k < keys; k++)
-        for (uint32_t i = 0; i < in->row_count; i++) {
-            struct value v = vec_value(&results[k], i);
-            if (!value_copy(&v, &f->arena, &f->values[(f->count + i) * keys + k])) return rf_fail_memory(err, &f->arena);
+    if (f->has_bar && keys <= 16) {
+        uint32_t *rows = rf_arena_raw(in->arena, uint32_t, count);
+        if (rows == NULL) return rf_fail_memory(err, in->arena);
+        uint32_t kept = rows_below_bar(f, results, count, rows);
+        if (kept == 0) return RF_OK;
+        if (kept < count) {
+            if (!batch_select(in, rows, kept, &batch)) return rf_fail_memory(err, in->arena);
+            for (uint32_t k = 0; k < keys; k++)
+                if (!vec_select(in->arena, &results[k], rows, kept, &results[k])) return rf_fail_memory(err, in->arena);
+            count = kept;
         }
-    f->count += in->row_count;
-    return rows_append(f->rows, in) ? RF_OK : rf_fail_memory(err, &f->arena);
+    }
+    struct sort_run *run = &f->runs[f->now];
+    if (!run_reserve(run, keys, count)) return rf_fail_memory(err, &run->arena);
+    for (uint32_t k = 0; k < keys; k++)
+        for (uint32_t i = 0; i < count; i++) {
+            struct value v = vec_value(&results[k], i);
+            if (!value_copy(&v, &run->arena, &run->values[(run->count + i) * keys + k])) return rf_fail_memory(err, &run->arena);
+        }
+    run->count += count;
+    if (!rows_append(run->rows, &batch)) return rf_fail_memory(err, &run->arena);
+    if (f->sort->limit > 0 && f->sort->limit < (1u << 20) && run->count >= 2 * f->sort->limit + SORT_SLACK_ROWS && !run_cut(f)) return rf_fail_memory(err, &run->arena);
+    return RF_OK;
 }
 
 static enum rf_kind sort_emit(struct sort_flow *f, struct flow *out, struct rf_err *err)
 {
-    uint64_t *order = rf_arena_raw(&f->arena, uint64_t, f->count);
-    if (order == NULL) return rf_fail_memory(err, &f->arena);
-    for (uint64_t i = 0; i < f->count; i++) order[i] = i;
-    struct sort_order by = {.keys = f->sort->keys, .key_count = f->sort->key_count, .values = f->values};
-    if (f->count > 1) qsort_r(order, f->count, sizeof *order, order_cmp_r, &by);
-    return rows_push_order(f->rows, order, RF_MIN(f->count, f->sort->limit), f->exec, out, err);
+    struct sort_run *run = &f->runs[f->now];
+    uint64_t *order = run_order(f, run);
+    if (order == NULL) return rf_fail_memory(err, &run->arena);
+    return rows_push_order(run->rows, order, RF_MIN(run->count, f->sort->limit), f->exec, out, err);
 }
 
 static enum rf_kind sort_run(struct node *node, struct exec *exec, struct flow *out, struct rf_err *err)
@@ -90,22 +184,30 @@ static enum rf_kind sort_run(struct node *node, struct exec *exec, struct flow *
     struct sort_flow f = {.flow = {.push = sort_push}, .exec = exec, .sort = s};
     struct node *input = node->inputs[0];
     rf_arena_init_shared(&f.arena, exec->budget);
+    for (int i = 0; i < 2; i++) rf_arena_init_shared(&f.runs[i].arena, exec->budget);
     uint32_t lanes = exec->lane_count;
-    exec->lane_count = 1;
+    exec->lane_count = 1; /* one order of arrival, so that ties are settled alike each time */
     enum rf_kind kind = RF_OK;
     struct expr **exprs = rf_arena_new(&f.arena, struct expr *, s->key_count);
-    uint8_t *types = rf_arena_new(&f.arena, uint8_t, input->schema.count);
-    if (exprs == NULL || types == NULL) kind = rf_fail_memory(err, &f.arena);
+    f.types = rf_arena_new(&f.arena, uint8_t, input->schema.count);
+    if (exprs == NULL || f.types == NULL) kind = rf_fail_memory(err, &f.arena);
     for (uint32_t i = 0; kind == RF_OK && i < s->key_count; i++) exprs[i] = s->keys[i].expr;
-    for (uint32_t i = 0; kind == RF_OK && i < input->schema.count; i++) types[i] = input->schema.columns[i].type;
-    if (kind == RF_OK && (f.rows = rows_new(&f.arena, types, input->schema.count)) == NULL) kind = rf_fail_memory(err, &f.arena);
+    for (uint32_t i = 0; kind == RF_OK && i < input->schema.count; i++) f.types[i] = input->schema.columns[i].type;
+    if (kind == RF_OK && !run_start(&f, &f.runs[0])) kind = rf_fail_memory(err, &f.arena);
     if (kind == RF_OK) kind = eval_new(exec, &f.arena, exprs, s->key_count, &input->schema, &f.eval, err);
     if (kind == RF_OK) kind = node_run(input, exec, &f.flow, err);
     exec->lane_count = lanes;
     if (kind == RF_OK) kind = sort_emit(&f, out, err);
     eval_done(f.eval);
+    for (int i = 0; i < 2; i++) rf_arena_done(&f.runs[i].arena);
     rf_arena_done(&f.arena);
     return kind;
+}
+
+void sort_offer_limit(struct node *node, uint64_t limit)
+{
+    while (strcmp(node->ops->name, "project") == 0) node = node->inputs[0]; /* rows pass one by one */
+    if (strcmp(node->ops->name, "sort") == 0) ((struct sort_node *)node)->limit = RF_MIN(((struct sort_node *)node)->limit, limit);
 }
 
 static void sort_prune(struct node *node, struct id_set *need)

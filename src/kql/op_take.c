@@ -61,7 +61,8 @@ static enum rf_kind take_bind(struct binder *b, const struct ast *node, struct n
     RF_TRY(bind_constant(b, node->body, TYPE_LONG, &v));
     if (!v.null && v.i < 0) return bind_fail(b, ((const struct ast *)node->body)->pos, "BadLimit", "%s needs a number of rows, 0 or more", node->op->name);
     t->limit = v.null ? 0 : (uint64_t)v.i;
-    if (!input->serialized) scan_offer_limit(input, t->limit);
+    scan_offer_limit(input, t->limit);
+    sort_offer_limit(input, t->limit);
     *out = &t->node;
     return RF_OK;
 }

@@ -96,7 +96,8 @@ static enum rf_kind sort_arguments(struct binder *b, const struct plugin_call *c
         }
     }
     if (a->step_count >= 2) return RF_OK;
-    return bind_fail(b, call->ast->pos, "BadArguments", "sequence_detect needs two conditions or more");
+    return bind_fail(b, call->ast->pos, "BadArguments",
+                     "sequence_detect needs two conditions or more");
 }
 
 static enum rf_kind detect_schema(struct binder *b, const struct detect_arguments *a,
@@ -109,8 +110,8 @@ static enum rf_kind detect_schema(struct binder *b, const struct detect_argument
                         bind_new_id(b)))
             return BIND_NOMEM(b);
     for (uint32_t i = 0; i < a->step_count; i++) {
-        rf_str name = rf_arena_printf(b->arena, "%.*s_%.*s", RF_FMT(a->step_names[i]),
-                                      RF_FMT(timeline));
+        rf_str name =
+            rf_arena_printf(b->arena, "%.*s_%.*s", RF_FMT(a->step_names[i]), RF_FMT(timeline));
         if (name.ptr == NULL || !schema_add(&sb, name, o->time.type, bind_new_id(b)))
             return BIND_NOMEM(b);
     }
@@ -252,8 +253,8 @@ static enum rf_kind funnel_compute(struct plugin_run *run, struct rf_err *err)
              to++)
             distinct += to == i || f.items[to].id != f.items[to - 1].id;
         struct value cells[] = {value_i64(time->type, time->start + a->bin * time->steps[0]),
-                                f.o->sequence[a->step],
-                                value_i64(span, f.o->periods[a->period]), value_long(distinct)};
+                                f.o->sequence[a->step], value_i64(span, f.o->periods[a->period]),
+                                value_long(distinct)};
         RF_TRY(plugin_emit(run, cells, err));
     }
     return RF_OK;
@@ -267,7 +268,8 @@ static enum rf_kind read_array(struct binder *b, const struct plugin_call *call,
     RF_TRY(plugin_required(b, call, position, name, TYPE_DYNAMIC, &array));
     *count = array.null ? 0 : dyn_count(array.s);
     if (array.null || dyn_tag(array.s) != DYN_ARRAY || *count == 0 || *count > max)
-        return bind_fail(b, call->ast->pos, "BadArguments", "%s is a dynamic array of 1 to %u values", name, max);
+        return bind_fail(b, call->ast->pos, "BadArguments",
+                         "%s is a dynamic array of 1 to %u values", name, max);
     for (uint32_t i = 0; i < *count; i++) {
         struct value v = value_dyn(dyn_item(array.s, i));
         v.null = dyn_is_null(v.s);
@@ -297,7 +299,8 @@ static enum rf_kind funnel_bind(struct binder *b, const struct plugin_call *call
                       &o->sequence_count));
     RF_TRY(read_array(b, call, 7, "MaxSequenceStepPeriods", span, PERIODS_MAX, periods,
                       &o->period_count));
-    for (uint32_t i = 0; i < o->period_count; i++) o->periods[i] = periods[i].null ? 0 : periods[i].i;
+    for (uint32_t i = 0; i < o->period_count; i++)
+        o->periods[i] = periods[i].null ? 0 : periods[i].i;
     struct schema_builder sb = {.b = b};
     rf_str timeline = plugin_arg_name(b, plugin_arg(call, 1, "TimelineColumn"), "Timeline");
     rf_str state = plugin_arg_name(b, plugin_arg(call, 5, "StateColumn"), "State");

@@ -19,6 +19,9 @@ enum rf_kind time_bind(struct binder *b, const struct plugin_call *call, struct 
     RF_TRY(plugin_required(b, call, 3, "End", t.options->type, &end));
     if (b->may_run && (start.null || end.null))
         return bind_fail(b, call->ast->pos, "BadArguments", "Start and End must not be null");
+    if (!time_in_range(t.options->type, start.null ? 0 : start.i) ||
+        !time_in_range(t.options->type, end.null ? 0 : end.i))
+        return bind_fail(b, call->ast->pos, "BadArguments", "Start or End is too far away");
     t.options->start = start.null ? 0 : start.i;
     t.options->end = end.null ? 0 : end.i;
     *out = t;
@@ -34,7 +37,7 @@ enum rf_kind time_bind_step(struct binder *b, const struct plugin_call *call,
     RF_TRY(plugin_required(b, call, position, name, type, &v));
     if (!b->may_run && v.null)
         v.i = 1;
-    else if (v.null || v.i <= 0)
+    else if (v.null || v.i <= 0 || v.i > TIME_NUMBER_MAX)
         return bind_fail(b, call->ast->pos, "BadArguments", "%s must be above zero", name);
     *out = v.i;
     return RF_OK;
@@ -143,7 +146,7 @@ enum rf_kind time_read(struct plugin_run *run, const struct rows *rows, uint32_t
         return rf_fail_memory(err, run->arena);
     for (uint64_t r = 0; r < rows_count(rows); r++) {
         struct value id = rows_value(rows, r, 0), time = rows_value(rows, r, 1);
-        if (id.null || time.null) continue;
+        if (id.null || time.null || !time_in_range((enum type)time.type, time.i)) continue;
         e.items[e.count++] = (struct time_event){
             .group = number_of(&groups, r), .id = number_of(&ids, r), .time = time.i, .row = r};
     }

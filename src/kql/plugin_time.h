@@ -6,6 +6,14 @@
 #include "kql/plugin.h"
 
 enum { TIME_DIMENSIONS_MAX = 32 };
+/* Whole numbers on a timeline, and steps, stay within these, so that sums of them fit. */
+#define TIME_NUMBER_MAX (INT64_C(1) << 61)
+
+static inline bool time_in_range(enum type type, int64_t time)
+{
+    if (type == TYPE_DATETIME) return time >= 0 && time <= DATETIME_MAX;
+    return time >= -TIME_NUMBER_MAX && time <= TIME_NUMBER_MAX;
+}
 
 struct time_event {
     uint32_t group; /* of equal dimensions */

@@ -256,6 +256,7 @@ static bool read_sample(const struct rolling *r, uint64_t row, struct sample *ou
 {
     struct value value = rows_value(r->run->rows, row, 0), index = rows_value(r->run->rows, row, 1);
     if (value.null || index.null) return false;
+    if (!time_in_range((enum type)index.type, index.i)) return false;
     if (value.type == TYPE_REAL && value.r != value.r) return false;
     out->row = row;
     out->bin = time_bin(index.i, 0, r->o->step);
@@ -316,7 +317,9 @@ static enum rf_kind rolling_numbers(struct binder *b, const struct plugin_call *
     o->percent = percent.null ? 50 : percent.r;
     o->step = step.null ? 1 : step.i;
     o->bins = bins.null ? 1 : bins.i;
-    if (o->step > 0 && o->bins > 0 && o->percent >= 0 && o->percent <= 100) return RF_OK;
+    if (o->step > 0 && o->step <= TIME_NUMBER_MAX && o->bins > 0 && o->bins <= UINT32_MAX &&
+        o->percent >= 0 && o->percent <= 100)
+        return RF_OK;
     return bind_fail(b, call->ast->pos, "BadArguments",
                      "the percentile is 0 to 100, the bin's size and number are above 0");
 }
