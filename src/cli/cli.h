@@ -23,6 +23,13 @@ int cli_query(int argc, char **argv);
 int cli_lint(int argc, char **argv);
 int cli_detect(int argc, char **argv);
 int cli_functions(int argc, char **argv);
+int cli_ingest(int argc, char **argv);
+int cli_tables(int argc, char **argv);
+int cli_schema_of(int argc, char **argv);
+int cli_stats(int argc, char **argv);
+int cli_fsck(int argc, char **argv);
+int cli_merge(int argc, char **argv);
+int cli_retention(int argc, char **argv);
 
 /* Prints "ringfort: ..." on standard error. */
 void cli_say(const char *fmt, ...) RF_PRINTF(1, 2);

@@ -136,6 +136,18 @@ static enum rf_kind read_schema(struct cli_catalog *catalog, const char *path, r
                         &schema->column_count, err);
 }
 
+enum rf_kind cli_catalog_read_schema(struct cli_catalog *catalog, const char *path,
+                                     struct cli_schema *out, struct rf_err *err)
+{
+    rf_str json;
+    RF_TRY(read_json(catalog, path, &json, err));
+    if (!looks_like_schema(json))
+        return RF_FAIL(err, RF_INVALID, "BadSchema",
+                       "%s is no schema: {\"name\": .., \"columns\": [{\"name\": .., \"type\": ..}, ..]}",
+                       path);
+    return read_schema(catalog, path, json, out, err);
+}
+
 /* ---- saved functions -------------------------------------------------------------------------------------------- */
 
 static void put_name(struct rf_buf *buf, rf_str name)
@@ -246,7 +258,7 @@ enum rf_kind cli_catalog_add_schemas(struct cli_catalog *catalog, const char *fo
 
 /* ---- files ------------------------------------------------------------------------------------------------------ */
 
-static struct cli_schema *find_schema(struct cli_catalog *catalog, rf_str name)
+struct cli_schema *cli_catalog_find_schema(struct cli_catalog *catalog, rf_str name)
 {
     for (uint32_t i = 0; i < catalog->schema_count; i++)
         if (rf_str_eq(catalog->schemas[i].name, name)) return &catalog->schemas[i];
@@ -283,7 +295,7 @@ static enum rf_kind add_file(struct cli_catalog *catalog, const char *path, rf_s
     struct cli_schema beside, *schema = NULL;
     bool found = false;
     if (strcmp(path, "-") != 0) RF_TRY(schema_beside(catalog, path, name, &beside, &found, err));
-    schema = found ? &beside : find_schema(catalog, name);
+    schema = found ? &beside : cli_catalog_find_schema(catalog, name);
     if (schema != NULL) {
         options.columns = schema->columns;
         options.column_count = schema->column_count;

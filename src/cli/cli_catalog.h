@@ -17,6 +17,7 @@ struct cli_catalog {
     uint32_t source_cap, function_cap;
     struct cli_schema *schemas;
     uint32_t schema_count, schema_cap;
+    struct store *store; /* NULL: none; closed by cli_catalog_done */
 };
 
 struct cli_catalog cli_catalog_in(struct rf_arena *arena);
@@ -30,6 +31,16 @@ RF_MUST_USE enum rf_kind cli_catalog_add_file(struct cli_catalog *catalog, const
 /* Every file of the folder that may be a table. */
 RF_MUST_USE enum rf_kind cli_catalog_add_folder(struct cli_catalog *catalog, const char *folder,
                                                 struct rf_err *err);
+/* The tables of the store in `folder`; of a name that is there already the first table counts. `key_file` may be NULL. */
+RF_MUST_USE enum rf_kind cli_catalog_add_store(struct cli_catalog *catalog, const char *folder,
+                                               const char *key_file, struct rf_err *err);
+/* Gives back what the catalog holds beside the arena. */
+void cli_catalog_done(struct cli_catalog *catalog);
+/* Reads one schema file; allocates in the catalog's arena. */
+RF_MUST_USE enum rf_kind cli_catalog_read_schema(struct cli_catalog *catalog, const char *path,
+                                                 struct cli_schema *out, struct rf_err *err);
+/* The schema of that name among those added; NULL when there is none. */
+struct cli_schema *cli_catalog_find_schema(struct cli_catalog *catalog, rf_str name);
 /* A table from elsewhere. False on lack of memory. */
 bool cli_catalog_add_source(struct cli_catalog *catalog, struct source *source);
 /* Makes tables without rows of the schemas that no data was found for. */

@@ -11,10 +11,12 @@
 #include "value/text.h"
 
 enum { DETECT_BYTES_MAX = 2000 << 20, DETECT_RUNS_MAX = 100000, SHOWN_ROWS = 5, SHOWN_ENTITIES = 8 };
-enum { OPT_RULES, OPT_FILE, OPT_TABLES, OPT_SCHEMAS, OPT_NOW, OPT_FORMAT, OPT_MAX_MEMORY };
+enum { OPT_RULES, OPT_DATA, OPT_KEY_FILE, OPT_FILE, OPT_TABLES, OPT_SCHEMAS, OPT_NOW, OPT_FORMAT, OPT_MAX_MEMORY };
 
 static const struct cli_option options[] = {
     [OPT_RULES] = {"rules", "DIR", "the rules: a folder of Sentinel rule files (.yaml), or one file"},
+    [OPT_DATA] = {"data", "DIR", "the tables of the store in DIR"},
+    [OPT_KEY_FILE] = {"key-file", "F", "the key of the store, when it is encrypted"},
     [OPT_FILE] = {"file", "F[=NAME]", "make the file F a table; its name is the file name's first part"},
     [OPT_TABLES] = {"tables", "DIR", "make every data file in DIR a table"},
     [OPT_SCHEMAS] = {"schemas", "DIR", "the tables' columns as NAME.json files; tables without data are empty"},
@@ -32,7 +34,7 @@ static const struct cli_usage usage = {
     .notes = "The clock starts behind the oldest row (by TimeGenerated) and steps by each rule's queryFrequency to the newest; a run\n"
              "sees the rows of the rule's queryPeriod before it. A row that a rule has shown already is not shown again. Tables\n"
              "without TimeGenerated are seen whole. Exit status 1 when a rule could not be run.\n\n"
-             "  ringfort detect --rules rules/ --tables data/ --schemas schemas/",
+             "  ringfort detect --rules rules/ --schemas schemas/ --data store/",
 };
 
 struct detect {
@@ -330,7 +332,7 @@ static enum rf_kind detect_all(struct detect *d, bool now_given, struct rf_err *
 /* ---- the command line ------------------------------------------------------------------------------------------ */
 
 struct detect_args {
-    const char *rules, *schemas, *now;
+    const char *rules, *data, *key_file, *schemas, *now;
     const char **files, **tables;
     size_t file_count, table_count;
 };
@@ -341,6 +343,8 @@ static int read_args(int argc, char **argv, struct detect_args *args, struct det
     for (int at; (at = cli_next(&line)) != CLI_END;) {
         switch (at) {
         case OPT_RULES: args->rules = line.value; break;
+        case OPT_DATA: args->data = line.value; break;
+        case OPT_KEY_FILE: args->key_file = line.value; break;
         case OPT_FILE: args->files[args->file_count++] = line.value; break;
         case OPT_TABLES: args->tables[args->table_count++] = line.value; break;
         case OPT_SCHEMAS: args->schemas = line.value; break;
@@ -353,12 +357,12 @@ static int read_args(int argc, char **argv, struct detect_args *args, struct det
             if (!cli_parse_bytes(line.value, &d->request.memory_bytes)) return cli_wrong(&usage, "--max-memory: '%s' is not a number of bytes such as 512M or 2G", line.value);
             break;
         case CLI_HELP: return CLI_HELP;
-        case CLI_WORD: return cli_wrong(&usage, "'%s' is not expected; tables are given by --file, --tables", line.value);
+        case CLI_WORD: return cli_wrong(&usage, "'%s' is not expected; tables are given by --data, --file, --tables", line.value);
         default: return CLI_WRONG_USE;
         }
     }
     if (args->rules == NULL) return cli_wrong(&usage, "--rules is needed");
-    if (args->file_count + args->table_count == 0) return cli_wrong(&usage, "--file or --tables is needed");
+    if (args->data == NULL && args->file_count + args->table_count == 0) return cli_wrong(&usage, "--data, --file or --tables is needed");
     if (args->now != NULL && !text_to_datetime(rf_str_of(args->now), &d->request.now_ticks)) return cli_wrong(&usage, "--now: '%s' is not a date and time", args->now);
     return CLI_OK;
 }
@@ -366,6 +370,7 @@ static int read_args(int argc, char **argv, struct detect_args *args, struct det
 static enum rf_kind add_tables(struct detect *d, const struct detect_args *args, struct rf_err *err)
 {
     if (args->schemas != NULL) RF_TRY(cli_catalog_add_schemas(&d->catalog, args->schemas, err));
+    if (args->data != NULL) RF_TRY(cli_catalog_add_store(&d->catalog, args->data, args->key_file, err));
     for (size_t i = 0; i < args->file_count; i++) RF_TRY(cli_catalog_add_file(&d->catalog, args->files[i], err));
     for (size_t i = 0; i < args->table_count; i++) RF_TRY(cli_catalog_add_folder(&d->catalog, args->tables[i], err));
     return cli_catalog_finish(&d->catalog, err);
@@ -390,6 +395,7 @@ int cli_detect(int argc, char **argv)
         d.request.catalog = &d.catalog.catalog;
         kind = detect_all(&d, args.now != NULL, &err);
     }
+    cli_catalog_done(&d.catalog);
     if (kind != RF_OK) return cli_say_error(&err, (rf_str){NULL, 0}, NULL);
     return d.failed == 0 ? CLI_OK : CLI_FAILED;
 }

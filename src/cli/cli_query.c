@@ -9,6 +9,8 @@
 enum { CATALOG_BYTES_MAX = 2000 << 20, QUERY_BYTES_MAX = 16 << 20 };
 
 enum {
+    OPT_DATA,
+    OPT_KEY_FILE,
     OPT_FILE,
     OPT_TABLES,
     OPT_SCHEMAS,
@@ -21,6 +23,8 @@ enum {
 };
 
 static const struct cli_option options[] = {
+    [OPT_DATA] = {"data", "DIR", "the tables of the store in DIR, made by 'ringfort ingest'"},
+    [OPT_KEY_FILE] = {"key-file", "F", "the key of the store, when it is encrypted"},
     [OPT_FILE] =
         {"file", "F[=NAME]",
          "make the file F a table; its name is the file name's first part; - is standard input"},
@@ -42,7 +46,7 @@ static const struct cli_option options[] = {
 static const struct cli_usage usage = {
     .command = "query",
     .words = "KQL|-",
-    .doc = "Runs a query over files. The query is the word after the options, or standard input "
+    .doc = "Runs a query over files and stores. The query is the word after the options, or standard input "
            "when that is '-'.",
     .options = options,
     .option_count = RF_COUNT(options),
@@ -61,7 +65,7 @@ struct query_args {
     size_t file_count;
     const char *tables[16];
     size_t table_count;
-    const char *schemas, *timespan, *now, *text;
+    const char *data, *key_file, *schemas, *timespan, *now, *text;
     enum cli_format format;
     size_t memory_bytes;
     bool stats, explain;
@@ -78,6 +82,12 @@ static int read_args(int argc, char **argv, struct query_args *args)
     struct cli_line line = cli_line_of(&usage, argc, argv);
     for (int at; (at = cli_next(&line)) != CLI_END;) {
         switch (at) {
+        case OPT_DATA:
+            args->data = line.value;
+            break;
+        case OPT_KEY_FILE:
+            args->key_file = line.value;
+            break;
         case OPT_FILE:
             if (args->file_count == RF_COUNT(args->files))
                 return cli_wrong(&usage, "more than 256 files; use --tables");
@@ -164,6 +174,7 @@ static enum rf_kind add_tables(struct cli_catalog *catalog, const struct query_a
         else if (kind != RF_OK)
             return kind;
     }
+    if (args->data != NULL) RF_TRY(cli_catalog_add_store(catalog, args->data, args->key_file, err));
     return cli_catalog_finish(catalog, err);
 }
 
@@ -227,9 +238,13 @@ int cli_query(int argc, char **argv)
     struct cli_catalog catalog = cli_catalog_in(&arena);
     enum rf_kind kind = read_text(args.text, &arena, &request.text, &err);
     if (kind == RF_OK) kind = add_tables(&catalog, &args, &err);
-    if (kind != RF_OK) return cli_say_error(&err, (rf_str){NULL, 0}, NULL);
+    if (kind != RF_OK) {
+        cli_catalog_done(&catalog);
+        return cli_say_error(&err, (rf_str){NULL, 0}, NULL);
+    }
     request.catalog = &catalog.catalog;
     kind = run(&request, &args, &arena, &err);
     cli_catalog_say_rejects(&catalog);
+    cli_catalog_done(&catalog);
     return kind == RF_OK ? CLI_OK : cli_say_error(&err, request.text, NULL);
 }

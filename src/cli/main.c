@@ -7,9 +7,16 @@
 #endif
 
 static const struct cli_command commands[] = {
-    {"query", "run KQL over files", cli_query},
+    {"query", "run KQL over files and stores", cli_query},
     {"lint", "check queries and rules without running them", cli_lint},
     {"detect", "run detection rules over recorded data", cli_detect},
+    {"ingest", "load files into a table of a store", cli_ingest},
+    {"tables", "list the tables of a store", cli_tables},
+    {"schema", "list the columns of tables", cli_schema_of},
+    {"stats", "say what tables hold", cli_stats},
+    {"fsck", "check every byte of a store", cli_fsck},
+    {"merge", "join small extents, drop old rows", cli_merge},
+    {"retention", "set how long a table keeps its rows", cli_retention},
     {"functions", "list the functions, aggregations and operators of the language", cli_functions},
 };
 

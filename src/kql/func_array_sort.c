@@ -1,7 +1,6 @@
 /* func_array_sort.c - array_sort_asc() and array_sort_desc(): the first array decides, the others
  * follow; several arrays give an array of the sorted ones, one per column. */
 #include "kql/func_array_int.h"
-#include "value/dyn_int.h"
 
 /* Arrays among the arguments: all but a bool at the end. */
 static uint32_t sorted_count(uint32_t arg_count, enum type last_type)

@@ -6,12 +6,22 @@
  *   DIR/<table>/writer.lock       one writer at a time; readers need no lock
  *
  * A reader opens a consistent set: the manifest, the extents it names and the journal as far as it was committed at that
- * moment. Files that no manifest names any more are removed by the writer when no reader of the old set can be left
- * (a grace time) or at its next start. */
+ * moment. It holds a shared lock on the manifest file that it read. Files that no manifest names any more are
+ * removed by the writer as soon as nobody holds a manifest that named them; a later writer, which cannot know those
+ * manifests, removes them when TABLE_GRACE_USEC has passed. */
 #ifndef RF_TABLE_H
 #define RF_TABLE_H
 
+#include "base/clock.h"
 #include "store/extent.h"
+
+enum {
+    TABLE_NAME_BYTES_MAX = 200,
+    TABLE_BULK_ROWS = 1 << 18,     /* a commit of fewer rows goes to the journal, ... */
+    TABLE_BULK_BYTES = 64 << 20,   /* ... or of fewer bytes before compression */
+    TABLE_BUFFER_BYTES = 96 << 20, /* memory of an extent being filled, at which it is sealed */
+};
+#define TABLE_GRACE_USEC (10 * 60 * RF_USEC_PER_SECOND)
 
 struct store;
 struct store_options {
@@ -20,11 +30,18 @@ struct store_options {
     const struct extent_key *key; /* NULL: not encrypted */
     struct rf_budget *budget;
     bool writer;                  /* create the folder when it is missing */
+    struct rf_clock *clock;       /* for retention and grace times; NULL: the real one */
+    bool no_term_index;           /* of extents that are written */
+    int compression_level;        /* of extents that are written; 0: the default, below 0: lz4 only */
 };
 RF_MUST_USE enum rf_kind store_open(const struct store_options *options, struct store **out, struct rf_err *err);
 void store_close(struct store *store);
 /* Names of all tables, sorted; in `arena`. */
 RF_MUST_USE enum rf_kind store_tables(struct store *store, struct rf_arena *arena, rf_str **names, uint32_t *count, struct rf_err *err);
+
+/* The folder in which a table's files lie, NUL-terminated and in `arena`; it need not exist. */
+RF_MUST_USE enum rf_kind store_table_folder(struct store *store, rf_str name, struct rf_arena *arena, const char **out,
+                                            struct rf_err *err);
 
 /* ---- writing: one process at a time per table --------------------------------------------------------------- */
 
@@ -34,14 +51,27 @@ struct table_writer;
  * Rows that a crash left in the journal are there again. */
 RF_MUST_USE enum rf_kind table_writer_open(struct store *store, rf_str name, const struct extent_column *columns, uint32_t column_count,
                                            struct table_writer **out, struct rf_err *err);
+/* What opening found that a crash or a failure had left: bytes behind the journal's last whole commit, which were never
+ * acknowledged and are gone now, and files that no manifest names, which were removed. */
+struct table_recovery {
+    uint64_t journal_tail_bytes;
+    uint32_t files_removed;
+};
+struct table_recovery table_writer_recovery(const struct table_writer *w);
 /* Appends rows; they count as stored once table_commit returned RF_OK. */
 RF_MUST_USE enum rf_kind table_append(struct table_writer *w, const struct batch *batch, struct rf_err *err);
 /* Makes everything appended so far durable: journal written and synced (small amounts), or sealed as extents (large ones).
  * `position` (may be empty) is stored in the same commit: where the source of these rows got to, for exactly-once resumption. */
 RF_MUST_USE enum rf_kind table_commit(struct table_writer *w, rf_str position, struct rf_err *err);
+/* True when the rows appended since the last commit fill an extent: a commit now costs least. */
+bool table_wants_commit(const struct table_writer *w);
+/* Rows older than this, by TimeGenerated, are dropped by table_merge, whole extents at a time; 0: never. Durable on
+ * return. */
+RF_MUST_USE enum rf_kind table_set_retention(struct table_writer *w, int64_t ticks, struct rf_err *err);
 /* The position of the last commit; allocated in `arena`. */
 RF_MUST_USE enum rf_kind table_position(struct table_writer *w, struct rf_arena *arena, rf_str *out, struct rf_err *err);
-/* Turns the journal and small extents into large ones; drops extents older than the retention. */
+/* Turns the journal and small extents into large ones; drops extents older than the retention. Nothing may be
+ * appended and not committed (RF_CONFLICT UncommittedRows). What it did up to an error stays done. */
 RF_MUST_USE enum rf_kind table_merge(struct table_writer *w, struct rf_err *err);
 /* Commits nothing: what was not committed is gone. */
 void table_writer_close(struct table_writer *w);
@@ -54,7 +84,8 @@ void table_close(struct table *t);
 const struct extent_column *table_columns(const struct table *t, uint32_t *count);
 struct table_stats {
     uint64_t row_count, extent_count, disk_bytes, journal_rows;
-    int64_t time_min, time_max;
+    int64_t time_min, time_max; /* 0, -1: no row has a time */
+    int64_t retention_ticks;    /* 0: rows are kept for ever */
 };
 struct table_stats table_stats(const struct table *t);
 /* Sealed extents, oldest first, opened on first use; the journal's rows come as the last part. */
@@ -62,7 +93,9 @@ uint32_t table_part_count(const struct table *t);
 /* The time range of a part from the manifest, without opening it; false when it has none. */
 bool table_part_times(const struct table *t, uint32_t part, int64_t *min, int64_t *max);
 uint64_t table_part_rows(const struct table *t, uint32_t part);
-/* A cursor over one part; `columns` and tests' columns are indexes into table_columns. Columns that the part lacks come as
+/* Lets several threads read one table: cursors of one table may be made and used side by side, each by one thread. The
+ * journal's rows come in the order of their arrival.
+ * A cursor over one part; `columns` and tests' columns are indexes into table_columns. Columns that the part lacks come as
  * constant nulls (empty texts). Same rules as extent_cursor_next. */
 struct table_cursor;
 RF_MUST_USE enum rf_kind table_cursor_new(struct table *t, uint32_t part, const uint32_t *columns, uint32_t column_count,

@@ -76,6 +76,11 @@ uint64_t dyn_hash(rf_str d); /* agrees with dyn_same */
 /* Checks bytes from outside (a file): tags, lengths, depth, UTF-8. */
 bool dyn_valid(rf_str d);
 
+/* Sorts `count` indexes by `order`, keeping those that are equal in their order; `scratch` has room
+ * for as many. */
+void dyn_sort(uint32_t *items, uint32_t *scratch, uint32_t count,
+              int (*order)(const void *state, uint32_t a, uint32_t b), const void *state);
+
 /* ---- writing ----------------------------------------------------------------------------------- */
 
 /* Scalars append one encoded value to `buf`. */

@@ -1,4 +1,4 @@
-/* dyn_int.h - what the files of dyn share: the layout of arrays and bags, sorting by index. */
+/* dyn_int.h - what the files of dyn share: the layout of arrays and bags. */
 #ifndef RF_DYN_INT_H
 #define RF_DYN_INT_H
 
@@ -47,11 +47,6 @@ static inline rf_str dyn_entry_value(rf_str entry)
     size_t key_end = (size_t)DYN_KEY_HEAD_BYTES + rf_get_u32le(entry.ptr);
     return rf_slice(entry, key_end, entry.len);
 }
-
-/* Sorts `count` numbers by `order`, keeping those that are equal in their order; `scratch` has room
- * for as many. */
-void dyn_sort(uint32_t *items, uint32_t *scratch, uint32_t count,
-              int (*order)(const void *state, uint32_t a, uint32_t b), const void *state);
 
 /* Rewrites the entries of a bag that lie at `items`, `ends[count-1]` bytes of them, so that no key
  * is repeated, and returns the new count; `ends` is rewritten too. *failed is set, and the rest

@@ -1,0 +1,145 @@
+#include "store/block.h"
+#include "store/block_int.h"
+
+#include <lz4.h>
+#include <stdlib.h>
+#include <zstd.h>
+
+/* ---- growing bytes ------------------------------------------------------------------------------------ */
+
+enum { BUF_BYTES_MIN = 256 };
+
+bool block_buf_reserve(struct block_buf *buf, size_t more)
+{
+    if (more <= buf->cap - buf->len) return true;
+    size_t need, cap;
+    if (!rf_add_size(buf->len, more, &need)) return false;
+    if (!rf_add_size(buf->cap, buf->cap / 2, &cap)) return false;
+    cap = RF_MAX(RF_MAX(cap, need), (size_t)BUF_BYTES_MIN);
+    if (!rf_budget_take(buf->budget, cap - buf->cap)) {
+        /* Growing by half is a luxury. */
+        cap = RF_MAX(need, (size_t)BUF_BYTES_MIN);
+        if (!rf_budget_take(buf->budget, cap - buf->cap)) return false;
+    }
+    uint8_t *ptr = realloc(buf->ptr, cap);
+    if (ptr == NULL) {
+        rf_budget_give(buf->budget, cap - buf->cap);
+        return false;
+    }
+    buf->ptr = ptr;
+    buf->cap = cap;
+    return true;
+}
+
+bool block_buf_put(struct block_buf *buf, const void *bytes, size_t len)
+{
+    if (!block_buf_reserve(buf, len)) return false;
+    if (len > 0) memcpy(buf->ptr + buf->len, bytes, len);
+    buf->len += len;
+    return true;
+}
+
+bool block_buf_u8(struct block_buf *buf, uint8_t v) { return block_buf_put(buf, &v, sizeof v); }
+bool block_buf_u16(struct block_buf *buf, uint16_t v) { return block_buf_put(buf, &v, sizeof v); }
+bool block_buf_u32(struct block_buf *buf, uint32_t v) { return block_buf_put(buf, &v, sizeof v); }
+bool block_buf_u64(struct block_buf *buf, uint64_t v) { return block_buf_put(buf, &v, sizeof v); }
+
+void block_buf_done(struct block_buf *buf)
+{
+    free(buf->ptr);
+    rf_budget_give(buf->budget, buf->cap);
+    *buf = block_buf_in(buf->budget);
+}
+
+enum rf_kind block_no_memory(struct rf_err *err, const struct rf_budget *budget)
+{
+    return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "the memory budget of %zu bytes is used up (%zu bytes in use)",
+                   budget->limit_bytes, atomic_load_explicit(&budget->used_bytes, memory_order_relaxed));
+}
+
+enum rf_kind block_corrupt(struct rf_err *err, const char *what)
+{
+    return RF_FAIL(err, RF_CORRUPT, "BlockCorrupt", "%s", what);
+}
+
+/* ---- compression ---------------------------------------------------------------------------------------- */
+
+enum pack_method { PACK_NONE, PACK_LZ4, PACK_ZSTD };
+enum { PACK_BYTES_MIN = 32 };
+
+void block_codec_done(struct block_codec *codec)
+{
+    ZSTD_freeCCtx(codec->zstd_in);
+    ZSTD_freeDCtx(codec->zstd_out);
+    codec->zstd_in = codec->zstd_out = NULL;
+}
+
+/* Packs to `out` (room for `cap` bytes); 0 when it does not fit, and on any failure: then it stays as it is. */
+static size_t pack_bytes(struct block_codec *codec, rf_str raw, uint8_t *out, size_t cap)
+{
+    if (codec->level == 0) {
+        int got = LZ4_compress_default((const char *)raw.ptr, (char *)out, (int)raw.len, (int)cap);
+        return got < 0 ? 0 : (size_t)got;
+    }
+    if (codec->zstd_in == NULL) codec->zstd_in = ZSTD_createCCtx();
+    if (codec->zstd_in == NULL) return 0;
+    size_t got = ZSTD_compressCCtx(codec->zstd_in, out, cap, raw.ptr, raw.len, codec->level);
+    return ZSTD_isError(got) ? 0 : got;
+}
+
+bool block_pack(struct block_codec *codec, struct block_buf *out, rf_str raw)
+{
+    RF_ASSERT(raw.len <= BLOCK_TEXT_BYTES_MAX);
+    if (!block_buf_reserve(out, raw.len + 9)) return false;
+    uint8_t *head = out->ptr + out->len, *body = head + 9;
+    size_t worth = raw.len - raw.len / 16, stored = 0;
+    uint8_t method = codec->level == 0 ? PACK_LZ4 : PACK_ZSTD;
+    if (raw.len >= PACK_BYTES_MIN) stored = pack_bytes(codec, raw, body, worth);
+    if (stored == 0) {
+        method = PACK_NONE;
+        stored = raw.len;
+        if (raw.len > 0) memcpy(body, raw.ptr, raw.len);
+    }
+    head[0] = method;
+    rf_put_u32le(head + 1, (uint32_t)raw.len);
+    rf_put_u32le(head + 5, (uint32_t)stored);
+    out->len += 9 + stored;
+    return true;
+}
+
+static bool unpack_bytes(struct block_codec *codec, uint8_t method, rf_str stored, uint8_t *out, size_t raw_bytes)
+{
+    switch (method) {
+    case PACK_NONE:
+        if (stored.len != raw_bytes) return false;
+        if (raw_bytes > 0) memcpy(out, stored.ptr, raw_bytes);
+        return true;
+    case PACK_LZ4:
+        return LZ4_decompress_safe((const char *)stored.ptr, (char *)out, (int)stored.len, (int)raw_bytes) ==
+               (int)raw_bytes;
+    case PACK_ZSTD:
+        return ZSTD_decompressDCtx(codec->zstd_out, out, raw_bytes, stored.ptr, stored.len) == raw_bytes;
+    default:
+        return false;
+    }
+}
+
+enum rf_kind block_unpack(struct block_codec *codec, rf_str bytes, size_t *at, size_t raw_max, struct block_buf *out,
+                          struct rf_err *err)
+{
+    struct block_reader r = {bytes, *at, false};
+    uint8_t method = block_take_u8(&r);
+    uint32_t raw_bytes = block_take_u32(&r);
+    rf_str stored = block_take_str(&r, block_take_u32(&r));
+    if (r.failed) return block_corrupt(err, "compressed bytes are cut short");
+    if (raw_bytes > raw_max) return block_corrupt(err, "compressed bytes are more than there can be");
+    if (stored.len > BLOCK_TEXT_BYTES_MAX) return block_corrupt(err, "compressed bytes are too many");
+    if (!block_buf_reserve(out, raw_bytes)) return block_no_memory(err, out->budget);
+    if (method == PACK_ZSTD && codec->zstd_out == NULL) codec->zstd_out = ZSTD_createDCtx();
+    if (method == PACK_ZSTD && codec->zstd_out == NULL) return block_no_memory(err, out->budget);
+    if (!unpack_bytes(codec, method, stored, out->ptr + out->len, raw_bytes))
+        return block_corrupt(err, "compressed bytes do not unpack");
+    out->len += raw_bytes;
+    *at = r.at;
+    return RF_OK;
+}

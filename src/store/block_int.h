@@ -1,0 +1,94 @@
+/* block_int.h - what the files of block share. */
+#ifndef RF_BLOCK_INT_H
+#define RF_BLOCK_INT_H
+
+#include "store/block.h"
+
+/* Bytes taken from the front of a slice, with a check of every length. */
+struct block_reader {
+    rf_str bytes;
+    size_t at;
+    bool failed; /* something was asked for that is not there; what was returned is 0 */
+};
+
+static inline const uint8_t *block_take(struct block_reader *r, size_t len)
+{
+    if (r->failed || len > r->bytes.len - r->at) {
+        r->failed = true;
+        return NULL;
+    }
+    const uint8_t *p = r->bytes.ptr + r->at;
+    r->at += len;
+    return p;
+}
+static inline uint8_t block_take_u8(struct block_reader *r)
+{
+    const uint8_t *p = block_take(r, 1);
+    return p == NULL ? 0 : *p;
+}
+static inline uint16_t block_take_u16(struct block_reader *r)
+{
+    const uint8_t *p = block_take(r, 2);
+    return p == NULL ? 0 : rf_get_u16le(p);
+}
+static inline uint32_t block_take_u32(struct block_reader *r)
+{
+    const uint8_t *p = block_take(r, 4);
+    return p == NULL ? 0 : rf_get_u32le(p);
+}
+static inline uint64_t block_take_u64(struct block_reader *r)
+{
+    const uint8_t *p = block_take(r, 8);
+    return p == NULL ? 0 : rf_get_u64le(p);
+}
+static inline rf_str block_take_str(struct block_reader *r, size_t len)
+{
+    const uint8_t *p = block_take(r, len);
+    return p == NULL ? (rf_str){0} : rf_str_make(p, len);
+}
+
+static inline uint32_t block_page_count(uint32_t count)
+{
+    return count / BLOCK_PAGE_ROWS + (count % BLOCK_PAGE_ROWS != 0);
+}
+static inline uint32_t block_page_rows(uint32_t count, uint32_t page)
+{
+    return RF_MIN((uint32_t)BLOCK_PAGE_ROWS, count - page * BLOCK_PAGE_ROWS);
+}
+static inline unsigned block_bits_of(uint64_t v) { return v == 0 ? 0 : 64 - (unsigned)__builtin_clzll(v); }
+
+/* ---- texts of one kind (block_typed.c) --------------------------------------------------------------- */
+
+enum block_text_kind {
+    BLOCK_TEXT_PLAIN,
+    BLOCK_TEXT_GUID,    /* 8-4-4-4-12 hex digits of one case, 16 bytes */
+    BLOCK_TEXT_HEX,     /* a fixed number of hex digits of one case, above 16; half a byte each */
+    BLOCK_TEXT_HEX_INT, /* the same up to 16 digits, as a number */
+    BLOCK_TEXT_NUMBER,  /* decimal digits, a fixed number of them or without leading zeros */
+    BLOCK_TEXT_IPV4,
+    BLOCK_TEXT_TIME, /* yyyy-mm-ddThh:mm:ss[.f...]Z with a fixed number of decimals, as ticks */
+    BLOCK_TEXT_KINDS
+};
+
+struct block_text_form {
+    uint8_t kind;   /* enum block_text_kind */
+    uint8_t upper;  /* hex digits */
+    uint8_t digits; /* HEX*: how many; NUMBER: how many, or 0: no leading zeros; TIME: decimals */
+};
+enum { BLOCK_TEXT_DIGITS_MAX = 128, BLOCK_TEXT_NUMBER_DIGITS = 18, BLOCK_TEXT_PRINT_MAX = 160 };
+
+/* Kinds whose value is a number, kept as ints; the others are kept in block_text_cell_bytes bytes. */
+static inline bool block_text_is_int(const struct block_text_form *form)
+{
+    return form->kind >= BLOCK_TEXT_HEX_INT;
+}
+size_t block_text_cell_bytes(const struct block_text_form *form);
+bool block_text_form_valid(const struct block_text_form *form);
+/* The form that `text` has, or kind PLAIN. */
+struct block_text_form block_text_form_of(rf_str text);
+/* False when `text` would not come back byte for byte. Sets *number, or writes cell bytes. */
+bool block_text_parse(const struct block_text_form *form, rf_str text, int64_t *number, uint8_t *cell);
+/* Writes at most BLOCK_TEXT_PRINT_MAX bytes, returns how many. Any number or cell gives some text. */
+size_t block_text_print(const struct block_text_form *form, int64_t number, const uint8_t *cell, uint8_t *out);
+
+#endif

@@ -1,0 +1,377 @@
+/* Texts.
+ *
+ *    0  1  kind, 1 letter case, 1 digits: struct block_text_form
+ *    3  1  bytes that all begin with             4  1  bytes that all end with
+ *    5  4  exceptions                            9  4  bytes of the ints
+ *   13     beginning, end
+ *          typed: ints (kinds that are numbers) or packed cells, one for each text
+ *          plain: ints (lengths), packed bytes of all texts
+ *          exceptions, if there are any: u32 place of each, u32 length of each, packed bytes */
+#include "store/block_int.h"
+
+enum { HEAD_BYTES = 13, SAMPLE = 32, FORMS = 8, SHARED_BYTES_MAX = 255, TYPED_COUNT_MIN = 4 };
+
+/* ---- choosing a form -------------------------------------------------------------------------------------- */
+
+struct choice {
+    struct block_text_form form;
+    rf_str front, back;
+};
+
+static bool trim(const struct choice *choice, rf_str text, rf_str *middle)
+{
+    if (text.len < choice->front.len + choice->back.len) return false;
+    *middle = rf_slice(text, choice->front.len, text.len - choice->back.len);
+    return (choice->front.len == 0 || memcmp(text.ptr, choice->front.ptr, choice->front.len) == 0) &&
+           (choice->back.len == 0 || memcmp(middle->ptr + middle->len, choice->back.ptr, choice->back.len) == 0);
+}
+
+static uint32_t count_hits(const struct choice *choice, const struct block_text_form *form, const rf_str *sample,
+                           uint32_t count)
+{
+    uint32_t hits = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        rf_str middle;
+        int64_t number;
+        uint8_t cell[BLOCK_TEXT_PRINT_MAX];
+        hits += trim(choice, sample[i], &middle) && block_text_parse(form, middle, &number, cell);
+    }
+    return hits;
+}
+
+/* The form that most of the sample has, when all that it has in common is cut off; PLAIN unless nearly all. */
+static struct block_text_form common_form(const struct choice *choice, const rf_str *sample, uint32_t count)
+{
+    struct block_text_form best = {.kind = BLOCK_TEXT_PLAIN};
+    uint32_t best_hits = count - count / 16 - 1;
+    for (uint32_t i = 0; i < RF_MIN(count, (uint32_t)FORMS) * 2; i++) {
+        rf_str middle;
+        if (!trim(choice, sample[i / 2], &middle)) continue;
+        struct block_text_form form = block_text_form_of(middle);
+        if (form.kind == BLOCK_TEXT_PLAIN) continue;
+        /* Every second time: the same number of digits in all, as the others may begin with zeros. */
+        if (i % 2 == 1 && form.kind != BLOCK_TEXT_NUMBER) continue;
+        if (i % 2 == 1) form.digits = (uint8_t)middle.len;
+        uint32_t hits = count_hits(choice, &form, sample, count);
+        if (hits <= best_hits) continue;
+        best = form;
+        best_hits = hits;
+    }
+    return best;
+}
+
+static bool is_hex(uint8_t c) { return rf_is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f'); }
+
+/* What all of the sample begins and ends with, without digits that only happen to be the same. */
+static void find_shared(const rf_str *sample, uint32_t count, struct choice *choice)
+{
+    size_t front = sample[0].len, back = sample[0].len;
+    for (uint32_t i = 1; i < count; i++) {
+        rf_str a = sample[0], b = sample[i];
+        front = RF_MIN(front, b.len);
+        back = RF_MIN(back, b.len);
+        size_t same = 0;
+        while (same < front && a.ptr[same] == b.ptr[same]) same++;
+        front = same;
+        same = 0;
+        while (same < back && a.ptr[a.len - 1 - same] == b.ptr[b.len - 1 - same]) same++;
+        back = same;
+    }
+    rf_str first = sample[0];
+    while (front > 0 && is_hex(first.ptr[front - 1])) front--;
+    while (back > 0 && is_hex(first.ptr[first.len - back])) back--;
+    if (front > SHARED_BYTES_MAX || back > SHARED_BYTES_MAX || front + back > first.len) front = back = 0;
+    choice->front = rf_slice(first, 0, front);
+    choice->back = rf_slice(first, first.len - back, first.len);
+}
+
+static struct choice choose(const rf_str *items, uint32_t count)
+{
+    struct choice choice = {0};
+    rf_str sample[SAMPLE];
+    uint32_t step = count / SAMPLE + 1, n = 0;
+    for (uint32_t i = 0; i < count; i += step) sample[n++] = items[i];
+    if (count < TYPED_COUNT_MIN) return choice;
+    choice.form = common_form(&choice, sample, n);
+    if (choice.form.kind != BLOCK_TEXT_PLAIN) return choice;
+    find_shared(sample, n, &choice);
+    if (choice.front.len + choice.back.len > 0) choice.form = common_form(&choice, sample, n);
+    if (choice.form.kind == BLOCK_TEXT_PLAIN) choice.front = choice.back = (rf_str){0};
+    return choice;
+}
+
+/* ---- encoding ------------------------------------------------------------------------------------------- */
+
+static bool put_head(struct block_buf *out, const struct choice *choice)
+{
+    uint8_t head[HEAD_BYTES] = {choice->form.kind, choice->form.upper, choice->form.digits, (uint8_t)choice->front.len,
+                                (uint8_t)choice->back.len};
+    return block_buf_put(out, head, sizeof head) && block_buf_put(out, choice->front.ptr, choice->front.len) &&
+           block_buf_put(out, choice->back.ptr, choice->back.len);
+}
+
+/* Places of the texts that do not have the form, and room for the numbers or cells of all. */
+struct typed_parts {
+    struct block_buf cells, places;
+    uint32_t exceptions;
+};
+
+static bool parse_all(const struct choice *choice, const rf_str *items, uint32_t count, struct typed_parts *parts,
+                      bool *fits)
+{
+    bool is_int = block_text_is_int(&choice->form);
+    size_t cell_bytes = is_int ? sizeof(int64_t) : block_text_cell_bytes(&choice->form);
+    if (!block_buf_reserve(&parts->cells, (size_t)count * cell_bytes)) return false;
+    uint32_t most = count / 16;
+    int64_t last = 0;
+    for (uint32_t i = 0; i < count && parts->exceptions <= most; i++) {
+        rf_str middle;
+        uint8_t *cell = parts->cells.ptr + (size_t)i * cell_bytes;
+        int64_t number = last;
+        if (trim(choice, items[i], &middle) && block_text_parse(&choice->form, middle, &number, cell)) {
+            last = number;
+        } else {
+            parts->exceptions++;
+            if (!block_buf_u32(&parts->places, i)) return false;
+            number = last;
+            if (!is_int) memset(cell, 0, cell_bytes);
+        }
+        if (is_int) memcpy(cell, &number, sizeof number);
+    }
+    parts->cells.len = (size_t)count * cell_bytes;
+    *fits = parts->exceptions <= most;
+    return true;
+}
+
+static bool put_exceptions(struct block_codec *codec, struct block_buf *out, const rf_str *items,
+                           const struct block_buf *places)
+{
+    uint32_t count = (uint32_t)(places->len / 4);
+    if (count == 0) return true;
+    if (!block_buf_put(out, places->ptr, places->len)) return false;
+    struct block_buf bytes = block_buf_in(out->budget);
+    bool good = true;
+    for (uint32_t i = 0; i < count && good; i++) {
+        rf_str text = items[rf_get_u32le(places->ptr + (size_t)i * 4)];
+        good = block_buf_u32(out, (uint32_t)text.len) && block_buf_put(&bytes, text.ptr, text.len);
+    }
+    good = good && block_pack(codec, out, block_buf_view(&bytes));
+    block_buf_done(&bytes);
+    return good;
+}
+
+static bool put_typed(struct block_codec *codec, struct block_buf *out, const struct choice *choice,
+                      const rf_str *items, uint32_t count, const struct typed_parts *parts)
+{
+    size_t start = out->len;
+    if (!put_head(out, choice)) return false;
+    size_t ints = out->len;
+    if (block_text_is_int(&choice->form)) {
+        if (!block_ints_encode(out, &(struct block_cells){parts->cells.ptr, 8, count})) return false;
+    } else if (!block_pack(codec, out, block_buf_view(&parts->cells))) {
+        return false;
+    }
+    rf_put_u32le(out->ptr + start + 5, parts->exceptions);
+    rf_put_u32le(out->ptr + start + 9, (uint32_t)(out->len - ints));
+    return put_exceptions(codec, out, items, &parts->places);
+}
+
+/* Sets *fits when so few texts are exceptions that it pays; otherwise `out` is as before. */
+static bool encode_typed(struct block_codec *codec, struct block_buf *out, const struct choice *choice,
+                         const rf_str *items, uint32_t count, bool *fits)
+{
+    struct typed_parts parts = {block_buf_in(out->budget), block_buf_in(out->budget), 0};
+    bool good = parse_all(choice, items, count, &parts, fits);
+    if (good && *fits) good = put_typed(codec, out, choice, items, count, &parts);
+    block_buf_done(&parts.cells);
+    block_buf_done(&parts.places);
+    return good;
+}
+
+static bool encode_plain(struct block_codec *codec, struct block_buf *out, const rf_str *items, uint32_t count)
+{
+    size_t start = out->len, total = 0;
+    struct block_buf lengths = block_buf_in(out->budget), bytes = block_buf_in(out->budget);
+    for (uint32_t i = 0; i < count; i++) total += items[i].len;
+    RF_ASSERT(total <= BLOCK_TEXT_BYTES_MAX);
+    bool good = put_head(out, &(struct choice){0}) && block_buf_reserve(&lengths, (size_t)count * 4) &&
+                block_buf_reserve(&bytes, total);
+    if (good) {
+        for (uint32_t i = 0; i < count; i++) {
+            rf_put_u32le(lengths.ptr + (size_t)i * 4, (uint32_t)items[i].len);
+            if (items[i].len > 0) memcpy(bytes.ptr + bytes.len, items[i].ptr, items[i].len);
+            bytes.len += items[i].len;
+        }
+        size_t ints = out->len;
+        good = block_ints_encode(out, &(struct block_cells){lengths.ptr, 4, count});
+        if (good) rf_put_u32le(out->ptr + start + 9, (uint32_t)(out->len - ints));
+        good = good && block_pack(codec, out, block_buf_view(&bytes));
+    }
+    block_buf_done(&lengths);
+    block_buf_done(&bytes);
+    return good;
+}
+
+bool block_texts_encode(struct block_codec *codec, struct block_buf *out, const rf_str *items, uint32_t count)
+{
+    RF_ASSERT(count <= BLOCK_COUNT_MAX);
+    bool fits = false;
+    struct choice choice = choose(items, count);
+    if (choice.form.kind != BLOCK_TEXT_PLAIN && !encode_typed(codec, out, &choice, items, count, &fits)) return false;
+    return fits || encode_plain(codec, out, items, count);
+}
+
+/* ---- decoding ------------------------------------------------------------------------------------------- */
+
+struct texts_view {
+    struct block_text_form form;
+    rf_str front, back, bytes;
+    uint32_t count, exceptions;
+    size_t ints_at, ints_bytes;
+};
+
+static enum rf_kind view_texts(struct texts_view *view, rf_str bytes, uint32_t count, struct rf_err *err)
+{
+    struct block_reader r = {bytes, 0, false};
+    *view = (struct texts_view){.bytes = bytes, .count = count};
+    view->form.kind = block_take_u8(&r);
+    view->form.upper = block_take_u8(&r);
+    view->form.digits = block_take_u8(&r);
+    uint8_t front = block_take_u8(&r), back = block_take_u8(&r);
+    view->exceptions = block_take_u32(&r);
+    view->ints_bytes = block_take_u32(&r);
+    view->front = block_take_str(&r, front);
+    view->back = block_take_str(&r, back);
+    view->ints_at = r.at;
+    (void)block_take(&r, view->ints_bytes);
+    if (r.failed || count > BLOCK_COUNT_MAX) return block_corrupt(err, "texts are cut short");
+    if (!block_text_form_valid(&view->form) || view->exceptions > count)
+        return block_corrupt(err, "texts have a bad head");
+    return RF_OK;
+}
+
+static rf_str ints_of(const struct texts_view *view)
+{
+    return rf_slice(view->bytes, view->ints_at, view->ints_at + view->ints_bytes);
+}
+
+static enum rf_kind decode_plain(struct block_codec *codec, const struct texts_view *view, struct block_buf *memory,
+                                 struct block_buf *runs, rf_str *items, struct rf_err *err)
+{
+    struct block_ints lengths;
+    uint32_t page_lengths[BLOCK_PAGE_ROWS], got;
+    size_t at = view->ints_at + view->ints_bytes, used = 0;
+    if (view->exceptions != 0) return block_corrupt(err, "texts have a bad head");
+    RF_TRY(block_ints_open(&lengths, ints_of(view), view->count, runs, err));
+    RF_TRY(block_unpack(codec, view->bytes, &at, BLOCK_TEXT_BYTES_MAX, memory, err));
+    if (at != view->bytes.len) return block_corrupt(err, "texts are followed by other bytes");
+    for (uint32_t page = 0; page * BLOCK_PAGE_ROWS < view->count; page++) {
+        RF_TRY(block_codes_page(&lengths, page, BLOCK_TEXT_BYTES_MAX + 1u, page_lengths, &got, err));
+        for (uint32_t i = 0; i < got; i++) {
+            if (page_lengths[i] > memory->len - used) return block_corrupt(err, "texts are longer than their bytes");
+            *items++ = rf_str_make(memory->ptr + used, page_lengths[i]);
+            used += page_lengths[i];
+        }
+    }
+    return used == memory->len ? RF_OK : block_corrupt(err, "texts are shorter than their bytes");
+}
+
+/* The most bytes that a text of the form prints. */
+static size_t print_bytes_max(const struct texts_view *view)
+{
+    size_t middle = view->form.kind == BLOCK_TEXT_GUID     ? 36
+                    : view->form.kind == BLOCK_TEXT_NUMBER ? 20
+                    : view->form.kind == BLOCK_TEXT_IPV4   ? 15
+                    : view->form.kind == BLOCK_TEXT_TIME   ? 28
+                                                           : view->form.digits;
+    return view->front.len + middle + view->back.len;
+}
+
+static rf_str print_one(const struct texts_view *view, int64_t number, const uint8_t *cell, uint8_t *to)
+{
+    uint8_t *at = to;
+    if (view->front.len > 0) memcpy(at, view->front.ptr, view->front.len);
+    at += view->front.len;
+    at += block_text_print(&view->form, number, cell, at);
+    if (view->back.len > 0) memcpy(at, view->back.ptr, view->back.len);
+    at += view->back.len;
+    return rf_str_make(to, (size_t)(at - to));
+}
+
+/* `memory` has room for all: no view moves. */
+static enum rf_kind print_ints(const struct texts_view *view, struct block_buf *memory, struct block_buf *runs,
+                               rf_str *items, struct rf_err *err)
+{
+    struct block_ints ints;
+    int64_t numbers[BLOCK_PAGE_ROWS];
+    uint32_t got;
+    RF_TRY(block_ints_open(&ints, ints_of(view), view->count, runs, err));
+    for (uint32_t page = 0; page * BLOCK_PAGE_ROWS < view->count; page++) {
+        RF_TRY(block_ints_page(&ints, page, numbers, &got, err));
+        for (uint32_t i = 0; i < got; i++) {
+            *items = print_one(view, numbers[i], NULL, memory->ptr + memory->len);
+            memory->len += items++->len;
+        }
+    }
+    return RF_OK;
+}
+
+static enum rf_kind print_cells(struct block_codec *codec, const struct texts_view *view, struct block_buf *memory,
+                                struct block_buf *cells, rf_str *items, struct rf_err *err)
+{
+    size_t cell_bytes = block_text_cell_bytes(&view->form), raw_bytes = cell_bytes * view->count, at = 0;
+    cells->len = 0;
+    RF_TRY(block_unpack(codec, ints_of(view), &at, raw_bytes, cells, err));
+    if (cells->len != raw_bytes) return block_corrupt(err, "texts are cut short");
+    for (uint32_t i = 0; i < view->count; i++) {
+        items[i] = print_one(view, 0, cells->ptr + i * cell_bytes, memory->ptr + memory->len);
+        memory->len += items[i].len;
+    }
+    return RF_OK;
+}
+
+/* Exceptions were unpacked to the front of `memory`. */
+static enum rf_kind place_exceptions(const struct texts_view *view, const uint8_t *places, rf_str bytes, rf_str *items,
+                                     struct rf_err *err)
+{
+    const uint8_t *lengths = places + (size_t)view->exceptions * 4;
+    size_t used = 0;
+    for (uint32_t i = 0; i < view->exceptions; i++) {
+        uint32_t place = rf_get_u32le(places + (size_t)i * 4), len = rf_get_u32le(lengths + (size_t)i * 4);
+        if (place >= view->count || len > bytes.len - used) return block_corrupt(err, "an exception is out of range");
+        items[place] = rf_str_make(bytes.ptr + used, len);
+        used += len;
+    }
+    return used == bytes.len ? RF_OK : block_corrupt(err, "exceptions are shorter than their bytes");
+}
+
+static enum rf_kind decode_typed(struct block_codec *codec, const struct texts_view *view, struct block_buf *memory,
+                                 struct block_buf *room, rf_str *items, struct rf_err *err)
+{
+    size_t at = view->ints_at + view->ints_bytes;
+    size_t printed = print_bytes_max(view) * view->count; /* below 2^10 * 2^20 */
+    struct block_reader r = {view->bytes, at, false};
+    const uint8_t *places = block_take(&r, (size_t)view->exceptions * 8);
+    if (r.failed) return block_corrupt(err, "exceptions are cut short");
+    if (view->exceptions > 0) RF_TRY(block_unpack(codec, view->bytes, &r.at, BLOCK_TEXT_BYTES_MAX, memory, err));
+    if (r.at != view->bytes.len) return block_corrupt(err, "texts are followed by other bytes");
+    size_t exception_bytes = memory->len;
+    if (!block_buf_reserve(memory, printed)) return block_no_memory(err, memory->budget);
+    bool is_int = block_text_is_int(&view->form);
+    RF_TRY(is_int ? print_ints(view, memory, room, items, err) : print_cells(codec, view, memory, room, items, err));
+    return place_exceptions(view, places, rf_str_make(memory->ptr, exception_bytes), items, err);
+}
+
+enum rf_kind block_texts_decode(struct block_codec *codec, rf_str bytes, uint32_t count, struct block_buf *memory,
+                                rf_str *items, struct rf_err *err)
+{
+    struct texts_view view;
+    RF_TRY(view_texts(&view, bytes, count, err));
+    struct block_buf room = block_buf_in(memory->budget);
+    memory->len = 0;
+    bool typed = view.form.kind != BLOCK_TEXT_PLAIN;
+    enum rf_kind kind = typed ? decode_typed(codec, &view, memory, &room, items, err)
+                              : decode_plain(codec, &view, memory, &room, items, err);
+    block_buf_done(&room);
+    return kind;
+}

@@ -1,0 +1,307 @@
+/* Texts whose form is fixed, kept in binary: parsed only when printing gives the same bytes again. */
+#include "store/block_int.h"
+
+#include "value/text.h"
+
+enum { GUID_TEXT_BYTES = 36, TIME_TEXT_BYTES = 20, HEX_INT_DIGITS = 15, TIME_DECIMALS_MAX = 7 };
+
+/* Value of a hex digit in either case, 0x10 set for a letter; 0xff for any other byte. */
+static uint8_t hex_value(uint8_t c)
+{
+    if (rf_is_digit(c)) return (uint8_t)(c - '0');
+    uint8_t low = c | 0x20;
+    return low >= 'a' && low <= 'f' ? (uint8_t)(low - 'a' + 10) : 0xff;
+}
+
+/* A digit of the wanted case, else 0xff. */
+static uint8_t hex_digit(uint8_t c, bool upper)
+{
+    if (rf_is_digit(c)) return (uint8_t)(c - '0');
+    uint8_t from = upper ? 'A' : 'a';
+    return c >= from && c <= from + 5 ? (uint8_t)(c - from + 10) : 0xff;
+}
+
+static char const *digits_of(bool upper) { return upper ? "0123456789ABCDEF" : "0123456789abcdef"; }
+
+size_t block_text_cell_bytes(const struct block_text_form *form)
+{
+    return form->kind == BLOCK_TEXT_GUID ? 16 : form->kind == BLOCK_TEXT_HEX ? ((size_t)form->digits + 1) / 2 : 0;
+}
+
+bool block_text_form_valid(const struct block_text_form *form)
+{
+    if (form->upper > 1) return false;
+    switch (form->kind) {
+    case BLOCK_TEXT_HEX:
+        return form->digits > 0 && form->digits <= BLOCK_TEXT_DIGITS_MAX;
+    case BLOCK_TEXT_HEX_INT:
+        return form->digits > 0 && form->digits <= HEX_INT_DIGITS;
+    case BLOCK_TEXT_NUMBER:
+        return form->digits <= BLOCK_TEXT_NUMBER_DIGITS;
+    case BLOCK_TEXT_TIME:
+        return form->digits <= TIME_DECIMALS_MAX;
+    default:
+        return form->kind < BLOCK_TEXT_KINDS;
+    }
+}
+
+/* ---- guid --------------------------------------------------------------------------------------------- */
+
+static const uint8_t guid_at[16] = {0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34};
+
+static bool guid_parse(rf_str s, bool upper, uint8_t *cell)
+{
+    if (s.len != GUID_TEXT_BYTES) return false;
+    const uint8_t *p = s.ptr;
+    if (p[8] != '-' || p[13] != '-' || p[18] != '-' || p[23] != '-') return false;
+    uint8_t bad = 0;
+    for (unsigned i = 0; i < 16; i++) {
+        uint8_t high = hex_digit(p[guid_at[i]], upper), low = hex_digit(p[guid_at[i] + 1], upper);
+        bad |= high | low;
+        cell[i] = (uint8_t)(high << 4 | (low & 15));
+    }
+    return bad < 16;
+}
+
+static size_t guid_print(const uint8_t *cell, bool upper, uint8_t *out)
+{
+    const char *digits = digits_of(upper);
+    out[8] = out[13] = out[18] = out[23] = '-';
+    for (unsigned i = 0; i < 16; i++) {
+        out[guid_at[i]] = (uint8_t)digits[cell[i] >> 4];
+        out[guid_at[i] + 1] = (uint8_t)digits[cell[i] & 15];
+    }
+    return GUID_TEXT_BYTES;
+}
+
+/* ---- hex digits --------------------------------------------------------------------------------------- */
+
+static bool hex_parse(rf_str s, const struct block_text_form *form, uint8_t *cell)
+{
+    if (s.len != form->digits) return false;
+    uint8_t bad = 0;
+    memset(cell, 0, block_text_cell_bytes(form));
+    for (size_t i = 0; i < s.len; i++) {
+        uint8_t digit = hex_digit(s.ptr[i], form->upper);
+        bad |= digit;
+        cell[i / 2] |= (uint8_t)((digit & 15) << (i % 2 == 0 ? 4 : 0));
+    }
+    return bad < 16;
+}
+
+static size_t hex_print(const struct block_text_form *form, const uint8_t *cell, uint8_t *out)
+{
+    const char *digits = digits_of(form->upper);
+    for (size_t i = 0; i < form->digits; i++) out[i] = (uint8_t)digits[cell[i / 2] >> (i % 2 == 0 ? 4 : 0) & 15];
+    return form->digits;
+}
+
+static bool hex_int_parse(rf_str s, const struct block_text_form *form, int64_t *number)
+{
+    if (s.len != form->digits) return false;
+    uint8_t bad = 0;
+    uint64_t x = 0;
+    for (size_t i = 0; i < s.len; i++) {
+        uint8_t digit = hex_digit(s.ptr[i], form->upper);
+        bad |= digit;
+        x = x << 4 | (digit & 15);
+    }
+    *number = (int64_t)x;
+    return bad < 16;
+}
+
+static size_t hex_int_print(const struct block_text_form *form, uint64_t x, uint8_t *out)
+{
+    const char *digits = digits_of(form->upper);
+    for (size_t i = form->digits; i-- > 0; x >>= 4) out[i] = (uint8_t)digits[x & 15];
+    return form->digits;
+}
+
+/* ---- decimal digits ------------------------------------------------------------------------------------- */
+
+static bool number_parse(rf_str s, uint8_t width, int64_t *number)
+{
+    if (s.len == 0 || s.len > BLOCK_TEXT_NUMBER_DIGITS || (width != 0 && s.len != width)) return false;
+    if (width == 0 && s.len > 1 && s.ptr[0] == '0') return false;
+    int64_t x = 0;
+    for (size_t i = 0; i < s.len; i++) {
+        if (!rf_is_digit(s.ptr[i])) return false;
+        x = x * 10 + (s.ptr[i] - '0');
+    }
+    *number = x;
+    return true;
+}
+
+/* `width` digits, or with 0 as many as the number has (20 at most). */
+static size_t number_print(uint64_t x, size_t width, uint8_t *out)
+{
+    uint8_t room[20];
+    size_t len = 0;
+    do {
+        room[len++] = (uint8_t)('0' + x % 10);
+        x /= 10;
+    } while (x != 0);
+    while (len < width) room[len++] = '0';
+    if (width != 0) len = width;
+    for (size_t i = 0; i < len; i++) out[i] = room[len - 1 - i];
+    return len;
+}
+
+/* ---- addresses ------------------------------------------------------------------------------------------ */
+
+static bool ipv4_parse(rf_str s, int64_t *number)
+{
+    uint32_t x = 0;
+    size_t at = 0;
+    for (int part = 0; part < 4; part++) {
+        if (part > 0 && (at == s.len || s.ptr[at++] != '.')) return false;
+        size_t from = at;
+        uint32_t octet = 0;
+        while (at < s.len && at - from < 3 && rf_is_digit(s.ptr[at])) octet = octet * 10 + (s.ptr[at++] - '0');
+        if (at == from || octet > 255 || (s.ptr[from] == '0' && at - from > 1)) return false;
+        x = x << 8 | octet;
+    }
+    *number = x;
+    return at == s.len;
+}
+
+static size_t ipv4_print(uint32_t x, uint8_t *out)
+{
+    size_t len = 0;
+    for (int shift = 24; shift >= 0; shift -= 8) {
+        uint32_t octet = x >> shift & 255;
+        if (octet >= 100) out[len++] = (uint8_t)('0' + octet / 100);
+        if (octet >= 10) out[len++] = (uint8_t)('0' + octet / 10 % 10);
+        out[len++] = (uint8_t)('0' + octet % 10);
+        if (shift > 0) out[len++] = '.';
+    }
+    return len;
+}
+
+/* ---- times ---------------------------------------------------------------------------------------------- */
+
+static bool digits_at(rf_str s, size_t at, size_t count, int64_t *out)
+{
+    int64_t x = 0;
+    for (size_t i = at; i < at + count; i++) {
+        if (!rf_is_digit(s.ptr[i])) return false;
+        x = x * 10 + (s.ptr[i] - '0');
+    }
+    *out = x;
+    return true;
+}
+
+static int64_t ticks_of_decimals(uint8_t decimals)
+{
+    int64_t unit = TICKS_PER_SECOND;
+    while (decimals-- > 0) unit /= 10;
+    return unit;
+}
+
+static bool time_parse(rf_str s, uint8_t decimals, int64_t *ticks)
+{
+    if (s.len != TIME_TEXT_BYTES + (decimals == 0 ? 0u : decimals + 1u)) return false;
+    const uint8_t *p = s.ptr;
+    if (p[4] != '-' || p[7] != '-' || p[10] != 'T' || p[13] != ':' || p[16] != ':' || p[s.len - 1] != 'Z') return false;
+    int64_t year, month, day, hour, minute, second, fraction = 0;
+    bool good = digits_at(s, 0, 4, &year) && digits_at(s, 5, 2, &month) && digits_at(s, 8, 2, &day) &&
+                digits_at(s, 11, 2, &hour) && digits_at(s, 14, 2, &minute) && digits_at(s, 17, 2, &second);
+    if (good && decimals > 0) good = p[19] == '.' && digits_at(s, 20, decimals, &fraction);
+    if (!good || hour > 23 || minute > 59 || second > 59) return false;
+    if (!date_to_ticks(year, month, day, ticks)) return false;
+    *ticks += hour * TICKS_PER_HOUR + minute * TICKS_PER_MINUTE + second * TICKS_PER_SECOND;
+    *ticks += fraction * ticks_of_decimals(decimals);
+    return true;
+}
+
+static size_t time_print(int64_t ticks, uint8_t decimals, uint8_t *out)
+{
+    if (ticks < 0 || ticks > DATETIME_MAX) ticks = 0;
+    int year, month, day;
+    date_from_ticks(ticks, &year, &month, &day);
+    int64_t rest = ticks % TICKS_PER_DAY;
+    memcpy(out, "0000-00-00T00:00:00", 19);
+    number_print((uint64_t)year, 4, out);
+    number_print((uint64_t)month, 2, out + 5);
+    number_print((uint64_t)day, 2, out + 8);
+    number_print((uint64_t)(rest / TICKS_PER_HOUR), 2, out + 11);
+    number_print((uint64_t)(rest / TICKS_PER_MINUTE % 60), 2, out + 14);
+    number_print((uint64_t)(rest / TICKS_PER_SECOND % 60), 2, out + 17);
+    size_t len = 19;
+    if (decimals > 0) {
+        out[len++] = '.';
+        number_print((uint64_t)(rest % TICKS_PER_SECOND / ticks_of_decimals(decimals)), decimals, out + len);
+        len += decimals;
+    }
+    out[len++] = 'Z';
+    return len;
+}
+
+/* ---- forms ---------------------------------------------------------------------------------------------- */
+
+struct block_text_form block_text_form_of(rf_str text)
+{
+    size_t digits = 0, hex = 0;
+    bool upper = false;
+    for (size_t i = 0; i < text.len && i <= BLOCK_TEXT_DIGITS_MAX; i++) {
+        digits += rf_is_digit(text.ptr[i]);
+        hex += hex_value(text.ptr[i]) != 0xff;
+        upper |= text.ptr[i] >= 'A' && text.ptr[i] <= 'F';
+    }
+    int64_t number;
+    if (text.len == 0 || text.len > BLOCK_TEXT_DIGITS_MAX) return (struct block_text_form){.kind = BLOCK_TEXT_PLAIN};
+    if (text.len == GUID_TEXT_BYTES && text.ptr[8] == '-')
+        return (struct block_text_form){.kind = BLOCK_TEXT_GUID, .upper = upper};
+    if (ipv4_parse(text, &number)) return (struct block_text_form){.kind = BLOCK_TEXT_IPV4};
+    uint8_t decimals = text.len > TIME_TEXT_BYTES ? (uint8_t)(text.len - TIME_TEXT_BYTES - 1) : 0;
+    if (text.len >= TIME_TEXT_BYTES && decimals <= TIME_DECIMALS_MAX && time_parse(text, decimals, &number))
+        return (struct block_text_form){.kind = BLOCK_TEXT_TIME, .digits = decimals};
+    if (digits == text.len && digits <= BLOCK_TEXT_NUMBER_DIGITS)
+        return (struct block_text_form){.kind = BLOCK_TEXT_NUMBER,
+                                        .digits = text.ptr[0] == '0' ? (uint8_t)digits : 0};
+    if (hex == text.len)
+        return (struct block_text_form){.kind = hex <= HEX_INT_DIGITS ? BLOCK_TEXT_HEX_INT : BLOCK_TEXT_HEX,
+                                        .upper = upper,
+                                        .digits = (uint8_t)hex};
+    return (struct block_text_form){.kind = BLOCK_TEXT_PLAIN};
+}
+
+bool block_text_parse(const struct block_text_form *form, rf_str text, int64_t *number, uint8_t *cell)
+{
+    switch (form->kind) {
+    case BLOCK_TEXT_GUID:
+        return guid_parse(text, form->upper, cell);
+    case BLOCK_TEXT_HEX:
+        return hex_parse(text, form, cell);
+    case BLOCK_TEXT_HEX_INT:
+        return hex_int_parse(text, form, number);
+    case BLOCK_TEXT_NUMBER:
+        return number_parse(text, form->digits, number);
+    case BLOCK_TEXT_IPV4:
+        return ipv4_parse(text, number);
+    case BLOCK_TEXT_TIME:
+        return time_parse(text, form->digits, number);
+    default:
+        return false;
+    }
+}
+
+size_t block_text_print(const struct block_text_form *form, int64_t number, const uint8_t *cell, uint8_t *out)
+{
+    switch (form->kind) {
+    case BLOCK_TEXT_GUID:
+        return guid_print(cell, form->upper, out);
+    case BLOCK_TEXT_HEX:
+        return hex_print(form, cell, out);
+    case BLOCK_TEXT_HEX_INT:
+        return hex_int_print(form, (uint64_t)number, out);
+    case BLOCK_TEXT_NUMBER:
+        return number_print((uint64_t)number, form->digits, out);
+    case BLOCK_TEXT_IPV4:
+        return ipv4_print((uint32_t)number, out);
+    case BLOCK_TEXT_TIME:
+        return time_print(number, form->digits, out);
+    default:
+        return 0;
+    }
+}

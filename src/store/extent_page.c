@@ -1,0 +1,186 @@
+#include "store/extent_int.h"
+
+#include "store/block_int.h"
+
+enum { NONE = UINT32_MAX };
+
+void extent_pages_init(struct extent_pages *pages, struct extent *e, uint32_t column, struct block_codec *codec,
+                       struct rf_budget *budget)
+{
+    struct block_buf empty = block_buf_in(budget);
+    *pages = (struct extent_pages){.extent = e,
+                                   .column = column,
+                                   .codec = codec,
+                                   .block = NONE,
+                                   .page = NONE,
+                                   .chunk = NONE,
+                                   .stored = empty,
+                                   .memory = empty,
+                                   .null_memory = empty,
+                                   .chunk_stored = empty,
+                                   .chunk_memory = empty,
+                                   .chunk_items = empty,
+                                   .cells = empty,
+                                   .page_nulls = empty};
+}
+
+void extent_pages_done(struct extent_pages *pages)
+{
+    struct block_buf *bufs[] = {&pages->stored,       &pages->memory,      &pages->null_memory, &pages->chunk_stored,
+                                &pages->chunk_memory, &pages->chunk_items, &pages->cells,       &pages->page_nulls};
+    for (size_t i = 0; i < RF_COUNT(bufs); i++) block_buf_done(bufs[i]);
+}
+
+static const struct extent_col *column_of(const struct extent_pages *pages)
+{
+    return &pages->extent->columns[pages->column];
+}
+
+/* ---- blocks --------------------------------------------------------------------------------------------------- */
+
+static enum rf_kind open_block(struct extent_pages *pages, uint32_t block, rf_str bytes, struct rf_err *err)
+{
+    const struct extent_col *c = column_of(pages);
+    uint32_t rows = extent_block_rows(pages->extent, block);
+    struct block_reader r = {bytes, 0, false};
+    uint32_t null_bytes = block_take_u32(&r);
+    rf_str nulls = block_take_str(&r, null_bytes);
+    if (r.failed) return block_corrupt(err, "a block is cut short");
+    bool nulls_wanted = c->storage == EXTENT_CELLS && c->blocks[block].nulls > 0;
+    if ((null_bytes > 0) != nulls_wanted) return block_corrupt(err, "a block's nulls are not as its header says");
+    pages->has_nulls = null_bytes > 0;
+    if (pages->has_nulls) RF_TRY(block_ints_open(&pages->nulls, nulls, rows, &pages->null_memory, err));
+    rf_str data = rf_slice(bytes, r.at, bytes.len);
+    if (c->storage == EXTENT_TEXTS) {
+        RF_TRY(extent_list_open(pages->extent, &pages->list, data, rows, err));
+        /* A page must not lie in two chunks. */
+        if (pages->list.chunk_items % BLOCK_PAGE_ROWS != 0) return block_corrupt(err, "a list has a bad head");
+        return RF_OK;
+    }
+    if (c->type == TYPE_REAL) return block_reals_open(pages->codec, &pages->reals, data, rows, &pages->memory, err);
+    return block_ints_open(&pages->ints, data, rows, &pages->memory, err);
+}
+
+static enum rf_kind load_block(struct extent_pages *pages, uint32_t block, struct rf_err *err)
+{
+    const struct extent_region *region = &column_of(pages)->blocks[block].region;
+    rf_str bytes;
+    pages->block = pages->page = pages->chunk = NONE;
+    RF_TRY(extent_read_region(pages->extent, region, &pages->stored, &bytes, err));
+    RF_TRY(extent_fault(pages->extent, region, open_block(pages, block, bytes, err), err));
+    pages->block = block;
+    return RF_OK;
+}
+
+/* ---- cells ------------------------------------------------------------------------------------------------------ */
+
+RF_CLONES static bool in_range(const int64_t *v, uint32_t count, int64_t min, int64_t max)
+{
+    uint32_t bad = 0;
+    for (uint32_t i = 0; i < count; i++) bad |= (uint32_t)(v[i] < min) | (uint32_t)(v[i] > max);
+    return bad == 0;
+}
+
+static enum rf_kind load_ints(struct extent_pages *pages, uint32_t page, struct rf_err *err)
+{
+    uint32_t count, bits[BLOCK_PAGE_ROWS];
+    uint8_t type = column_of(pages)->type;
+    if (type == TYPE_BOOL) {
+        RF_TRY(block_codes_page(&pages->ints, page, 2, bits, &count, err));
+        for (uint32_t i = 0; i < count; i++) pages->cells.ptr[i] = (uint8_t)bits[i];
+        return RF_OK;
+    }
+    int64_t *cells = (int64_t *)(void *)pages->cells.ptr;
+    RF_TRY(block_ints_page(&pages->ints, page, cells, &count, err));
+    bool good = type == TYPE_INT        ? in_range(cells, count, INT32_MIN, INT32_MAX)
+                : type == TYPE_DATETIME ? in_range(cells, count, 0, DATETIME_MAX)
+                                        : true;
+    return good ? RF_OK : block_corrupt(err, "a value is not of its column's type");
+}
+
+/* ---- texts ------------------------------------------------------------------------------------------------------ */
+
+static enum rf_kind load_chunk(struct extent_pages *pages, uint32_t chunk, struct rf_err *err)
+{
+    struct extent_region region = extent_region_at(pages->list.regions + (size_t)chunk * EXTENT_REGION_BYTES);
+    uint32_t from = chunk * pages->list.chunk_items;
+    uint32_t count = RF_MIN(pages->list.chunk_items, pages->list.item_count - from);
+    rf_str bytes;
+    pages->chunk = NONE;
+    pages->chunk_items.len = 0;
+    if (!block_buf_reserve(&pages->chunk_items, (size_t)count * sizeof(rf_str)))
+        return block_no_memory(err, pages->chunk_items.budget);
+    rf_str *items = (rf_str *)(void *)pages->chunk_items.ptr;
+    RF_TRY(extent_read_region(pages->extent, &region, &pages->chunk_stored, &bytes, err));
+    enum rf_kind kind = block_texts_decode(pages->codec, bytes, count, &pages->chunk_memory, items, err);
+    if (kind == RF_OK) kind = extent_check_texts((enum type)column_of(pages)->type, items, count, err);
+    RF_TRY(extent_fault(pages->extent, &region, kind, err));
+    pages->chunk = chunk;
+    return RF_OK;
+}
+
+static enum rf_kind load_texts(struct extent_pages *pages, uint32_t page, uint32_t rows, struct rf_err *err)
+{
+    uint32_t row = page * BLOCK_PAGE_ROWS, chunk = row / pages->list.chunk_items;
+    if (pages->chunk != chunk) RF_TRY(load_chunk(pages, chunk, err));
+    const rf_str *items = (const rf_str *)(const void *)pages->chunk_items.ptr + row % pages->list.chunk_items;
+    pages->page_cells = items;
+    enum type type = (enum type)column_of(pages)->type;
+    if (type == TYPE_STRING) return RF_OK;
+    bool any = false;
+    for (uint32_t i = 0; i < rows; i++) any |= pages->page_nulls.ptr[i] = items[i].len == 0;
+    pages->page_has_nulls = any;
+    if (type == TYPE_DYNAMIC) return RF_OK;
+    for (uint32_t i = 0; i < rows; i++) {
+        memset(pages->cells.ptr + (size_t)i * 16, 0, 16);
+        if (items[i].len == 16) memcpy(pages->cells.ptr + (size_t)i * 16, items[i].ptr, 16);
+    }
+    pages->page_cells = pages->cells.ptr;
+    return RF_OK;
+}
+
+/* ---- pages ------------------------------------------------------------------------------------------------------ */
+
+static enum rf_kind load_nulls(struct extent_pages *pages, uint32_t page, struct rf_err *err)
+{
+    int64_t same;
+    pages->page_has_nulls = false;
+    if (!pages->has_nulls || (block_ints_page_constant(&pages->nulls, page, &same) && same == 0)) return RF_OK;
+    uint32_t count, bits[BLOCK_PAGE_ROWS];
+    RF_TRY(block_codes_page(&pages->nulls, page, 2, bits, &count, err));
+    for (uint32_t i = 0; i < count; i++) pages->page_nulls.ptr[i] = (uint8_t)bits[i];
+    pages->page_has_nulls = true;
+    return RF_OK;
+}
+
+static enum rf_kind decode_page(struct extent_pages *pages, uint32_t page, uint32_t rows, struct rf_err *err)
+{
+    const struct extent_col *c = column_of(pages);
+    uint32_t count;
+    RF_TRY(load_nulls(pages, page, err));
+    pages->page_cells = pages->cells.ptr;
+    if (c->storage == EXTENT_TEXTS) return load_texts(pages, page, rows, err);
+    if (c->storage == EXTENT_DICT)
+        return block_codes_page(&pages->ints, page, c->dict_count, (uint32_t *)(void *)pages->cells.ptr, &count, err);
+    if (c->type == TYPE_REAL)
+        return block_reals_page(&pages->reals, page, (double *)(void *)pages->cells.ptr, &count, err);
+    return load_ints(pages, page, err);
+}
+
+enum rf_kind extent_pages_load(struct extent_pages *pages, uint32_t block, uint32_t page, uint32_t *rows,
+                               struct rf_err *err)
+{
+    uint32_t block_rows = extent_block_rows(pages->extent, block);
+    *rows = block_page_rows(block_rows, page);
+    if (pages->block == block && pages->page == page) return RF_OK;
+    if (pages->cells.cap == 0) {
+        if (!block_buf_reserve(&pages->cells, BLOCK_PAGE_ROWS * 16)) return block_no_memory(err, pages->cells.budget);
+        if (!block_buf_reserve(&pages->page_nulls, BLOCK_PAGE_ROWS)) return block_no_memory(err, pages->cells.budget);
+    }
+    if (pages->block != block) RF_TRY(load_block(pages, block, err));
+    pages->page = NONE;
+    const struct extent_region *region = &column_of(pages)->blocks[block].region;
+    RF_TRY(extent_fault(pages->extent, region, decode_page(pages, page, *rows, err), err));
+    pages->page = page;
+    return RF_OK;
+}

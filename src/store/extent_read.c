@@ -1,0 +1,407 @@
+/* Opening an extent: trailer, footer, and the regions that cursors ask for. */
+#include "store/extent_int.h"
+
+#include "store/block_int.h"
+#include "value/dyn.h"
+
+#include <stdlib.h>
+
+enum { TAIL_BYTES = 64 << 10 }; /* read at once on opening: the footer of most extents */
+
+/* ---- regions ------------------------------------------------------------------------------------------------- */
+
+struct extent_region extent_region_at(const uint8_t *bytes)
+{
+    struct extent_region region = {.offset = rf_get_u64le(bytes), .bytes = rf_get_u32le(bytes + 8)};
+    memcpy(region.check, bytes + 12, sizeof region.check);
+    return region;
+}
+
+bool extent_region_inside(const struct extent *e, const struct extent_region *region)
+{
+    uint64_t tag = e->crypt.on ? EXTENT_TAG_BYTES : 0;
+    return region->offset >= EXTENT_HEADER_BYTES && region->offset <= e->file_bytes &&
+           region->bytes <= e->file_bytes - region->offset && region->bytes <= EXTENT_REGION_BYTES_MAX &&
+           region->bytes >= tag;
+}
+
+static enum rf_kind corrupt(struct extent *e, uint64_t from, uint64_t to, const char *what, struct rf_err *err)
+{
+    return RF_FAIL(err, RF_CORRUPT, "ExtentCorrupt", "%s, bytes %llu to %llu: %s", e->path, (unsigned long long)from,
+                   (unsigned long long)to, what);
+}
+
+enum rf_kind extent_fault(struct extent *e, const struct extent_region *region, enum rf_kind kind, struct rf_err *err)
+{
+    /* What another region was at fault for names that one already. */
+    if (kind != RF_CORRUPT || err == NULL || strcmp(err->code, "BlockCorrupt") != 0) return kind;
+    char what[256];
+    memcpy(what, err->text, sizeof what - 1);
+    what[sizeof what - 1] = 0;
+    return corrupt(e, region->offset, region->offset + region->bytes, what, err);
+}
+
+static enum rf_kind check_region(struct extent *e, const struct extent_region *region, uint8_t *bytes, rf_str *out,
+                                 struct rf_err *err)
+{
+    uint64_t to = region->offset + region->bytes;
+    uint8_t check[16];
+    size_t len = region->bytes;
+    extent_checksum(bytes, len, check);
+    if (memcmp(check, region->check, sizeof check) != 0)
+        return corrupt(e, region->offset, to, "the checksum is wrong", err);
+    if (e->crypt.on) {
+        len -= EXTENT_TAG_BYTES;
+        if (!extent_crypt_open(&e->crypt, region->offset, bytes, len))
+            return corrupt(e, region->offset, to, "it does not decrypt", err);
+    }
+    *out = rf_str_make(bytes, len);
+    return RF_OK;
+}
+
+enum rf_kind extent_read_region(struct extent *e, const struct extent_region *region, struct block_buf *buf,
+                                rf_str *out, struct rf_err *err)
+{
+    buf->len = 0;
+    if (!extent_region_inside(e, region))
+        return corrupt(e, region->offset, region->offset + region->bytes, "it lies outside the file", err);
+    if (!block_buf_reserve(buf, region->bytes)) return block_no_memory(err, buf->budget);
+    RF_TRY(rf_file_pread_all(e->file, buf->ptr, region->bytes, region->offset, err));
+    buf->len = region->bytes;
+    return check_region(e, region, buf->ptr, out, err);
+}
+
+/* ---- footer -------------------------------------------------------------------------------------------------- */
+
+static bool region_take(struct extent *e, struct block_reader *r, struct extent_region *out)
+{
+    const uint8_t *bytes = block_take(r, EXTENT_REGION_BYTES);
+    if (bytes == NULL) return false;
+    *out = extent_region_at(bytes);
+    return extent_region_inside(e, out);
+}
+
+static bool storage_fits(enum type type, enum extent_storage storage)
+{
+    if (storage >= EXTENT_STORAGES) return false;
+    return extent_is_texts(type) == (storage != EXTENT_CELLS);
+}
+
+static bool parse_block(struct extent *e, struct block_reader *r, uint32_t block, struct extent_block *out)
+{
+    if (!region_take(e, r, &out->region)) return false;
+    out->nulls = block_take_u32(r);
+    out->flags = block_take_u8(r);
+    const uint8_t *range = block_take(r, 32);
+    if (range == NULL || out->nulls > extent_block_rows(e, block)) return false;
+    memcpy(out->min, range, 16);
+    memcpy(out->max, range + 16, 16);
+    return true;
+}
+
+/* False: bad bytes, or lack of memory when *no_memory is set. */
+static bool parse_column(struct extent *e, struct block_reader *r, uint32_t index, bool *no_memory)
+{
+    struct extent_column *def = &e->names[index];
+    struct extent_col *c = &e->columns[index];
+    rf_str name = block_take_str(r, block_take_u16(r));
+    def->type = c->type = block_take_u8(r);
+    c->storage = block_take_u8(r);
+    if (r->failed || c->type >= TYPE_COUNT || !storage_fits((enum type)c->type, (enum extent_storage)c->storage))
+        return false;
+    if (c->storage == EXTENT_DICT) {
+        c->dict_count = block_take_u32(r);
+        if (c->dict_count > 2 * EXTENT_ROWS_MAX || !region_take(e, r, &c->dict)) return false;
+    }
+    uint8_t terms = block_take_u8(r);
+    c->has_terms = terms == 1;
+    if (terms > 1 || (c->has_terms && !region_take(e, r, &c->terms))) return false;
+    c->blocks = rf_arena_new(&e->arena, struct extent_block, e->block_count);
+    *no_memory = c->blocks == NULL || !rf_arena_str(&e->arena, name, &def->name);
+    if (*no_memory) return false;
+    for (uint32_t i = 0; i < e->block_count; i++)
+        if (!parse_block(e, r, i, &c->blocks[i])) return false;
+    return true;
+}
+
+static enum rf_kind parse_footer(struct extent *e, rf_str bytes, const struct extent_region *region, struct rf_err *err)
+{
+    struct block_reader r = {bytes, 0, false};
+    uint64_t to = region->offset + region->bytes;
+    uint32_t columns = block_take_u32(&r);
+    e->time_column = block_take_u32(&r);
+    e->row_count = block_take_u64(&r);
+    e->time_min = (int64_t)block_take_u64(&r);
+    e->time_max = (int64_t)block_take_u64(&r);
+    /* Each column takes some bytes, which bounds what is allocated for them. */
+    bool good = !r.failed && e->row_count <= EXTENT_ROWS_MAX && columns <= bytes.len / 4 &&
+                (e->time_column < columns || e->time_column == UINT32_MAX);
+    if (!good) return corrupt(e, region->offset, to, "the footer has a bad head", err);
+    e->block_count = (uint32_t)(e->row_count / EXTENT_BLOCK_ROWS + (e->row_count % EXTENT_BLOCK_ROWS != 0));
+    e->names = rf_arena_new(&e->arena, struct extent_column, columns);
+    e->columns = rf_arena_new(&e->arena, struct extent_col, columns);
+    if (e->names == NULL || e->columns == NULL) return rf_fail_memory(err, &e->arena);
+    for (uint32_t i = 0; i < columns; i++) {
+        bool no_memory = false;
+        if (parse_column(e, &r, i, &no_memory)) continue;
+        return no_memory ? rf_fail_memory(err, &e->arena)
+                         : corrupt(e, region->offset, to, "a column of the footer is bad", err);
+    }
+    e->column_count = columns;
+    if (r.at != bytes.len) return corrupt(e, region->offset, to, "the footer goes on behind its end", err);
+    if (e->time_column != UINT32_MAX && e->columns[e->time_column].type != TYPE_DATETIME)
+        return corrupt(e, region->offset, to, "the column of time is none", err);
+    return RF_OK;
+}
+
+/* ---- opening ------------------------------------------------------------------------------------------------- */
+
+static enum rf_kind parse_trailer(struct extent *e, const uint8_t *trailer, const struct extent_key *key,
+                                  struct extent_region *footer, struct rf_err *err)
+{
+    uint8_t check[16];
+    uint64_t at = e->file_bytes - EXTENT_TRAILER_BYTES;
+    extent_checksum(trailer, 80, check);
+    if (memcmp(trailer, EXTENT_TRAILER_MAGIC, 8) != 0 || memcmp(check, trailer + 80, sizeof check) != 0)
+        return corrupt(e, at, e->file_bytes, "it does not end as an extent does", err);
+    uint32_t version = rf_get_u32le(trailer + 8), flags = rf_get_u32le(trailer + 12);
+    if (version != EXTENT_VERSION || flags > EXTENT_FLAG_ENCRYPTED)
+        return RF_FAIL(err, RF_INVALID, "ExtentVersion", "%s is of version %u; this program reads version %d", e->path,
+                       version, EXTENT_VERSION);
+    bool encrypted = flags == EXTENT_FLAG_ENCRYPTED, have_key = key != NULL && key->present;
+    if (encrypted && !have_key) return RF_FAIL(err, RF_DENIED, "KeyMissing", "%s is encrypted; give its key", e->path);
+    RF_TRY(extent_crypt_init(&e->crypt, encrypted ? key : NULL, trailer + 16, err));
+    if (memcmp(e->crypt.key_check, trailer + 32, EXTENT_KEY_CHECK_BYTES) != 0)
+        return RF_FAIL(err, RF_DENIED, "KeyWrong", "%s is encrypted under another key", e->path);
+    *footer = extent_region_at(trailer + 40);
+    return RF_OK;
+}
+
+static enum rf_kind read_footer(struct extent *e, const struct extent_key *key, struct block_buf *tail,
+                                struct rf_err *err)
+{
+    if (e->file_bytes < EXTENT_HEADER_BYTES + EXTENT_TRAILER_BYTES)
+        return corrupt(e, 0, e->file_bytes, "it is too short for an extent", err);
+    size_t bytes = (size_t)RF_MIN(e->file_bytes, (uint64_t)TAIL_BYTES);
+    uint64_t from = e->file_bytes - bytes;
+    if (!block_buf_reserve(tail, bytes)) return block_no_memory(err, e->budget);
+    RF_TRY(rf_file_pread_all(e->file, tail->ptr, bytes, from, err));
+    struct extent_region footer;
+    rf_str text;
+    RF_TRY(parse_trailer(e, tail->ptr + bytes - EXTENT_TRAILER_BYTES, key, &footer, err));
+    if (footer.offset < from || !extent_region_inside(e, &footer))
+        RF_TRY(extent_read_region(e, &footer, tail, &text, err));
+    else
+        RF_TRY(check_region(e, &footer, tail->ptr + (footer.offset - from), &text, err));
+    return parse_footer(e, text, &footer, err);
+}
+
+static enum rf_kind open_file(struct extent *e, const struct extent_options *options, const char *path,
+                              struct rf_err *err)
+{
+    e->path = rf_arena_cstr(&e->arena, rf_str_of(path));
+    if (e->path == NULL) return rf_fail_memory(err, &e->arena);
+    RF_TRY(rf_fs_open(e->fs, path, RF_OPEN_READ, &e->file, err));
+    RF_TRY(rf_file_size(e->file, &e->file_bytes, err));
+    if (pthread_mutex_init(&e->lock, NULL) != 0) return block_no_memory(err, e->budget);
+    e->lock_ready = true;
+    struct block_buf tail = block_buf_in(e->budget);
+    enum rf_kind kind = read_footer(e, options->key, &tail, err);
+    block_buf_done(&tail);
+    return kind;
+}
+
+enum rf_kind extent_open(const struct extent_options *options, const char *path, struct extent **out,
+                         struct rf_err *err)
+{
+    struct extent *e = calloc(1, sizeof *e);
+    if (e == NULL) return block_no_memory(err, options->budget);
+    e->fs = options->fs;
+    e->budget = options->budget;
+    rf_arena_init_shared(&e->arena, e->budget);
+    enum rf_kind kind = open_file(e, options, path, err);
+    if (kind != RF_OK) {
+        extent_free(e);
+        return kind;
+    }
+    *out = e;
+    return RF_OK;
+}
+
+static void dict_free(struct extent_dict *dict)
+{
+    if (dict == NULL) return;
+    block_buf_done(&dict->items);
+    block_buf_done(&dict->memory);
+    block_buf_done(&dict->null_bytes);
+    free(dict);
+}
+
+void extent_free(struct extent *e)
+{
+    if (e == NULL) return;
+    for (uint32_t i = 0; i < e->column_count; i++) dict_free(e->columns[i].loaded);
+    if (e->lock_ready) pthread_mutex_destroy(&e->lock);
+    rf_file_close(e->file);
+    rf_arena_done(&e->arena);
+    explicit_bzero(&e->crypt, sizeof e->crypt);
+    free(e);
+}
+
+uint64_t extent_row_count(const struct extent *e) { return e->row_count; }
+uint32_t extent_block_count(const struct extent *e) { return e->block_count; }
+
+const struct extent_column *extent_columns(const struct extent *e, uint32_t *count)
+{
+    *count = e->column_count;
+    return e->names;
+}
+
+/* ---- lists of texts ------------------------------------------------------------------------------------------- */
+
+enum rf_kind extent_list_open(struct extent *e, struct extent_list *list, rf_str bytes, uint32_t item_count,
+                              struct rf_err *err)
+{
+    struct block_reader r = {bytes, 0, false};
+    *list = (struct extent_list){.item_count = item_count};
+    list->chunk_items = block_take_u32(&r);
+    list->chunk_count = block_take_u32(&r);
+    if (r.failed || list->chunk_items == 0 || list->chunk_items > BLOCK_COUNT_MAX)
+        return block_corrupt(err, "a list has a bad head");
+    if (list->chunk_count != item_count / list->chunk_items + (item_count % list->chunk_items != 0))
+        return block_corrupt(err, "a list has a wrong number of chunks");
+    list->regions = block_take(&r, (size_t)list->chunk_count * EXTENT_REGION_BYTES);
+    if (r.failed || r.at != bytes.len) return block_corrupt(err, "a list has a wrong length");
+    for (uint32_t i = 0; i < list->chunk_count; i++) {
+        struct extent_region region = extent_region_at(list->regions + (size_t)i * EXTENT_REGION_BYTES);
+        if (!extent_region_inside(e, &region)) return block_corrupt(err, "a chunk lies outside the file");
+    }
+    return RF_OK;
+}
+
+/* Scale and coefficient as decimal.c makes them. */
+static bool decimal_valid(const uint8_t *cell)
+{
+    uint64_t hi = rf_get_u64le(cell + 8);
+    return (hi >> 49 & 0x7f) <= 34 && (hi >> 56 & 0x7f) == 0;
+}
+
+enum rf_kind extent_check_texts(enum type type, const rf_str *items, uint32_t count, struct rf_err *err)
+{
+    if (type == TYPE_STRING) return RF_OK;
+    for (uint32_t i = 0; i < count; i++) {
+        if (items[i].len == 0) continue; /* a null's place */
+        bool good = type == TYPE_DYNAMIC ? dyn_valid(items[i]) : items[i].len == 16;
+        if (good && type == TYPE_DECIMAL) good = decimal_valid(items[i].ptr);
+        if (!good) return block_corrupt(err, "a value is not of its column's type");
+    }
+    return RF_OK;
+}
+
+/* ---- dictionaries --------------------------------------------------------------------------------------------- */
+
+/* Chunks decode one by one; their texts are put one behind the other. Two passes over the items would be needed to
+ * know the size before, so the views are made when all bytes are there. */
+static enum rf_kind decode_dict(struct extent *e, const struct extent_col *c, const struct extent_list *list,
+                                struct extent_dict *dict, struct rf_err *err)
+{
+    struct block_codec codec = {.budget = e->budget};
+    struct block_buf stored = block_buf_in(e->budget), memory = stored;
+    rf_str *items = (rf_str *)(void *)dict->items.ptr;
+    enum rf_kind kind = RF_OK;
+    for (uint32_t i = 0; i < list->chunk_count && kind == RF_OK; i++) {
+        uint32_t from = i * list->chunk_items, count = RF_MIN(list->chunk_items, list->item_count - from);
+        struct extent_region region = extent_region_at(list->regions + (size_t)i * EXTENT_REGION_BYTES);
+        rf_str bytes;
+        kind = extent_read_region(e, &region, &stored, &bytes, err);
+        if (kind != RF_OK) break;
+        kind = block_texts_decode(&codec, bytes, count, &memory, items + from, err);
+        if (kind == RF_OK) kind = extent_check_texts((enum type)c->type, items + from, count, err);
+        kind = extent_fault(e, &region, kind, err);
+        for (uint32_t k = from; k < from + count && kind == RF_OK; k++)
+            if (!block_buf_put(&dict->memory, items[k].ptr, items[k].len)) kind = block_no_memory(err, e->budget);
+    }
+    block_buf_done(&stored);
+    block_buf_done(&memory);
+    block_codec_done(&codec);
+    size_t at = 0;
+    for (uint32_t i = 0; i < list->item_count && kind == RF_OK; i++) {
+        items[i].ptr = dict->memory.ptr + at;
+        at += items[i].len;
+    }
+    return kind;
+}
+
+static enum rf_kind note_nulls(struct extent *e, const struct extent_col *c, struct extent_dict *dict,
+                               struct rf_err *err)
+{
+    const rf_str *items = (const rf_str *)(const void *)dict->items.ptr;
+    bool any = false;
+    if (c->type == TYPE_STRING) return RF_OK;
+    if (!block_buf_reserve(&dict->null_bytes, c->dict_count)) return block_no_memory(err, e->budget);
+    for (uint32_t i = 0; i < c->dict_count; i++) any |= dict->null_bytes.ptr[i] = items[i].len == 0;
+    dict->nulls = any ? dict->null_bytes.ptr : NULL;
+    return RF_OK;
+}
+
+/* 16-byte cells in the place of texts. */
+static enum rf_kind dict_to_cells(struct extent *e, const struct extent_col *c, struct extent_dict *dict,
+                                  struct rf_err *err)
+{
+    struct block_buf cells = block_buf_in(e->budget);
+    const rf_str *items = (const rf_str *)(const void *)dict->items.ptr;
+    if (!block_buf_reserve(&cells, (size_t)c->dict_count * 16)) return block_no_memory(err, e->budget);
+    for (uint32_t i = 0; i < c->dict_count; i++) {
+        memset(cells.ptr + (size_t)i * 16, 0, 16);
+        if (items[i].len == 16) memcpy(cells.ptr + (size_t)i * 16, items[i].ptr, 16);
+    }
+    block_buf_done(&dict->memory);
+    dict->memory = cells;
+    dict->cells = cells.ptr;
+    return RF_OK;
+}
+
+static enum rf_kind make_dict(struct extent *e, const struct extent_col *c, struct extent_dict *dict,
+                              struct rf_err *err)
+{
+    struct block_buf head = block_buf_in(e->budget);
+    struct extent_list list;
+    rf_str bytes;
+    if (!block_buf_reserve(&dict->items, (size_t)c->dict_count * sizeof(rf_str))) return block_no_memory(err, e->budget);
+    enum rf_kind kind = extent_read_region(e, &c->dict, &head, &bytes, err);
+    if (kind == RF_OK) kind = extent_fault(e, &c->dict, extent_list_open(e, &list, bytes, c->dict_count, err), err);
+    if (kind == RF_OK) kind = decode_dict(e, c, &list, dict, err);
+    block_buf_done(&head);
+    dict->cells = dict->items.ptr;
+    if (kind == RF_OK) kind = note_nulls(e, c, dict, err);
+    if (kind == RF_OK && !type_is_bytes((enum type)c->type)) kind = dict_to_cells(e, c, dict, err);
+    return kind;
+}
+
+enum rf_kind extent_load_dict(struct extent *e, uint32_t column, const struct extent_dict **out, struct rf_err *err)
+{
+    struct extent_col *c = &e->columns[column];
+    enum rf_kind kind = RF_OK;
+    pthread_mutex_lock(&e->lock);
+    if (c->loaded == NULL) {
+        struct extent_dict *dict = calloc(1, sizeof *dict);
+        if (dict == NULL) kind = block_no_memory(err, e->budget);
+        if (kind == RF_OK) {
+            dict->items = dict->memory = dict->null_bytes = block_buf_in(e->budget);
+            kind = make_dict(e, c, dict, err);
+        }
+        if (kind == RF_OK)
+            c->loaded = dict;
+        else
+            dict_free(dict);
+    }
+    *out = c->loaded;
+    pthread_mutex_unlock(&e->lock);
+    return kind;
+}
+
+/* No two extents that are open at the same time have the same address. */
+uint64_t extent_dict_id(const struct extent *e, uint32_t column)
+{
+    return rf_hash_mix((uint64_t)(uintptr_t)&e->columns[column], e->row_count) | 1;
+}

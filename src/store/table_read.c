@@ -1,0 +1,368 @@
+/* table_read.c - a consistent view of a table, and cursors over its parts. */
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "store/table_int.h"
+
+struct part {
+    const struct manifest_extent *info; /* NULL: the journal */
+    struct extent *extent;              /* NULL before its first use */
+    uint32_t *map; /* index in the extent of each of the table's columns; UINT32_MAX: it lacks it */
+};
+
+struct table {
+    struct store *store;
+    const struct extent_key *key;
+    char *folder;
+    struct rf_arena arena;
+    struct manifest m;
+    struct rf_file *held;
+    bool has_journal;
+    struct journal_summary journal;
+    uint64_t manifest_bytes;
+    struct part *parts;
+    uint32_t part_count;
+    pthread_mutex_t lock; /* of opening extents, and of `arena` after table_open */
+};
+
+static enum rf_kind no_memory(const struct table *t, struct rf_err *err)
+{
+    return rf_fail_memory(err, &t->arena);
+}
+
+/* ---- opening ------------------------------------------------------------------------------------------------- */
+
+static int by_time(const void *a, const void *b)
+{
+    const struct manifest_extent *x = ((const struct part *)a)->info;
+    const struct manifest_extent *y = ((const struct part *)b)->info;
+    if (x->info.time_min != y->info.time_min)
+        return x->info.time_min < y->info.time_min ? -1 : 1;
+    return x->number < y->number ? -1 : x->number > y->number;
+}
+
+static enum rf_kind make_parts(struct table *t, struct rf_err *err)
+{
+    t->parts = rf_arena_new(&t->arena, struct part, (size_t)t->m.extent_count + 1);
+    if (t->parts == NULL) return no_memory(t, err);
+    for (uint32_t i = 0; i < t->m.extent_count; i++)
+        t->parts[t->part_count++].info = &t->m.extents[i];
+    if (t->part_count > 1) qsort(t->parts, t->part_count, sizeof *t->parts, by_time);
+    if (t->m.journal == 0) return RF_OK;
+    struct table_path path = table_journal_path(t->folder, t->m.journal);
+    struct journal_options options = table_journal_options(t->store, t->key, path.text);
+    RF_TRY(journal_scan(&options, &t->arena, &t->journal, err));
+    t->has_journal = true;
+    if (t->journal.row_count > 0) t->part_count++;
+    return RF_OK;
+}
+
+static enum rf_kind open_view(struct table *t, rf_str name, struct rf_err *err)
+{
+    RF_TRY(table_manifest_read(t->store, name, t->folder, &t->arena, &t->m, &t->held, err));
+    RF_TRY(table_key(t->store, name, &t->m, &t->key, err));
+    RF_TRY(rf_file_size(t->held, &t->manifest_bytes, err));
+    return make_parts(t, err);
+}
+
+enum rf_kind table_open(struct store *store, rf_str name, struct table **out, struct rf_err *err)
+{
+    struct table_path folder;
+    RF_TRY(table_folder(store, name, &folder, err));
+    struct table *t = calloc(1, sizeof *t);
+    if (t == NULL) return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "no memory for a table");
+    t->store = store;
+    rf_arena_init_shared(&t->arena, store->options.budget);
+    (void)pthread_mutex_init(&t->lock, NULL);
+    t->folder = rf_arena_cstr(&t->arena, rf_str_of(folder.text));
+    enum rf_kind kind = t->folder == NULL ? no_memory(t, err) : open_view(t, name, err);
+    if (kind != RF_OK) {
+        table_close(t);
+        return kind;
+    }
+    *out = t;
+    return RF_OK;
+}
+
+void table_close(struct table *t)
+{
+    if (t == NULL) return;
+    for (uint32_t i = 0; i < t->part_count; i++) extent_free(t->parts[i].extent);
+    rf_file_close(t->held);
+    (void)pthread_mutex_destroy(&t->lock);
+    rf_arena_done(&t->arena);
+    free(t);
+}
+
+/* ---- facts ----------------------------------------------------------------------------------------------------- */
+
+const struct extent_column *table_columns(const struct table *t, uint32_t *count)
+{
+    *count = t->m.column_count;
+    return t->m.columns;
+}
+
+uint32_t table_part_count(const struct table *t) { return t->part_count; }
+
+bool table_part_times(const struct table *t, uint32_t part, int64_t *min, int64_t *max)
+{
+    RF_ASSERT(part < t->part_count);
+    const struct manifest_extent *e = t->parts[part].info;
+    *min = e != NULL ? e->info.time_min : t->journal.times.min;
+    *max = e != NULL ? e->info.time_max : t->journal.times.max;
+    return *min <= *max;
+}
+
+uint64_t table_part_rows(const struct table *t, uint32_t part)
+{
+    RF_ASSERT(part < t->part_count);
+    const struct manifest_extent *e = t->parts[part].info;
+    return e != NULL ? e->info.row_count : t->journal.row_count;
+}
+
+struct table_stats table_stats(const struct table *t)
+{
+    struct table_stats s = {.extent_count = t->m.extent_count,
+                            .disk_bytes = t->manifest_bytes,
+                            .time_max = -1,
+                            .retention_ticks = t->m.retention_ticks};
+    for (uint32_t i = 0; i < t->part_count; i++) {
+        int64_t min, max;
+        s.row_count += table_part_rows(t, i);
+        if (t->parts[i].info != NULL) s.disk_bytes += t->parts[i].info->info.file_bytes;
+        if (!table_part_times(t, i, &min, &max)) continue;
+        bool first = s.time_max < s.time_min;
+        s.time_min = first ? min : RF_MIN(s.time_min, min);
+        s.time_max = first ? max : RF_MAX(s.time_max, max);
+    }
+    if (t->has_journal) {
+        s.journal_rows = t->journal.row_count;
+        s.disk_bytes += t->journal.end + t->journal.tail_bytes;
+    }
+    return s;
+}
+
+/* ---- parts ----------------------------------------------------------------------------------------------------- */
+
+static void unlock(pthread_mutex_t **lock) { (void)pthread_mutex_unlock(*lock); }
+
+static enum rf_kind open_part(struct table *t, struct part *part, struct rf_err *err)
+{
+    (void)pthread_mutex_lock(&t->lock);
+    RF_CLEANUP(unlock) __attribute__((unused)) pthread_mutex_t *locked = &t->lock;
+    if (part->extent != NULL) return RF_OK;
+    struct table_path path = table_extent_path(t->folder, part->info->number);
+    struct extent_options options = table_extent_options(t->store, t->key);
+    struct extent *extent;
+    uint32_t count;
+    RF_TRY(extent_open(&options, path.text, &extent, err));
+    const struct extent_column *columns = extent_columns(extent, &count);
+    part->map = rf_arena_new(&t->arena, uint32_t, t->m.column_count);
+    bool fits = extent_row_count(extent) == part->info->info.row_count;
+    if (part->map != NULL) {
+        table_map_columns(t->m.columns, t->m.column_count, columns, count, part->map);
+        for (uint32_t i = 0; i < t->m.column_count; i++)
+            if (part->map[i] != UINT32_MAX)
+                fits &= columns[part->map[i]].type == t->m.columns[i].type;
+    }
+    if (part->map == NULL || !fits) {
+        extent_free(extent);
+        if (part->map == NULL) return no_memory(t, err);
+        return RF_FAIL(err, RF_CORRUPT, "ExtentDamaged",
+                       "%s: its rows or columns are not those that the manifest names", path.text);
+    }
+    part->extent = extent;
+    return RF_OK;
+}
+
+/* ---- cursors --------------------------------------------------------------------------------------------------- */
+
+struct table_cursor {
+    struct table *table;
+    struct part *part;
+    struct rf_arena arena;
+    struct rf_arena batch; /* of batches that no file was read for */
+    struct vec *vecs;
+    const uint32_t *columns; /* wanted */
+    uint32_t column_count;
+    uint32_t *slots; /* of an extent's cursor: which wanted column each of its columns is */
+    uint32_t slot_count;
+    struct extent_cursor *extent;
+    struct journal_reader *journal;
+    int64_t min, max; /* of the time column, for the journal's records */
+    uint64_t bare_rows; /* rows to give of which no column is wanted */
+    bool nothing;
+};
+
+void table_cursor_free(struct table_cursor *c)
+{
+    if (c == NULL) return;
+    extent_cursor_free(c->extent);
+    journal_reader_free(c->journal);
+    rf_arena_done(&c->batch);
+    rf_arena_done(&c->arena);
+    free(c);
+}
+
+static bool holds_empty(const struct extent_test *test)
+{
+    for (uint32_t i = 0; i < test->value_count; i++)
+        if (test->values[i].null || (test->values[i].type == TYPE_STRING && test->values[i].s.len == 0))
+            return true;
+    return false;
+}
+
+/* Whether a null or an empty text may pass. */
+static bool missing_may_pass(const struct extent_test *test, enum type type)
+{
+    switch (test->kind) {
+    case EXTENT_RANGE: return type == TYPE_STRING;
+    case EXTENT_EQUALS:
+    case EXTENT_CONTAINS: return holds_empty(test);
+    case EXTENT_TERMS: return test->term_count == 0;
+    case EXTENT_TERMS_ANY: return false;
+    }
+    return true;
+}
+
+static enum rf_kind open_extent_cursor(struct table_cursor *c, const struct extent_test *tests,
+                                       uint32_t test_count, struct rf_budget *budget,
+                                       struct rf_err *err)
+{
+    struct table *t = c->table;
+    RF_TRY(open_part(t, c->part, err));
+    const uint32_t *map = c->part->map;
+    struct extent_test *own = rf_arena_new(&c->arena, struct extent_test, test_count);
+    uint32_t *columns = rf_arena_new(&c->arena, uint32_t, c->column_count), own_count = 0;
+    c->slots = rf_arena_new(&c->arena, uint32_t, c->column_count);
+    if (own == NULL || columns == NULL || c->slots == NULL) return rf_fail_memory(err, &c->arena);
+    for (uint32_t i = 0; i < test_count; i++) {
+        enum type type = (enum type)t->m.columns[tests[i].column].type;
+        own[own_count] = tests[i];
+        own[own_count].column = map[tests[i].column];
+        if (own[own_count].column != UINT32_MAX) own_count++;
+        else c->nothing |= !missing_may_pass(&tests[i], type);
+    }
+    for (uint32_t i = 0; i < c->column_count; i++) {
+        if (map[c->columns[i]] == UINT32_MAX) continue;
+        columns[c->slot_count] = map[c->columns[i]];
+        c->slots[c->slot_count++] = i;
+    }
+    if (c->nothing) return RF_OK;
+    if (c->slot_count == 0 && own_count == 0) {
+        c->bare_rows = c->part->info->info.row_count;
+        return RF_OK;
+    }
+    return extent_cursor_new(c->part->extent, columns, c->slot_count, own, own_count, budget,
+                             &c->extent, err);
+}
+
+static enum rf_kind open_journal_cursor(struct table_cursor *c, const struct extent_test *tests,
+                                        uint32_t test_count, struct rf_budget *budget,
+                                        struct rf_err *err)
+{
+    struct table *t = c->table;
+    int time_column = table_time_column(t->m.columns, t->m.column_count);
+    for (uint32_t i = 0; i < test_count; i++) {
+        if (tests[i].kind != EXTENT_RANGE || (int)tests[i].column != time_column) continue;
+        if (!tests[i].low.null) c->min = RF_MAX(c->min, tests[i].low.i);
+        if (!tests[i].high.null) c->max = RF_MIN(c->max, tests[i].high.i);
+    }
+    struct table_path path = table_journal_path(t->folder, t->m.journal);
+    struct journal_options options = table_journal_options(t->store, t->key, path.text);
+    options.budget = budget;
+    return journal_reader_open(&options, t->journal.end, &c->journal, err);
+}
+
+static enum rf_kind open_cursor(struct table_cursor *c, const uint32_t *columns,
+                                const struct extent_test *tests, uint32_t test_count,
+                                struct rf_budget *budget, struct rf_err *err)
+{
+    uint32_t *kept = rf_arena_new(&c->arena, uint32_t, c->column_count);
+    c->vecs = rf_arena_new(&c->arena, struct vec, c->column_count);
+    if (kept == NULL || c->vecs == NULL) return rf_fail_memory(err, &c->arena);
+    for (uint32_t i = 0; i < c->column_count; i++) {
+        RF_ASSERT(columns[i] < c->table->m.column_count);
+        kept[i] = columns[i];
+        c->vecs[i] = table_missing((enum type)c->table->m.columns[columns[i]].type);
+    }
+    c->columns = kept;
+    return c->part->info != NULL ? open_extent_cursor(c, tests, test_count, budget, err)
+                                 : open_journal_cursor(c, tests, test_count, budget, err);
+}
+
+enum rf_kind table_cursor_new(struct table *t, uint32_t part, const uint32_t *columns,
+                              uint32_t column_count, const struct extent_test *tests,
+                              uint32_t test_count, struct rf_budget *budget,
+                              struct table_cursor **out, struct rf_err *err)
+{
+    RF_ASSERT(part < t->part_count);
+    struct table_cursor *c = calloc(1, sizeof *c);
+    if (c == NULL) return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "no memory for a cursor");
+    c->table = t;
+    c->part = &t->parts[part];
+    c->column_count = column_count;
+    c->min = INT64_MIN;
+    c->max = INT64_MAX;
+    rf_arena_init_shared(&c->arena, budget);
+    rf_arena_init_shared(&c->batch, budget);
+    enum rf_kind kind = open_cursor(c, columns, tests, test_count, budget, err);
+    if (kind != RF_OK) {
+        table_cursor_free(c);
+        return kind;
+    }
+    *out = c;
+    return RF_OK;
+}
+
+static enum rf_kind next_of_extent(struct table_cursor *c, struct batch *out, struct rf_err *err)
+{
+    struct batch in;
+    RF_TRY(extent_cursor_next(c->extent, &in, err));
+    for (uint32_t i = 0; i < c->slot_count && in.row_count > 0; i++)
+        c->vecs[c->slots[i]] = in.columns[i];
+    *out = in;
+    return RF_OK;
+}
+
+static enum rf_kind next_of_journal(struct table_cursor *c, struct batch *out, struct rf_err *err)
+{
+    const struct table *t = c->table;
+    struct journal_batch in;
+    RF_TRY(journal_read(c->journal, t->m.columns, t->m.column_count, c->min, c->max, &in, err));
+    for (uint32_t i = 0; i < c->column_count; i++) {
+        c->vecs[i] = table_missing((enum type)t->m.columns[c->columns[i]].type);
+        /* Records mostly hold the table's columns in the table's order. */
+        uint32_t at = c->columns[i];
+        bool there = at < in.batch.column_count && in.indexes[at] == at;
+        for (uint32_t k = 0; k < in.batch.column_count && !there; k++)
+            if (in.indexes[k] == c->columns[i]) {
+                at = k;
+                there = true;
+            }
+        if (there) c->vecs[i] = in.batch.columns[at];
+    }
+    *out = in.batch;
+    return RF_OK;
+}
+
+static enum rf_kind next_bare(struct table_cursor *c, struct batch *out)
+{
+    uint32_t count = (uint32_t)RF_MIN(c->bare_rows, (uint64_t)BATCH_ROWS);
+    c->bare_rows -= count;
+    rf_arena_reset(&c->batch);
+    *out = (struct batch){.row_count = count, .arena = &c->batch};
+    return RF_OK;
+}
+
+enum rf_kind table_cursor_next(struct table_cursor *c, struct batch *out, struct rf_err *err)
+{
+    struct batch batch;
+    if (c->extent != NULL) RF_TRY(next_of_extent(c, &batch, err));
+    else if (c->journal != NULL) RF_TRY(next_of_journal(c, &batch, err));
+    else RF_TRY(next_bare(c, &batch));
+    batch.column_count = c->column_count;
+    batch.columns = c->vecs;
+    *out = batch;
+    return RF_OK;
+}

@@ -1,0 +1,360 @@
+#include "store/term_index.h"
+
+#include "base/term.h"
+#include "value/dyn.h"
+#include "value/text.h"
+
+#if defined(__x86_64__)
+#include <emmintrin.h>
+#endif
+
+enum { BITS_A_TERM = 11, PROBES = 7, SEEN_MIN = 1 << 12, GUID_BYTES = 36, GUID_FIRST_BYTES = 8 };
+
+/* ---- hashing: kept on the disk, so it must never change ------------------------------------------------------ */
+
+static uint64_t mix(uint64_t h, uint64_t word)
+{
+    h = (h ^ word) * UINT64_C(0x9fb21c651e98df25);
+    return h ^ h >> 32;
+}
+
+/* Bytes with bit 5 set: ASCII letters in lower case, digits as they are. Others that fall together only cost a
+ * needless look. */
+static uint32_t hash_term(const uint8_t *p, size_t len)
+{
+    const uint64_t fold = UINT64_C(0x2020202020202020);
+    uint64_t h = len * UINT64_C(0xc2b2ae3d27d4eb4f), word;
+    for (; len >= 8; p += 8, len -= 8) h = mix(h, rf_get_u64le(p) | fold);
+    if (len > 0) {
+        word = 0;
+        memcpy(&word, p, len);
+        h = mix(h, word | fold);
+    }
+    h = mix(h, h >> 29);
+    return (uint32_t)h | 1; /* 0 marks a free slot */
+}
+
+/* A second number out of a hash, for the bits within a word. */
+static uint64_t spread(uint32_t hash)
+{
+    uint64_t h = (uint64_t)hash * UINT64_C(0x9e3779b97f4a7c15);
+    h ^= h >> 29;
+    h *= UINT64_C(0xbf58476d1ce4e5b9);
+    return h ^ h >> 32;
+}
+
+static bool is_ascii(rf_str s)
+{
+    uint8_t all = 0;
+    for (size_t i = 0; i < s.len; i++) all |= s.ptr[i];
+    return all < 0x80;
+}
+
+static bool is_hex(uint8_t c) { return rf_is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f'); }
+
+static bool all_hex(rf_str s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (!is_hex(s.ptr[i])) return false;
+    return true;
+}
+
+/* ---- collecting ---------------------------------------------------------------------------------------------- */
+
+void term_index_begin(struct term_index_builder *b, struct rf_budget *budget)
+{
+    *b = (struct term_index_builder){.hashes = block_buf_in(budget),
+                                     .granules = block_buf_in(budget),
+                                     .seen = block_buf_in(budget)};
+    rf_arena_init_shared(&b->scratch, budget);
+}
+
+void term_index_done(struct term_index_builder *b)
+{
+    block_buf_done(&b->hashes);
+    block_buf_done(&b->granules);
+    block_buf_done(&b->seen);
+    rf_arena_done(&b->scratch);
+}
+
+/* A table of `cap` (a power of two) slots with the current granule's hashes in it. */
+static bool resize_seen(struct term_index_builder *b, size_t cap)
+{
+    b->seen.len = 0;
+    if (!block_buf_reserve(&b->seen, cap * sizeof(uint32_t))) return false;
+    b->seen.len = cap * sizeof(uint32_t);
+    uint32_t *seen = (uint32_t *)(void *)b->seen.ptr;
+    memset(seen, 0, b->seen.len);
+    for (size_t i = b->from; i < b->hashes.len; i += 4) {
+        uint32_t hash = rf_get_u32le(b->hashes.ptr + i);
+        size_t at = hash >> 1 & (cap - 1);
+        while (seen[at] != 0) at = (at + 1) & (cap - 1);
+        seen[at] = hash;
+    }
+    return true;
+}
+
+static void add_hash(struct term_index_builder *b, uint32_t hash)
+{
+    size_t cap = b->seen.len / sizeof(uint32_t);
+    if ((size_t)b->seen_count * 2 >= cap) {
+        cap = cap == 0 ? SEEN_MIN : cap * 2;
+        b->failed = b->failed || !resize_seen(b, cap);
+    }
+    if (b->failed) return;
+    uint32_t *seen = (uint32_t *)(void *)b->seen.ptr;
+    size_t at = hash >> 1 & (cap - 1);
+    for (; seen[at] != 0; at = (at + 1) & (cap - 1))
+        if (seen[at] == hash) return;
+    seen[at] = hash;
+    b->seen_count++;
+    b->failed = !block_buf_u32(&b->hashes, hash);
+}
+
+/* Letters other than ASCII fold by their own rules. */
+static void add_folded(struct term_index_builder *b, rf_str term)
+{
+    rf_str folded;
+    rf_arena_reset(&b->scratch);
+    if (!term_fold(term, &b->scratch, &folded)) {
+        b->failed = true;
+        return;
+    }
+    add_hash(b, hash_term(folded.ptr, folded.len));
+}
+
+/* True when the term of 8 bytes at `at` is the first part of a guid. */
+static bool guid_at(rf_str text, size_t at)
+{
+    if (text.len - at < GUID_BYTES) return false;
+    const uint8_t *p = text.ptr + at;
+    if (p[8] != '-' || p[13] != '-' || p[18] != '-' || p[23] != '-') return false;
+    if (!term_border(text, at + GUID_BYTES)) return false;
+    for (size_t i = 0; i < GUID_BYTES; i++)
+        if (!is_hex(p[i]) && i != 8 && i != 13 && i != 18 && i != 23) return false;
+    return true;
+}
+
+/* Adds the term from..to-1 and returns where the search for the next one begins. */
+static size_t add_term(struct term_index_builder *b, rf_str text, size_t from, size_t to)
+{
+    size_t len = to - from;
+    const uint8_t *p = text.ptr + from;
+    if (!is_ascii(rf_str_make(p, len))) {
+        /* However short: folding may change the length. */
+        add_folded(b, rf_str_make(p, len));
+        return to;
+    }
+    if (len < TERM_INDEX_BYTES_MIN) return to;
+    add_hash(b, hash_term(p, len));
+    if (len != GUID_FIRST_BYTES || to == text.len || text.ptr[to] != '-' || !guid_at(text, from)) return to;
+    b->flags |= TERM_INDEX_GRANULE_GUIDS;
+    return from + GUID_BYTES;
+}
+
+#if defined(__x86_64__)
+enum { STEP = 64 };
+
+/* A bit for each of 64 bytes: it belongs to a term. */
+static uint64_t term_mask(const uint8_t *p)
+{
+    uint64_t mask = 0;
+    for (int i = 0; i < 4; i++) {
+        __m128i c = _mm_loadu_si128((const __m128i *)(const void *)(p + i * 16));
+        /* Moved so that the wanted range begins at -128, where one signed comparison tells. */
+        __m128i letter = _mm_add_epi8(_mm_or_si128(c, _mm_set1_epi8(0x20)), _mm_set1_epi8((char)(128 - 'a')));
+        __m128i digit = _mm_add_epi8(c, _mm_set1_epi8((char)(128 - '0')));
+        __m128i is = _mm_or_si128(_mm_cmplt_epi8(letter, _mm_set1_epi8((char)(26 - 128))),
+                                  _mm_cmplt_epi8(digit, _mm_set1_epi8((char)(10 - 128))));
+        is = _mm_or_si128(is, c); /* the top bit of bytes from 0x80 on */
+        mask |= (uint64_t)(uint32_t)_mm_movemask_epi8(is) << i * 16;
+    }
+    return mask;
+}
+
+void term_index_add(struct term_index_builder *b, rf_str text)
+{
+    uint8_t tail[STEP];
+    size_t start = 0, next = 0; /* of the run under way; nothing before `next` counts any more */
+    bool inside = false;
+    for (size_t at = 0; at < text.len; at += STEP) {
+        const uint8_t *p = text.ptr + at;
+        if (text.len - at < STEP) {
+            memset(tail, ' ', sizeof tail);
+            memcpy(tail, p, text.len - at);
+            p = tail;
+        }
+        uint64_t mask = term_mask(p), flips = mask ^ (mask << 1 | inside);
+        for (; flips != 0; flips &= flips - 1) {
+            size_t edge = at + (size_t)__builtin_ctzll(flips);
+            if (inside && start >= next) next = add_term(b, text, start, edge);
+            start = edge;
+            inside = !inside;
+        }
+    }
+    if (inside && start >= next) (void)add_term(b, text, start, text.len);
+}
+#else
+void term_index_add(struct term_index_builder *b, rf_str text)
+{
+    rf_str term;
+    for (size_t at = 0; term_next(text, &at, &term);) {
+        size_t from = (size_t)(term.ptr - text.ptr);
+        at = add_term(b, text, from, at);
+    }
+}
+#endif
+
+/* A text whose JSON form has escapes is cut differently there, so both forms count. */
+static bool has_escapes(rf_str s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (s.ptr[i] < 0x20 || s.ptr[i] == '"' || s.ptr[i] == '\\' || s.ptr[i] == 0x7f) return true;
+    return false;
+}
+
+static void add_json_string(struct term_index_builder *b, rf_str s)
+{
+    term_index_add(b, s);
+    if (!has_escapes(s)) return;
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    rf_arena_init_shared(&arena, b->hashes.budget);
+    struct rf_buf buf = rf_buf_in(&arena);
+    json_put_string(&buf, s);
+    b->failed |= buf.failed;
+    if (!buf.failed) term_index_add(b, rf_buf_view(&buf));
+}
+
+static void add_scalar(struct term_index_builder *b, rf_str value)
+{
+    if (dyn_tag(value) == DYN_STRING) {
+        add_json_string(b, dyn_string(value));
+        return;
+    }
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    rf_arena_init_shared(&arena, b->hashes.budget);
+    struct rf_buf buf = rf_buf_in(&arena);
+    dyn_put_text(value, &buf);
+    rf_buf_byte(&buf, ' ');
+    dyn_put_json(value, &buf); /* 2 and 2.0 */
+    b->failed |= buf.failed;
+    if (!buf.failed) term_index_add(b, rf_buf_view(&buf));
+}
+
+void term_index_add_dynamic(struct term_index_builder *b, rf_str value)
+{
+    struct {
+        rf_str list;
+        uint32_t next;
+    } stack[DYN_DEPTH_MAX + 1];
+    unsigned depth = 0;
+    for (;;) {
+        bool list = dyn_tag(value) == DYN_ARRAY || dyn_tag(value) == DYN_BAG;
+        if (!list) add_scalar(b, value);
+        RF_ASSERT(depth <= DYN_DEPTH_MAX);
+        if (list) {
+            stack[depth].list = value;
+            stack[depth++].next = 0;
+        }
+        while (depth > 0 && stack[depth - 1].next == dyn_count(stack[depth - 1].list)) depth--;
+        if (depth == 0) return;
+        rf_str top = stack[depth - 1].list, key;
+        uint32_t index = stack[depth - 1].next++;
+        if (dyn_tag(top) == DYN_BAG) {
+            dyn_entry(top, index, &key, &value);
+            add_json_string(b, key);
+        } else {
+            value = dyn_item(top, index);
+        }
+    }
+}
+
+void term_index_end_granule(struct term_index_builder *b)
+{
+    if (b->failed) return;
+    b->failed = !block_buf_u32(&b->granules, (uint32_t)(b->hashes.len / 4)) || !block_buf_u32(&b->granules, b->flags);
+    b->from = b->hashes.len;
+    b->flags = 0;
+    b->seen_count = 0;
+    if (b->seen.len > 0) memset(b->seen.ptr, 0, b->seen.len);
+}
+
+/* ---- building ------------------------------------------------------------------------------------------------ */
+
+uint32_t term_index_row(const struct term_index *index, uint32_t hash)
+{
+    return (uint32_t)((uint64_t)(hash >> 1) * index->row_count >> 31);
+}
+
+static void set_bits(uint8_t *word, uint32_t hash)
+{
+    uint64_t bits = spread(hash);
+    for (int i = 0; i < PROBES; i++, bits >>= 9) word[bits >> 3 & 63] |= (uint8_t)(1 << (bits & 7));
+}
+
+static bool has_bits(const uint8_t *word, uint32_t hash)
+{
+    uint64_t bits = spread(hash);
+    for (int i = 0; i < PROBES; i++, bits >>= 9)
+        if ((word[bits >> 3 & 63] >> (bits & 7) & 1) == 0) return false;
+    return true;
+}
+
+bool term_index_finish(struct term_index_builder *b, struct term_index *out, struct block_buf *flags,
+                       struct block_buf *words)
+{
+    uint32_t most = 0, from = 0, granules = (uint32_t)(b->granules.len / 8);
+    const uint8_t *ends = b->granules.ptr;
+    for (uint32_t g = 0; g < granules && !b->failed; g++) {
+        uint32_t end = rf_get_u32le(ends + (size_t)g * 8);
+        most = RF_MAX(most, end - from);
+        from = end;
+        b->failed = !block_buf_u8(flags, (uint8_t)rf_get_u32le(ends + (size_t)g * 8 + 4));
+    }
+    uint64_t bits = (uint64_t)most * BITS_A_TERM;
+    *out = (struct term_index){granules, (uint32_t)(bits / (TERM_INDEX_WORD_BYTES * 8)) + 1};
+    size_t bytes = (size_t)out->row_count * granules * TERM_INDEX_WORD_BYTES;
+    if (b->failed || !block_buf_reserve(words, bytes)) return false;
+    memset(words->ptr + words->len, 0, bytes);
+    uint8_t *to = words->ptr + words->len;
+    uint32_t i = 0;
+    for (uint32_t g = 0; g < granules; g++) {
+        for (uint32_t end = rf_get_u32le(ends + (size_t)g * 8); i < end; i++) {
+            uint32_t hash = rf_get_u32le(b->hashes.ptr + (size_t)i * 4);
+            size_t row = term_index_row(out, hash);
+            set_bits(to + (row * granules + g) * TERM_INDEX_WORD_BYTES, hash);
+        }
+    }
+    words->len += bytes;
+    return true;
+}
+
+/* ---- asking -------------------------------------------------------------------------------------------------- */
+
+bool term_probe_make(rf_str term, struct rf_arena *arena, struct term_probe *out)
+{
+    bool ascii = is_ascii(term);
+    *out = (struct term_probe){.usable = term_whole(term) && (term.len >= TERM_INDEX_BYTES_MIN || !ascii)};
+    if (!out->usable) return true;
+    if (!ascii && !term_fold(term, arena, &term)) return false;
+    out->hash = hash_term(term.ptr, term.len);
+    out->guid_part = (term.len == 4 || term.len == 12) && all_hex(term);
+    return true;
+}
+
+bool term_probe_each(rf_str text, bool whole, bool (*each)(void *state, rf_str term), void *state)
+{
+    rf_str term;
+    bool go_on = true;
+    for (size_t at = 0; go_on && term_next(text, &at, &term);) {
+        bool touches = term.ptr == text.ptr || at == text.len;
+        if (whole || !touches) go_on = each(state, term);
+    }
+    return go_on;
+}
+
+bool term_index_hit(const uint8_t *row, uint32_t granule, uint8_t flags, const struct term_probe *probe)
+{
+    if (!probe->usable || (probe->guid_part && (flags & TERM_INDEX_GRANULE_GUIDS) != 0)) return true;
+    return has_bits(row + (size_t)granule * TERM_INDEX_WORD_BYTES, probe->hash);
+}
