@@ -37,6 +37,9 @@ void cli_say(const char *fmt, ...) RF_PRINTF(1, 2);
  * that the text is from. Gives CLI_FAILED. */
 int cli_say_error(const struct rf_err *err, rf_str text, const char *origin);
 
+/* Workers for a query: the processors that this process may use. */
+uint32_t cli_workers(void);
+
 /* Whether a stream is a terminal that shows colours (NO_COLOR and TERM=dumb are heeded), and its width in columns. */
 bool cli_is_terminal(FILE *stream);
 bool cli_has_colour(FILE *stream);

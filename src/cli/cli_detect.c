@@ -380,7 +380,7 @@ int cli_detect(int argc, char **argv)
 {
     RF_CLEANUP(rf_arena_done) struct rf_arena arena;
     rf_arena_init(&arena, DETECT_BYTES_MAX);
-    struct detect d = {.arena = &arena, .catalog = cli_catalog_in(&arena), .colour = cli_has_colour(stdout), .width = cli_is_terminal(stdout) ? cli_width(stdout) : 240};
+    struct detect d = {.request.lane_count = cli_workers(), .arena = &arena, .catalog = cli_catalog_in(&arena), .colour = cli_has_colour(stdout), .width = cli_is_terminal(stdout) ? cli_width(stdout) : 240};
     struct detect_args args = {.files = rf_arena_new(&arena, const char *, (size_t)argc), .tables = rf_arena_new(&arena, const char *, (size_t)argc)};
     struct rf_err err = {0};
     if (args.files == NULL || args.tables == NULL) {

@@ -90,3 +90,9 @@ uint32_t cli_width(FILE *stream)
     long width = columns == NULL ? 0 : strtol(columns, NULL, 10);
     return width >= 20 && width <= 10000 ? (uint32_t)width : 80;
 }
+
+uint32_t cli_workers(void)
+{
+    long count = sysconf(_SC_NPROCESSORS_ONLN);
+    return count < 1 ? 1 : count > 64 ? 64 : (uint32_t)count;
+}

@@ -69,7 +69,7 @@ static rf_str percentile_suffix(double percent, struct rf_arena *arena)
     text_put_real(&buf, percent, false);
     for (size_t i = 0; i < buf.len; i++)
         if (!rf_is_alnum(buf.ptr[i])) buf.ptr[i] = '_';
-    return buf.failed ? (rf_str){0} : rf_buf_view(&buf);
+    return buf.failed ? (rf_str){NULL, 0} : rf_buf_view(&buf);
 }
 
 static enum rf_kind resolve_one(struct func_bind *bind, struct rf_err *err)

@@ -198,7 +198,7 @@ static enum rf_kind fail_types(struct binder *b, uint32_t pos, const struct func
 {
     struct rf_buf have = rf_buf_in(b->arena), want = rf_buf_in(b->arena);
     for (uint32_t i = 0; i < arg_count; i++) rf_buf_printf(&have, "%s%s", i == 0 ? "" : ", ", type_name(args[i]->type));
-    for (uint32_t i = 0; f->sigs[i].sig != NULL && i < 4; i++) rf_buf_printf(&want, "%s%s", i == 0 ? "" : " or ", f->sigs[i].sig);
+    for (uint32_t i = 0; i < 4 && f->sigs[i].sig != NULL; i++) rf_buf_printf(&want, "%s%s", i == 0 ? "" : " or ", f->sigs[i].sig);
     return bind_fail(b, pos, "BadArguments", "%s cannot take (%.*s); it takes %.*s", f->name, RF_FMT(rf_buf_view(&have)), RF_FMT(rf_buf_view(&want)));
 }
 

@@ -3,6 +3,8 @@
 #include <pthread.h>
 #include <stdio.h>
 
+#include "base/pool.h"
+
 bool flow_done(struct flow *flow)
 {
     for (; flow != NULL; flow = flow->next)
@@ -48,6 +50,13 @@ enum rf_kind flow_push(struct exec *exec, struct flow *out, uint32_t lane, const
         return RF_FAIL(err, RF_CANCELLED, "QueryCancelled", "the query was cancelled");
     if (RF_UNLIKELY(batch->row_count > exec->batch_rows)) return push_slices(exec, out, lane, batch, err);
     return out->push(out, lane, batch, err);
+}
+
+enum rf_kind exec_pool(struct exec *exec, struct pool **out, struct rf_err *err)
+{
+    if (exec->pool == NULL) RF_TRY(pool_new(exec->worker_count, &exec->pool, err));
+    *out = exec->pool;
+    return RF_OK;
 }
 
 void exec_warn(struct exec *exec, const char *code, const char *fmt, ...)

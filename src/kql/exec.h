@@ -36,7 +36,10 @@ struct func_env {
 struct exec {
     struct rf_budget *budget; /* of the whole query */
     struct rf_arena *arena;   /* query memory, lane 0 / single thread only: plan-time and run-once things */
-    uint32_t lane_count;
+    /* Lanes that may push now: 1, or worker_count below an operator that merges lanes (grouping). A source gives lane i rows that
+     * all stand before those of lane i + 1, so that merging in lane order keeps the order of rows. */
+    uint32_t lane_count, worker_count;
+    struct pool *pool; /* of worker_count threads; NULL: made when it is first needed */
     int64_t now_ticks;
     struct func_env env;
     const atomic_bool *cancelled; /* NULL, or set by another thread to end the query */
@@ -58,6 +61,9 @@ void exec_warn(struct exec *exec, const char *code, const char *fmt, ...) RF_PRI
 RF_MUST_USE enum rf_kind node_run(struct node *node, struct exec *exec, struct flow *out, struct rf_err *err);
 /* Passes a batch on unless it is empty or cancelled; in pieces when it has more than exec->batch_rows rows. */
 RF_MUST_USE enum rf_kind flow_push(struct exec *exec, struct flow *out, uint32_t lane, const struct batch *batch, struct rf_err *err);
+
+/* The pool of exec->worker_count threads. */
+RF_MUST_USE enum rf_kind exec_pool(struct exec *exec, struct pool **out, struct rf_err *err);
 
 /* ---- evaluating expressions: one evaluator per lane ---------------------------------------------------- */
 

@@ -57,7 +57,7 @@ static enum rf_kind extract_json_resolve(struct func_bind *bind, struct rf_err *
 {
     if (bind->arg_count < 3) return RF_OK;
     const struct value *type = bind->consts[2];
-    rf_str name = type == NULL || type->null ? (rf_str){0} : type->s;
+    rf_str name = type == NULL || type->null ? (rf_str){NULL, 0} : type->s;
     if (rf_str_starts(name, RF_S("typeof(")) && rf_str_ends(name, RF_S(")")))
         name = rf_str_trim(rf_slice(name, 7, name.len - 1));
     if (!type_parse(name, &bind->type))

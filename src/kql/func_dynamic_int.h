@@ -12,7 +12,7 @@ enum { ARRAY_COUNT_MAX = 1048576 }; /* what range() and repeat() make at most */
 /* A dynamic argument; empty, which reads as null, where it is null. */
 static inline rf_str arg_dyn(const struct vec *v, uint32_t row)
 {
-    return ARG_NULL(v, row) ? (rf_str){0} : ARG_STR(v, row);
+    return ARG_NULL(v, row) ? (rf_str){NULL, 0} : ARG_STR(v, row);
 }
 /* Any argument encoded: a view of a dynamic, else made anew in `scratch`. False on lack of
  * memory. */

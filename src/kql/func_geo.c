@@ -15,7 +15,7 @@ bool geo_arg_point(const struct geo_row *row, uint32_t arg, struct geo_point *ou
 static struct geo_kept_shape *shape_of(struct geo_row *row, uint32_t arg,
                                        struct geo_kept_shape *own, struct rf_arena **arena)
 {
-    bool constant = row->args[arg].shape == VEC_CONST && arg < GEO_ARGS_MAX;
+    bool constant = arg < GEO_ARGS_MAX && row->args[arg].shape == VEC_CONST;
     *arena = constant ? row->batch : row->scratch;
     *own = (struct geo_kept_shape){.ready = false};
     return constant ? &row->kept[arg] : own;

@@ -132,7 +132,7 @@ static enum rf_kind percentile_array_row(struct func_call *call, const struct ve
     bool ok = true;
     dyn_begin(&array, &buf, DYN_ARRAY);
     if (args[1].type == TYPE_DYNAMIC) {
-        rf_str list = ARG_NULL(&args[1], row) ? (rf_str){0} : ARG_STR(&args[1], row);
+        rf_str list = ARG_NULL(&args[1], row) ? (rf_str){NULL, 0} : ARG_STR(&args[1], row);
         if (call->arg_count > 2 && args[2].type == TYPE_STRING)
             parse_type(ARG_STR(&args[2], row), &type);
         for (uint32_t k = 0; k < dyn_count(list); k++)

@@ -2,6 +2,7 @@
 
 #include <time.h>
 
+#include "base/pool.h"
 #include "value/text.h"
 
 struct result_flow {
@@ -38,7 +39,8 @@ static void request_init(struct request *r, const struct kql_request *in)
     r->exec = (struct exec){
         .budget = &r->budget,
         .arena = &r->arena,
-        .lane_count = in->lane_count == 0 ? 1 : in->lane_count,
+        .lane_count = 1,
+        .worker_count = in->lane_count == 0 ? 1 : in->lane_count,
         .now_ticks = in->now_ticks == 0 ? now_ticks() : in->now_ticks,
         .env = in->env,
         .catalog = in->catalog,
@@ -49,7 +51,11 @@ static void request_init(struct request *r, const struct kql_request *in)
         .to_ticks = in->to_ticks,
     };
 }
-static void request_done(struct request *r) { rf_arena_done(&r->arena); }
+static void request_done(struct request *r)
+{
+    pool_free(r->exec.pool);
+    rf_arena_done(&r->arena);
+}
 
 static enum rf_kind request_bind(struct request *r, const struct kql_request *in, bool may_run, struct rf_err *err)
 {

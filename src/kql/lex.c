@@ -307,7 +307,7 @@ static enum rf_kind lex_punct(struct lexer *lx)
         if (word - to == 2 && memcmp(s.ptr + to, "in", 2) == 0 && word < s.len && s.ptr[word] == '~') word++;
         if (word > to) to = word;
     }
-    if (to == from + 1 && strchr("|()[]{},;:.=+-*/%<>!@&?", s.ptr[from]) == NULL) {
+    if (to == from + 1 && (s.ptr[from] == 0 || strchr("|()[]{},;:.=+-*/%<>!@&?", s.ptr[from]) == NULL)) {
         size_t next = from;
         (void)rf_utf8_next(s, &next);
         return parse_fail_at(s, (uint32_t)from, lx->p->err, RF_INVALID, "UnexpectedCharacter",
@@ -353,11 +353,23 @@ static size_t skip_blank(rf_str s, size_t at)
     return at;
 }
 
+/* Names the first byte that is at fault: the longest beginning of whole characters that is valid ends before it. */
+static enum rf_kind fail_utf8(const struct parser *p)
+{
+    size_t at = 0, next = 0;
+    while (next < p->text.len) {
+        (void)rf_utf8_next(p->text, &next);
+        if (!rf_utf8_valid(rf_slice(p->text, at, next))) break;
+        at = next;
+    }
+    return parse_fail_at(p->text, (uint32_t)at, p->err, RF_INVALID, "BadUtf8", "the query text is not valid UTF-8 here (byte %d)", p->text.ptr[at]);
+}
+
 enum rf_kind lex_query(struct parser *p)
 {
     if (p->text.len > PARSE_TEXT_BYTES_MAX)
         return RF_FAIL(p->err, RF_LIMIT, "QueryTooLong", "the query text has %zu bytes, more than the limit of %d", p->text.len, PARSE_TEXT_BYTES_MAX);
-    if (!rf_utf8_valid(p->text)) return RF_FAIL(p->err, RF_INVALID, "BadUtf8", "the query text is not valid UTF-8");
+    if (!rf_utf8_valid(p->text)) return fail_utf8(p);
     struct lexer lx = {.p = p, .text = p->text};
     for (;;) {
         lx.at = skip_blank(lx.text, lx.at);

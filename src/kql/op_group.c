@@ -156,13 +156,15 @@ static enum rf_kind group_run(struct node *node, struct exec *exec, struct flow 
     RF_CLEANUP(rf_arena_done) struct rf_arena arena;
     rf_arena_init_shared(&arena, exec->budget);
     struct group_flow f = {.flow = {.push = group_push}, .exec = exec, .group = (struct group_node *)node};
-    uint32_t lanes = exec->lane_count;
+    uint32_t outer = exec->lane_count, lanes = RF_MAX(exec->worker_count, 1u);
+    exec->lane_count = lanes; /* merged below, in order */
     f.lanes = rf_arena_new(&arena, struct group_lane, lanes);
     if (f.lanes == NULL) return rf_fail_memory(err, &arena);
     enum rf_kind kind = RF_OK;
     for (uint32_t i = 0; i < lanes; i++) rf_arena_init_shared(&f.lanes[i].arena, exec->budget);
     for (uint32_t i = 0; i < lanes && kind == RF_OK; i++) kind = lane_init(&f, &f.lanes[i], err);
     if (kind == RF_OK) kind = node_run(node->inputs[0], exec, &f.flow, err);
+    exec->lane_count = outer;
     for (uint32_t i = 1; i < lanes && kind == RF_OK; i++) kind = merge_lane(&f, &f.lanes[i], err);
     if (kind == RF_OK) kind = group_emit(&f, out, err);
     for (uint32_t i = 0; i < lanes; i++) {

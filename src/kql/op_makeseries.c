@@ -380,10 +380,11 @@ static struct ast *ast_literal(struct binder *b, const struct value *v, uint32_t
 static enum rf_kind bin_key(struct binder *b, const struct series_body *body,
                             const struct series_node *n, struct ast **out)
 {
-    struct ast *named = rf_arena_new(b->arena, struct ast, 2), *call = named + 1;
+    struct ast *named = rf_arena_new(b->arena, struct ast, 2);
     struct ast **kids = rf_arena_new(b->arena, struct ast *, 4);
     rf_str *name = rf_arena_new(b->arena, rf_str, 1);
     if (named == NULL || kids == NULL || name == NULL) return BIND_NOMEM(b);
+    struct ast *call = named + 1;
     uint32_t pos = body->axis->pos;
     bool at = !n->from.null && !body->in_range;
     *name = ast_default_name(b, body->axis);

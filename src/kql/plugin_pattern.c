@@ -170,7 +170,7 @@ static double share(const struct miner *m, const struct pattern *p, int side)
 
 static void drop_parts(struct miner *m)
 {
-    for (uint32_t i = 0; i < m->count; i++)
+    for (uint32_t i = 0; i < m->count && !exec_cancelled(m->run->exec); i++)
         for (uint32_t j = 0; j < m->count && !m->patterns[i].dropped; j++) {
             const struct pattern *p = &m->patterns[i], *q = &m->patterns[j];
             bool same = p->counts[0] == q->counts[0] && p->counts[1] == q->counts[1];

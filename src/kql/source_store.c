@@ -1,5 +1,7 @@
 #include "kql/source_store.h"
 
+#include "base/pool.h"
+
 #include "kql/ast.h"
 
 struct source_store {
@@ -41,6 +43,7 @@ struct store_scan {
     uint32_t test_count;
     int64_t time_min, time_max; /* rows outside are not wanted */
     uint64_t left;              /* of scan->limit */
+    uint32_t lane;
 };
 
 /* The times that the tests leave. */
@@ -67,17 +70,14 @@ static bool part_wanted(const struct store_scan *s, uint32_t part)
     return max >= s->time_min && min <= s->time_max;
 }
 
-/* About: cells as they lie in vectors. What a dictionary's codes stand for was not read again. */
+/* About: cells as they lie in vectors; texts' bytes are left aside, as counting them would cost a walk over all rows. */
 static uint64_t batch_bytes(const struct batch *batch)
 {
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < batch->column_count; i++) {
         const struct vec *v = &batch->columns[i];
         if (v->shape == VEC_DICT) bytes += batch->row_count * sizeof *v->codes;
-        if (v->shape != VEC_FLAT) continue;
-        bytes += (uint64_t)batch->row_count * type_cell_bytes[v->type];
-        for (uint32_t row = 0; type_is_bytes((enum type)v->type) && row < batch->row_count; row++)
-            bytes += vec_null(v, row) ? 0 : vec_str(v, row).len;
+        if (v->shape == VEC_FLAT) bytes += (uint64_t)batch->row_count * type_cell_bytes[v->type];
     }
     return bytes;
 }
@@ -89,7 +89,7 @@ static enum rf_kind push_rows(struct store_scan *s, const struct batch *batch, s
     atomic_fetch_add_explicit(&exec->bytes_scanned, batch_bytes(batch), memory_order_relaxed);
     s->left -= RF_MIN(s->left, (uint64_t)batch->row_count);
     if (exec->batch_rows == 0 || batch->row_count <= exec->batch_rows)
-        return flow_push(exec, s->out, 0, batch, err);
+        return flow_push(exec, s->out, s->lane, batch, err);
     /* Tests run with small batches. */
     for (uint32_t from = 0; from < batch->row_count && !flow_done(s->out); from += exec->batch_rows) {
         uint32_t count = RF_MIN(exec->batch_rows, batch->row_count - from);
@@ -98,7 +98,7 @@ static enum rf_kind push_rows(struct store_scan *s, const struct batch *batch, s
         if (rows == NULL) return rf_fail_memory(err, batch->arena);
         for (uint32_t i = 0; i < count; i++) rows[i] = from + i;
         if (!batch_select(batch, rows, count, &some)) return rf_fail_memory(err, batch->arena);
-        RF_TRY(flow_push(exec, s->out, 0, &some, err));
+        RF_TRY(flow_push(exec, s->out, s->lane, &some, err));
     }
     return RF_OK;
 }
@@ -128,6 +128,38 @@ static enum rf_kind scan_part(struct store_scan *s, uint32_t part, struct rf_err
     return kind;
 }
 
+/* Lanes take runs of parts with about the same number of rows: lane i's rows stand before lane i + 1's. */
+struct store_lanes {
+    const struct store_scan *scan;
+    uint32_t *first; /* first part of each lane, and the end of the last */
+};
+
+static enum rf_kind scan_lane(void *ctx, size_t job, unsigned worker, struct rf_err *err)
+{
+    const struct store_lanes *lanes = ctx;
+    struct store_scan s = *lanes->scan;
+    (void)worker;
+    s.lane = (uint32_t)job;
+    for (uint32_t part = lanes->first[job]; part < lanes->first[job + 1] && s.left > 0 && !flow_done(s.out); part++) RF_TRY(scan_part(&s, part, err));
+    return RF_OK;
+}
+
+static bool share_out(const struct store_scan *s, uint32_t lane_count, struct rf_arena *arena, struct store_lanes *out)
+{
+    uint32_t parts = table_part_count(s->table), lane = 1;
+    uint64_t total = 0, seen = 0;
+    out->scan = s;
+    out->first = rf_arena_new(arena, uint32_t, (size_t)lane_count + 1);
+    if (out->first == NULL) return false;
+    for (uint32_t p = 0; p < parts; p++) total += part_wanted(s, p) ? table_part_rows(s->table, p) : 0;
+    for (uint32_t p = 0; p < parts; p++) {
+        while (lane < lane_count && seen * lane_count >= total * lane && seen > 0) out->first[lane++] = p;
+        seen += part_wanted(s, p) ? table_part_rows(s->table, p) : 0;
+    }
+    while (lane <= lane_count) out->first[lane++] = parts;
+    return true;
+}
+
 static enum rf_kind scan_table(struct source *source, const struct scan *scan, struct exec *exec,
                                struct flow *out, struct rf_err *err)
 {
@@ -139,12 +171,17 @@ static enum rf_kind scan_table(struct source *source, const struct scan *scan, s
                            .exec = exec,
                            .out = out,
                            .left = scan->limit};
+    struct store_lanes lanes;
+    struct pool *pool;
     RF_TRY(source_store_tests(source, scan, &arena, &s.tests, &s.test_count, err));
     find_times(&s);
-    uint32_t parts = table_part_count(s.table);
-    for (uint32_t part = 0; part < parts && s.left > 0 && !flow_done(out); part++)
-        RF_TRY(scan_part(&s, part, err));
-    return RF_OK;
+    uint32_t wanted = 0, parts = table_part_count(s.table), count = exec->lane_count;
+    for (uint32_t p = 0; p < parts; p++) wanted += part_wanted(&s, p);
+    if (wanted < 2 || s.left != UINT64_MAX) count = 1;
+    if (!share_out(&s, count, &arena, &lanes)) return rf_fail_memory(err, &arena);
+    if (count == 1) return scan_lane(&lanes, 0, 0, err);
+    RF_TRY(exec_pool(exec, &pool, err));
+    return pool_run(pool, count, scan_lane, &lanes, err);
 }
 
 static const struct source_ops store_ops = {.open = open_table, .scan = scan_table};

@@ -134,7 +134,8 @@ enum rf_kind block_unpack(struct block_codec *codec, rf_str bytes, size_t *at, s
     if (r.failed) return block_corrupt(err, "compressed bytes are cut short");
     if (raw_bytes > raw_max) return block_corrupt(err, "compressed bytes are more than there can be");
     if (stored.len > BLOCK_TEXT_BYTES_MAX) return block_corrupt(err, "compressed bytes are too many");
-    if (!block_buf_reserve(out, raw_bytes)) return block_no_memory(err, out->budget);
+    /* One more, so that there is a place even for nothing. */
+    if (!block_buf_reserve(out, (size_t)raw_bytes + 1)) return block_no_memory(err, out->budget);
     if (method == PACK_ZSTD && codec->zstd_out == NULL) codec->zstd_out = ZSTD_createDCtx();
     if (method == PACK_ZSTD && codec->zstd_out == NULL) return block_no_memory(err, out->budget);
     if (!unpack_bytes(codec, method, stored, out->ptr + out->len, raw_bytes))

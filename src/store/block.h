@@ -2,7 +2,7 @@
  * of. Knows no files and no columns; every encoded run describes itself, apart from its count.
  *
  *   ints   whole numbers and codes: constant pages, frame of reference and bit packing per page with
- *          patched outliers, delta per page, runs, a common divisor
+ *          patched outliers, delta per page, runs, a common divisor, a table of few values
  *   reals  decimal-scaled ints when that is exact, else the eight byte planes
  *   texts  a list of byte strings: typed (guid, hex digits, numbers, addresses, timestamps, each with what
  *          all have in common before and after) or plain: lengths and bytes, compressed
@@ -77,9 +77,9 @@ struct block_ints {
     uint8_t mode;
     uint64_t scale;
     const uint8_t *pages;    /* directory */
-    const int64_t *values;   /* runs: in `memory` */
-    const uint32_t *ends;
-    uint32_t run_count;
+    const int64_t *values;   /* of runs or of the table: in `memory` */
+    const uint32_t *ends;    /* of runs */
+    uint32_t run_count;      /* or values in the table */
 };
 /* `memory` holds decoded runs as long as `ints` lives; what it held before is lost. */
 RF_MUST_USE enum rf_kind block_ints_open(struct block_ints *ints, rf_str bytes, uint32_t count,

@@ -5,7 +5,9 @@
  *                  origin + scale * x                     5  4  bytes of the values
  *           9   8  origin                                 9     values: pages
  *          17      directory, 24 bytes a page                   ends: pages; row behind each run
- *                  pages
+ *                  pages                           table  0  1  mode 2
+ *                                                         1  1  values, less one
+ *                                                         2     values, 8 bytes each; indexes: pages
  *
  *   directory   0  8  base           page   packed bits of x - base, or of x - (x before) - base when deltas
  *               8  8  first x (deltas)      u16 place of each exception
@@ -17,7 +19,8 @@
  * Sums wrap at 64 bits. */
 #include "store/block_int.h"
 
-enum { MODE_PAGES, MODE_RUNS };
+enum { MODE_PAGES, MODE_RUNS, MODE_TABLE };
+enum { TABLE_VALUES_MAX = 256, TABLE_SLOTS = 1024, TABLE_BITS_MIN = 6 };
 enum { HEAD_BYTES = 17, ENTRY_BYTES = 24, RUNS_HEAD_BYTES = 9, EXCEPTION_BYTES = 10, FLAG_DELTA = 1 };
 
 /* ---- encoding ----------------------------------------------------------------------------------------- */
@@ -254,14 +257,67 @@ static bool encode_runs(struct block_buf *out, const struct block_cells *cells, 
     return good;
 }
 
+/* Few values far apart: ports, ids of events. */
+struct table {
+    int64_t values[TABLE_VALUES_MAX];
+    uint32_t count;
+    uint16_t slots[TABLE_SLOTS]; /* index + 1; 0 is free */
+};
+
+/* The value's index, which is new when the value is; TABLE_VALUES_MAX when the table is full. */
+static uint32_t table_index(struct table *table, int64_t value)
+{
+    size_t at = (uint64_t)value * UINT64_C(0x9e3779b97f4a7c15) >> 54;
+    for (; table->slots[at] != 0; at = (at + 1) % TABLE_SLOTS)
+        if (table->values[table->slots[at] - 1] == value) return table->slots[at] - 1u;
+    if (table->count == TABLE_VALUES_MAX) return TABLE_VALUES_MAX;
+    table->values[table->count] = value;
+    table->slots[at] = (uint16_t)(table->count + 1);
+    return table->count++;
+}
+
+/* Replaces what was encoded from `start` on when the table makes it smaller. */
+static bool try_table(struct block_buf *out, size_t start, const struct block_cells *cells)
+{
+    struct table table = {.count = 0};
+    struct block_buf indexes = block_buf_in(out->budget), made = indexes;
+    const int64_t *v = cells->data;
+    bool good = block_buf_reserve(&indexes, cells->count);
+    for (uint32_t i = 0; i < cells->count && good; i++) {
+        uint32_t index = table_index(&table, v[i]);
+        if (index == TABLE_VALUES_MAX) {
+            block_buf_done(&indexes);
+            return true;
+        }
+        indexes.ptr[i] = (uint8_t)index;
+    }
+    struct block_cells narrow = {indexes.ptr, 1, cells->count};
+    good = good && block_buf_u8(&made, MODE_TABLE) && block_buf_u8(&made, (uint8_t)(table.count - 1)) &&
+           block_buf_put(&made, table.values, table.count * sizeof *table.values);
+    if (good) {
+        struct shape shape = shape_of(&narrow);
+        good = encode_pages(&made, &narrow, &shape);
+    }
+    if (good && made.len < out->len - start) {
+        memcpy(out->ptr + start, made.ptr, made.len);
+        out->len = start + made.len;
+    }
+    block_buf_done(&indexes);
+    block_buf_done(&made);
+    return good;
+}
+
 bool block_ints_encode(struct block_buf *out, const struct block_cells *cells)
 {
     RF_ASSERT(cells->count <= BLOCK_COUNT_MAX);
+    size_t start = out->len;
     struct shape shape = shape_of(cells);
     unsigned width = cells->count == 0 ? 0 : block_bits_of((uint64_t)shape.max - (uint64_t)shape.min);
     uint64_t plain_bits = (uint64_t)cells->count * width, run_bits = (uint64_t)shape.runs * (width + 12);
     if (shape.runs > 1 && run_bits < plain_bits / 4 * 3) return encode_runs(out, cells, shape.runs);
-    return encode_pages(out, cells, &shape);
+    if (!encode_pages(out, cells, &shape)) return false;
+    if (cells->cell_bytes != 8 || width < TABLE_BITS_MIN) return true;
+    return try_table(out, start, cells);
 }
 
 /* ---- decoding ----------------------------------------------------------------------------------------- */
@@ -317,11 +373,28 @@ static enum rf_kind open_runs(struct block_ints *ints, rf_str bytes, uint32_t co
     return read_runs(ints, &values, &ends, value_room, (uint32_t *)(void *)(value_room + runs), err);
 }
 
+static enum rf_kind open_table(struct block_ints *ints, rf_str bytes, uint32_t count, struct block_buf *memory,
+                               struct rf_err *err)
+{
+    struct block_reader r = {bytes, 1, false};
+    uint32_t values = block_take_u8(&r) + 1u;
+    const uint8_t *list = block_take(&r, values * sizeof(int64_t));
+    if (r.failed) return block_corrupt(err, "a table of numbers is cut short");
+    RF_TRY(open_pages(ints, rf_slice(bytes, r.at, bytes.len), count, err));
+    memory->len = 0;
+    if (!block_buf_put(memory, list, values * sizeof(int64_t))) return block_no_memory(err, memory->budget);
+    ints->mode = MODE_TABLE;
+    ints->values = (const int64_t *)(const void *)memory->ptr;
+    ints->run_count = values;
+    return RF_OK;
+}
+
 enum rf_kind block_ints_open(struct block_ints *ints, rf_str bytes, uint32_t count, struct block_buf *memory,
                              struct rf_err *err)
 {
     if (count > BLOCK_COUNT_MAX) return block_corrupt(err, "there are too many values");
     if (bytes.len > 0 && bytes.ptr[0] == MODE_RUNS) return open_runs(ints, bytes, count, memory, err);
+    if (bytes.len > 0 && bytes.ptr[0] == MODE_TABLE) return open_table(ints, bytes, count, memory, err);
     return open_pages(ints, bytes, count, err);
 }
 
@@ -382,10 +455,22 @@ static void fill_runs(const struct block_ints *ints, uint32_t page, uint32_t cou
     }
 }
 
+static enum rf_kind look_up(const struct block_ints *ints, uint32_t page, int64_t *out, uint32_t *count,
+                            struct rf_err *err)
+{
+    struct block_ints inner = *ints;
+    uint32_t indexes[BLOCK_PAGE_ROWS];
+    inner.mode = MODE_PAGES;
+    RF_TRY(block_codes_page(&inner, page, ints->run_count, indexes, count, err));
+    for (uint32_t i = 0; i < *count; i++) out[i] = ints->values[indexes[i]];
+    return RF_OK;
+}
+
 enum rf_kind block_ints_page(const struct block_ints *ints, uint32_t page, int64_t *out, uint32_t *count,
                              struct rf_err *err)
 {
     RF_ASSERT(page < block_page_count(ints->count));
+    if (ints->mode == MODE_TABLE) return look_up(ints, page, out, count, err);
     uint32_t n = *count = block_page_rows(ints->count, page);
     if (ints->mode == MODE_RUNS) {
         fill_runs(ints, page, n, out);
@@ -469,6 +554,7 @@ bool block_ints_page_constant(const struct block_ints *ints, uint32_t page, int6
         return true;
     }
     const uint8_t *entry = ints->pages + (size_t)page * ENTRY_BYTES;
+    if (ints->mode == MODE_TABLE) return false;
     if (entry[20] != 0 || entry[21] != 0 || rf_get_u16le(entry + 22) != 0) return false;
     *value = (int64_t)(rf_get_u64le(entry) * ints->scale + rf_get_u64le(ints->bytes.ptr + 9));
     return true;

@@ -24,7 +24,7 @@ static void *mem(size_t bytes)
 /* Numbers as telemetry has them, and as it has not. */
 static void make_numbers(struct rf_prng *prng, int64_t *v, uint32_t count)
 {
-    uint64_t how = rf_test_below(prng, 8);
+    uint64_t how = rf_test_below(prng, 9);
     int64_t at = rf_test_i64(prng), unit = rf_test_between(prng, 1, 100000);
     for (uint32_t i = 0; i < count; i++) {
         uint64_t x = rf_test_u64(prng);
@@ -34,6 +34,7 @@ static void make_numbers(struct rf_prng *prng, int64_t *v, uint32_t count)
         case 2: v[i] = (int64_t)x; break;
         case 3: at = v[i] = (int64_t)((uint64_t)at + x % 1000); break;
         case 4: v[i] = (int64_t)((uint64_t)(x % 5000) * (uint64_t)unit); break;
+        case 8: v[i] = (int64_t)rf_hash_u64(x % ((uint64_t)unit % 300 + 1)); break;
         case 5: v[i] = x % 200 == 0 ? (int64_t)x : (int64_t)(x >> 32 & 63); break;
         case 6: v[i] = at = x % 50 == 0 ? rf_test_i64(prng) : at; break;
         default: v[i] = (int64_t)((uint64_t)at - (uint64_t)i * (uint64_t)unit); break;
@@ -145,7 +146,8 @@ Test(block, ints_are_small)
         const char *what;
         double bytes_max;
     } cases[] = {{"constant", 0.02}, {"sorted times of ms", 1.0},  {"runs", 0.1},
-                 {"outliers", 0.9},  {"multiples", 1.4},           {"alternating bits", 0.15}};
+                 {"outliers", 0.9},  {"multiples", 1.4},           {"alternating bits", 0.15},
+                 {"few values", 0.55}};
     for (int c = 0; c < (int)RF_COUNT(cases); c++) {
         for (int64_t i = 0; i < N; i++) {
             int64_t x = (int64_t)(rf_test_u64(&prng) >> 16);
@@ -154,7 +156,8 @@ Test(block, ints_are_small)
                    : c == 2 ? i / 500 * 77777777
                    : c == 3 ? (x % 100 == 0 ? x : x % 32)
                    : c == 4 ? x % 1000 * 123456
-                            : x % 2;
+                   : c == 5 ? x % 2
+                            : (int64_t)rf_hash_u64((uint64_t)x % 16);
         }
         struct block_buf out = block_buf_in(&budget);
         cr_assert(block_ints_encode(&out, &(struct block_cells){v, 8, N}));

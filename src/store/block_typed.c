@@ -13,13 +13,16 @@ static uint8_t hex_value(uint8_t c)
     return low >= 'a' && low <= 'f' ? (uint8_t)(low - 'a' + 10) : 0xff;
 }
 
-/* A digit of the wanted case, else 0xff. */
-static uint8_t hex_digit(uint8_t c, bool upper)
-{
-    if (rf_is_digit(c)) return (uint8_t)(c - '0');
-    uint8_t from = upper ? 'A' : 'a';
-    return c >= from && c <= from + 5 ? (uint8_t)(c - from + 10) : 0xff;
-}
+/* A digit's value, 0xff for what is none: of lower case, of upper case. */
+#define DIGIT(c, a) ((c) >= '0' && (c) <= '9' ? (c) - '0' : (c) >= (a) && (c) <= (a) + 5 ? (c) - (a) + 10 : 0xff)
+#define DIGITS4(c, a) DIGIT(c, a), DIGIT((c) + 1, a), DIGIT((c) + 2, a), DIGIT((c) + 3, a)
+#define DIGITS16(c, a) DIGITS4(c, a), DIGITS4((c) + 4, a), DIGITS4((c) + 8, a), DIGITS4((c) + 12, a)
+#define DIGITS64(c, a) DIGITS16(c, a), DIGITS16((c) + 16, a), DIGITS16((c) + 32, a), DIGITS16((c) + 48, a)
+static const uint8_t digit_values[2][256] = {
+    {DIGITS64(0, 'a'), DIGITS64(64, 'a'), DIGITS64(128, 'a'), DIGITS64(192, 'a')},
+    {DIGITS64(0, 'A'), DIGITS64(64, 'A'), DIGITS64(128, 'A'), DIGITS64(192, 'A')}};
+
+static inline uint8_t hex_digit(uint8_t c, bool upper) { return digit_values[upper][c]; }
 
 static char const *digits_of(bool upper) { return upper ? "0123456789ABCDEF" : "0123456789abcdef"; }
 

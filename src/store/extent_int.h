@@ -171,8 +171,12 @@ bool extent_filter_codes(const struct extent_filter *filter, const uint32_t *cod
 /* The first 16 bytes of a text, filled up with zeros. */
 static inline void extent_text_head(rf_str text, uint8_t out[16])
 {
+    if (text.len >= 16) {
+        memcpy(out, text.ptr, 16);
+        return;
+    }
     memset(out, 0, 16);
-    if (text.len > 0) memcpy(out, text.ptr, RF_MIN(text.len, (size_t)16));
+    if (text.len > 0) memcpy(out, text.ptr, text.len);
 }
 
 /* ---- pages of one column (extent_page.c) ------------------------------------------------------------------------- */

@@ -193,13 +193,34 @@ static bool encode_cells(struct seal *s, const struct writer_column *c, uint32_t
     return block_ints_encode(&s->block, &(struct block_cells){cells, narrow ? 1 : 8, count});
 }
 
-/* Widens the range by the first bytes of a text. */
-static void range_of_text(rf_str text, struct block_stats *stats)
+/* The first 16 bytes of a text as a number that orders as they do. */
+static unsigned __int128 head_of(rf_str text)
 {
     uint8_t head[16];
     extent_text_head(text, head);
-    if (stats->flags == 0 || memcmp(head, stats->min, 16) < 0) memcpy(stats->min, head, 16);
-    if (stats->flags == 0 || memcmp(head, stats->max, 16) > 0) memcpy(stats->max, head, 16);
+    return (unsigned __int128)__builtin_bswap64(rf_get_u64le(head)) << 64 | __builtin_bswap64(rf_get_u64le(head + 8));
+}
+
+static void put_head(uint8_t out[16], unsigned __int128 head)
+{
+    rf_put_u64le(out, __builtin_bswap64((uint64_t)(head >> 64)));
+    rf_put_u64le(out + 8, __builtin_bswap64((uint64_t)head));
+}
+
+static void range_of_texts(const rf_str *items, const uint8_t *used, uint32_t count, struct block_stats *stats)
+{
+    unsigned __int128 min = ~(unsigned __int128)0, max = 0;
+    uint32_t seen = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (used != NULL && used[i] == 0) continue;
+        unsigned __int128 head = head_of(items[i]);
+        min = RF_MIN(min, head);
+        max = RF_MAX(max, head);
+        seen++;
+    }
+    if (seen == 0) return;
+    put_head(stats->min, min);
+    put_head(stats->max, max);
     stats->flags = EXTENT_BLOCK_HAS_RANGE;
 }
 
@@ -214,12 +235,15 @@ static bool range_of_codes(struct seal *s, const struct writer_column *c, const 
         for (uint32_t i = 0; i < count; i++) stats->nulls += codes[i] == null_code;
         return true;
     }
+    size_t views = (size_t)entries * sizeof(rf_str);
     s->items.len = 0;
-    if (!block_buf_reserve(&s->items, entries)) return false;
-    memset(s->items.ptr, 0, entries);
-    for (uint32_t i = 0; i < count; i++) s->items.ptr[codes[i]] = 1;
-    for (uint32_t i = 0; i < entries; i++)
-        if (s->items.ptr[i] != 0) range_of_text(writer_entry(c, i), stats);
+    if (!block_buf_reserve(&s->items, views + entries)) return false;
+    rf_str *items = (rf_str *)(void *)s->items.ptr;
+    uint8_t *used = s->items.ptr + views;
+    memset(used, 0, entries);
+    for (uint32_t i = 0; i < count; i++) used[codes[i]] = 1;
+    for (uint32_t i = 0; i < entries; i++) items[i] = writer_entry(c, i);
+    range_of_texts(items, used, entries, stats);
     return true;
 }
 
@@ -282,12 +306,8 @@ static enum rf_kind encode_texts(struct seal *s, const struct writer_column *c, 
         return no_memory(s, err);
     rf_str *items = (rf_str *)(void *)s->items.ptr;
     for (uint32_t i = 0; i < count; i++) items[i] = writer_entry(c, row_at(s, from + i));
-    for (uint32_t i = 0; i < count; i++) {
-        if (c->def.type == TYPE_STRING)
-            range_of_text(items[i], stats);
-        else
-            stats->nulls += items[i].len == 0;
-    }
+    if (c->def.type == TYPE_STRING) range_of_texts(items, NULL, count, stats);
+    for (uint32_t i = 0; i < count && c->def.type != TYPE_STRING; i++) stats->nulls += items[i].len == 0;
     if (terms != NULL) index_granules(terms, c, items, count);
     uint32_t chunk_items = chunk_items_for(c->bytes.len, s->w->rows, CHUNK_BYTES, CHUNK_ITEMS_MAX);
     return put_list(s, &s->block, items, count, chunk_items, err);

@@ -9,7 +9,8 @@ enum {
     SLOTS_MIN = 1024,
     GIVE_UP_ROWS = 8192,        /* from here on a dictionary must pay */
     GIVE_UP_ENTRIES = 128 << 10, /* that many entries must come four times each */
-    NO_CODE = -1
+    NO_CODE = -1,
+    AHEAD = 8 /* rows */
 };
 
 /* ---- life cycle ---------------------------------------------------------------------------------------------- */
@@ -154,18 +155,22 @@ static bool put_text(struct writer_column *c, rf_str text)
 }
 
 /* The text's code, which is new when the text is; NO_CODE on lack of memory. */
-static int64_t code_of(struct writer_column *c, rf_str text)
+static int64_t code_of_tag(struct writer_column *c, rf_str text, uint32_t tag)
 {
     if (writer_entries(c) >= c->slot_cap / 2 && !grow_slots(c)) return NO_CODE;
-    uint32_t tag = tag_of(text), at = tag & (c->slot_cap - 1);
-    for (; c->slots[at].code_1 != 0; at = (at + 1) & (c->slot_cap - 1))
-        if (c->slots[at].tag == tag && rf_str_eq(writer_entry(c, c->slots[at].code_1 - 1), text))
-            return c->slots[at].code_1 - 1;
-    uint32_t code = writer_entries(c);
+    uint32_t at = tag & (c->slot_cap - 1);
+    for (; c->slots[at].code_1 != 0; at = (at + 1) & (c->slot_cap - 1)) {
+        const struct writer_slot *slot = &c->slots[at];
+        if (slot->tag == tag && rf_str_eq(rf_str_make(c->bytes.ptr + slot->from, slot->len), text))
+            return slot->code_1 - 1;
+    }
+    uint32_t code = writer_entries(c), from = (uint32_t)c->bytes.len;
     if (!put_text(c, text)) return NO_CODE;
-    c->slots[at] = (struct writer_slot){tag, code + 1};
+    c->slots[at] = (struct writer_slot){tag, code + 1, from, (uint32_t)text.len};
     return code;
 }
+
+static int64_t code_of(struct writer_column *c, rf_str text) { return code_of_tag(c, text, tag_of(text)); }
 
 bool writer_to_texts(struct writer_column *c, uint32_t rows)
 {
@@ -221,10 +226,18 @@ static bool append_texts(struct writer_column *c, const struct vec *v, uint32_t 
     return true;
 }
 
+/* Hashes first, then fetches slots and entries some rows ahead: a large dictionary lies outside the caches. */
 static bool codes_of_flat(struct writer_column *c, const struct vec *v, uint32_t count, uint32_t *codes)
 {
+    uint32_t tags[BATCH_ROWS];
+    RF_ASSERT(count <= BATCH_ROWS);
+    for (uint32_t i = 0; i < count; i++) tags[i] = tag_of(source_text(v, i));
     for (uint32_t i = 0; i < count; i++) {
-        int64_t code = code_of(c, source_text(v, i));
+        if (i + 2 * AHEAD < count && c->slot_cap > 0)
+            __builtin_prefetch(&c->slots[tags[i + 2 * AHEAD] & (c->slot_cap - 1)]);
+        if (i + AHEAD < count && c->slot_cap > 0)
+            __builtin_prefetch(c->bytes.ptr + c->slots[tags[i + AHEAD] & (c->slot_cap - 1)].from);
+        int64_t code = code_of_tag(c, source_text(v, i), tags[i]);
         if (code == NO_CODE) return false;
         codes[i] = (uint32_t)code;
     }

@@ -9,8 +9,9 @@ enum { WRITER_COLUMN_BYTES_MAX = 1 << 30 }; /* so that offsets fit u32, with muc
 
 /* Slots of the table value -> code. */
 struct writer_slot {
-    uint32_t tag; /* of the hash */
+    uint32_t tag;    /* of the hash */
     uint32_t code_1; /* code + 1; 0 is free */
+    uint32_t from, len; /* in the column's bytes */
 };
 
 struct writer_column {

@@ -19,15 +19,17 @@ static uint64_t mix(uint64_t h, uint64_t word)
 }
 
 /* Bytes with bit 5 set: ASCII letters in lower case, digits as they are. Others that fall together only cost a
- * needless look. */
-static uint32_t hash_term(const uint8_t *p, size_t len)
+ * needless look. `end` is where the readable bytes end: what follows the term is read at once and masked. */
+static uint32_t hash_term(const uint8_t *p, size_t len, const uint8_t *end)
 {
     const uint64_t fold = UINT64_C(0x2020202020202020);
-    uint64_t h = len * UINT64_C(0xc2b2ae3d27d4eb4f), word;
+    uint64_t h = len * UINT64_C(0xc2b2ae3d27d4eb4f), word = 0;
     for (; len >= 8; p += 8, len -= 8) h = mix(h, rf_get_u64le(p) | fold);
     if (len > 0) {
-        word = 0;
-        memcpy(&word, p, len);
+        if (end - p >= 8)
+            word = rf_get_u64le(p) & (UINT64_MAX >> (64 - len * 8));
+        else
+            for (size_t i = 0; i < len; i++) word |= (uint64_t)p[i] << i * 8;
         h = mix(h, word | fold);
     }
     h = mix(h, h >> 29);
@@ -45,9 +47,11 @@ static uint64_t spread(uint32_t hash)
 
 static bool is_ascii(rf_str s)
 {
-    uint8_t all = 0;
-    for (size_t i = 0; i < s.len; i++) all |= s.ptr[i];
-    return all < 0x80;
+    uint64_t all = 0;
+    size_t i = 0;
+    for (; i + 8 <= s.len; i += 8) all |= rf_get_u64le(s.ptr + i);
+    for (; i < s.len; i++) all |= s.ptr[i];
+    return (all & UINT64_C(0x8080808080808080)) == 0;
 }
 
 static bool is_hex(uint8_t c) { return rf_is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f'); }
@@ -120,8 +124,34 @@ static void add_folded(struct term_index_builder *b, rf_str term)
         b->failed = true;
         return;
     }
-    add_hash(b, hash_term(folded.ptr, folded.len));
+    add_hash(b, hash_term(folded.ptr, folded.len, folded.ptr + folded.len));
 }
+
+#if defined(__x86_64__)
+/* A bit for each of 16 bytes: it is a hex digit. */
+static uint32_t hex_mask(const uint8_t *p)
+{
+    __m128i c = _mm_loadu_si128((const __m128i *)(const void *)p);
+    /* Moved so that the wanted range begins at -128, where one signed comparison tells. */
+    __m128i letter = _mm_add_epi8(_mm_or_si128(c, _mm_set1_epi8(0x20)), _mm_set1_epi8((char)(128 - 'a')));
+    __m128i digit = _mm_add_epi8(c, _mm_set1_epi8((char)(128 - '0')));
+    return (uint32_t)_mm_movemask_epi8(_mm_or_si128(_mm_cmplt_epi8(letter, _mm_set1_epi8((char)(6 - 128))),
+                                                    _mm_cmplt_epi8(digit, _mm_set1_epi8((char)(10 - 128)))));
+}
+
+/* Bytes 0..35 are hex digits, but for the four hyphens. */
+static bool guid_digits(const uint8_t *p)
+{
+    return hex_mask(p) == 0xdeff && hex_mask(p + 16) == 0xff7b && hex_mask(p + 20) == 0xfff7;
+}
+#else
+static bool guid_digits(const uint8_t *p)
+{
+    for (size_t i = 0; i < GUID_BYTES; i++)
+        if (!is_hex(p[i]) && i != 8 && i != 13 && i != 18 && i != 23) return false;
+    return true;
+}
+#endif
 
 /* True when the term of 8 bytes at `at` is the first part of a guid. */
 static bool guid_at(rf_str text, size_t at)
@@ -129,27 +159,33 @@ static bool guid_at(rf_str text, size_t at)
     if (text.len - at < GUID_BYTES) return false;
     const uint8_t *p = text.ptr + at;
     if (p[8] != '-' || p[13] != '-' || p[18] != '-' || p[23] != '-') return false;
-    if (!term_border(text, at + GUID_BYTES)) return false;
-    for (size_t i = 0; i < GUID_BYTES; i++)
-        if (!is_hex(p[i]) && i != 8 && i != 13 && i != 18 && i != 23) return false;
-    return true;
+    return term_border(text, at + GUID_BYTES) && guid_digits(p);
 }
 
-/* Adds the term from..to-1 and returns where the search for the next one begins. */
-static size_t add_term(struct term_index_builder *b, rf_str text, size_t from, size_t to)
+/* Adds the term from..to-1 and returns where the search for the next one begins. `ascii`: the whole text is. */
+static size_t add_term(struct term_index_builder *b, rf_str text, bool ascii, size_t from, size_t to)
 {
     size_t len = to - from;
     const uint8_t *p = text.ptr + from;
-    if (!is_ascii(rf_str_make(p, len))) {
+    if (!ascii && !is_ascii(rf_str_make(p, len))) {
         /* However short: folding may change the length. */
         add_folded(b, rf_str_make(p, len));
         return to;
     }
     if (len < TERM_INDEX_BYTES_MIN) return to;
-    add_hash(b, hash_term(p, len));
+    add_hash(b, hash_term(p, len, text.ptr + text.len));
     if (len != GUID_FIRST_BYTES || to == text.len || text.ptr[to] != '-' || !guid_at(text, from)) return to;
     b->flags |= TERM_INDEX_GRANULE_GUIDS;
     return from + GUID_BYTES;
+}
+
+/* Texts that are one guid, a column of them often, need no search. */
+static bool add_guid(struct term_index_builder *b, rf_str text)
+{
+    if (text.len != GUID_BYTES || !guid_at(text, 0)) return false;
+    add_hash(b, hash_term(text.ptr, GUID_FIRST_BYTES, text.ptr + text.len));
+    b->flags |= TERM_INDEX_GRANULE_GUIDS;
+    return true;
 }
 
 #if defined(__x86_64__)
@@ -176,7 +212,8 @@ void term_index_add(struct term_index_builder *b, rf_str text)
 {
     uint8_t tail[STEP];
     size_t start = 0, next = 0; /* of the run under way; nothing before `next` counts any more */
-    bool inside = false;
+    bool inside = false, ascii = is_ascii(text);
+    if (add_guid(b, text)) return;
     for (size_t at = 0; at < text.len; at += STEP) {
         const uint8_t *p = text.ptr + at;
         if (text.len - at < STEP) {
@@ -187,20 +224,22 @@ void term_index_add(struct term_index_builder *b, rf_str text)
         uint64_t mask = term_mask(p), flips = mask ^ (mask << 1 | inside);
         for (; flips != 0; flips &= flips - 1) {
             size_t edge = at + (size_t)__builtin_ctzll(flips);
-            if (inside && start >= next) next = add_term(b, text, start, edge);
+            if (inside && start >= next) next = add_term(b, text, ascii, start, edge);
             start = edge;
             inside = !inside;
         }
     }
-    if (inside && start >= next) (void)add_term(b, text, start, text.len);
+    if (inside && start >= next) (void)add_term(b, text, ascii, start, text.len);
 }
 #else
 void term_index_add(struct term_index_builder *b, rf_str text)
 {
     rf_str term;
+    bool ascii = is_ascii(text);
+    if (add_guid(b, text)) return;
     for (size_t at = 0; term_next(text, &at, &term);) {
         size_t from = (size_t)(term.ptr - text.ptr);
-        at = add_term(b, text, from, at);
+        at = add_term(b, text, ascii, from, at);
     }
 }
 #endif
@@ -337,7 +376,7 @@ bool term_probe_make(rf_str term, struct rf_arena *arena, struct term_probe *out
     *out = (struct term_probe){.usable = term_whole(term) && (term.len >= TERM_INDEX_BYTES_MIN || !ascii)};
     if (!out->usable) return true;
     if (!ascii && !term_fold(term, arena, &term)) return false;
-    out->hash = hash_term(term.ptr, term.len);
+    out->hash = hash_term(term.ptr, term.len, term.ptr + term.len);
     out->guid_part = (term.len == 4 || term.len == 12) && all_hex(term);
     return true;
 }

@@ -1,0 +1,70 @@
+#include "store/block.h"
+#include "test/rf_fuzz.h"
+
+enum { COUNT_MAX = 8192 };
+
+static void check_ints(rf_str bytes, uint32_t count, struct block_buf *memory)
+{
+    struct block_ints ints;
+    int64_t numbers[BLOCK_PAGE_ROWS], same;
+    uint32_t codes[BLOCK_PAGE_ROWS], got;
+    if (block_ints_open(&ints, bytes, count, memory, NULL) != RF_OK) return;
+    for (uint32_t page = 0; page * BLOCK_PAGE_ROWS < count; page++) {
+        if (block_ints_page(&ints, page, numbers, &got, NULL) != RF_OK) continue;
+        if (block_ints_page_constant(&ints, page, &same))
+            for (uint32_t i = 0; i < got; i++) RF_ASSERT(numbers[i] == same);
+        if (block_codes_page(&ints, page, 1000, codes, &got, NULL) != RF_OK) continue;
+        for (uint32_t i = 0; i < got; i++) RF_ASSERT(codes[i] == numbers[i] && codes[i] < 1000);
+    }
+}
+
+static void check_reals(rf_str bytes, uint32_t count, struct block_codec *codec, struct block_buf *memory)
+{
+    struct block_reals reals;
+    double page_reals[BLOCK_PAGE_ROWS];
+    uint32_t got;
+    if (block_reals_open(codec, &reals, bytes, count, memory, NULL) != RF_OK) return;
+    for (uint32_t page = 0; page * BLOCK_PAGE_ROWS < count; page++)
+        (void)!block_reals_page(&reals, page, page_reals, &got, NULL);
+}
+
+/* What decodes also encodes, and comes back. */
+static void check_texts(rf_str bytes, uint32_t count, struct block_codec *codec, struct block_buf *memory)
+{
+    static rf_str items[COUNT_MAX], again[COUNT_MAX];
+    struct block_buf out = block_buf_in(memory->budget), second = out;
+    if (block_texts_decode(codec, bytes, count, memory, items, NULL) == RF_OK &&
+        block_texts_encode(codec, &out, items, count)) {
+        enum rf_kind kind = block_texts_decode(codec, block_buf_view(&out), count, &second, again, NULL);
+        RF_ASSERT(kind == RF_OK || kind == RF_LIMIT);
+        for (uint32_t i = 0; kind == RF_OK && i < count; i++) RF_ASSERT(rf_str_eq(items[i], again[i]));
+    }
+    block_buf_done(&out);
+    block_buf_done(&second);
+}
+
+/* Three bytes choose decoder and count; the rest is what it is given. */
+RF_FUZZ(block, text)
+{
+    if (text.len < 3) return;
+    struct rf_budget budget;
+    rf_budget_init(&budget, 64 << 20);
+    struct block_codec codec = {.budget = &budget, .level = 1};
+    struct block_buf memory = block_buf_in(&budget);
+    uint32_t count = rf_get_u16le(text.ptr + 1) % COUNT_MAX;
+    rf_str bytes = rf_slice(text, 3, text.len);
+    switch (text.ptr[0] % 3) {
+    case 0:
+        check_ints(bytes, count, &memory);
+        break;
+    case 1:
+        check_reals(bytes, count, &codec, &memory);
+        break;
+    default:
+        check_texts(bytes, count, &codec, &memory);
+        break;
+    }
+    block_buf_done(&memory);
+    block_codec_done(&codec);
+    RF_ASSERT(atomic_load(&budget.used_bytes) == 0);
+}
