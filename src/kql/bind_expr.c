@@ -221,11 +221,11 @@ static enum rf_kind bind_in(struct binder *b, const struct ast *ast, struct expr
         args[1] = list;
         count = 2;
     }
-    bool not = ast->text.ptr[0] == '!';
+    bool negated = ast->text.ptr[0] == '!';
     if (terms) {
-        rf_str name = not ? rf_slice(ast->text, 1, ast->text.len) : ast->text;
+        rf_str name = negated ? rf_slice(ast->text, 1, ast->text.len) : ast->text;
         RF_TRY(bind_call(b, ast->pos, name, args, count, out));
-        return not ? negate(b, ast->pos, out) : RF_OK;
+        return negated ? negate(b, ast->pos, out) : RF_OK;
     }
     for (uint32_t i = 1; i < count; i++) { /* the list in the type of x, or both in their common type */
         enum type common;

@@ -1,6 +1,7 @@
 /* op_join.c - join and lookup: a hash join on equal keys. One side is kept in memory by key (build), the
  * other streams past it (probe). Right-handed kinds are the left-handed ones with the sides changed. */
 #include "kql/bind_int.h"
+#include "kql/keys.h"
 #include "kql/op.h"
 
 enum join_kind { JOIN_INNERUNIQUE, JOIN_INNER, JOIN_OUTER, JOIN_FULL, JOIN_SEMI, JOIN_ANTI };
@@ -11,17 +12,20 @@ struct join_node {
     enum join_kind kind;
     struct expr **keys[2];
     uint32_t key_count;
+    bool build_unique; /* innerunique with the sides changed: of equal build keys the first row counts */
 };
 
-/* Rows of one side by their keys: chains through `next`, newest first. */
+/* Rows of the build side by their keys: each key has a chain of rows, in the order in which they came. */
 struct key_table {
     struct rf_arena arena;
-    struct rows *rows;   /* NULL when only keys matter */
-    struct value *keys;
-    uint64_t *hashes;
-    uint32_t *next, *slots; /* row + 1, 0 ends */
-    uint8_t *matched;
-    uint32_t count, cap, mask;
+    struct rows *rows; /* NULL when only keys matter */
+    struct keys *keys;
+    uint32_t *first, *last; /* by key: row + 1, 0 is none */
+    uint32_t key_cap;
+    uint32_t *next;         /* by row: row + 1, 0 ends */
+    uint8_t *matched;       /* full joins: by row */
+    uint8_t *seen;          /* innerunique: keys for which a probe row has passed */
+    uint32_t count, cap;
 };
 
 struct join_flow {
@@ -29,10 +33,9 @@ struct join_flow {
     struct exec *exec;
     const struct join_node *join;
     struct key_table *table; /* being filled, or looked into */
-    struct key_table *seen;  /* innerunique: keys of probe rows that passed */
     struct eval *eval;
     struct vec *keys;
-    uint64_t *hash;
+    uint32_t *ids;
     int *from_probe, *from_build; /* per output column: position on that side, or -1 */
     bool filling;
     uint32_t *pair_probe; /* output rows being collected for this batch */
@@ -42,69 +45,52 @@ struct join_flow {
 
 /* ---- the table ------------------------------------------------------------------------------------------- */
 
-static bool table_grow(struct key_table *t, uint32_t key_count)
+/* An enlarged copy whose new part is zero. */
+static uint32_t *grow_zeroed(struct rf_arena *arena, uint32_t *old, uint32_t count, uint32_t cap)
 {
-    uint32_t cap = t->cap == 0 ? 1024 : t->cap * 2;
-    if (cap < t->cap) return false;
-    t->keys = rf_arena_grow(&t->arena, t->keys, (size_t)t->cap * key_count * sizeof *t->keys, (size_t)cap * key_count * sizeof *t->keys);
-    t->hashes = rf_arena_grow(&t->arena, t->hashes, (size_t)t->cap * 8, (size_t)cap * 8);
-    t->next = rf_arena_grow(&t->arena, t->next, (size_t)t->cap * 4, (size_t)cap * 4);
-    t->slots = rf_arena_new(&t->arena, uint32_t, (size_t)cap * 2);
-    if (t->keys == NULL || t->hashes == NULL || t->next == NULL || t->slots == NULL) return false;
-    t->cap = cap;
-    t->mask = cap * 2 - 1;
-    for (uint32_t i = 0; i < t->count; i++) {
-        uint32_t *slot = &t->slots[(uint32_t)t->hashes[i] & t->mask];
-        t->next[i] = *slot;
-        *slot = i + 1;
+    uint32_t *grown = rf_arena_grow(arena, old, (size_t)count * 4, (size_t)cap * 4);
+    if (grown != NULL) memset(grown + count, 0, (size_t)(cap - count) * 4);
+    return grown;
+}
+
+static bool table_reserve(struct key_table *t, uint32_t rows)
+{
+    if (t->count + rows > t->cap) {
+        uint32_t cap = RF_MAX(t->cap * 2, t->count + rows + BATCH_ROWS);
+        if (cap < t->cap || (t->next = grow_zeroed(&t->arena, t->next, t->cap, cap)) == NULL) return false;
+        t->cap = cap;
+    }
+    if (keys_count(t->keys) > t->key_cap) {
+        uint32_t cap = RF_MAX(t->key_cap * 2, keys_count(t->keys) + BATCH_ROWS);
+        t->first = grow_zeroed(&t->arena, t->first, t->key_cap, cap);
+        t->last = grow_zeroed(&t->arena, t->last, t->key_cap, cap);
+        if (t->first == NULL || t->last == NULL) return false;
+        t->key_cap = cap;
     }
     return true;
 }
 
-static bool keys_null(const struct join_flow *f, uint32_t row)
+static bool key_null(const struct join_flow *f, uint32_t row)
 {
     for (uint32_t k = 0; k < f->join->key_count; k++)
         if (vec_null(&f->keys[k], row)) return true;
     return false;
 }
 
-static bool table_add(struct key_table *t, const struct join_flow *f, uint32_t row)
+/* Adds a batch of the build side. A key with a null is kept (a full join shows its row) but never found. */
+static bool table_fill(struct join_flow *f, const struct batch *in)
 {
-    uint32_t n = f->join->key_count;
-    if (t->count == t->cap && !table_grow(t, n)) return false;
-    for (uint32_t k = 0; k < n; k++) {
-        struct value v = vec_value(&f->keys[k], row);
-        if (!value_copy(&v, &t->arena, &t->keys[(size_t)t->count * n + k])) return false;
+    struct key_table *t = f->table;
+    if (!keys_add(t->keys, f->keys, in->row_count, f->ids) || !table_reserve(t, in->row_count)) return false;
+    for (uint32_t i = 0; i < in->row_count; i++) {
+        uint32_t key = f->ids[i], row = t->count++;
+        if (key_null(f, i)) continue;
+        if (f->join->build_unique && t->first[key] != 0) continue;
+        if (t->last[key] == 0) t->first[key] = row + 1;
+        else t->next[t->last[key] - 1] = row + 1;
+        t->last[key] = row + 1;
     }
-    t->hashes[t->count] = f->hash[row];
-    uint32_t *slot = &t->slots[(uint32_t)f->hash[row] & t->mask];
-    bool null = keys_null(f, row); /* kept for full joins, never found */
-    t->next[t->count] = null ? 0 : *slot;
-    if (!null) *slot = t->count + 1;
-    t->count++;
-    return true;
-}
-
-/* The next entry from `at` on (a slot value) with the keys of `row`; 0 when there is none. */
-static uint32_t table_next(const struct key_table *t, const struct join_flow *f, uint32_t row, uint32_t at)
-{
-    uint32_t n = f->join->key_count;
-    for (; at != 0; at = t->next[at - 1]) {
-        if (t->hashes[at - 1] != f->hash[row]) continue;
-        uint32_t k = 0;
-        for (; k < n; k++) {
-            struct value v = vec_value(&f->keys[k], row);
-            if (!value_same(&t->keys[(size_t)(at - 1) * n + k], &v)) break;
-        }
-        if (k == n) return at;
-    }
-    return 0;
-}
-
-static uint32_t table_first(const struct key_table *t, const struct join_flow *f, uint32_t row)
-{
-    if (t->count == 0 || keys_null(f, row)) return 0;
-    return table_next(t, f, row, t->slots[(uint32_t)f->hash[row] & t->mask]);
+    return t->rows == NULL || rows_append(t->rows, in);
 }
 
 /* ---- running ---------------------------------------------------------------------------------------------------- */
@@ -141,13 +127,14 @@ static enum rf_kind add_pair(struct join_flow *f, const struct batch *probe, uin
 
 static enum rf_kind probe_row(struct join_flow *f, const struct batch *in, uint32_t row, struct rf_err *err)
 {
-    uint32_t at = table_first(f->table, f, row);
+    struct key_table *t = f->table;
+    uint32_t key = f->ids[row], at = key == KEYS_NONE || key_null(f, row) ? 0 : t->first[key];
     switch (f->join->kind) {
     case JOIN_SEMI: return at != 0 ? add_pair(f, in, row, 0, err) : RF_OK;
     case JOIN_ANTI: return at == 0 ? add_pair(f, in, row, 0, err) : RF_OK;
     case JOIN_INNERUNIQUE:
-        if (at == 0 || table_first(f->seen, f, row) != 0) return RF_OK;
-        if (!table_add(f->seen, f, row)) return rf_fail_memory(err, &f->seen->arena);
+        if (at == 0 || t->seen[key] != 0) return RF_OK;
+        t->seen[key] = 1;
         break;
     case JOIN_OUTER:
     case JOIN_FULL:
@@ -155,10 +142,9 @@ static enum rf_kind probe_row(struct join_flow *f, const struct batch *in, uint3
         break;
     case JOIN_INNER: break;
     }
-    for (; at != 0; at = table_next(f->table, f, row, f->table->next[at - 1])) {
-        if (f->table->matched != NULL) f->table->matched[at - 1] = 1;
+    for (; at != 0 && !flow_done(&f->flow); at = t->next[at - 1]) {
+        if (t->matched != NULL) t->matched[at - 1] = 1;
         RF_TRY(add_pair(f, in, row, at - 1, err));
-        if (flow_done(&f->flow)) break;
     }
     return RF_OK;
 }
@@ -168,31 +154,10 @@ static enum rf_kind join_push(struct flow *flow, uint32_t lane, const struct bat
     struct join_flow *f = (struct join_flow *)flow;
     (void)lane;
     RF_TRY(eval_run(f->eval, in, f->keys, err));
-    for (uint32_t k = 0; k < f->join->key_count; k++) vec_hash(&f->keys[k], in->row_count, k > 0, f->hash);
-    if (f->filling) {
-        for (uint32_t i = 0; i < in->row_count; i++)
-            if (!table_add(f->table, f, i)) return rf_fail_memory(err, &f->table->arena);
-        if (f->table->rows != NULL && !rows_append(f->table->rows, in)) return rf_fail_memory(err, &f->table->arena);
-        return RF_OK;
-    }
+    if (f->filling) return table_fill(f, in) ? RF_OK : rf_fail_memory(err, &f->table->arena);
+    if (!keys_find(f->table->keys, f->keys, in->row_count, f->ids)) return rf_fail_memory(err, &f->table->arena);
     for (uint32_t i = 0; i < in->row_count && !flow_done(flow); i++) RF_TRY(probe_row(f, in, i, err));
     return emit_pairs(f, in, err);
-}
-
-/* Newest-first chains would turn the order of equal keys round; one pass sets it right. */
-static void table_reverse(struct key_table *t)
-{
-    if (t->slots == NULL) return;
-    for (uint32_t s = 0; s <= t->mask; s++) {
-        uint32_t at = t->slots[s], reversed = 0;
-        while (at != 0) {
-            uint32_t next = t->next[at - 1];
-            t->next[at - 1] = reversed;
-            reversed = at;
-            at = next;
-        }
-        t->slots[s] = reversed;
-    }
 }
 
 static enum rf_kind fill_table(struct join_flow *f, struct key_table *t, struct rf_arena *arena, struct rf_err *err)
@@ -200,22 +165,22 @@ static enum rf_kind fill_table(struct join_flow *f, struct key_table *t, struct 
     const struct join_node *j = f->join;
     struct node *input = j->node.inputs[BUILD];
     bool keep = j->kind != JOIN_SEMI && j->kind != JOIN_ANTI;
-    uint8_t *types = rf_arena_new(arena, uint8_t, input->schema.count);
+    uint8_t *types = rf_arena_new(arena, uint8_t, RF_MAX(input->schema.count, j->key_count));
     if (types == NULL) return rf_fail_memory(err, arena);
+    for (uint32_t k = 0; k < j->key_count; k++) types[k] = j->keys[BUILD][k]->type;
+    if ((t->keys = keys_new(&t->arena, types, j->key_count)) == NULL) return rf_fail_memory(err, &t->arena);
     for (uint32_t i = 0; i < input->schema.count; i++) types[i] = input->schema.columns[i].type;
     if (keep && (t->rows = rows_new(&t->arena, types, input->schema.count)) == NULL) return rf_fail_memory(err, &t->arena);
     struct join_flow fill = *f;
     fill.flow = (struct flow){.push = join_push};
     fill.filling = true;
-    fill.table = t;
     RF_TRY(eval_new(f->exec, arena, j->keys[BUILD], j->key_count, &input->schema, &fill.eval, err));
     enum rf_kind kind = node_run(input, f->exec, &fill.flow, err);
     eval_done(fill.eval);
     RF_TRY(kind);
-    table_reverse(t);
-    if (j->kind != JOIN_FULL) return RF_OK;
-    t->matched = rf_arena_new(&t->arena, uint8_t, (size_t)t->count + 1);
-    return t->matched == NULL ? rf_fail_memory(err, &t->arena) : RF_OK;
+    if (j->kind == JOIN_INNERUNIQUE && (t->seen = rf_arena_new(&t->arena, uint8_t, (size_t)keys_count(t->keys) + 1)) == NULL) return rf_fail_memory(err, &t->arena);
+    if (j->kind == JOIN_FULL && (t->matched = rf_arena_new(&t->arena, uint8_t, (size_t)t->count + 1)) == NULL) return rf_fail_memory(err, &t->arena);
+    return RF_OK;
 }
 
 static enum rf_kind emit_unmatched(struct join_flow *f, struct rf_err *err)
@@ -231,12 +196,12 @@ static enum rf_kind join_flow_init(struct join_flow *f, struct rf_arena *arena, 
     const struct join_node *j = f->join;
     uint32_t width = j->node.schema.count;
     f->keys = rf_arena_new(arena, struct vec, j->key_count);
-    f->hash = rf_arena_raw(arena, uint64_t, BATCH_ROWS);
+    f->ids = rf_arena_raw(arena, uint32_t, BATCH_ROWS);
     f->pair_probe = rf_arena_raw(arena, uint32_t, BATCH_ROWS);
     f->pair_build = rf_arena_raw(arena, uint64_t, BATCH_ROWS);
     f->from_probe = rf_arena_new(arena, int, width);
     f->from_build = rf_arena_new(arena, int, width);
-    if (f->keys == NULL || f->hash == NULL || f->pair_probe == NULL || f->pair_build == NULL || f->from_probe == NULL || f->from_build == NULL) return rf_fail_memory(err, arena);
+    if (f->keys == NULL || f->ids == NULL || f->pair_probe == NULL || f->pair_build == NULL || f->from_probe == NULL || f->from_build == NULL) return rf_fail_memory(err, arena);
     for (uint32_t c = 0; c < width; c++) {
         f->from_probe[c] = schema_find_id(&j->node.inputs[PROBE]->schema, j->node.schema.columns[c].id);
         f->from_build[c] = schema_find_id(&j->node.inputs[BUILD]->schema, j->node.schema.columns[c].id);
@@ -248,11 +213,10 @@ static enum rf_kind join_run(struct node *node, struct exec *exec, struct flow *
 {
     struct join_node *j = (struct join_node *)node;
     struct rf_arena arena;
-    struct key_table table = {0}, seen = {0};
+    struct key_table table = {0};
     rf_arena_init_shared(&arena, exec->budget);
     rf_arena_init_shared(&table.arena, exec->budget);
-    rf_arena_init_shared(&seen.arena, exec->budget);
-    struct join_flow f = {.flow = {.push = join_push, .next = out}, .exec = exec, .join = j, .table = &table, .seen = &seen};
+    struct join_flow f = {.flow = {.push = join_push, .next = out}, .exec = exec, .join = j, .table = &table};
     uint32_t lanes = exec->lane_count;
     exec->lane_count = 1;
     enum rf_kind kind = join_flow_init(&f, &arena, err);
@@ -262,7 +226,6 @@ static enum rf_kind join_run(struct node *node, struct exec *exec, struct flow *
     if (kind == RF_OK) kind = emit_unmatched(&f, err);
     exec->lane_count = lanes;
     eval_done(f.eval);
-    rf_arena_done(&seen.arena);
     rf_arena_done(&table.arena);
     rf_arena_done(&arena);
     return kind;
@@ -424,6 +387,31 @@ static rf_str free_name(struct binder *b, const struct schema *so_far, const str
     }
 }
 
+/* True when a table is likely to have few rows: grouped, limited, or given in the query. */
+static bool likely_small(const struct node *node)
+{
+    static const char *const small[] = {"group", "take", "rows", "range"};
+    while (strcmp(node->ops->name, "project") == 0 || strcmp(node->ops->name, "where") == 0) node = node->inputs[0];
+    for (size_t i = 0; i < RF_COUNT(small); i++)
+        if (strcmp(node->ops->name, small[i]) == 0) return true;
+    return false;
+}
+
+/* An inner join keeps the smaller side in memory; which one is left does not matter for its rows. */
+static void choose_sides(struct join_node *j)
+{
+    if (j->kind != JOIN_INNER && j->kind != JOIN_INNERUNIQUE) return;
+    if (!likely_small(j->node.inputs[PROBE]) || likely_small(j->node.inputs[BUILD])) return;
+    struct node *node = j->node.inputs[PROBE];
+    struct expr **keys = j->keys[PROBE];
+    j->node.inputs[PROBE] = j->node.inputs[BUILD];
+    j->keys[PROBE] = j->keys[BUILD];
+    j->node.inputs[BUILD] = node;
+    j->keys[BUILD] = keys;
+    j->build_unique = j->kind == JOIN_INNERUNIQUE;
+    j->kind = JOIN_INNER;
+}
+
 static enum rf_kind join_build(struct binder *b, const struct ast *node, struct node *input, const char *fallback, bool lookup, struct node **out)
 {
     const struct join_body *body = node->body;
@@ -456,6 +444,7 @@ static enum rf_kind join_build(struct binder *b, const struct ast *node, struct 
     }
     sb.schema.open = (kind->left_columns && s.left->schema.open) || (kind->right_columns && s.right->schema.open);
     j->node.schema = sb.schema;
+    choose_sides(j);
     *out = &j->node;
     return RF_OK;
 }

@@ -53,8 +53,10 @@ void block_buf_done(struct block_buf *buf)
 
 enum rf_kind block_no_memory(struct rf_err *err, const struct rf_budget *budget)
 {
-    return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "the memory budget of %zu bytes is used up (%zu bytes in use)",
-                   budget->limit_bytes, atomic_load_explicit(&budget->used_bytes, memory_order_relaxed));
+    return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded",
+                   "the memory budget of %zu bytes is used up (%zu bytes in use)",
+                   budget->limit_bytes,
+                   atomic_load_explicit(&budget->used_bytes, memory_order_relaxed));
 }
 
 enum rf_kind block_corrupt(struct rf_err *err, const char *what)
@@ -107,7 +109,8 @@ bool block_pack(struct block_codec *codec, struct block_buf *out, rf_str raw)
     return true;
 }
 
-static bool unpack_bytes(struct block_codec *codec, uint8_t method, rf_str stored, uint8_t *out, size_t raw_bytes)
+static bool unpack_bytes(struct block_codec *codec, uint8_t method, rf_str stored, uint8_t *out,
+                         size_t raw_bytes)
 {
     switch (method) {
     case PACK_NONE:
@@ -115,25 +118,28 @@ static bool unpack_bytes(struct block_codec *codec, uint8_t method, rf_str store
         if (raw_bytes > 0) memcpy(out, stored.ptr, raw_bytes);
         return true;
     case PACK_LZ4:
-        return LZ4_decompress_safe((const char *)stored.ptr, (char *)out, (int)stored.len, (int)raw_bytes) ==
-               (int)raw_bytes;
+        return LZ4_decompress_safe((const char *)stored.ptr, (char *)out, (int)stored.len,
+                                   (int)raw_bytes) == (int)raw_bytes;
     case PACK_ZSTD:
-        return ZSTD_decompressDCtx(codec->zstd_out, out, raw_bytes, stored.ptr, stored.len) == raw_bytes;
+        return ZSTD_decompressDCtx(codec->zstd_out, out, raw_bytes, stored.ptr, stored.len) ==
+               raw_bytes;
     default:
         return false;
     }
 }
 
-enum rf_kind block_unpack(struct block_codec *codec, rf_str bytes, size_t *at, size_t raw_max, struct block_buf *out,
-                          struct rf_err *err)
+enum rf_kind block_unpack(struct block_codec *codec, rf_str bytes, size_t *at, size_t raw_max,
+                          struct block_buf *out, struct rf_err *err)
 {
     struct block_reader r = {bytes, *at, false};
     uint8_t method = block_take_u8(&r);
     uint32_t raw_bytes = block_take_u32(&r);
     rf_str stored = block_take_str(&r, block_take_u32(&r));
     if (r.failed) return block_corrupt(err, "compressed bytes are cut short");
-    if (raw_bytes > raw_max) return block_corrupt(err, "compressed bytes are more than there can be");
-    if (stored.len > BLOCK_TEXT_BYTES_MAX) return block_corrupt(err, "compressed bytes are too many");
+    if (raw_bytes > raw_max)
+        return block_corrupt(err, "compressed bytes are more than there can be");
+    if (stored.len > BLOCK_TEXT_BYTES_MAX)
+        return block_corrupt(err, "compressed bytes are too many");
     /* One more, so that there is a place even for nothing. */
     if (!block_buf_reserve(out, (size_t)raw_bytes + 1)) return block_no_memory(err, out->budget);
     if (method == PACK_ZSTD && codec->zstd_out == NULL) codec->zstd_out = ZSTD_createDCtx();

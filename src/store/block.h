@@ -15,8 +15,8 @@
 #include "value/value.h"
 
 enum {
-    BLOCK_PAGE_ROWS = BATCH_ROWS, /* what ints and reals decode at once */
-    BLOCK_COUNT_MAX = 1 << 20,    /* values of a run */
+    BLOCK_PAGE_ROWS = BATCH_ROWS,  /* what ints and reals decode at once */
+    BLOCK_COUNT_MAX = 1 << 20,     /* values of a run */
     BLOCK_TEXT_BYTES_MAX = 1 << 30 /* bytes of a run of texts */
 };
 
@@ -40,7 +40,10 @@ RF_MUST_USE bool block_buf_u16(struct block_buf *buf, uint16_t v);
 RF_MUST_USE bool block_buf_u32(struct block_buf *buf, uint32_t v);
 RF_MUST_USE bool block_buf_u64(struct block_buf *buf, uint64_t v);
 void block_buf_done(struct block_buf *buf);
-static inline rf_str block_buf_view(const struct block_buf *buf) { return (rf_str){buf->ptr, buf->len}; }
+static inline rf_str block_buf_view(const struct block_buf *buf)
+{
+    return (rf_str){buf->ptr, buf->len};
+}
 enum rf_kind block_no_memory(struct rf_err *err, const struct rf_budget *budget);
 enum rf_kind block_corrupt(struct rf_err *err, const char *what);
 
@@ -57,8 +60,8 @@ void block_codec_done(struct block_codec *codec);
 RF_MUST_USE bool block_pack(struct block_codec *codec, struct block_buf *out, rf_str raw);
 /* Reads what block_pack wrote at *at, moves *at behind it. The bytes are appended to `out`, whose earlier
  * views end; at most `raw_max` of them. */
-RF_MUST_USE enum rf_kind block_unpack(struct block_codec *codec, rf_str bytes, size_t *at, size_t raw_max,
-                                      struct block_buf *out, struct rf_err *err);
+RF_MUST_USE enum rf_kind block_unpack(struct block_codec *codec, rf_str bytes, size_t *at,
+                                      size_t raw_max, struct block_buf *out, struct rf_err *err);
 
 /* ---- ints ---------------------------------------------------------------------------------------------- */
 
@@ -76,21 +79,22 @@ struct block_ints {
     uint32_t count;
     uint8_t mode;
     uint64_t scale;
-    const uint8_t *pages;    /* directory */
-    const int64_t *values;   /* of runs or of the table: in `memory` */
-    const uint32_t *ends;    /* of runs */
-    uint32_t run_count;      /* or values in the table */
+    const uint8_t *pages;  /* directory */
+    const int64_t *values; /* of runs or of the table: in `memory` */
+    const uint32_t *ends;  /* of runs */
+    uint32_t run_count;    /* or values in the table */
 };
 /* `memory` holds decoded runs as long as `ints` lives; what it held before is lost. */
 RF_MUST_USE enum rf_kind block_ints_open(struct block_ints *ints, rf_str bytes, uint32_t count,
                                          struct block_buf *memory, struct rf_err *err);
 /* Decodes page `page` (rows page * BLOCK_PAGE_ROWS ...) and says how many values it has. `out` has room for
  * BLOCK_PAGE_ROWS. */
-RF_MUST_USE enum rf_kind block_ints_page(const struct block_ints *ints, uint32_t page, int64_t *out, uint32_t *count,
-                                         struct rf_err *err);
+RF_MUST_USE enum rf_kind block_ints_page(const struct block_ints *ints, uint32_t page, int64_t *out,
+                                         uint32_t *count, struct rf_err *err);
 /* The same for codes and lengths: RF_CORRUPT when a value is outside 0..limit-1. */
-RF_MUST_USE enum rf_kind block_codes_page(const struct block_ints *ints, uint32_t page, uint32_t limit, uint32_t *out,
-                                          uint32_t *count, struct rf_err *err);
+RF_MUST_USE enum rf_kind block_codes_page(const struct block_ints *ints, uint32_t page,
+                                          uint32_t limit, uint32_t *out, uint32_t *count,
+                                          struct rf_err *err);
 /* True, with the value, when every value of the page is that one. */
 bool block_ints_page_constant(const struct block_ints *ints, uint32_t page, int64_t *value);
 
@@ -99,12 +103,13 @@ bool block_ints_page_constant(const struct block_ints *ints, uint32_t page, int6
 size_t block_bits_bytes(uint32_t count, unsigned width);
 void block_bits_pack(const uint64_t *values, uint32_t count, unsigned width, uint8_t *out);
 void block_bits_unpack(const uint8_t *bytes, uint32_t count, unsigned width, uint64_t *out);
-void block_bits_unpack32(const uint8_t *bytes, uint32_t count, unsigned width, uint32_t *out); /* width <= 32 */
+void block_bits_unpack32(const uint8_t *bytes, uint32_t count, unsigned width,
+                         uint32_t *out); /* width <= 32 */
 
 /* ---- reals --------------------------------------------------------------------------------------------- */
 
-RF_MUST_USE bool block_reals_encode(struct block_codec *codec, struct block_buf *out, const double *values,
-                                    uint32_t count);
+RF_MUST_USE bool block_reals_encode(struct block_codec *codec, struct block_buf *out,
+                                    const double *values, uint32_t count);
 struct block_reals {
     struct block_ints ints; /* scaled */
     double divisor;
@@ -112,17 +117,19 @@ struct block_reals {
     const uint8_t *exceptions;
     uint32_t exception_count, count;
 };
-RF_MUST_USE enum rf_kind block_reals_open(struct block_codec *codec, struct block_reals *reals, rf_str bytes,
-                                          uint32_t count, struct block_buf *memory, struct rf_err *err);
-RF_MUST_USE enum rf_kind block_reals_page(const struct block_reals *reals, uint32_t page, double *out, uint32_t *count,
+RF_MUST_USE enum rf_kind block_reals_open(struct block_codec *codec, struct block_reals *reals,
+                                          rf_str bytes, uint32_t count, struct block_buf *memory,
                                           struct rf_err *err);
+RF_MUST_USE enum rf_kind block_reals_page(const struct block_reals *reals, uint32_t page,
+                                          double *out, uint32_t *count, struct rf_err *err);
 
 /* ---- texts --------------------------------------------------------------------------------------------- */
 
-RF_MUST_USE bool block_texts_encode(struct block_codec *codec, struct block_buf *out, const rf_str *items,
-                                    uint32_t count);
+RF_MUST_USE bool block_texts_encode(struct block_codec *codec, struct block_buf *out,
+                                    const rf_str *items, uint32_t count);
 /* Decodes all of them: items[0..count-1] become views of `memory`, whose earlier content is lost. */
 RF_MUST_USE enum rf_kind block_texts_decode(struct block_codec *codec, rf_str bytes, uint32_t count,
-                                            struct block_buf *memory, rf_str *items, struct rf_err *err);
+                                            struct block_buf *memory, rf_str *items,
+                                            struct rf_err *err);
 
 #endif

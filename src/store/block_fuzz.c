@@ -18,7 +18,8 @@ static void check_ints(rf_str bytes, uint32_t count, struct block_buf *memory)
     }
 }
 
-static void check_reals(rf_str bytes, uint32_t count, struct block_codec *codec, struct block_buf *memory)
+static void check_reals(rf_str bytes, uint32_t count, struct block_codec *codec,
+                        struct block_buf *memory)
 {
     struct block_reals reals;
     double page_reals[BLOCK_PAGE_ROWS];
@@ -29,15 +30,18 @@ static void check_reals(rf_str bytes, uint32_t count, struct block_codec *codec,
 }
 
 /* What decodes also encodes, and comes back. */
-static void check_texts(rf_str bytes, uint32_t count, struct block_codec *codec, struct block_buf *memory)
+static void check_texts(rf_str bytes, uint32_t count, struct block_codec *codec,
+                        struct block_buf *memory)
 {
     static rf_str items[COUNT_MAX], again[COUNT_MAX];
     struct block_buf out = block_buf_in(memory->budget), second = out;
     if (block_texts_decode(codec, bytes, count, memory, items, NULL) == RF_OK &&
         block_texts_encode(codec, &out, items, count)) {
-        enum rf_kind kind = block_texts_decode(codec, block_buf_view(&out), count, &second, again, NULL);
+        enum rf_kind kind =
+            block_texts_decode(codec, block_buf_view(&out), count, &second, again, NULL);
         RF_ASSERT(kind == RF_OK || kind == RF_LIMIT);
-        for (uint32_t i = 0; kind == RF_OK && i < count; i++) RF_ASSERT(rf_str_eq(items[i], again[i]));
+        for (uint32_t i = 0; kind == RF_OK && i < count; i++)
+            RF_ASSERT(rf_str_eq(items[i], again[i]));
     }
     block_buf_done(&out);
     block_buf_done(&second);

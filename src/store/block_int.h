@@ -55,7 +55,10 @@ static inline uint32_t block_page_rows(uint32_t count, uint32_t page)
 {
     return RF_MIN((uint32_t)BLOCK_PAGE_ROWS, count - page * BLOCK_PAGE_ROWS);
 }
-static inline unsigned block_bits_of(uint64_t v) { return v == 0 ? 0 : 64 - (unsigned)__builtin_clzll(v); }
+static inline unsigned block_bits_of(uint64_t v)
+{
+    return v == 0 ? 0 : 64 - (unsigned)__builtin_clzll(v);
+}
 
 /* ---- texts of one kind (block_typed.c) --------------------------------------------------------------- */
 
@@ -87,8 +90,10 @@ bool block_text_form_valid(const struct block_text_form *form);
 /* The form that `text` has, or kind PLAIN. */
 struct block_text_form block_text_form_of(rf_str text);
 /* False when `text` would not come back byte for byte. Sets *number, or writes cell bytes. */
-bool block_text_parse(const struct block_text_form *form, rf_str text, int64_t *number, uint8_t *cell);
+bool block_text_parse(const struct block_text_form *form, rf_str text, int64_t *number,
+                      uint8_t *cell);
 /* Writes at most BLOCK_TEXT_PRINT_MAX bytes, returns how many. Any number or cell gives some text. */
-size_t block_text_print(const struct block_text_form *form, int64_t number, const uint8_t *cell, uint8_t *out);
+size_t block_text_print(const struct block_text_form *form, int64_t number, const uint8_t *cell,
+                        uint8_t *out);
 
 #endif

@@ -21,7 +21,13 @@
 
 enum { MODE_PAGES, MODE_RUNS, MODE_TABLE };
 enum { TABLE_VALUES_MAX = 256, TABLE_SLOTS = 1024, TABLE_BITS_MIN = 6 };
-enum { HEAD_BYTES = 17, ENTRY_BYTES = 24, RUNS_HEAD_BYTES = 9, EXCEPTION_BYTES = 10, FLAG_DELTA = 1 };
+enum {
+    HEAD_BYTES = 17,
+    ENTRY_BYTES = 24,
+    RUNS_HEAD_BYTES = 9,
+    EXCEPTION_BYTES = 10,
+    FLAG_DELTA = 1
+};
 
 /* ---- encoding ----------------------------------------------------------------------------------------- */
 
@@ -34,7 +40,8 @@ RF_CLONES static void widen8(const uint8_t *from, uint32_t count, int64_t *to)
     for (uint32_t i = 0; i < count; i++) to[i] = from[i];
 }
 
-static const int64_t *load_page(const struct block_cells *cells, uint32_t from, uint32_t count, int64_t *room)
+static const int64_t *load_page(const struct block_cells *cells, uint32_t from, uint32_t count,
+                                int64_t *room)
 {
     switch (cells->cell_bytes) {
     case 1:
@@ -97,8 +104,10 @@ static struct shape shape_of(const struct block_cells *cells)
         last = v[count - 1];
         if (at == 0) first = v[0];
         for (uint32_t i = 0; i < count && shape.divisor != 1; i++) {
-            uint64_t step = v[i] > first ? (uint64_t)v[i] - (uint64_t)first : (uint64_t)first - (uint64_t)v[i];
-            if (shape.divisor == 0 || step % shape.divisor != 0) shape.divisor = divisor_of(step, shape.divisor);
+            uint64_t step =
+                v[i] > first ? (uint64_t)v[i] - (uint64_t)first : (uint64_t)first - (uint64_t)v[i];
+            if (shape.divisor == 0 || step % shape.divisor != 0)
+                shape.divisor = divisor_of(step, shape.divisor);
         }
     }
     if (shape.divisor == 0) shape.divisor = 1; /* all the same */
@@ -142,7 +151,8 @@ static void plan_frame(struct page *p, const uint64_t *s, uint32_t count, bool p
     page_range((const int64_t *)(const void *)s, count, &min, &max);
     *p = (struct page){.base = (uint64_t)min};
     for (uint32_t i = 0; i < count; i++) p->x[i] = s[i] - (uint64_t)min;
-    p->width = patch ? best_width(p->x, count, &p->exceptions) : block_bits_of((uint64_t)max - (uint64_t)min);
+    p->width = patch ? best_width(p->x, count, &p->exceptions)
+                     : block_bits_of((uint64_t)max - (uint64_t)min);
     p->bytes = block_bits_bytes(count, p->width) + (size_t)p->exceptions * EXCEPTION_BYTES;
 }
 
@@ -161,7 +171,8 @@ static void plan_delta(struct page *p, const uint64_t *s, uint32_t count)
     p->bytes = block_bits_bytes(count, p->width) + (size_t)p->exceptions * EXCEPTION_BYTES;
 }
 
-static bool put_page(struct block_buf *out, size_t start, size_t entry, const struct page *p, uint32_t count)
+static bool put_page(struct block_buf *out, size_t start, size_t entry, const struct page *p,
+                     uint32_t count)
 {
     size_t offset = out->len - start;
     RF_ASSERT(offset <= UINT32_MAX);
@@ -191,7 +202,8 @@ static bool put_page(struct block_buf *out, size_t start, size_t entry, const st
     return true;
 }
 
-static bool encode_pages(struct block_buf *out, const struct block_cells *cells, const struct shape *shape)
+static bool encode_pages(struct block_buf *out, const struct block_cells *cells,
+                         const struct shape *shape)
 {
     size_t start = out->len;
     uint32_t pages = block_page_count(cells->count);
@@ -224,11 +236,13 @@ static bool encode_pages(struct block_buf *out, const struct block_cells *cells,
     return true;
 }
 
-static bool encode_run_lists(struct block_buf *out, const int64_t *values, const int64_t *ends, uint32_t runs)
+static bool encode_run_lists(struct block_buf *out, const int64_t *values, const int64_t *ends,
+                             uint32_t runs)
 {
     size_t start = out->len;
     struct block_cells cells = {values, 8, runs};
-    if (!block_buf_u8(out, MODE_RUNS) || !block_buf_u32(out, runs) || !block_buf_u32(out, 0)) return false;
+    if (!block_buf_u8(out, MODE_RUNS) || !block_buf_u32(out, runs) || !block_buf_u32(out, 0))
+        return false;
     struct shape shape = shape_of(&cells);
     if (!encode_pages(out, &cells, &shape)) return false;
     rf_put_u32le(out->ptr + start + 5, (uint32_t)(out->len - start - RUNS_HEAD_BYTES));
@@ -292,7 +306,8 @@ static bool try_table(struct block_buf *out, size_t start, const struct block_ce
         indexes.ptr[i] = (uint8_t)index;
     }
     struct block_cells narrow = {indexes.ptr, 1, cells->count};
-    good = good && block_buf_u8(&made, MODE_TABLE) && block_buf_u8(&made, (uint8_t)(table.count - 1)) &&
+    good = good && block_buf_u8(&made, MODE_TABLE) &&
+           block_buf_u8(&made, (uint8_t)(table.count - 1)) &&
            block_buf_put(&made, table.values, table.count * sizeof *table.values);
     if (good) {
         struct shape shape = shape_of(&narrow);
@@ -312,8 +327,10 @@ bool block_ints_encode(struct block_buf *out, const struct block_cells *cells)
     RF_ASSERT(cells->count <= BLOCK_COUNT_MAX);
     size_t start = out->len;
     struct shape shape = shape_of(cells);
-    unsigned width = cells->count == 0 ? 0 : block_bits_of((uint64_t)shape.max - (uint64_t)shape.min);
-    uint64_t plain_bits = (uint64_t)cells->count * width, run_bits = (uint64_t)shape.runs * (width + 12);
+    unsigned width =
+        cells->count == 0 ? 0 : block_bits_of((uint64_t)shape.max - (uint64_t)shape.min);
+    uint64_t plain_bits = (uint64_t)cells->count * width,
+             run_bits = (uint64_t)shape.runs * (width + 12);
     if (shape.runs > 1 && run_bits < plain_bits / 4 * 3) return encode_runs(out, cells, shape.runs);
     if (!encode_pages(out, cells, &shape)) return false;
     if (cells->cell_bytes != 8 || width < TABLE_BITS_MIN) return true;
@@ -322,7 +339,8 @@ bool block_ints_encode(struct block_buf *out, const struct block_cells *cells)
 
 /* ---- decoding ----------------------------------------------------------------------------------------- */
 
-static enum rf_kind open_pages(struct block_ints *ints, rf_str bytes, uint32_t count, struct rf_err *err)
+static enum rf_kind open_pages(struct block_ints *ints, rf_str bytes, uint32_t count,
+                               struct rf_err *err)
 {
     struct block_reader r = {bytes, 0, false};
     uint8_t mode = block_take_u8(&r);
@@ -330,12 +348,14 @@ static enum rf_kind open_pages(struct block_ints *ints, rf_str bytes, uint32_t c
     (void)block_take_u64(&r);
     const uint8_t *pages = block_take(&r, (size_t)block_page_count(count) * ENTRY_BYTES);
     if (r.failed || mode != MODE_PAGES) return block_corrupt(err, "numbers are cut short");
-    *ints = (struct block_ints){.bytes = bytes, .count = count, .mode = MODE_PAGES, .scale = scale, .pages = pages};
+    *ints = (struct block_ints){
+        .bytes = bytes, .count = count, .mode = MODE_PAGES, .scale = scale, .pages = pages};
     return RF_OK;
 }
 
-static enum rf_kind read_runs(struct block_ints *ints, const struct block_ints *values, const struct block_ints *ends,
-                              int64_t *value_room, uint32_t *end_room, struct rf_err *err)
+static enum rf_kind read_runs(struct block_ints *ints, const struct block_ints *values,
+                              const struct block_ints *ends, int64_t *value_room,
+                              uint32_t *end_room, struct rf_err *err)
 {
     uint32_t got, last = 0;
     for (uint32_t page = 0; page * BLOCK_PAGE_ROWS < ints->run_count; page++) {
@@ -353,8 +373,8 @@ static enum rf_kind read_runs(struct block_ints *ints, const struct block_ints *
     return RF_OK;
 }
 
-static enum rf_kind open_runs(struct block_ints *ints, rf_str bytes, uint32_t count, struct block_buf *memory,
-                              struct rf_err *err)
+static enum rf_kind open_runs(struct block_ints *ints, rf_str bytes, uint32_t count,
+                              struct block_buf *memory, struct rf_err *err)
 {
     struct block_reader r = {bytes, 0, false};
     (void)block_take_u8(&r);
@@ -369,12 +389,14 @@ static enum rf_kind open_runs(struct block_ints *ints, rf_str bytes, uint32_t co
     if (!block_buf_reserve(memory, (size_t)runs * (sizeof(int64_t) + sizeof(uint32_t))))
         return block_no_memory(err, memory->budget);
     int64_t *value_room = (int64_t *)(void *)memory->ptr;
-    *ints = (struct block_ints){.bytes = bytes, .count = count, .mode = MODE_RUNS, .run_count = runs};
-    return read_runs(ints, &values, &ends, value_room, (uint32_t *)(void *)(value_room + runs), err);
+    *ints =
+        (struct block_ints){.bytes = bytes, .count = count, .mode = MODE_RUNS, .run_count = runs};
+    return read_runs(ints, &values, &ends, value_room, (uint32_t *)(void *)(value_room + runs),
+                     err);
 }
 
-static enum rf_kind open_table(struct block_ints *ints, rf_str bytes, uint32_t count, struct block_buf *memory,
-                               struct rf_err *err)
+static enum rf_kind open_table(struct block_ints *ints, rf_str bytes, uint32_t count,
+                               struct block_buf *memory, struct rf_err *err)
 {
     struct block_reader r = {bytes, 1, false};
     uint32_t values = block_take_u8(&r) + 1u;
@@ -382,19 +404,22 @@ static enum rf_kind open_table(struct block_ints *ints, rf_str bytes, uint32_t c
     if (r.failed) return block_corrupt(err, "a table of numbers is cut short");
     RF_TRY(open_pages(ints, rf_slice(bytes, r.at, bytes.len), count, err));
     memory->len = 0;
-    if (!block_buf_put(memory, list, values * sizeof(int64_t))) return block_no_memory(err, memory->budget);
+    if (!block_buf_put(memory, list, values * sizeof(int64_t)))
+        return block_no_memory(err, memory->budget);
     ints->mode = MODE_TABLE;
     ints->values = (const int64_t *)(const void *)memory->ptr;
     ints->run_count = values;
     return RF_OK;
 }
 
-enum rf_kind block_ints_open(struct block_ints *ints, rf_str bytes, uint32_t count, struct block_buf *memory,
-                             struct rf_err *err)
+enum rf_kind block_ints_open(struct block_ints *ints, rf_str bytes, uint32_t count,
+                             struct block_buf *memory, struct rf_err *err)
 {
     if (count > BLOCK_COUNT_MAX) return block_corrupt(err, "there are too many values");
-    if (bytes.len > 0 && bytes.ptr[0] == MODE_RUNS) return open_runs(ints, bytes, count, memory, err);
-    if (bytes.len > 0 && bytes.ptr[0] == MODE_TABLE) return open_table(ints, bytes, count, memory, err);
+    if (bytes.len > 0 && bytes.ptr[0] == MODE_RUNS)
+        return open_runs(ints, bytes, count, memory, err);
+    if (bytes.len > 0 && bytes.ptr[0] == MODE_TABLE)
+        return open_table(ints, bytes, count, memory, err);
     return open_pages(ints, bytes, count, err);
 }
 
@@ -407,8 +432,8 @@ struct page_view {
     bool delta;
 };
 
-static enum rf_kind view_page(const struct block_ints *ints, uint32_t page, uint32_t count, struct page_view *view,
-                              struct rf_err *err)
+static enum rf_kind view_page(const struct block_ints *ints, uint32_t page, uint32_t count,
+                              struct page_view *view, struct rf_err *err)
 {
     const uint8_t *entry = ints->pages + (size_t)page * ENTRY_BYTES;
     *view = (struct page_view){.base = rf_get_u64le(entry),
@@ -419,7 +444,8 @@ static enum rf_kind view_page(const struct block_ints *ints, uint32_t page, uint
                                .delta = entry[21] == FLAG_DELTA};
     if (view->width > 64 || entry[21] > FLAG_DELTA || view->exceptions > count)
         return block_corrupt(err, "a page of numbers has a bad head");
-    struct block_reader r = {ints->bytes, RF_MIN((size_t)rf_get_u32le(entry + 16), ints->bytes.len), false};
+    struct block_reader r = {ints->bytes, RF_MIN((size_t)rf_get_u32le(entry + 16), ints->bytes.len),
+                             false};
     view->bits = block_take(&r, block_bits_bytes(count, view->width));
     view->places = block_take(&r, (size_t)view->exceptions * 2);
     view->values = block_take(&r, (size_t)view->exceptions * 8);
@@ -455,8 +481,8 @@ static void fill_runs(const struct block_ints *ints, uint32_t page, uint32_t cou
     }
 }
 
-static enum rf_kind look_up(const struct block_ints *ints, uint32_t page, int64_t *out, uint32_t *count,
-                            struct rf_err *err)
+static enum rf_kind look_up(const struct block_ints *ints, uint32_t page, int64_t *out,
+                            uint32_t *count, struct rf_err *err)
 {
     struct block_ints inner = *ints;
     uint32_t indexes[BLOCK_PAGE_ROWS];
@@ -466,8 +492,8 @@ static enum rf_kind look_up(const struct block_ints *ints, uint32_t page, int64_
     return RF_OK;
 }
 
-enum rf_kind block_ints_page(const struct block_ints *ints, uint32_t page, int64_t *out, uint32_t *count,
-                             struct rf_err *err)
+enum rf_kind block_ints_page(const struct block_ints *ints, uint32_t page, int64_t *out,
+                             uint32_t *count, struct rf_err *err)
 {
     RF_ASSERT(page < block_page_count(ints->count));
     if (ints->mode == MODE_TABLE) return look_up(ints, page, out, count, err);
@@ -517,8 +543,8 @@ static bool narrow(const int64_t *wide, uint32_t count, uint32_t limit, uint32_t
     return good;
 }
 
-enum rf_kind block_codes_page(const struct block_ints *ints, uint32_t page, uint32_t limit, uint32_t *out,
-                              uint32_t *count, struct rf_err *err)
+enum rf_kind block_codes_page(const struct block_ints *ints, uint32_t page, uint32_t limit,
+                              uint32_t *out, uint32_t *count, struct rf_err *err)
 {
     RF_ASSERT(page < block_page_count(ints->count));
     uint32_t n = *count = block_page_rows(ints->count, page);
@@ -556,6 +582,8 @@ bool block_ints_page_constant(const struct block_ints *ints, uint32_t page, int6
     const uint8_t *entry = ints->pages + (size_t)page * ENTRY_BYTES;
     if (ints->mode == MODE_TABLE) return false;
     if (entry[20] != 0 || entry[21] != 0 || rf_get_u16le(entry + 22) != 0) return false;
-    *value = (int64_t)(rf_get_u64le(entry) * ints->scale + rf_get_u64le(ints->bytes.ptr + 9));
+    uint64_t x = rf_get_u64le(entry);
+    if (ints->scale != 1) x = x * ints->scale + rf_get_u64le(ints->bytes.ptr + 9);
+    *value = (int64_t)x;
     return true;
 }

@@ -6,7 +6,10 @@
 
 enum { GROUP_VALUES = 1024 };
 
-static uint32_t lane_count(uint32_t values, unsigned word_bits) { return (values + word_bits - 1) / word_bits; }
+static uint32_t lane_count(uint32_t values, unsigned word_bits)
+{
+    return (values + word_bits - 1) / word_bits;
+}
 
 static unsigned word_bits_for(unsigned width) { return width <= 32 ? 32 : 64; }
 
@@ -40,13 +43,15 @@ static void pack_group32(const uint64_t *values, uint32_t count, unsigned width,
     memcpy(out, words, (size_t)lanes * width * 4);
 }
 
-RF_CLONES static void unpack_group32(const uint8_t *bytes, uint32_t count, unsigned width, uint32_t *out)
+RF_CLONES static void unpack_group32(const uint8_t *bytes, uint32_t count, unsigned width,
+                                     uint32_t *out)
 {
     uint32_t lanes = lane_count(count, 32);
     uint32_t mask = width == 32 ? UINT32_MAX : (UINT32_C(1) << width) - 1;
     for (uint32_t i = 0, place = 0; i < count; i += lanes, place++) {
         unsigned bit = place * width, shift = bit % 32;
-        const uint8_t *low = bytes + (size_t)(bit / 32) * lanes * 4, *high = low + (size_t)lanes * 4;
+        const uint8_t *low = bytes + (size_t)(bit / 32) * lanes * 4,
+                      *high = low + (size_t)lanes * 4;
         uint32_t n = RF_MIN(lanes, count - i), *to = out + i;
         if (shift + width <= 32) {
             for (uint32_t lane = 0; lane < n; lane++) {
@@ -77,18 +82,21 @@ static void pack_group64(const uint64_t *values, uint32_t count, unsigned width,
         uint32_t n = RF_MIN(lanes, count - i);
         for (uint32_t lane = 0; lane < n; lane++) low[lane] |= values[i + lane] << shift;
         if (shift + width <= 64) continue;
-        for (uint32_t lane = 0; lane < n; lane++) low[lanes + lane] |= values[i + lane] >> (64 - shift);
+        for (uint32_t lane = 0; lane < n; lane++)
+            low[lanes + lane] |= values[i + lane] >> (64 - shift);
     }
     memcpy(out, words, (size_t)lanes * width * 8);
 }
 
-RF_CLONES static void unpack_group64(const uint8_t *bytes, uint32_t count, unsigned width, uint64_t *out)
+RF_CLONES static void unpack_group64(const uint8_t *bytes, uint32_t count, unsigned width,
+                                     uint64_t *out)
 {
     uint32_t lanes = lane_count(count, 64);
     uint64_t mask = width == 64 ? UINT64_MAX : (UINT64_C(1) << width) - 1;
     for (uint32_t i = 0, place = 0; i < count; i += lanes, place++) {
         unsigned bit = place * width, shift = bit % 64;
-        const uint8_t *low = bytes + (size_t)(bit / 64) * lanes * 8, *high = low + (size_t)lanes * 8;
+        const uint8_t *low = bytes + (size_t)(bit / 64) * lanes * 8,
+                      *high = low + (size_t)lanes * 8;
         uint32_t n = RF_MIN(lanes, count - i);
         uint64_t *to = out + i;
         if (shift + width <= 64) {

@@ -58,7 +58,9 @@ static bool encode_scaled(struct block_buf *out, const double *values, uint32_t 
     uint32_t exceptions = 0, most = count / 32;
     if (!block_buf_reserve(room, (size_t)count * sizeof(int64_t))) return false;
     int64_t *ints = (int64_t *)(void *)room->ptr, last = 0;
-    if (!block_buf_u8(out, MODE_SCALED) || !block_buf_u8(out, (uint8_t)exponent) || !block_buf_u32(out, 0)) return false;
+    if (!block_buf_u8(out, MODE_SCALED) || !block_buf_u8(out, (uint8_t)exponent) ||
+        !block_buf_u32(out, 0))
+        return false;
     for (uint32_t i = 0; i < count && exceptions <= most; i++) {
         if (!scale_exactly(values[i], powers[exponent], &ints[i])) {
             ints[i] = last; /* costs least */
@@ -76,19 +78,22 @@ static bool encode_scaled(struct block_buf *out, const double *values, uint32_t 
     return block_ints_encode(out, &(struct block_cells){ints, 8, count});
 }
 
-static bool encode_planes(struct block_codec *codec, struct block_buf *out, const double *values, uint32_t count,
-                          struct block_buf *room)
+static bool encode_planes(struct block_codec *codec, struct block_buf *out, const double *values,
+                          uint32_t count, struct block_buf *room)
 {
     room->len = 0;
     if (!block_buf_reserve(room, (size_t)count * 8)) return false;
     for (uint32_t i = 0; i < count; i++) {
         uint64_t bits = bits_of(values[i]);
-        for (unsigned byte = 0; byte < 8; byte++) room->ptr[(size_t)byte * count + i] = (uint8_t)(bits >> byte * 8);
+        for (unsigned byte = 0; byte < 8; byte++)
+            room->ptr[(size_t)byte * count + i] = (uint8_t)(bits >> byte * 8);
     }
-    return block_buf_u8(out, MODE_PLANES) && block_pack(codec, out, rf_str_make(room->ptr, (size_t)count * 8));
+    return block_buf_u8(out, MODE_PLANES) &&
+           block_pack(codec, out, rf_str_make(room->ptr, (size_t)count * 8));
 }
 
-bool block_reals_encode(struct block_codec *codec, struct block_buf *out, const double *values, uint32_t count)
+bool block_reals_encode(struct block_codec *codec, struct block_buf *out, const double *values,
+                        uint32_t count)
 {
     RF_ASSERT(count <= BLOCK_COUNT_MAX);
     struct block_buf room = block_buf_in(out->budget);
@@ -100,24 +105,27 @@ bool block_reals_encode(struct block_codec *codec, struct block_buf *out, const 
     return good;
 }
 
-static enum rf_kind open_scaled(struct block_reals *reals, rf_str bytes, uint32_t count, struct block_buf *memory,
-                                struct rf_err *err)
+static enum rf_kind open_scaled(struct block_reals *reals, rf_str bytes, uint32_t count,
+                                struct block_buf *memory, struct rf_err *err)
 {
     struct block_reader r = {bytes, 1, false};
     uint8_t exponent = block_take_u8(&r);
     uint32_t exceptions = block_take_u32(&r);
     const uint8_t *list = block_take(&r, (size_t)exceptions * EXCEPTION_BYTES);
-    if (r.failed || exponent > EXPONENT_MAX || exceptions > count) return block_corrupt(err, "reals are cut short");
+    if (r.failed || exponent > EXPONENT_MAX || exceptions > count)
+        return block_corrupt(err, "reals are cut short");
     for (uint32_t i = 0; i < exceptions; i++)
         if (rf_get_u32le(list + (size_t)i * EXCEPTION_BYTES) >= count)
             return block_corrupt(err, "an exception lies outside its block");
-    *reals = (struct block_reals){
-        .divisor = powers[exponent], .exceptions = list, .exception_count = exceptions, .count = count};
+    *reals = (struct block_reals){.divisor = powers[exponent],
+                                  .exceptions = list,
+                                  .exception_count = exceptions,
+                                  .count = count};
     return block_ints_open(&reals->ints, rf_slice(bytes, r.at, bytes.len), count, memory, err);
 }
 
-static enum rf_kind open_planes(struct block_codec *codec, struct block_reals *reals, rf_str bytes, uint32_t count,
-                                struct block_buf *memory, struct rf_err *err)
+static enum rf_kind open_planes(struct block_codec *codec, struct block_reals *reals, rf_str bytes,
+                                uint32_t count, struct block_buf *memory, struct rf_err *err)
 {
     size_t at = 1, raw_bytes = (size_t)count * 8;
     struct block_buf planes = block_buf_in(memory->budget);
@@ -129,17 +137,19 @@ static enum rf_kind open_planes(struct block_codec *codec, struct block_reals *r
         for (uint32_t i = 0; i < count; i++)
             for (unsigned byte = 0; byte < 8; byte++)
                 memory->ptr[(size_t)i * 8 + byte] = planes.ptr[(size_t)byte * count + i];
-        *reals = (struct block_reals){.plain = (const double *)(const void *)memory->ptr, .count = count};
+        *reals = (struct block_reals){.plain = (const double *)(const void *)memory->ptr,
+                                      .count = count};
     }
     block_buf_done(&planes);
     return kind;
 }
 
-enum rf_kind block_reals_open(struct block_codec *codec, struct block_reals *reals, rf_str bytes, uint32_t count,
-                              struct block_buf *memory, struct rf_err *err)
+enum rf_kind block_reals_open(struct block_codec *codec, struct block_reals *reals, rf_str bytes,
+                              uint32_t count, struct block_buf *memory, struct rf_err *err)
 {
     if (count > BLOCK_COUNT_MAX) return block_corrupt(err, "there are too many values");
-    if (bytes.len == 0 || bytes.ptr[0] > MODE_PLANES) return block_corrupt(err, "reals are cut short");
+    if (bytes.len == 0 || bytes.ptr[0] > MODE_PLANES)
+        return block_corrupt(err, "reals are cut short");
     if (bytes.ptr[0] == MODE_PLANES) return open_planes(codec, reals, bytes, count, memory, err);
     return open_scaled(reals, bytes, count, memory, err);
 }
@@ -149,8 +159,8 @@ RF_CLONES static void divide(const int64_t *ints, uint32_t count, double divisor
     for (uint32_t i = 0; i < count; i++) out[i] = (double)ints[i] / divisor;
 }
 
-enum rf_kind block_reals_page(const struct block_reals *reals, uint32_t page, double *out, uint32_t *count,
-                              struct rf_err *err)
+enum rf_kind block_reals_page(const struct block_reals *reals, uint32_t page, double *out,
+                              uint32_t *count, struct rf_err *err)
 {
     uint32_t from = page * BLOCK_PAGE_ROWS;
     if (reals->plain != NULL) {
@@ -164,7 +174,8 @@ enum rf_kind block_reals_page(const struct block_reals *reals, uint32_t page, do
     for (uint32_t i = 0; i < reals->exception_count; i++) {
         const uint8_t *exception = reals->exceptions + (size_t)i * EXCEPTION_BYTES;
         uint32_t row = rf_get_u32le(exception);
-        if (row >= from && row - from < *count) memcpy(out + (row - from), exception + 4, sizeof *out);
+        if (row >= from && row - from < *count)
+            memcpy(out + (row - from), exception + 4, sizeof *out);
     }
     return RF_OK;
 }

@@ -29,22 +29,41 @@ static void make_numbers(struct rf_prng *prng, int64_t *v, uint32_t count)
     for (uint32_t i = 0; i < count; i++) {
         uint64_t x = rf_test_u64(prng);
         switch (how) {
-        case 0: v[i] = at; break;
-        case 1: v[i] = rf_test_i64(prng); break;
-        case 2: v[i] = (int64_t)x; break;
-        case 3: at = v[i] = (int64_t)((uint64_t)at + x % 1000); break;
-        case 4: v[i] = (int64_t)((uint64_t)(x % 5000) * (uint64_t)unit); break;
-        case 8: v[i] = (int64_t)rf_hash_u64(x % ((uint64_t)unit % 300 + 1)); break;
-        case 5: v[i] = x % 200 == 0 ? (int64_t)x : (int64_t)(x >> 32 & 63); break;
-        case 6: v[i] = at = x % 50 == 0 ? rf_test_i64(prng) : at; break;
-        default: v[i] = (int64_t)((uint64_t)at - (uint64_t)i * (uint64_t)unit); break;
+        case 0:
+            v[i] = at;
+            break;
+        case 1:
+            v[i] = rf_test_i64(prng);
+            break;
+        case 2:
+            v[i] = (int64_t)x;
+            break;
+        case 3:
+            at = v[i] = (int64_t)((uint64_t)at + x % 1000);
+            break;
+        case 4:
+            v[i] = (int64_t)((uint64_t)(x % 5000) * (uint64_t)unit);
+            break;
+        case 8:
+            v[i] = (int64_t)rf_hash_u64(x % ((uint64_t)unit % 300 + 1));
+            break;
+        case 5:
+            v[i] = x % 200 == 0 ? (int64_t)x : (int64_t)(x >> 32 & 63);
+            break;
+        case 6:
+            v[i] = at = x % 50 == 0 ? rf_test_i64(prng) : at;
+            break;
+        default:
+            v[i] = (int64_t)((uint64_t)at - (uint64_t)i * (uint64_t)unit);
+            break;
         }
     }
 }
 
 static uint32_t some_count(struct rf_prng *prng)
 {
-    return rf_test_one_in(prng, 8) ? (uint32_t)rf_test_below(prng, 9000) : (uint32_t)rf_test_len(prng, 300);
+    return rf_test_one_in(prng, 8) ? (uint32_t)rf_test_below(prng, 9000)
+                                   : (uint32_t)rf_test_len(prng, 300);
 }
 
 RF_PROP(block_ints_come_back, 600)
@@ -70,9 +89,11 @@ RF_PROP(block_ints_come_back, 600)
     /* Cut short or with a flipped bit: an error or other numbers, never a crash. */
     struct block_buf bad = block_buf_in(&budget);
     cr_assert(block_buf_put(&bad, out.ptr, rf_test_below(prng, out.len + 1)));
-    if (bad.len > 0) bad.ptr[rf_test_below(prng, bad.len)] ^= (uint8_t)(1 << rf_test_below(prng, 8));
+    if (bad.len > 0)
+        bad.ptr[rf_test_below(prng, bad.len)] ^= (uint8_t)(1 << rf_test_below(prng, 8));
     if (block_ints_open(&ints, block_buf_view(&bad), count, &memory, &err) == RF_OK)
-        for (uint32_t p = 0, got; p * BLOCK_PAGE_ROWS < count; p++) (void)!block_ints_page(&ints, p, page, &got, &err);
+        for (uint32_t p = 0, got; p * BLOCK_PAGE_ROWS < count; p++)
+            (void)!block_ints_page(&ints, p, page, &got, &err);
     block_buf_done(&bad);
     block_buf_done(&out);
     block_buf_done(&memory);
@@ -89,7 +110,8 @@ RF_PROP(block_codes_come_back, 400)
     uint32_t *v = mem(count * 4);
     uint8_t *bytes = mem(count);
     for (uint32_t i = 0; i < count; i++) {
-        v[i] = runs && i > 0 && !rf_test_one_in(prng, 60) ? v[i - 1] : (uint32_t)rf_test_below(prng, limit);
+        v[i] = runs && i > 0 && !rf_test_one_in(prng, 60) ? v[i - 1]
+                                                          : (uint32_t)rf_test_below(prng, limit);
         bytes[i] = (uint8_t)v[i];
     }
     struct block_buf out = block_buf_in(&budget), memory = block_buf_in(&budget);
@@ -103,7 +125,8 @@ RF_PROP(block_codes_come_back, 400)
         cr_assert(block_codes_page(&ints, p, limit, page, &got, &err) == RF_OK);
         cr_assert(memcmp(page, v + from, got * 4) == 0);
         for (uint32_t i = 0; i < got; i++) most = RF_MAX(most, page[i]);
-        cr_assert(block_codes_page(&ints, p, most, page, &got, &err) == RF_CORRUPT, "a code at the limit is refused");
+        cr_assert(block_codes_page(&ints, p, most, page, &got, &err) == RF_CORRUPT,
+                  "a code at the limit is refused");
     }
     block_buf_done(&out);
     block_buf_done(&memory);
@@ -117,7 +140,8 @@ Test(block, bits_of_every_width_and_small_counts)
     static uint64_t v[BLOCK_PAGE_ROWS], got[BLOCK_PAGE_ROWS];
     static uint32_t got32[BLOCK_PAGE_ROWS];
     static uint8_t bytes[BLOCK_PAGE_ROWS * 8 + 1];
-    static const uint32_t counts[] = {1, 2, 31, 32, 33, 63, 64, 65, 1000, 1023, 1024, 1025, 2047, 2048};
+    static const uint32_t counts[] = {1,  2,    31,   32,   33,   63,   64,
+                                      65, 1000, 1023, 1024, 1025, 2047, 2048};
     for (unsigned width = 1; width <= 64; width++) {
         for (size_t c = 0; c < RF_COUNT(counts); c++) {
             uint32_t count = counts[c];
@@ -145,8 +169,8 @@ Test(block, ints_are_small)
     static const struct {
         const char *what;
         double bytes_max;
-    } cases[] = {{"constant", 0.02}, {"sorted times of ms", 1.0},  {"runs", 0.1},
-                 {"outliers", 0.9},  {"multiples", 1.4},           {"alternating bits", 0.15},
+    } cases[] = {{"constant", 0.02},  {"sorted times of ms", 1.0}, {"runs", 0.1},
+                 {"outliers", 0.9},   {"multiples", 1.4},          {"alternating bits", 0.15},
                  {"few values", 0.55}};
     for (int c = 0; c < (int)RF_COUNT(cases); c++) {
         for (int64_t i = 0; i < N; i++) {
@@ -161,7 +185,8 @@ Test(block, ints_are_small)
         }
         struct block_buf out = block_buf_in(&budget);
         cr_assert(block_ints_encode(&out, &(struct block_cells){v, 8, N}));
-        cr_expect((double)out.len / N <= cases[c].bytes_max, "%s: %f bytes", cases[c].what, (double)out.len / N);
+        cr_expect((double)out.len / N <= cases[c].bytes_max, "%s: %f bytes", cases[c].what,
+                  (double)out.len / N);
         block_buf_done(&out);
     }
 }
@@ -176,20 +201,24 @@ RF_PROP(block_reals_come_back, 400)
     bool decimal = rf_test_bool(prng);
     double divisor = rf_test_bool(prng) ? 1000.0 : 100000.0;
     for (uint32_t i = 0; i < count; i++)
-        v[i] = decimal && !rf_test_one_in(prng, 100) ? (double)rf_test_between(prng, -5000000, 5000000) / divisor
-                                                     : rf_test_real(prng);
+        v[i] = decimal && !rf_test_one_in(prng, 100)
+                   ? (double)rf_test_between(prng, -5000000, 5000000) / divisor
+                   : rf_test_real(prng);
     struct block_buf out = block_buf_in(&budget), memory = block_buf_in(&budget);
     cr_assert(block_reals_encode(&codec, &out, v, count));
     struct block_reals reals;
     struct rf_err err;
-    cr_assert(block_reals_open(&codec, &reals, block_buf_view(&out), count, &memory, &err) == RF_OK);
+    cr_assert(block_reals_open(&codec, &reals, block_buf_view(&out), count, &memory, &err) ==
+              RF_OK);
     for (uint32_t p = 0, got; p * BLOCK_PAGE_ROWS < count; p++) {
         cr_assert(block_reals_page(&reals, p, page, &got, &err) == RF_OK);
         cr_assert(memcmp(page, v + p * BLOCK_PAGE_ROWS, got * 8) == 0);
     }
-    if (out.len > 0) out.ptr[rf_test_below(prng, out.len)] ^= (uint8_t)(1 << rf_test_below(prng, 8));
+    if (out.len > 0)
+        out.ptr[rf_test_below(prng, out.len)] ^= (uint8_t)(1 << rf_test_below(prng, 8));
     if (block_reals_open(&codec, &reals, block_buf_view(&out), count, &memory, &err) == RF_OK)
-        for (uint32_t p = 0, got; p * BLOCK_PAGE_ROWS < count; p++) (void)!block_reals_page(&reals, p, page, &got, &err);
+        for (uint32_t p = 0, got; p * BLOCK_PAGE_ROWS < count; p++)
+            (void)!block_reals_page(&reals, p, page, &got, &err);
     block_buf_done(&out);
     block_buf_done(&memory);
     free(v);
@@ -200,21 +229,31 @@ RF_PROP(block_reals_come_back, 400)
 static size_t make_text(struct rf_prng *prng, uint64_t how, char *to, size_t cap)
 {
     unsigned long long a = rf_test_u64(prng), b = rf_test_u64(prng);
-    static const char *const words[] = {"powershell", "-enc", "", "Zo\xc3\xab", "a", "\xff\x00", "C:\\Windows"};
+    static const char *const words[] = {"powershell", "-enc",     "",           "Zo\xc3\xab",
+                                        "a",          "\xff\x00", "C:\\Windows"};
     switch (how) {
     case 0:
-        return (size_t)snprintf(to, cap, "%08llx-%04llx-%04llx-%04llx-%012llx", a >> 32, a & 0xffff, a >> 16 & 0xffff,
-                                b >> 48, b & 0xffffffffffff);
-    case 1: return (size_t)snprintf(to, cap, "0x%06llx", a & 0xffffff);
-    case 2: return (size_t)snprintf(to, cap, "SHA256=%016llX%016llX", a, b);
-    case 3: return (size_t)snprintf(to, cap, "%llu.%llu.%llu.%llu", a % 256, a >> 8 & 255, b % 256, b >> 9 & 7);
-    case 4: return (size_t)snprintf(to, cap, "S-1-5-21-%llu", a % 1000000);
-    case 5: return (size_t)snprintf(to, cap, "ws-%05llu.contoso.com", a % 100000);
+        return (size_t)snprintf(to, cap, "%08llx-%04llx-%04llx-%04llx-%012llx", a >> 32, a & 0xffff,
+                                a >> 16 & 0xffff, b >> 48, b & 0xffffffffffff);
+    case 1:
+        return (size_t)snprintf(to, cap, "0x%06llx", a & 0xffffff);
+    case 2:
+        return (size_t)snprintf(to, cap, "SHA256=%016llX%016llX", a, b);
+    case 3:
+        return (size_t)snprintf(to, cap, "%llu.%llu.%llu.%llu", a % 256, a >> 8 & 255, b % 256,
+                                b >> 9 & 7);
+    case 4:
+        return (size_t)snprintf(to, cap, "S-1-5-21-%llu", a % 1000000);
+    case 5:
+        return (size_t)snprintf(to, cap, "ws-%05llu.contoso.com", a % 100000);
     case 6:
-        return (size_t)snprintf(to, cap, "20%02llu-%02llu-%02lluT%02llu:%02llu:%02llu.%07lluZ", a % 100, b % 12 + 1,
-                                a % 28 + 1, b % 24, a / 7 % 60, b / 7 % 60, a % 10000000);
-    case 7: return (size_t)snprintf(to, cap, "%llu", a >> (b % 64));
-    case 8: return (size_t)snprintf(to, cap, "%s %s %s", words[a % 7], words[b % 7], words[a / 7 % 7]);
+        return (size_t)snprintf(to, cap, "20%02llu-%02llu-%02lluT%02llu:%02llu:%02llu.%07lluZ",
+                                a % 100, b % 12 + 1, a % 28 + 1, b % 24, a / 7 % 60, b / 7 % 60,
+                                a % 10000000);
+    case 7:
+        return (size_t)snprintf(to, cap, "%llu", a >> (b % 64));
+    case 8:
+        return (size_t)snprintf(to, cap, "%s %s %s", words[a % 7], words[b % 7], words[a / 7 % 7]);
     default: {
         rf_str s = rf_test_bytes(prng, (uint8_t *)to, RF_MIN(cap, 200), NULL);
         return s.len;
@@ -228,11 +267,13 @@ RF_PROP(block_texts_come_back, 800)
     RF_CLEANUP(rf_arena_done) struct rf_arena arena;
     rf_arena_init(&arena, 1 << 26);
     uint32_t count = some_count(prng);
-    rf_str *v = rf_arena_new(&arena, rf_str, count + 1), *got = rf_arena_new(&arena, rf_str, count + 1);
+    rf_str *v = rf_arena_new(&arena, rf_str, count + 1),
+           *got = rf_arena_new(&arena, rf_str, count + 1);
     uint64_t how = rf_test_below(prng, 10), outliers = rf_test_bool(prng) ? 40 : 1000000;
     for (uint32_t i = 0; i < count; i++) {
         char text[256];
-        size_t len = make_text(prng, rf_test_one_in(prng, outliers) ? rf_test_below(prng, 10) : how, text, sizeof text);
+        size_t len = make_text(prng, rf_test_one_in(prng, outliers) ? rf_test_below(prng, 10) : how,
+                               text, sizeof text);
         cr_assert(rf_arena_str(&arena, rf_str_make(text, len), &v[i]));
     }
     struct block_buf out = block_buf_in(&budget), memory = block_buf_in(&budget);
@@ -241,10 +282,12 @@ RF_PROP(block_texts_come_back, 800)
     cr_assert(block_texts_decode(&codec, block_buf_view(&out), count, &memory, got, &err) == RF_OK);
     for (uint32_t i = 0; i < count; i++) cr_assert(rf_str_eq(v[i], got[i]), "%.*s", RF_FMT(v[i]));
     for (int i = 0; i < 4; i++) {
-        uint8_t *byte = out.ptr + rf_test_below(prng, out.len), bit = (uint8_t)(1 << rf_test_below(prng, 8));
+        uint8_t *byte = out.ptr + rf_test_below(prng, out.len),
+                bit = (uint8_t)(1 << rf_test_below(prng, 8));
         *byte ^= bit;
         if (block_texts_decode(&codec, block_buf_view(&out), count, &memory, got, &err) == RF_OK)
-            for (uint32_t k = 0; k < count; k++) (void)rf_hash(got[k].ptr, got[k].len, 0); /* every byte is readable */
+            for (uint32_t k = 0; k < count; k++)
+                (void)rf_hash(got[k].ptr, got[k].len, 0); /* every byte is readable */
         *byte ^= bit;
     }
     block_buf_done(&out);
@@ -265,7 +308,8 @@ Test(block, texts_of_one_form_are_small)
         for (int i = 0; i < N; i++) v[i] = rf_str_make(text[i], make_text(&prng, how, text[i], 80));
         struct block_buf out = block_buf_in(&budget);
         cr_assert(block_texts_encode(&codec, &out, v, N));
-        cr_expect((double)out.len / N <= bytes_max[how], "form %d: %f bytes", (int)how, (double)out.len / N);
+        cr_expect((double)out.len / N <= bytes_max[how], "form %d: %f bytes", (int)how,
+                  (double)out.len / N);
         block_buf_done(&out);
     }
 }

@@ -22,12 +22,14 @@ static bool trim(const struct choice *choice, rf_str text, rf_str *middle)
 {
     if (text.len < choice->front.len + choice->back.len) return false;
     *middle = rf_slice(text, choice->front.len, text.len - choice->back.len);
-    return (choice->front.len == 0 || memcmp(text.ptr, choice->front.ptr, choice->front.len) == 0) &&
-           (choice->back.len == 0 || memcmp(middle->ptr + middle->len, choice->back.ptr, choice->back.len) == 0);
+    return (choice->front.len == 0 ||
+            memcmp(text.ptr, choice->front.ptr, choice->front.len) == 0) &&
+           (choice->back.len == 0 ||
+            memcmp(middle->ptr + middle->len, choice->back.ptr, choice->back.len) == 0);
 }
 
-static uint32_t count_hits(const struct choice *choice, const struct block_text_form *form, const rf_str *sample,
-                           uint32_t count)
+static uint32_t count_hits(const struct choice *choice, const struct block_text_form *form,
+                           const rf_str *sample, uint32_t count)
 {
     uint32_t hits = 0;
     for (uint32_t i = 0; i < count; i++) {
@@ -40,7 +42,8 @@ static uint32_t count_hits(const struct choice *choice, const struct block_text_
 }
 
 /* The form that most of the sample has, when all that it has in common is cut off; PLAIN unless nearly all. */
-static struct block_text_form common_form(const struct choice *choice, const rf_str *sample, uint32_t count)
+static struct block_text_form common_form(const struct choice *choice, const rf_str *sample,
+                                          uint32_t count)
 {
     struct block_text_form best = {.kind = BLOCK_TEXT_PLAIN};
     uint32_t best_hits = count - count / 16 - 1;
@@ -80,7 +83,8 @@ static void find_shared(const rf_str *sample, uint32_t count, struct choice *cho
     rf_str first = sample[0];
     while (front > 0 && is_hex(first.ptr[front - 1])) front--;
     while (back > 0 && is_hex(first.ptr[first.len - back])) back--;
-    if (front > SHARED_BYTES_MAX || back > SHARED_BYTES_MAX || front + back > first.len) front = back = 0;
+    if (front > SHARED_BYTES_MAX || back > SHARED_BYTES_MAX || front + back > first.len)
+        front = back = 0;
     choice->front = rf_slice(first, 0, front);
     choice->back = rf_slice(first, first.len - back, first.len);
 }
@@ -104,9 +108,10 @@ static struct choice choose(const rf_str *items, uint32_t count)
 
 static bool put_head(struct block_buf *out, const struct choice *choice)
 {
-    uint8_t head[HEAD_BYTES] = {choice->form.kind, choice->form.upper, choice->form.digits, (uint8_t)choice->front.len,
-                                (uint8_t)choice->back.len};
-    return block_buf_put(out, head, sizeof head) && block_buf_put(out, choice->front.ptr, choice->front.len) &&
+    uint8_t head[HEAD_BYTES] = {choice->form.kind, choice->form.upper, choice->form.digits,
+                                (uint8_t)choice->front.len, (uint8_t)choice->back.len};
+    return block_buf_put(out, head, sizeof head) &&
+           block_buf_put(out, choice->front.ptr, choice->front.len) &&
            block_buf_put(out, choice->back.ptr, choice->back.len);
 }
 
@@ -116,8 +121,8 @@ struct typed_parts {
     uint32_t exceptions;
 };
 
-static bool parse_all(const struct choice *choice, const rf_str *items, uint32_t count, struct typed_parts *parts,
-                      bool *fits)
+static bool parse_all(const struct choice *choice, const rf_str *items, uint32_t count,
+                      struct typed_parts *parts, bool *fits)
 {
     bool is_int = block_text_is_int(&choice->form);
     size_t cell_bytes = is_int ? sizeof(int64_t) : block_text_cell_bytes(&choice->form);
@@ -128,7 +133,8 @@ static bool parse_all(const struct choice *choice, const rf_str *items, uint32_t
         rf_str middle;
         uint8_t *cell = parts->cells.ptr + (size_t)i * cell_bytes;
         int64_t number = last;
-        if (trim(choice, items[i], &middle) && block_text_parse(&choice->form, middle, &number, cell)) {
+        if (trim(choice, items[i], &middle) &&
+            block_text_parse(&choice->form, middle, &number, cell)) {
             last = number;
         } else {
             parts->exceptions++;
@@ -167,7 +173,8 @@ static bool put_typed(struct block_codec *codec, struct block_buf *out, const st
     if (!put_head(out, choice)) return false;
     size_t ints = out->len;
     if (block_text_is_int(&choice->form)) {
-        if (!block_ints_encode(out, &(struct block_cells){parts->cells.ptr, 8, count})) return false;
+        if (!block_ints_encode(out, &(struct block_cells){parts->cells.ptr, 8, count}))
+            return false;
     } else if (!block_pack(codec, out, block_buf_view(&parts->cells))) {
         return false;
     }
@@ -177,8 +184,9 @@ static bool put_typed(struct block_codec *codec, struct block_buf *out, const st
 }
 
 /* Sets *fits when so few texts are exceptions that it pays; otherwise `out` is as before. */
-static bool encode_typed(struct block_codec *codec, struct block_buf *out, const struct choice *choice,
-                         const rf_str *items, uint32_t count, bool *fits)
+static bool encode_typed(struct block_codec *codec, struct block_buf *out,
+                         const struct choice *choice, const rf_str *items, uint32_t count,
+                         bool *fits)
 {
     struct typed_parts parts = {block_buf_in(out->budget), block_buf_in(out->budget), 0};
     bool good = parse_all(choice, items, count, &parts, fits);
@@ -188,14 +196,15 @@ static bool encode_typed(struct block_codec *codec, struct block_buf *out, const
     return good;
 }
 
-static bool encode_plain(struct block_codec *codec, struct block_buf *out, const rf_str *items, uint32_t count)
+static bool encode_plain(struct block_codec *codec, struct block_buf *out, const rf_str *items,
+                         uint32_t count)
 {
     size_t start = out->len, total = 0;
     struct block_buf lengths = block_buf_in(out->budget), bytes = block_buf_in(out->budget);
     for (uint32_t i = 0; i < count; i++) total += items[i].len;
     RF_ASSERT(total <= BLOCK_TEXT_BYTES_MAX);
-    bool good = put_head(out, &(struct choice){0}) && block_buf_reserve(&lengths, (size_t)count * 4) &&
-                block_buf_reserve(&bytes, total);
+    bool good = put_head(out, &(struct choice){0}) &&
+                block_buf_reserve(&lengths, (size_t)count * 4) && block_buf_reserve(&bytes, total);
     if (good) {
         for (uint32_t i = 0; i < count; i++) {
             rf_put_u32le(lengths.ptr + (size_t)i * 4, (uint32_t)items[i].len);
@@ -212,12 +221,15 @@ static bool encode_plain(struct block_codec *codec, struct block_buf *out, const
     return good;
 }
 
-bool block_texts_encode(struct block_codec *codec, struct block_buf *out, const rf_str *items, uint32_t count)
+bool block_texts_encode(struct block_codec *codec, struct block_buf *out, const rf_str *items,
+                        uint32_t count)
 {
     RF_ASSERT(count <= BLOCK_COUNT_MAX);
     bool fits = false;
     struct choice choice = choose(items, count);
-    if (choice.form.kind != BLOCK_TEXT_PLAIN && !encode_typed(codec, out, &choice, items, count, &fits)) return false;
+    if (choice.form.kind != BLOCK_TEXT_PLAIN &&
+        !encode_typed(codec, out, &choice, items, count, &fits))
+        return false;
     return fits || encode_plain(codec, out, items, count);
 }
 
@@ -230,7 +242,8 @@ struct texts_view {
     size_t ints_at, ints_bytes;
 };
 
-static enum rf_kind view_texts(struct texts_view *view, rf_str bytes, uint32_t count, struct rf_err *err)
+static enum rf_kind view_texts(struct texts_view *view, rf_str bytes, uint32_t count,
+                               struct rf_err *err)
 {
     struct block_reader r = {bytes, 0, false};
     *view = (struct texts_view){.bytes = bytes, .count = count};
@@ -255,8 +268,9 @@ static rf_str ints_of(const struct texts_view *view)
     return rf_slice(view->bytes, view->ints_at, view->ints_at + view->ints_bytes);
 }
 
-static enum rf_kind decode_plain(struct block_codec *codec, const struct texts_view *view, struct block_buf *memory,
-                                 struct block_buf *runs, rf_str *items, struct rf_err *err)
+static enum rf_kind decode_plain(struct block_codec *codec, const struct texts_view *view,
+                                 struct block_buf *memory, struct block_buf *runs, rf_str *items,
+                                 struct rf_err *err)
 {
     struct block_ints lengths;
     uint32_t page_lengths[BLOCK_PAGE_ROWS], got;
@@ -266,9 +280,11 @@ static enum rf_kind decode_plain(struct block_codec *codec, const struct texts_v
     RF_TRY(block_unpack(codec, view->bytes, &at, BLOCK_TEXT_BYTES_MAX, memory, err));
     if (at != view->bytes.len) return block_corrupt(err, "texts are followed by other bytes");
     for (uint32_t page = 0; page * BLOCK_PAGE_ROWS < view->count; page++) {
-        RF_TRY(block_codes_page(&lengths, page, BLOCK_TEXT_BYTES_MAX + 1u, page_lengths, &got, err));
+        RF_TRY(
+            block_codes_page(&lengths, page, BLOCK_TEXT_BYTES_MAX + 1u, page_lengths, &got, err));
         for (uint32_t i = 0; i < got; i++) {
-            if (page_lengths[i] > memory->len - used) return block_corrupt(err, "texts are longer than their bytes");
+            if (page_lengths[i] > memory->len - used)
+                return block_corrupt(err, "texts are longer than their bytes");
             *items++ = rf_str_make(memory->ptr + used, page_lengths[i]);
             used += page_lengths[i];
         }
@@ -287,7 +303,8 @@ static size_t print_bytes_max(const struct texts_view *view)
     return view->front.len + middle + view->back.len;
 }
 
-static rf_str print_one(const struct texts_view *view, int64_t number, const uint8_t *cell, uint8_t *to)
+static rf_str print_one(const struct texts_view *view, int64_t number, const uint8_t *cell,
+                        uint8_t *to)
 {
     uint8_t *at = to;
     if (view->front.len > 0) memcpy(at, view->front.ptr, view->front.len);
@@ -299,8 +316,8 @@ static rf_str print_one(const struct texts_view *view, int64_t number, const uin
 }
 
 /* `memory` has room for all: no view moves. */
-static enum rf_kind print_ints(const struct texts_view *view, struct block_buf *memory, struct block_buf *runs,
-                               rf_str *items, struct rf_err *err)
+static enum rf_kind print_ints(const struct texts_view *view, struct block_buf *memory,
+                               struct block_buf *runs, rf_str *items, struct rf_err *err)
 {
     struct block_ints ints;
     int64_t numbers[BLOCK_PAGE_ROWS];
@@ -316,10 +333,12 @@ static enum rf_kind print_ints(const struct texts_view *view, struct block_buf *
     return RF_OK;
 }
 
-static enum rf_kind print_cells(struct block_codec *codec, const struct texts_view *view, struct block_buf *memory,
-                                struct block_buf *cells, rf_str *items, struct rf_err *err)
+static enum rf_kind print_cells(struct block_codec *codec, const struct texts_view *view,
+                                struct block_buf *memory, struct block_buf *cells, rf_str *items,
+                                struct rf_err *err)
 {
-    size_t cell_bytes = block_text_cell_bytes(&view->form), raw_bytes = cell_bytes * view->count, at = 0;
+    size_t cell_bytes = block_text_cell_bytes(&view->form), raw_bytes = cell_bytes * view->count,
+           at = 0;
     cells->len = 0;
     RF_TRY(block_unpack(codec, ints_of(view), &at, raw_bytes, cells, err));
     if (cells->len != raw_bytes) return block_corrupt(err, "texts are cut short");
@@ -331,39 +350,45 @@ static enum rf_kind print_cells(struct block_codec *codec, const struct texts_vi
 }
 
 /* Exceptions were unpacked to the front of `memory`. */
-static enum rf_kind place_exceptions(const struct texts_view *view, const uint8_t *places, rf_str bytes, rf_str *items,
-                                     struct rf_err *err)
+static enum rf_kind place_exceptions(const struct texts_view *view, const uint8_t *places,
+                                     rf_str bytes, rf_str *items, struct rf_err *err)
 {
     const uint8_t *lengths = places + (size_t)view->exceptions * 4;
     size_t used = 0;
     for (uint32_t i = 0; i < view->exceptions; i++) {
-        uint32_t place = rf_get_u32le(places + (size_t)i * 4), len = rf_get_u32le(lengths + (size_t)i * 4);
-        if (place >= view->count || len > bytes.len - used) return block_corrupt(err, "an exception is out of range");
+        uint32_t place = rf_get_u32le(places + (size_t)i * 4),
+                 len = rf_get_u32le(lengths + (size_t)i * 4);
+        if (place >= view->count || len > bytes.len - used)
+            return block_corrupt(err, "an exception is out of range");
         items[place] = rf_str_make(bytes.ptr + used, len);
         used += len;
     }
-    return used == bytes.len ? RF_OK : block_corrupt(err, "exceptions are shorter than their bytes");
+    return used == bytes.len ? RF_OK
+                             : block_corrupt(err, "exceptions are shorter than their bytes");
 }
 
-static enum rf_kind decode_typed(struct block_codec *codec, const struct texts_view *view, struct block_buf *memory,
-                                 struct block_buf *room, rf_str *items, struct rf_err *err)
+static enum rf_kind decode_typed(struct block_codec *codec, const struct texts_view *view,
+                                 struct block_buf *memory, struct block_buf *room, rf_str *items,
+                                 struct rf_err *err)
 {
     size_t at = view->ints_at + view->ints_bytes;
     size_t printed = print_bytes_max(view) * view->count; /* below 2^10 * 2^20 */
     struct block_reader r = {view->bytes, at, false};
     const uint8_t *places = block_take(&r, (size_t)view->exceptions * 8);
     if (r.failed) return block_corrupt(err, "exceptions are cut short");
-    if (view->exceptions > 0) RF_TRY(block_unpack(codec, view->bytes, &r.at, BLOCK_TEXT_BYTES_MAX, memory, err));
+    if (view->exceptions > 0)
+        RF_TRY(block_unpack(codec, view->bytes, &r.at, BLOCK_TEXT_BYTES_MAX, memory, err));
     if (r.at != view->bytes.len) return block_corrupt(err, "texts are followed by other bytes");
     size_t exception_bytes = memory->len;
     if (!block_buf_reserve(memory, printed)) return block_no_memory(err, memory->budget);
     bool is_int = block_text_is_int(&view->form);
-    RF_TRY(is_int ? print_ints(view, memory, room, items, err) : print_cells(codec, view, memory, room, items, err));
+    RF_TRY(is_int ? print_ints(view, memory, room, items, err)
+                  : print_cells(codec, view, memory, room, items, err));
     return place_exceptions(view, places, rf_str_make(memory->ptr, exception_bytes), items, err);
 }
 
-enum rf_kind block_texts_decode(struct block_codec *codec, rf_str bytes, uint32_t count, struct block_buf *memory,
-                                rf_str *items, struct rf_err *err)
+enum rf_kind block_texts_decode(struct block_codec *codec, rf_str bytes, uint32_t count,
+                                struct block_buf *memory, rf_str *items, struct rf_err *err)
 {
     struct texts_view view;
     RF_TRY(view_texts(&view, bytes, count, err));

@@ -14,10 +14,12 @@ static uint8_t hex_value(uint8_t c)
 }
 
 /* A digit's value, 0xff for what is none: of lower case, of upper case. */
-#define DIGIT(c, a) ((c) >= '0' && (c) <= '9' ? (c) - '0' : (c) >= (a) && (c) <= (a) + 5 ? (c) - (a) + 10 : 0xff)
+#define DIGIT(c, a)                                                                                \
+    ((c) >= '0' && (c) <= '9' ? (c) - '0' : (c) >= (a) && (c) <= (a) + 5 ? (c) - (a) + 10 : 0xff)
 #define DIGITS4(c, a) DIGIT(c, a), DIGIT((c) + 1, a), DIGIT((c) + 2, a), DIGIT((c) + 3, a)
 #define DIGITS16(c, a) DIGITS4(c, a), DIGITS4((c) + 4, a), DIGITS4((c) + 8, a), DIGITS4((c) + 12, a)
-#define DIGITS64(c, a) DIGITS16(c, a), DIGITS16((c) + 16, a), DIGITS16((c) + 32, a), DIGITS16((c) + 48, a)
+#define DIGITS64(c, a)                                                                             \
+    DIGITS16(c, a), DIGITS16((c) + 16, a), DIGITS16((c) + 32, a), DIGITS16((c) + 48, a)
 static const uint8_t digit_values[2][256] = {
     {DIGITS64(0, 'a'), DIGITS64(64, 'a'), DIGITS64(128, 'a'), DIGITS64(192, 'a')},
     {DIGITS64(0, 'A'), DIGITS64(64, 'A'), DIGITS64(128, 'A'), DIGITS64(192, 'A')}};
@@ -28,7 +30,9 @@ static char const *digits_of(bool upper) { return upper ? "0123456789ABCDEF" : "
 
 size_t block_text_cell_bytes(const struct block_text_form *form)
 {
-    return form->kind == BLOCK_TEXT_GUID ? 16 : form->kind == BLOCK_TEXT_HEX ? ((size_t)form->digits + 1) / 2 : 0;
+    return form->kind == BLOCK_TEXT_GUID  ? 16
+           : form->kind == BLOCK_TEXT_HEX ? ((size_t)form->digits + 1) / 2
+                                          : 0;
 }
 
 bool block_text_form_valid(const struct block_text_form *form)
@@ -95,7 +99,8 @@ static bool hex_parse(rf_str s, const struct block_text_form *form, uint8_t *cel
 static size_t hex_print(const struct block_text_form *form, const uint8_t *cell, uint8_t *out)
 {
     const char *digits = digits_of(form->upper);
-    for (size_t i = 0; i < form->digits; i++) out[i] = (uint8_t)digits[cell[i / 2] >> (i % 2 == 0 ? 4 : 0) & 15];
+    for (size_t i = 0; i < form->digits; i++)
+        out[i] = (uint8_t)digits[cell[i / 2] >> (i % 2 == 0 ? 4 : 0) & 15];
     return form->digits;
 }
 
@@ -124,7 +129,8 @@ static size_t hex_int_print(const struct block_text_form *form, uint64_t x, uint
 
 static bool number_parse(rf_str s, uint8_t width, int64_t *number)
 {
-    if (s.len == 0 || s.len > BLOCK_TEXT_NUMBER_DIGITS || (width != 0 && s.len != width)) return false;
+    if (s.len == 0 || s.len > BLOCK_TEXT_NUMBER_DIGITS || (width != 0 && s.len != width))
+        return false;
     if (width == 0 && s.len > 1 && s.ptr[0] == '0') return false;
     int64_t x = 0;
     for (size_t i = 0; i < s.len; i++) {
@@ -160,7 +166,8 @@ static bool ipv4_parse(rf_str s, int64_t *number)
         if (part > 0 && (at == s.len || s.ptr[at++] != '.')) return false;
         size_t from = at;
         uint32_t octet = 0;
-        while (at < s.len && at - from < 3 && rf_is_digit(s.ptr[at])) octet = octet * 10 + (s.ptr[at++] - '0');
+        while (at < s.len && at - from < 3 && rf_is_digit(s.ptr[at]))
+            octet = octet * 10 + (s.ptr[at++] - '0');
         if (at == from || octet > 255 || (s.ptr[from] == '0' && at - from > 1)) return false;
         x = x << 8 | octet;
     }
@@ -205,10 +212,13 @@ static bool time_parse(rf_str s, uint8_t decimals, int64_t *ticks)
 {
     if (s.len != TIME_TEXT_BYTES + (decimals == 0 ? 0u : decimals + 1u)) return false;
     const uint8_t *p = s.ptr;
-    if (p[4] != '-' || p[7] != '-' || p[10] != 'T' || p[13] != ':' || p[16] != ':' || p[s.len - 1] != 'Z') return false;
+    if (p[4] != '-' || p[7] != '-' || p[10] != 'T' || p[13] != ':' || p[16] != ':' ||
+        p[s.len - 1] != 'Z')
+        return false;
     int64_t year, month, day, hour, minute, second, fraction = 0;
-    bool good = digits_at(s, 0, 4, &year) && digits_at(s, 5, 2, &month) && digits_at(s, 8, 2, &day) &&
-                digits_at(s, 11, 2, &hour) && digits_at(s, 14, 2, &minute) && digits_at(s, 17, 2, &second);
+    bool good = digits_at(s, 0, 4, &year) && digits_at(s, 5, 2, &month) &&
+                digits_at(s, 8, 2, &day) && digits_at(s, 11, 2, &hour) &&
+                digits_at(s, 14, 2, &minute) && digits_at(s, 17, 2, &second);
     if (good && decimals > 0) good = p[19] == '.' && digits_at(s, 20, decimals, &fraction);
     if (!good || hour > 23 || minute > 59 || second > 59) return false;
     if (!date_to_ticks(year, month, day, ticks)) return false;
@@ -233,7 +243,8 @@ static size_t time_print(int64_t ticks, uint8_t decimals, uint8_t *out)
     size_t len = 19;
     if (decimals > 0) {
         out[len++] = '.';
-        number_print((uint64_t)(rest % TICKS_PER_SECOND / ticks_of_decimals(decimals)), decimals, out + len);
+        number_print((uint64_t)(rest % TICKS_PER_SECOND / ticks_of_decimals(decimals)), decimals,
+                     out + len);
         len += decimals;
     }
     out[len++] = 'Z';
@@ -252,24 +263,28 @@ struct block_text_form block_text_form_of(rf_str text)
         upper |= text.ptr[i] >= 'A' && text.ptr[i] <= 'F';
     }
     int64_t number;
-    if (text.len == 0 || text.len > BLOCK_TEXT_DIGITS_MAX) return (struct block_text_form){.kind = BLOCK_TEXT_PLAIN};
+    if (text.len == 0 || text.len > BLOCK_TEXT_DIGITS_MAX)
+        return (struct block_text_form){.kind = BLOCK_TEXT_PLAIN};
     if (text.len == GUID_TEXT_BYTES && text.ptr[8] == '-')
         return (struct block_text_form){.kind = BLOCK_TEXT_GUID, .upper = upper};
     if (ipv4_parse(text, &number)) return (struct block_text_form){.kind = BLOCK_TEXT_IPV4};
     uint8_t decimals = text.len > TIME_TEXT_BYTES ? (uint8_t)(text.len - TIME_TEXT_BYTES - 1) : 0;
-    if (text.len >= TIME_TEXT_BYTES && decimals <= TIME_DECIMALS_MAX && time_parse(text, decimals, &number))
+    if (text.len >= TIME_TEXT_BYTES && decimals <= TIME_DECIMALS_MAX &&
+        time_parse(text, decimals, &number))
         return (struct block_text_form){.kind = BLOCK_TEXT_TIME, .digits = decimals};
     if (digits == text.len && digits <= BLOCK_TEXT_NUMBER_DIGITS)
         return (struct block_text_form){.kind = BLOCK_TEXT_NUMBER,
                                         .digits = text.ptr[0] == '0' ? (uint8_t)digits : 0};
     if (hex == text.len)
-        return (struct block_text_form){.kind = hex <= HEX_INT_DIGITS ? BLOCK_TEXT_HEX_INT : BLOCK_TEXT_HEX,
+        return (struct block_text_form){.kind = hex <= HEX_INT_DIGITS ? BLOCK_TEXT_HEX_INT
+                                                                      : BLOCK_TEXT_HEX,
                                         .upper = upper,
                                         .digits = (uint8_t)hex};
     return (struct block_text_form){.kind = BLOCK_TEXT_PLAIN};
 }
 
-bool block_text_parse(const struct block_text_form *form, rf_str text, int64_t *number, uint8_t *cell)
+bool block_text_parse(const struct block_text_form *form, rf_str text, int64_t *number,
+                      uint8_t *cell)
 {
     switch (form->kind) {
     case BLOCK_TEXT_GUID:
@@ -289,7 +304,8 @@ bool block_text_parse(const struct block_text_form *form, rf_str text, int64_t *
     }
 }
 
-size_t block_text_print(const struct block_text_form *form, int64_t number, const uint8_t *cell, uint8_t *out)
+size_t block_text_print(const struct block_text_form *form, int64_t number, const uint8_t *cell,
+                        uint8_t *out)
 {
     switch (form->kind) {
     case BLOCK_TEXT_GUID:

@@ -8,7 +8,8 @@
 
 enum {
     EXTENT_ROWS_MAX = 1 << 20,
-    EXTENT_BLOCK_ROWS = 1 << 16,  /* a block: one column's rows with one header (min, max, nulls, encoding) */
+    EXTENT_BLOCK_ROWS =
+        1 << 16, /* a block: one column's rows with one header (min, max, nulls, encoding) */
     EXTENT_GRANULE_ROWS = 1 << 12, /* what the term index can leave out */
 };
 
@@ -42,23 +43,28 @@ struct extent_info {
 
 struct extent_writer;
 /* `columns` are copied. The column called TimeGenerated (datetime), if there is one, is the time column. */
-RF_MUST_USE enum rf_kind extent_writer_new(const struct extent_options *options, const struct extent_column *columns, uint32_t column_count,
-                                           struct extent_writer **out, struct rf_err *err);
+RF_MUST_USE enum rf_kind extent_writer_new(const struct extent_options *options,
+                                           const struct extent_column *columns,
+                                           uint32_t column_count, struct extent_writer **out,
+                                           struct rf_err *err);
 /* Takes in rows: columns as given to extent_writer_new, vectors of any shape, bytes copied (a dictionary's entries once).
  * RF_LIMIT ExtentFull when EXTENT_ROWS_MAX would be passed: nothing is taken then. */
-RF_MUST_USE enum rf_kind extent_append(struct extent_writer *w, const struct batch *batch, struct rf_err *err);
+RF_MUST_USE enum rf_kind extent_append(struct extent_writer *w, const struct batch *batch,
+                                       struct rf_err *err);
 uint64_t extent_writer_rows(const struct extent_writer *w);
 uint64_t extent_writer_bytes(const struct extent_writer *w); /* memory held, about */
 /* Sorts by time (stable), encodes, writes `path` and syncs the file and its folder. The writer is empty afterwards and may be used
  * again, also after an error (the file is removed then). */
-RF_MUST_USE enum rf_kind extent_seal(struct extent_writer *w, const char *path, struct extent_info *info, struct rf_err *err);
+RF_MUST_USE enum rf_kind extent_seal(struct extent_writer *w, const char *path,
+                                     struct extent_info *info, struct rf_err *err);
 void extent_writer_free(struct extent_writer *w);
 
 /* ---- reading ---------------------------------------------------------------------------------------- */
 
 struct extent;
 /* Reads header and footer only: cheap (one or two reads). RF_CORRUPT names the file and range. */
-RF_MUST_USE enum rf_kind extent_open(const struct extent_options *options, const char *path, struct extent **out, struct rf_err *err);
+RF_MUST_USE enum rf_kind extent_open(const struct extent_options *options, const char *path,
+                                     struct extent **out, struct rf_err *err);
 void extent_free(struct extent *e);
 uint64_t extent_row_count(const struct extent *e);
 /* The extent's own columns (a table may have gained others since). */
@@ -69,11 +75,11 @@ const struct extent_column *extent_columns(const struct extent *e, uint32_t *cou
 struct extent_test {
     uint32_t column; /* index into the extent's columns */
     enum extent_test_kind {
-        EXTENT_RANGE,    /* low <= value <= high; either may be null: open. Numbers, datetime, timespan, string */
-        EXTENT_EQUALS,   /* equals one of values[] (string: exact; fold: without ASCII case) */
-        EXTENT_TERMS,    /* the text holds all of terms[] as whole terms (any case) */
+        EXTENT_RANGE, /* low <= value <= high; either may be null: open. Numbers, datetime, timespan, string */
+        EXTENT_EQUALS,    /* equals one of values[] (string: exact; fold: without ASCII case) */
+        EXTENT_TERMS,     /* the text holds all of terms[] as whole terms (any case) */
         EXTENT_TERMS_ANY, /* the text holds one of terms[] as a whole term */
-        EXTENT_CONTAINS, /* the text holds values[0] as a substring (fold: any ASCII case) */
+        EXTENT_CONTAINS,  /* the text holds values[0] as a substring (fold: any ASCII case) */
     } kind;
     struct value low, high;
     const struct value *values;
@@ -85,14 +91,17 @@ struct extent_test {
 
 struct extent_cursor;
 /* Reads `columns` (indexes into the extent's) of rows that may pass all `tests`. */
-RF_MUST_USE enum rf_kind extent_cursor_new(struct extent *e, const uint32_t *columns, uint32_t column_count, const struct extent_test *tests,
-                                           uint32_t test_count, struct rf_budget *budget, struct extent_cursor **out, struct rf_err *err);
+RF_MUST_USE enum rf_kind extent_cursor_new(struct extent *e, const uint32_t *columns,
+                                           uint32_t column_count, const struct extent_test *tests,
+                                           uint32_t test_count, struct rf_budget *budget,
+                                           struct extent_cursor **out, struct rf_err *err);
 /* Limits the cursor to blocks from..to-1 (for several workers on one extent); default all. */
 void extent_cursor_blocks(struct extent_cursor *c, uint32_t from, uint32_t to);
 uint32_t extent_block_count(const struct extent *e);
 /* The next rows (at most BATCH_ROWS), in time order, or row_count 0 at the end. Views live until the next call. Low-cardinality
  * strings come as VEC_DICT with a dict_id that is the same for the whole cursor. */
-RF_MUST_USE enum rf_kind extent_cursor_next(struct extent_cursor *c, struct batch *out, struct rf_err *err);
+RF_MUST_USE enum rf_kind extent_cursor_next(struct extent_cursor *c, struct batch *out,
+                                            struct rf_err *err);
 void extent_cursor_free(struct extent_cursor *c);
 
 /* Reads every block and checks every checksum, dictionary, code and count: fsck. The first fault is returned as RF_CORRUPT with file and

@@ -4,14 +4,14 @@
 
 struct extent_cursor {
     struct extent *extent;
-    struct rf_arena arena;      /* lives as long as the cursor */
+    struct rf_arena arena; /* lives as long as the cursor */
     struct rf_arena batch_arena;
     struct block_codec codec;
     struct extent_pages *pages; /* the wanted columns, then those that only filters look at */
     uint32_t column_count, page_column_count;
     struct vec *vecs;
     struct extent_filters filters;
-    uint32_t *filter_pages;     /* per filter: index into pages */
+    uint32_t *filter_pages; /* per filter: index into pages */
     uint32_t block, block_to, page;
 };
 
@@ -29,25 +29,29 @@ static uint32_t pages_of_column(struct extent_cursor *c, uint32_t column)
 static enum rf_kind set_up(struct extent_cursor *c, const uint32_t *columns, uint32_t column_count,
                            const struct extent_test *tests, uint32_t test_count, struct rf_err *err)
 {
-    RF_TRY(extent_filters_make(c->extent, tests, test_count, &c->arena, c->arena.budget, &c->filters, err));
+    RF_TRY(extent_filters_make(c->extent, tests, test_count, &c->arena, c->arena.budget,
+                               &c->filters, err));
     uint32_t most = column_count + c->filters.count;
     c->pages = rf_arena_new(&c->arena, struct extent_pages, most);
     c->vecs = rf_arena_new(&c->arena, struct vec, column_count);
     c->filter_pages = rf_arena_new(&c->arena, uint32_t, c->filters.count);
-    if (c->pages == NULL || c->vecs == NULL || c->filter_pages == NULL) return rf_fail_memory(err, &c->arena);
+    if (c->pages == NULL || c->vecs == NULL || c->filter_pages == NULL)
+        return rf_fail_memory(err, &c->arena);
     for (uint32_t i = 0; i < column_count; i++) {
         RF_ASSERT(columns[i] < c->extent->column_count);
         extent_pages_init(&c->pages[i], c->extent, columns[i], &c->codec, c->arena.budget);
         c->page_column_count = c->column_count = i + 1;
     }
-    for (uint32_t i = 0; i < c->filters.count; i++) c->filter_pages[i] = pages_of_column(c, c->filters.items[i].column);
+    for (uint32_t i = 0; i < c->filters.count; i++)
+        c->filter_pages[i] = pages_of_column(c, c->filters.items[i].column);
     c->block_to = c->extent->block_count;
     return RF_OK;
 }
 
 enum rf_kind extent_cursor_new(struct extent *e, const uint32_t *columns, uint32_t column_count,
-                               const struct extent_test *tests, uint32_t test_count, struct rf_budget *budget,
-                               struct extent_cursor **out, struct rf_err *err)
+                               const struct extent_test *tests, uint32_t test_count,
+                               struct rf_budget *budget, struct extent_cursor **out,
+                               struct rf_err *err)
 {
     struct extent_cursor *c = calloc(1, sizeof *c);
     if (c == NULL) return block_no_memory(err, budget);
@@ -110,13 +114,17 @@ static enum rf_kind page_may_pass(struct extent_cursor *c, bool *may, struct rf_
     return RF_OK;
 }
 
-static enum rf_kind fill_vec(struct extent_cursor *c, uint32_t index, uint32_t *rows, struct rf_err *err)
+static enum rf_kind fill_vec(struct extent_cursor *c, uint32_t index, uint32_t *rows,
+                             struct rf_err *err)
 {
     struct extent_pages *pages = &c->pages[index];
     const struct extent_col *col = &c->extent->columns[pages->column];
     struct vec *v = &c->vecs[index];
     RF_TRY(extent_pages_load(pages, c->block, c->page, rows, err));
-    *v = (struct vec){.type = col->type, .shape = VEC_FLAT, .data = pages->page_cells, .nulls = extent_pages_nulls(pages)};
+    *v = (struct vec){.type = col->type,
+                      .shape = VEC_FLAT,
+                      .data = pages->page_cells,
+                      .nulls = extent_pages_nulls(pages)};
     if (col->storage != EXTENT_DICT) return RF_OK;
     const struct extent_dict *dict;
     RF_TRY(extent_load_dict(c->extent, pages->column, &dict, err));
@@ -159,7 +167,9 @@ enum rf_kind extent_cursor_next(struct extent_cursor *c, struct batch *out, stru
         for (uint32_t i = 0; i < c->column_count; i++) RF_TRY(fill_vec(c, i, &rows, err));
         c->page++;
     }
-    *out = (struct batch){
-        .row_count = rows, .column_count = c->column_count, .columns = c->vecs, .arena = &c->batch_arena};
+    *out = (struct batch){.row_count = rows,
+                          .column_count = c->column_count,
+                          .columns = c->vecs,
+                          .arena = &c->batch_arena};
     return RF_OK;
 }

@@ -18,7 +18,8 @@ static enum rf_kind flush(struct extent_file *f, struct rf_err *err)
     return RF_OK;
 }
 
-static enum rf_kind put_bytes(struct extent_file *f, const void *bytes, size_t len, struct rf_err *err)
+static enum rf_kind put_bytes(struct extent_file *f, const void *bytes, size_t len,
+                              struct rf_err *err)
 {
     if (f->buffer.len > 0 && f->buffer.len + len > BUFFER_BYTES) RF_TRY(flush(f, err));
     if (!block_buf_put(&f->buffer, bytes, len)) return block_no_memory(err, f->buffer.budget);
@@ -34,11 +35,13 @@ static enum rf_kind put_padding(struct extent_file *f, struct rf_err *err)
 
 /* ---- beginning --------------------------------------------------------------------------------------------- */
 
-static enum rf_kind begin(struct extent_file *f, const struct extent_options *options, struct rf_err *err)
+static enum rf_kind begin(struct extent_file *f, const struct extent_options *options,
+                          struct rf_err *err)
 {
     uint8_t id[EXTENT_ID_BYTES] = {0}, header[EXTENT_HEADER_BYTES] = {0};
     bool encrypted = options->key != NULL && options->key->present;
-    if (encrypted && RAND_bytes(id, sizeof id) != 1) return RF_FAIL(err, RF_IO, "CryptoFailed", "no random bytes");
+    if (encrypted && RAND_bytes(id, sizeof id) != 1)
+        return RF_FAIL(err, RF_IO, "CryptoFailed", "no random bytes");
     RF_TRY(extent_crypt_init(&f->crypt, options->key, id, err));
     f->digest = EVP_MD_CTX_new();
     if (f->digest == NULL || EVP_DigestInit_ex(f->digest, EVP_sha256(), NULL) != 1)
@@ -52,14 +55,15 @@ static enum rf_kind begin(struct extent_file *f, const struct extent_options *op
     return put_bytes(f, header, sizeof header, err);
 }
 
-enum rf_kind extent_file_create(struct extent_file *f, const struct extent_options *options, const char *path,
-                                struct rf_err *err)
+enum rf_kind extent_file_create(struct extent_file *f, const struct extent_options *options,
+                                const char *path, struct rf_err *err)
 {
     *f = (struct extent_file){.fs = options->fs,
                               .path = path,
                               .buffer = block_buf_in(options->budget),
                               .regions = block_buf_in(options->budget)};
-    RF_TRY(rf_fs_open(f->fs, path, RF_OPEN_WRITE | RF_OPEN_CREATE | RF_OPEN_TRUNCATE, &f->file, err));
+    RF_TRY(
+        rf_fs_open(f->fs, path, RF_OPEN_WRITE | RF_OPEN_CREATE | RF_OPEN_TRUNCATE, &f->file, err));
     return begin(f, options, err);
 }
 
@@ -104,12 +108,13 @@ static bool grow_slots(struct extent_file *f)
     free(f->region_slots);
     f->region_slots = slots;
     f->region_cap = cap;
-    for (uint32_t i = 0; i < count; i++) *slot_of(f, written_at(f, i)->check, written_at(f, i)->bytes) = i + 1;
+    for (uint32_t i = 0; i < count; i++)
+        *slot_of(f, written_at(f, i)->check, written_at(f, i)->bytes) = i + 1;
     return true;
 }
 
-static enum rf_kind write_region(struct extent_file *f, struct block_buf *bytes, struct extent_region *out,
-                                 struct rf_err *err)
+static enum rf_kind write_region(struct extent_file *f, struct block_buf *bytes,
+                                 struct extent_region *out, struct rf_err *err)
 {
     RF_TRY(put_padding(f, err));
     *out = (struct extent_region){.offset = f->offset};
@@ -125,12 +130,13 @@ static enum rf_kind write_region(struct extent_file *f, struct block_buf *bytes,
     return put_bytes(f, bytes->ptr, len, err);
 }
 
-enum rf_kind extent_file_region(struct extent_file *f, struct block_buf *bytes, struct extent_region *out,
-                                struct rf_err *err)
+enum rf_kind extent_file_region(struct extent_file *f, struct block_buf *bytes,
+                                struct extent_region *out, struct rf_err *err)
 {
     struct written w = {.bytes = (uint32_t)bytes->len};
     if (bytes->len > EXTENT_REGION_BYTES_MAX)
-        return RF_FAIL(err, RF_LIMIT, "ExtentBlockTooLarge", "a block of %s has %zu bytes", f->path, bytes->len);
+        return RF_FAIL(err, RF_LIMIT, "ExtentBlockTooLarge", "a block of %s has %zu bytes", f->path,
+                       bytes->len);
     if (!grow_slots(f)) return block_no_memory(err, bytes->budget);
     extent_checksum(bytes->ptr, bytes->len, w.check);
     uint32_t *slot = slot_of(f, w.check, w.bytes);
@@ -162,8 +168,8 @@ static enum rf_kind sync_folder(struct extent_file *f, struct rf_err *err)
     return folder == NULL ? rf_fail_memory(err, &arena) : rf_fs_sync_dir(f->fs, folder, err);
 }
 
-enum rf_kind extent_file_finish(struct extent_file *f, const struct extent_region *footer, struct extent_info *info,
-                                struct rf_err *err)
+enum rf_kind extent_file_finish(struct extent_file *f, const struct extent_region *footer,
+                                struct extent_info *info, struct rf_err *err)
 {
     uint8_t trailer[EXTENT_TRAILER_BYTES] = {0};
     memcpy(trailer, EXTENT_TRAILER_MAGIC, 8);
@@ -196,5 +202,6 @@ void extent_file_close(struct extent_file *f, bool keep)
     block_buf_done(&f->buffer);
     block_buf_done(&f->regions);
     free(f->region_slots);
-    *f = (struct extent_file){.buffer.budget = f->buffer.budget, .regions.budget = f->regions.budget};
+    *f = (struct extent_file){.buffer.budget = f->buffer.budget,
+                              .regions.budget = f->regions.budget};
 }

@@ -16,7 +16,8 @@ enum { FOLDED_VALUES_MAX = 64, TERMS_MAX = 1024 };
 static bool same_numbers(enum type column, const struct value *v)
 {
     if (v->null || !type_is_i64((enum type)v->type)) return false;
-    bool whole = column == TYPE_INT || column == TYPE_LONG, value_whole = v->type == TYPE_INT || v->type == TYPE_LONG;
+    bool whole = column == TYPE_INT || column == TYPE_LONG,
+         value_whole = v->type == TYPE_INT || v->type == TYPE_LONG;
     return column == (enum type)v->type || (whole && value_whole);
 }
 
@@ -108,16 +109,19 @@ static void text_filter(struct extent_filter *f, const struct extent_test *test)
 /* A test made ready for texts, one after the other. */
 struct text_test {
     const struct extent_test *test;
-    rf_str *sorted;               /* EQUALS, exact: the values in order */
-    struct term_finder *finders;  /* TERMS*: of each term; CONTAINS: one */
+    rf_str *sorted;              /* EQUALS, exact: the values in order */
+    struct term_finder *finders; /* TERMS*: of each term; CONTAINS: one */
     uint32_t finder_count;
 };
 
-static int text_order(const void *a, const void *b) { return rf_str_cmp(*(const rf_str *)a, *(const rf_str *)b); }
+static int text_order(const void *a, const void *b)
+{
+    return rf_str_cmp(*(const rf_str *)a, *(const rf_str *)b);
+}
 
 /* False with *err unset: the test says nothing. */
-static enum rf_kind text_test_make(const struct extent_test *test, struct rf_arena *arena, struct text_test *out,
-                                   bool *usable, struct rf_err *err)
+static enum rf_kind text_test_make(const struct extent_test *test, struct rf_arena *arena,
+                                   struct text_test *out, bool *usable, struct rf_err *err)
 {
     *out = (struct text_test){.test = test};
     *usable = true;
@@ -126,8 +130,10 @@ static enum rf_kind text_test_make(const struct extent_test *test, struct rf_are
         *usable = !fold || test->value_count <= FOLDED_VALUES_MAX;
         out->sorted = rf_arena_raw(arena, rf_str, test->value_count);
         if (out->sorted == NULL) return rf_fail_memory(err, arena);
-        for (uint32_t i = 0; i < test->value_count && *usable; i++) *usable = text_of(&test->values[i], &out->sorted[i]);
-        if (*usable && test->value_count > 0) qsort(out->sorted, test->value_count, sizeof *out->sorted, text_order);
+        for (uint32_t i = 0; i < test->value_count && *usable; i++)
+            *usable = text_of(&test->values[i], &out->sorted[i]);
+        if (*usable && test->value_count > 0)
+            qsort(out->sorted, test->value_count, sizeof *out->sorted, text_order);
     } else if (terms || test->kind == EXTENT_CONTAINS) {
         out->finder_count = terms ? test->term_count : 1;
         out->finders = rf_arena_new(arena, struct term_finder, out->finder_count);
@@ -135,7 +141,8 @@ static enum rf_kind text_test_make(const struct extent_test *test, struct rf_are
         rf_str needle = {0};
         *usable = terms || (test->value_count == 1 && text_of(&test->values[0], &needle));
         for (uint32_t i = 0; i < out->finder_count && *usable; i++)
-            if (!term_finder_init(&out->finders[i], terms ? test->terms[i] : needle, terms || fold, arena))
+            if (!term_finder_init(&out->finders[i], terms ? test->terms[i] : needle, terms || fold,
+                                  arena))
                 return rf_fail_memory(err, arena);
     }
     return RF_OK;
@@ -154,9 +161,11 @@ static bool has_term(const struct term_finder *finder, rf_str text)
 static bool equals_any(const struct text_test *t, rf_str text)
 {
     uint32_t count = t->test->value_count;
-    if (!t->test->fold) return count > 0 && bsearch(&text, t->sorted, count, sizeof text, text_order) != NULL;
+    if (!t->test->fold)
+        return count > 0 && bsearch(&text, t->sorted, count, sizeof text, text_order) != NULL;
     for (uint32_t i = 0; i < count; i++)
-        if (rf_str_eq_nocase(t->sorted[i], text) || term_equal_nocase(t->sorted[i], text)) return true;
+        if (rf_str_eq_nocase(t->sorted[i], text) || term_equal_nocase(t->sorted[i], text))
+            return true;
     return false;
 }
 
@@ -189,8 +198,9 @@ static bool text_passes(const struct text_test *t, rf_str text)
 }
 
 /* Judges each entry once. `none` is set when no entry passes. */
-static enum rf_kind dict_filter(struct extent *e, struct extent_filter *f, const struct extent_test *test,
-                                struct rf_arena *arena, bool *none, struct rf_err *err)
+static enum rf_kind dict_filter(struct extent *e, struct extent_filter *f,
+                                const struct extent_test *test, struct rf_arena *arena, bool *none,
+                                struct rf_err *err)
 {
     struct text_test ready;
     bool usable;
@@ -211,8 +221,9 @@ static enum rf_kind dict_filter(struct extent *e, struct extent_filter *f, const
 }
 
 /* guid: values of 16 bytes. */
-static enum rf_kind guid_filter(struct extent *e, struct extent_filter *f, const struct extent_test *test,
-                                struct rf_arena *arena, bool *none, struct rf_err *err)
+static enum rf_kind guid_filter(struct extent *e, struct extent_filter *f,
+                                const struct extent_test *test, struct rf_arena *arena, bool *none,
+                                struct rf_err *err)
 {
     const struct extent_dict *dict;
     uint32_t count = e->columns[f->column].dict_count, hits = 0;
@@ -309,7 +320,8 @@ struct filter_reader {
     rf_str bytes;
 };
 
-static enum rf_kind open_index(struct filter_reader *r, const struct extent_col *c, struct rf_err *err)
+static enum rf_kind open_index(struct filter_reader *r, const struct extent_col *c,
+                               struct rf_err *err)
 {
     rf_str bytes;
     RF_TRY(extent_read_region(r->e, &c->terms, &r->head, &bytes, err));
@@ -318,7 +330,8 @@ static enum rf_kind open_index(struct filter_reader *r, const struct extent_col 
     r->index.row_count = block_take_u32(&reader);
     r->rows_each = block_take_u32(&reader);
     uint64_t granules = (r->e->row_count + EXTENT_GRANULE_ROWS - 1) / EXTENT_GRANULE_ROWS;
-    bool good = !reader.failed && r->index.granule_count == granules && r->index.row_count > 0 && r->rows_each > 0;
+    bool good = !reader.failed && r->index.granule_count == granules && r->index.row_count > 0 &&
+                r->rows_each > 0;
     r->flags = block_take(&reader, r->index.granule_count);
     if (good) {
         uint64_t regions = ((uint64_t)r->index.row_count + r->rows_each - 1) / r->rows_each;
@@ -326,14 +339,17 @@ static enum rf_kind open_index(struct filter_reader *r, const struct extent_col 
     }
     r->loaded = UINT32_MAX;
     if (good && !reader.failed && reader.at == bytes.len) return RF_OK;
-    return extent_fault(r->e, &c->terms, block_corrupt(err, "the index of terms has a bad head"), err);
+    return extent_fault(r->e, &c->terms, block_corrupt(err, "the index of terms has a bad head"),
+                        err);
 }
 
-static enum rf_kind index_row(struct filter_reader *r, uint32_t row, const uint8_t **out, struct rf_err *err)
+static enum rf_kind index_row(struct filter_reader *r, uint32_t row, const uint8_t **out,
+                              struct rf_err *err)
 {
     uint32_t number = row / r->rows_each;
     size_t row_bytes = (size_t)r->index.granule_count * TERM_INDEX_WORD_BYTES;
-    struct extent_region region = extent_region_at(r->regions + (size_t)number * EXTENT_REGION_BYTES);
+    struct extent_region region =
+        extent_region_at(r->regions + (size_t)number * EXTENT_REGION_BYTES);
     if (r->loaded != number) {
         r->loaded = UINT32_MAX;
         RF_TRY(extent_read_region(r->e, &region, &r->region, &r->bytes, err));
@@ -341,14 +357,15 @@ static enum rf_kind index_row(struct filter_reader *r, uint32_t row, const uint8
     }
     size_t at = row % r->rows_each * row_bytes;
     if (r->bytes.len < at || r->bytes.len - at < row_bytes)
-        return extent_fault(r->e, &region, block_corrupt(err, "the index of terms is cut short"), err);
+        return extent_fault(r->e, &region, block_corrupt(err, "the index of terms is cut short"),
+                            err);
     *out = r->bytes.ptr + at;
     return RF_OK;
 }
 
 /* pass[granule] stays 1 where one group's terms may all be. */
-static enum rf_kind probe_index(struct filter_reader *r, const struct wanted *w, uint8_t *pass, uint8_t *room,
-                                struct rf_err *err)
+static enum rf_kind probe_index(struct filter_reader *r, const struct wanted *w, uint8_t *pass,
+                                uint8_t *room, struct rf_err *err)
 {
     uint32_t granules = r->index.granule_count, probe = 0;
     uint8_t *any = room, *all = room + granules;
@@ -367,8 +384,9 @@ static enum rf_kind probe_index(struct filter_reader *r, const struct wanted *w,
     return RF_OK;
 }
 
-static enum rf_kind granules_of(struct extent *e, const struct extent_col *c, const struct wanted *w,
-                                struct rf_arena *arena, struct rf_budget *budget, struct extent_filters *out,
+static enum rf_kind granules_of(struct extent *e, const struct extent_col *c,
+                                const struct wanted *w, struct rf_arena *arena,
+                                struct rf_budget *budget, struct extent_filters *out,
                                 struct rf_err *err)
 {
     struct filter_reader r = {.e = e, .head = block_buf_in(budget), .region = block_buf_in(budget)};
@@ -388,8 +406,9 @@ static enum rf_kind granules_of(struct extent *e, const struct extent_col *c, co
     return kind;
 }
 
-static enum rf_kind term_filter(struct extent *e, const struct extent_test *test, struct rf_arena *arena,
-                                struct rf_budget *budget, struct extent_filters *out, struct rf_err *err)
+static enum rf_kind term_filter(struct extent *e, const struct extent_test *test,
+                                struct rf_arena *arena, struct rf_budget *budget,
+                                struct extent_filters *out, struct rf_err *err)
 {
     const struct extent_col *c = &e->columns[test->column];
     /* The JSON form of a dynamic need not hold the terms of a text it equals or contains. */
@@ -409,22 +428,25 @@ static enum rf_kind term_filter(struct extent *e, const struct extent_test *test
 
 /* ---- together ----------------------------------------------------------------------------------------------------- */
 
-static enum rf_kind make_filter(struct extent *e, const struct extent_test *test, struct rf_arena *arena,
-                                struct rf_budget *budget, struct extent_filter *f, struct extent_filters *out,
+static enum rf_kind make_filter(struct extent *e, const struct extent_test *test,
+                                struct rf_arena *arena, struct rf_budget *budget,
+                                struct extent_filter *f, struct extent_filters *out,
                                 struct rf_err *err)
 {
     const struct extent_col *c = &e->columns[test->column];
     *f = (struct extent_filter){.column = test->column};
     bool numbers = test->kind == EXTENT_RANGE || test->kind == EXTENT_EQUALS;
     if (type_is_i64((enum type)c->type) && numbers) {
-        test->kind == EXTENT_RANGE ? i64_range(f, (enum type)c->type, test) : i64_equals(f, (enum type)c->type, test);
+        test->kind == EXTENT_RANGE ? i64_range(f, (enum type)c->type, test)
+                                   : i64_equals(f, (enum type)c->type, test);
         return RF_OK;
     }
     if (c->type == TYPE_REAL && numbers) {
         real_filter(f, test);
         return RF_OK;
     }
-    if (c->storage == EXTENT_DICT && c->type == TYPE_GUID) return guid_filter(e, f, test, arena, &out->none, err);
+    if (c->storage == EXTENT_DICT && c->type == TYPE_GUID)
+        return guid_filter(e, f, test, arena, &out->none, err);
     if (c->type == TYPE_STRING) {
         /* Blocks may do without the dictionary. */
         text_filter(f, test);
@@ -439,8 +461,9 @@ static enum rf_kind make_filter(struct extent *e, const struct extent_test *test
     return term_filter(e, test, arena, budget, out, err);
 }
 
-enum rf_kind extent_filters_make(struct extent *e, const struct extent_test *tests, uint32_t test_count,
-                                 struct rf_arena *arena, struct rf_budget *budget, struct extent_filters *out,
+enum rf_kind extent_filters_make(struct extent *e, const struct extent_test *tests,
+                                 uint32_t test_count, struct rf_arena *arena,
+                                 struct rf_budget *budget, struct extent_filters *out,
                                  struct rf_err *err)
 {
     *out = (struct extent_filters){.items = rf_arena_new(arena, struct extent_filter, test_count),
@@ -453,7 +476,8 @@ enum rf_kind extent_filters_make(struct extent *e, const struct extent_test *tes
         RF_TRY(make_filter(e, &tests[i], arena, budget, f, out, err));
         if (f->kind == FILTER_NONE) continue;
         out->count++;
-        for (uint32_t block = 0; block < e->block_count && !none; block++) none = extent_filter_block(e, f, block);
+        for (uint32_t block = 0; block < e->block_count && !none; block++)
+            none = extent_filter_block(e, f, block);
         if (!none) out->none = true;
     }
     return RF_OK;

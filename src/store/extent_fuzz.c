@@ -45,7 +45,8 @@ static void mend_columns(struct extent *e, uint8_t *file, size_t len)
     }
     for (uint32_t i = 0; i < e->column_count; i++) {
         struct extent_col *c = &e->columns[i];
-        if (c->storage == EXTENT_DICT) extent_checksum(file + c->dict.offset, c->dict.bytes, c->dict.check);
+        if (c->storage == EXTENT_DICT)
+            extent_checksum(file + c->dict.offset, c->dict.bytes, c->dict.check);
         if (c->has_terms) extent_checksum(file + c->terms.offset, c->terms.bytes, c->terms.check);
         for (uint32_t k = 0; k < e->block_count; k++) {
             struct extent_region *region = &c->blocks[k].region;
@@ -62,13 +63,15 @@ static void put_file(struct rf_fs *fs, const uint8_t *bytes, size_t len)
     rf_file_close(file);
 }
 
-static void read_rows(struct extent *e, const struct extent_test *tests, uint32_t test_count, struct rf_budget *budget)
+static void read_rows(struct extent *e, const struct extent_test *tests, uint32_t test_count,
+                      struct rf_budget *budget)
 {
     uint32_t columns[COLUMNS_MAX], count = RF_MIN(e->column_count, (uint32_t)COLUMNS_MAX);
     struct extent_cursor *cursor;
     struct batch batch;
     for (uint32_t i = 0; i < count; i++) columns[i] = i;
-    if (extent_cursor_new(e, columns, count, tests, test_count, budget, &cursor, NULL) != RF_OK) return;
+    if (extent_cursor_new(e, columns, count, tests, test_count, budget, &cursor, NULL) != RF_OK)
+        return;
     while (extent_cursor_next(cursor, &batch, NULL) == RF_OK && batch.row_count > 0) {
         for (uint32_t i = 0; i < batch.column_count; i++) {
             for (uint32_t row = 0; row < batch.row_count; row++) {

@@ -26,9 +26,11 @@ struct extent_crypt {
 RF_MUST_USE enum rf_kind extent_crypt_init(struct extent_crypt *crypt, const struct extent_key *key,
                                            const uint8_t id[EXTENT_ID_BYTES], struct rf_err *err);
 /* Encrypts in place and writes the tag behind. */
-RF_MUST_USE bool extent_crypt_seal(const struct extent_crypt *crypt, uint64_t offset, uint8_t *bytes, size_t len);
+RF_MUST_USE bool extent_crypt_seal(const struct extent_crypt *crypt, uint64_t offset,
+                                   uint8_t *bytes, size_t len);
 /* Decrypts in place; `len` without the tag that follows. False: bytes or key are not those that were written. */
-RF_MUST_USE bool extent_crypt_open(const struct extent_crypt *crypt, uint64_t offset, uint8_t *bytes, size_t len);
+RF_MUST_USE bool extent_crypt_open(const struct extent_crypt *crypt, uint64_t offset,
+                                   uint8_t *bytes, size_t len);
 
 /* xxh3-128 as it is stored. */
 void extent_checksum(const void *bytes, size_t len, uint8_t out[16]);
@@ -40,20 +42,22 @@ struct extent_file {
     struct rf_file *file;
     const char *path;
     struct extent_crypt crypt;
-    uint64_t offset;          /* of the next byte */
-    struct block_buf buffer;  /* not yet handed to the file */
-    void *digest;             /* EVP_MD_CTX */
+    uint64_t offset;         /* of the next byte */
+    struct block_buf buffer; /* not yet handed to the file */
+    void *digest;            /* EVP_MD_CTX */
     /* Regions written before, by their check: a column that repeats another's codes costs nothing. */
     struct block_buf regions;
     uint32_t *region_slots, region_cap;
 };
-RF_MUST_USE enum rf_kind extent_file_create(struct extent_file *f, const struct extent_options *options, const char *path,
+RF_MUST_USE enum rf_kind extent_file_create(struct extent_file *f,
+                                            const struct extent_options *options, const char *path,
                                             struct rf_err *err);
 /* Writes `bytes` as a region. They may be changed (encrypted) and need EXTENT_TAG_BYTES of room behind them. */
-RF_MUST_USE enum rf_kind extent_file_region(struct extent_file *f, struct block_buf *bytes, struct extent_region *out,
-                                            struct rf_err *err);
+RF_MUST_USE enum rf_kind extent_file_region(struct extent_file *f, struct block_buf *bytes,
+                                            struct extent_region *out, struct rf_err *err);
 /* Trailer, sync, digest. */
-RF_MUST_USE enum rf_kind extent_file_finish(struct extent_file *f, const struct extent_region *footer,
+RF_MUST_USE enum rf_kind extent_file_finish(struct extent_file *f,
+                                            const struct extent_region *footer,
                                             struct extent_info *info, struct rf_err *err);
 /* Closes; when `keep` is false removes the file. */
 void extent_file_close(struct extent_file *f, bool keep);
@@ -111,16 +115,20 @@ static inline uint32_t extent_block_rows(const struct extent *e, uint32_t block)
     return (uint32_t)RF_MIN((uint64_t)EXTENT_BLOCK_ROWS, e->row_count - from);
 }
 /* True for types that are kept as byte strings: string, dynamic, and the 16 bytes of guid and decimal. */
-static inline bool extent_is_texts(enum type t) { return type_is_bytes(t) || t == TYPE_GUID || t == TYPE_DECIMAL; }
+static inline bool extent_is_texts(enum type t)
+{
+    return type_is_bytes(t) || t == TYPE_GUID || t == TYPE_DECIMAL;
+}
 
 /* Reads and checks a region into `buf` (its earlier content is lost). */
-RF_MUST_USE enum rf_kind extent_read_region(struct extent *e, const struct extent_region *region, struct block_buf *buf,
-                                            rf_str *out, struct rf_err *err);
+RF_MUST_USE enum rf_kind extent_read_region(struct extent *e, const struct extent_region *region,
+                                            struct block_buf *buf, rf_str *out, struct rf_err *err);
 /* Puts file and range before the text of an RF_CORRUPT error; passes other kinds on. */
-enum rf_kind extent_fault(struct extent *e, const struct extent_region *region, enum rf_kind kind, struct rf_err *err);
+enum rf_kind extent_fault(struct extent *e, const struct extent_region *region, enum rf_kind kind,
+                          struct rf_err *err);
 /* The entries of a column's dictionary. Safe from any thread. */
-RF_MUST_USE enum rf_kind extent_load_dict(struct extent *e, uint32_t column, const struct extent_dict **out,
-                                          struct rf_err *err);
+RF_MUST_USE enum rf_kind extent_load_dict(struct extent *e, uint32_t column,
+                                          const struct extent_dict **out, struct rf_err *err);
 uint64_t extent_dict_id(const struct extent *e, uint32_t column);
 
 /* A list of texts in chunks. */
@@ -128,23 +136,24 @@ struct extent_list {
     uint32_t item_count, chunk_items, chunk_count;
     const uint8_t *regions; /* in the bytes given to extent_list_open */
 };
-RF_MUST_USE enum rf_kind extent_list_open(struct extent *e, struct extent_list *list, rf_str bytes, uint32_t item_count,
-                                          struct rf_err *err);
+RF_MUST_USE enum rf_kind extent_list_open(struct extent *e, struct extent_list *list, rf_str bytes,
+                                          uint32_t item_count, struct rf_err *err);
 struct extent_region extent_region_at(const uint8_t *bytes);
 bool extent_region_inside(const struct extent *e, const struct extent_region *region);
 /* Checks that texts are cells of the type (dyn_valid, 16 bytes, decimal's fields). */
-RF_MUST_USE enum rf_kind extent_check_texts(enum type type, const rf_str *items, uint32_t count, struct rf_err *err);
+RF_MUST_USE enum rf_kind extent_check_texts(enum type type, const rf_str *items, uint32_t count,
+                                            struct rf_err *err);
 
 /* ---- what a cursor may leave out (extent_filter.c) ------------------------------------------------------------- */
 
 struct extent_filter {
     uint32_t column;
     enum extent_filter_kind {
-        FILTER_NONE,  /* says nothing */
-        FILTER_I64,   /* low <= cell <= high */
+        FILTER_NONE, /* says nothing */
+        FILTER_I64,  /* low <= cell <= high */
         FILTER_REAL,
-        FILTER_TEXT,  /* range of texts, by block only */
-        FILTER_CODES  /* pass[code] */
+        FILTER_TEXT, /* range of texts, by block only */
+        FILTER_CODES /* pass[code] */
     } kind;
     int64_t low, high;
     double real_low, real_high;
@@ -156,14 +165,16 @@ struct extent_filter {
 struct extent_filters {
     struct extent_filter *items;
     uint32_t count;
-    bool none;                /* no row can pass */
-    uint8_t *granules;        /* 1: may hold a row; NULL: all may */
+    bool none;         /* no row can pass */
+    uint8_t *granules; /* 1: may hold a row; NULL: all may */
 };
-RF_MUST_USE enum rf_kind extent_filters_make(struct extent *e, const struct extent_test *tests, uint32_t test_count,
-                                             struct rf_arena *arena, struct rf_budget *budget,
-                                             struct extent_filters *out, struct rf_err *err);
+RF_MUST_USE enum rf_kind extent_filters_make(struct extent *e, const struct extent_test *tests,
+                                             uint32_t test_count, struct rf_arena *arena,
+                                             struct rf_budget *budget, struct extent_filters *out,
+                                             struct rf_err *err);
 /* Whether a block may hold rows that pass, by its header. */
-bool extent_filter_block(const struct extent *e, const struct extent_filter *filter, uint32_t block);
+bool extent_filter_block(const struct extent *e, const struct extent_filter *filter,
+                         uint32_t block);
 /* Whether one of `count` cells, or codes, may pass. */
 bool extent_filter_cells(const struct extent_filter *filter, const void *cells, uint32_t count);
 bool extent_filter_codes(const struct extent_filter *filter, const uint32_t *codes, uint32_t count);
@@ -198,12 +209,12 @@ struct extent_pages {
     const void *page_cells;             /* `cells`, or inside chunk_items */
     bool page_has_nulls;
 };
-void extent_pages_init(struct extent_pages *pages, struct extent *e, uint32_t column, struct block_codec *codec,
-                       struct rf_budget *budget);
+void extent_pages_init(struct extent_pages *pages, struct extent *e, uint32_t column,
+                       struct block_codec *codec, struct rf_budget *budget);
 void extent_pages_done(struct extent_pages *pages);
 /* Makes page `page` of block `block` the current one and says how many rows it has. */
-RF_MUST_USE enum rf_kind extent_pages_load(struct extent_pages *pages, uint32_t block, uint32_t page, uint32_t *rows,
-                                           struct rf_err *err);
+RF_MUST_USE enum rf_kind extent_pages_load(struct extent_pages *pages, uint32_t block,
+                                           uint32_t page, uint32_t *rows, struct rf_err *err);
 /* The current page; codes for columns with a dictionary. */
 static inline const uint8_t *extent_pages_nulls(const struct extent_pages *pages)
 {

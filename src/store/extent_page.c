@@ -4,8 +4,8 @@
 
 enum { NONE = UINT32_MAX };
 
-void extent_pages_init(struct extent_pages *pages, struct extent *e, uint32_t column, struct block_codec *codec,
-                       struct rf_budget *budget)
+void extent_pages_init(struct extent_pages *pages, struct extent *e, uint32_t column,
+                       struct block_codec *codec, struct rf_budget *budget)
 {
     struct block_buf empty = block_buf_in(budget);
     *pages = (struct extent_pages){.extent = e,
@@ -26,8 +26,9 @@ void extent_pages_init(struct extent_pages *pages, struct extent *e, uint32_t co
 
 void extent_pages_done(struct extent_pages *pages)
 {
-    struct block_buf *bufs[] = {&pages->stored,       &pages->memory,      &pages->null_memory, &pages->chunk_stored,
-                                &pages->chunk_memory, &pages->chunk_items, &pages->cells,       &pages->page_nulls};
+    struct block_buf *bufs[] = {&pages->stored,       &pages->memory,       &pages->null_memory,
+                                &pages->chunk_stored, &pages->chunk_memory, &pages->chunk_items,
+                                &pages->cells,        &pages->page_nulls};
     for (size_t i = 0; i < RF_COUNT(bufs); i++) block_buf_done(bufs[i]);
 }
 
@@ -38,7 +39,8 @@ static const struct extent_col *column_of(const struct extent_pages *pages)
 
 /* ---- blocks --------------------------------------------------------------------------------------------------- */
 
-static enum rf_kind open_block(struct extent_pages *pages, uint32_t block, rf_str bytes, struct rf_err *err)
+static enum rf_kind open_block(struct extent_pages *pages, uint32_t block, rf_str bytes,
+                               struct rf_err *err)
 {
     const struct extent_col *c = column_of(pages);
     uint32_t rows = extent_block_rows(pages->extent, block);
@@ -47,17 +49,21 @@ static enum rf_kind open_block(struct extent_pages *pages, uint32_t block, rf_st
     rf_str nulls = block_take_str(&r, null_bytes);
     if (r.failed) return block_corrupt(err, "a block is cut short");
     bool nulls_wanted = c->storage == EXTENT_CELLS && c->blocks[block].nulls > 0;
-    if ((null_bytes > 0) != nulls_wanted) return block_corrupt(err, "a block's nulls are not as its header says");
+    if ((null_bytes > 0) != nulls_wanted)
+        return block_corrupt(err, "a block's nulls are not as its header says");
     pages->has_nulls = null_bytes > 0;
-    if (pages->has_nulls) RF_TRY(block_ints_open(&pages->nulls, nulls, rows, &pages->null_memory, err));
+    if (pages->has_nulls)
+        RF_TRY(block_ints_open(&pages->nulls, nulls, rows, &pages->null_memory, err));
     rf_str data = rf_slice(bytes, r.at, bytes.len);
     if (c->storage == EXTENT_TEXTS) {
         RF_TRY(extent_list_open(pages->extent, &pages->list, data, rows, err));
         /* A page must not lie in two chunks. */
-        if (pages->list.chunk_items % BLOCK_PAGE_ROWS != 0) return block_corrupt(err, "a list has a bad head");
+        if (pages->list.chunk_items % BLOCK_PAGE_ROWS != 0)
+            return block_corrupt(err, "a list has a bad head");
         return RF_OK;
     }
-    if (c->type == TYPE_REAL) return block_reals_open(pages->codec, &pages->reals, data, rows, &pages->memory, err);
+    if (c->type == TYPE_REAL)
+        return block_reals_open(pages->codec, &pages->reals, data, rows, &pages->memory, err);
     return block_ints_open(&pages->ints, data, rows, &pages->memory, err);
 }
 
@@ -102,7 +108,8 @@ static enum rf_kind load_ints(struct extent_pages *pages, uint32_t page, struct 
 
 static enum rf_kind load_chunk(struct extent_pages *pages, uint32_t chunk, struct rf_err *err)
 {
-    struct extent_region region = extent_region_at(pages->list.regions + (size_t)chunk * EXTENT_REGION_BYTES);
+    struct extent_region region =
+        extent_region_at(pages->list.regions + (size_t)chunk * EXTENT_REGION_BYTES);
     uint32_t from = chunk * pages->list.chunk_items;
     uint32_t count = RF_MIN(pages->list.chunk_items, pages->list.item_count - from);
     rf_str bytes;
@@ -112,18 +119,22 @@ static enum rf_kind load_chunk(struct extent_pages *pages, uint32_t chunk, struc
         return block_no_memory(err, pages->chunk_items.budget);
     rf_str *items = (rf_str *)(void *)pages->chunk_items.ptr;
     RF_TRY(extent_read_region(pages->extent, &region, &pages->chunk_stored, &bytes, err));
-    enum rf_kind kind = block_texts_decode(pages->codec, bytes, count, &pages->chunk_memory, items, err);
-    if (kind == RF_OK) kind = extent_check_texts((enum type)column_of(pages)->type, items, count, err);
+    enum rf_kind kind =
+        block_texts_decode(pages->codec, bytes, count, &pages->chunk_memory, items, err);
+    if (kind == RF_OK)
+        kind = extent_check_texts((enum type)column_of(pages)->type, items, count, err);
     RF_TRY(extent_fault(pages->extent, &region, kind, err));
     pages->chunk = chunk;
     return RF_OK;
 }
 
-static enum rf_kind load_texts(struct extent_pages *pages, uint32_t page, uint32_t rows, struct rf_err *err)
+static enum rf_kind load_texts(struct extent_pages *pages, uint32_t page, uint32_t rows,
+                               struct rf_err *err)
 {
     uint32_t row = page * BLOCK_PAGE_ROWS, chunk = row / pages->list.chunk_items;
     if (pages->chunk != chunk) RF_TRY(load_chunk(pages, chunk, err));
-    const rf_str *items = (const rf_str *)(const void *)pages->chunk_items.ptr + row % pages->list.chunk_items;
+    const rf_str *items =
+        (const rf_str *)(const void *)pages->chunk_items.ptr + row % pages->list.chunk_items;
     pages->page_cells = items;
     enum type type = (enum type)column_of(pages)->type;
     if (type == TYPE_STRING) return RF_OK;
@@ -145,7 +156,8 @@ static enum rf_kind load_nulls(struct extent_pages *pages, uint32_t page, struct
 {
     int64_t same;
     pages->page_has_nulls = false;
-    if (!pages->has_nulls || (block_ints_page_constant(&pages->nulls, page, &same) && same == 0)) return RF_OK;
+    if (!pages->has_nulls || (block_ints_page_constant(&pages->nulls, page, &same) && same == 0))
+        return RF_OK;
     uint32_t count, bits[BLOCK_PAGE_ROWS];
     RF_TRY(block_codes_page(&pages->nulls, page, 2, bits, &count, err));
     for (uint32_t i = 0; i < count; i++) pages->page_nulls.ptr[i] = (uint8_t)bits[i];
@@ -153,7 +165,8 @@ static enum rf_kind load_nulls(struct extent_pages *pages, uint32_t page, struct
     return RF_OK;
 }
 
-static enum rf_kind decode_page(struct extent_pages *pages, uint32_t page, uint32_t rows, struct rf_err *err)
+static enum rf_kind decode_page(struct extent_pages *pages, uint32_t page, uint32_t rows,
+                                struct rf_err *err)
 {
     const struct extent_col *c = column_of(pages);
     uint32_t count;
@@ -161,21 +174,25 @@ static enum rf_kind decode_page(struct extent_pages *pages, uint32_t page, uint3
     pages->page_cells = pages->cells.ptr;
     if (c->storage == EXTENT_TEXTS) return load_texts(pages, page, rows, err);
     if (c->storage == EXTENT_DICT)
-        return block_codes_page(&pages->ints, page, c->dict_count, (uint32_t *)(void *)pages->cells.ptr, &count, err);
+        return block_codes_page(&pages->ints, page, c->dict_count,
+                                (uint32_t *)(void *)pages->cells.ptr, &count, err);
     if (c->type == TYPE_REAL)
-        return block_reals_page(&pages->reals, page, (double *)(void *)pages->cells.ptr, &count, err);
+        return block_reals_page(&pages->reals, page, (double *)(void *)pages->cells.ptr, &count,
+                                err);
     return load_ints(pages, page, err);
 }
 
-enum rf_kind extent_pages_load(struct extent_pages *pages, uint32_t block, uint32_t page, uint32_t *rows,
-                               struct rf_err *err)
+enum rf_kind extent_pages_load(struct extent_pages *pages, uint32_t block, uint32_t page,
+                               uint32_t *rows, struct rf_err *err)
 {
     uint32_t block_rows = extent_block_rows(pages->extent, block);
     *rows = block_page_rows(block_rows, page);
     if (pages->block == block && pages->page == page) return RF_OK;
     if (pages->cells.cap == 0) {
-        if (!block_buf_reserve(&pages->cells, BLOCK_PAGE_ROWS * 16)) return block_no_memory(err, pages->cells.budget);
-        if (!block_buf_reserve(&pages->page_nulls, BLOCK_PAGE_ROWS)) return block_no_memory(err, pages->cells.budget);
+        if (!block_buf_reserve(&pages->cells, BLOCK_PAGE_ROWS * 16))
+            return block_no_memory(err, pages->cells.budget);
+        if (!block_buf_reserve(&pages->page_nulls, BLOCK_PAGE_ROWS))
+            return block_no_memory(err, pages->cells.budget);
     }
     if (pages->block != block) RF_TRY(load_block(pages, block, err));
     pages->page = NONE;

@@ -21,17 +21,19 @@ bool extent_region_inside(const struct extent *e, const struct extent_region *re
 {
     uint64_t tag = e->crypt.on ? EXTENT_TAG_BYTES : 0;
     return region->offset >= EXTENT_HEADER_BYTES && region->offset <= e->file_bytes &&
-           region->bytes <= e->file_bytes - region->offset && region->bytes <= EXTENT_REGION_BYTES_MAX &&
-           region->bytes >= tag;
+           region->bytes <= e->file_bytes - region->offset &&
+           region->bytes <= EXTENT_REGION_BYTES_MAX && region->bytes >= tag;
 }
 
-static enum rf_kind corrupt(struct extent *e, uint64_t from, uint64_t to, const char *what, struct rf_err *err)
+static enum rf_kind corrupt(struct extent *e, uint64_t from, uint64_t to, const char *what,
+                            struct rf_err *err)
 {
-    return RF_FAIL(err, RF_CORRUPT, "ExtentCorrupt", "%s, bytes %llu to %llu: %s", e->path, (unsigned long long)from,
-                   (unsigned long long)to, what);
+    return RF_FAIL(err, RF_CORRUPT, "ExtentCorrupt", "%s, bytes %llu to %llu: %s", e->path,
+                   (unsigned long long)from, (unsigned long long)to, what);
 }
 
-enum rf_kind extent_fault(struct extent *e, const struct extent_region *region, enum rf_kind kind, struct rf_err *err)
+enum rf_kind extent_fault(struct extent *e, const struct extent_region *region, enum rf_kind kind,
+                          struct rf_err *err)
 {
     /* What another region was at fault for names that one already. */
     if (kind != RF_CORRUPT || err == NULL || strcmp(err->code, "BlockCorrupt") != 0) return kind;
@@ -41,8 +43,8 @@ enum rf_kind extent_fault(struct extent *e, const struct extent_region *region, 
     return corrupt(e, region->offset, region->offset + region->bytes, what, err);
 }
 
-static enum rf_kind check_region(struct extent *e, const struct extent_region *region, uint8_t *bytes, rf_str *out,
-                                 struct rf_err *err)
+static enum rf_kind check_region(struct extent *e, const struct extent_region *region,
+                                 uint8_t *bytes, rf_str *out, struct rf_err *err)
 {
     uint64_t to = region->offset + region->bytes;
     uint8_t check[16];
@@ -59,12 +61,13 @@ static enum rf_kind check_region(struct extent *e, const struct extent_region *r
     return RF_OK;
 }
 
-enum rf_kind extent_read_region(struct extent *e, const struct extent_region *region, struct block_buf *buf,
-                                rf_str *out, struct rf_err *err)
+enum rf_kind extent_read_region(struct extent *e, const struct extent_region *region,
+                                struct block_buf *buf, rf_str *out, struct rf_err *err)
 {
     buf->len = 0;
     if (!extent_region_inside(e, region))
-        return corrupt(e, region->offset, region->offset + region->bytes, "it lies outside the file", err);
+        return corrupt(e, region->offset, region->offset + region->bytes,
+                       "it lies outside the file", err);
     if (!block_buf_reserve(buf, region->bytes)) return block_no_memory(err, buf->budget);
     RF_TRY(rf_file_pread_all(e->file, buf->ptr, region->bytes, region->offset, err));
     buf->len = region->bytes;
@@ -87,7 +90,8 @@ static bool storage_fits(enum type type, enum extent_storage storage)
     return extent_is_texts(type) == (storage != EXTENT_CELLS);
 }
 
-static bool parse_block(struct extent *e, struct block_reader *r, uint32_t block, struct extent_block *out)
+static bool parse_block(struct extent *e, struct block_reader *r, uint32_t block,
+                        struct extent_block *out)
 {
     if (!region_take(e, r, &out->region)) return false;
     out->nulls = block_take_u32(r);
@@ -107,7 +111,8 @@ static bool parse_column(struct extent *e, struct block_reader *r, uint32_t inde
     rf_str name = block_take_str(r, block_take_u16(r));
     def->type = c->type = block_take_u8(r);
     c->storage = block_take_u8(r);
-    if (r->failed || c->type >= TYPE_COUNT || !storage_fits((enum type)c->type, (enum extent_storage)c->storage))
+    if (r->failed || c->type >= TYPE_COUNT ||
+        !storage_fits((enum type)c->type, (enum extent_storage)c->storage))
         return false;
     if (c->storage == EXTENT_DICT) {
         c->dict_count = block_take_u32(r);
@@ -124,7 +129,8 @@ static bool parse_column(struct extent *e, struct block_reader *r, uint32_t inde
     return true;
 }
 
-static enum rf_kind parse_footer(struct extent *e, rf_str bytes, const struct extent_region *region, struct rf_err *err)
+static enum rf_kind parse_footer(struct extent *e, rf_str bytes, const struct extent_region *region,
+                                 struct rf_err *err)
 {
     struct block_reader r = {bytes, 0, false};
     uint64_t to = region->offset + region->bytes;
@@ -137,7 +143,8 @@ static enum rf_kind parse_footer(struct extent *e, rf_str bytes, const struct ex
     bool good = !r.failed && e->row_count <= EXTENT_ROWS_MAX && columns <= bytes.len / 4 &&
                 (e->time_column < columns || e->time_column == UINT32_MAX);
     if (!good) return corrupt(e, region->offset, to, "the footer has a bad head", err);
-    e->block_count = (uint32_t)(e->row_count / EXTENT_BLOCK_ROWS + (e->row_count % EXTENT_BLOCK_ROWS != 0));
+    e->block_count =
+        (uint32_t)(e->row_count / EXTENT_BLOCK_ROWS + (e->row_count % EXTENT_BLOCK_ROWS != 0));
     e->names = rf_arena_new(&e->arena, struct extent_column, columns);
     e->columns = rf_arena_new(&e->arena, struct extent_col, columns);
     if (e->names == NULL || e->columns == NULL) return rf_fail_memory(err, &e->arena);
@@ -148,7 +155,8 @@ static enum rf_kind parse_footer(struct extent *e, rf_str bytes, const struct ex
                          : corrupt(e, region->offset, to, "a column of the footer is bad", err);
     }
     e->column_count = columns;
-    if (r.at != bytes.len) return corrupt(e, region->offset, to, "the footer goes on behind its end", err);
+    if (r.at != bytes.len)
+        return corrupt(e, region->offset, to, "the footer goes on behind its end", err);
     if (e->time_column != UINT32_MAX && e->columns[e->time_column].type != TYPE_DATETIME)
         return corrupt(e, region->offset, to, "the column of time is none", err);
     return RF_OK;
@@ -156,20 +164,24 @@ static enum rf_kind parse_footer(struct extent *e, rf_str bytes, const struct ex
 
 /* ---- opening ------------------------------------------------------------------------------------------------- */
 
-static enum rf_kind parse_trailer(struct extent *e, const uint8_t *trailer, const struct extent_key *key,
-                                  struct extent_region *footer, struct rf_err *err)
+static enum rf_kind parse_trailer(struct extent *e, const uint8_t *trailer,
+                                  const struct extent_key *key, struct extent_region *footer,
+                                  struct rf_err *err)
 {
     uint8_t check[16];
     uint64_t at = e->file_bytes - EXTENT_TRAILER_BYTES;
     extent_checksum(trailer, 80, check);
-    if (memcmp(trailer, EXTENT_TRAILER_MAGIC, 8) != 0 || memcmp(check, trailer + 80, sizeof check) != 0)
+    if (memcmp(trailer, EXTENT_TRAILER_MAGIC, 8) != 0 ||
+        memcmp(check, trailer + 80, sizeof check) != 0)
         return corrupt(e, at, e->file_bytes, "it does not end as an extent does", err);
     uint32_t version = rf_get_u32le(trailer + 8), flags = rf_get_u32le(trailer + 12);
     if (version != EXTENT_VERSION || flags > EXTENT_FLAG_ENCRYPTED)
-        return RF_FAIL(err, RF_INVALID, "ExtentVersion", "%s is of version %u; this program reads version %d", e->path,
-                       version, EXTENT_VERSION);
+        return RF_FAIL(err, RF_INVALID, "ExtentVersion",
+                       "%s is of version %u; this program reads version %d", e->path, version,
+                       EXTENT_VERSION);
     bool encrypted = flags == EXTENT_FLAG_ENCRYPTED, have_key = key != NULL && key->present;
-    if (encrypted && !have_key) return RF_FAIL(err, RF_DENIED, "KeyMissing", "%s is encrypted; give its key", e->path);
+    if (encrypted && !have_key)
+        return RF_FAIL(err, RF_DENIED, "KeyMissing", "%s is encrypted; give its key", e->path);
     RF_TRY(extent_crypt_init(&e->crypt, encrypted ? key : NULL, trailer + 16, err));
     if (memcmp(e->crypt.key_check, trailer + 32, EXTENT_KEY_CHECK_BYTES) != 0)
         return RF_FAIL(err, RF_DENIED, "KeyWrong", "%s is encrypted under another key", e->path);
@@ -177,8 +189,8 @@ static enum rf_kind parse_trailer(struct extent *e, const uint8_t *trailer, cons
     return RF_OK;
 }
 
-static enum rf_kind read_footer(struct extent *e, const struct extent_key *key, struct block_buf *tail,
-                                struct rf_err *err)
+static enum rf_kind read_footer(struct extent *e, const struct extent_key *key,
+                                struct block_buf *tail, struct rf_err *err)
 {
     if (e->file_bytes < EXTENT_HEADER_BYTES + EXTENT_TRAILER_BYTES)
         return corrupt(e, 0, e->file_bytes, "it is too short for an extent", err);
@@ -196,8 +208,8 @@ static enum rf_kind read_footer(struct extent *e, const struct extent_key *key, 
     return parse_footer(e, text, &footer, err);
 }
 
-static enum rf_kind open_file(struct extent *e, const struct extent_options *options, const char *path,
-                              struct rf_err *err)
+static enum rf_kind open_file(struct extent *e, const struct extent_options *options,
+                              const char *path, struct rf_err *err)
 {
     e->path = rf_arena_cstr(&e->arena, rf_str_of(path));
     if (e->path == NULL) return rf_fail_memory(err, &e->arena);
@@ -211,8 +223,8 @@ static enum rf_kind open_file(struct extent *e, const struct extent_options *opt
     return kind;
 }
 
-enum rf_kind extent_open(const struct extent_options *options, const char *path, struct extent **out,
-                         struct rf_err *err)
+enum rf_kind extent_open(const struct extent_options *options, const char *path,
+                         struct extent **out, struct rf_err *err)
 {
     struct extent *e = calloc(1, sizeof *e);
     if (e == NULL) return block_no_memory(err, options->budget);
@@ -259,8 +271,8 @@ const struct extent_column *extent_columns(const struct extent *e, uint32_t *cou
 
 /* ---- lists of texts ------------------------------------------------------------------------------------------- */
 
-enum rf_kind extent_list_open(struct extent *e, struct extent_list *list, rf_str bytes, uint32_t item_count,
-                              struct rf_err *err)
+enum rf_kind extent_list_open(struct extent *e, struct extent_list *list, rf_str bytes,
+                              uint32_t item_count, struct rf_err *err)
 {
     struct block_reader r = {bytes, 0, false};
     *list = (struct extent_list){.item_count = item_count};
@@ -273,8 +285,10 @@ enum rf_kind extent_list_open(struct extent *e, struct extent_list *list, rf_str
     list->regions = block_take(&r, (size_t)list->chunk_count * EXTENT_REGION_BYTES);
     if (r.failed || r.at != bytes.len) return block_corrupt(err, "a list has a wrong length");
     for (uint32_t i = 0; i < list->chunk_count; i++) {
-        struct extent_region region = extent_region_at(list->regions + (size_t)i * EXTENT_REGION_BYTES);
-        if (!extent_region_inside(e, &region)) return block_corrupt(err, "a chunk lies outside the file");
+        struct extent_region region =
+            extent_region_at(list->regions + (size_t)i * EXTENT_REGION_BYTES);
+        if (!extent_region_inside(e, &region))
+            return block_corrupt(err, "a chunk lies outside the file");
     }
     return RF_OK;
 }
@@ -286,7 +300,8 @@ static bool decimal_valid(const uint8_t *cell)
     return (hi >> 49 & 0x7f) <= 34 && (hi >> 56 & 0x7f) == 0;
 }
 
-enum rf_kind extent_check_texts(enum type type, const rf_str *items, uint32_t count, struct rf_err *err)
+enum rf_kind extent_check_texts(enum type type, const rf_str *items, uint32_t count,
+                                struct rf_err *err)
 {
     if (type == TYPE_STRING) return RF_OK;
     for (uint32_t i = 0; i < count; i++) {
@@ -302,16 +317,19 @@ enum rf_kind extent_check_texts(enum type type, const rf_str *items, uint32_t co
 
 /* Chunks decode one by one; their texts are put one behind the other. Two passes over the items would be needed to
  * know the size before, so the views are made when all bytes are there. */
-static enum rf_kind decode_dict(struct extent *e, const struct extent_col *c, const struct extent_list *list,
-                                struct extent_dict *dict, struct rf_err *err)
+static enum rf_kind decode_dict(struct extent *e, const struct extent_col *c,
+                                const struct extent_list *list, struct extent_dict *dict,
+                                struct rf_err *err)
 {
     struct block_codec codec = {.budget = e->budget};
     struct block_buf stored = block_buf_in(e->budget), memory = stored;
     rf_str *items = (rf_str *)(void *)dict->items.ptr;
     enum rf_kind kind = RF_OK;
     for (uint32_t i = 0; i < list->chunk_count && kind == RF_OK; i++) {
-        uint32_t from = i * list->chunk_items, count = RF_MIN(list->chunk_items, list->item_count - from);
-        struct extent_region region = extent_region_at(list->regions + (size_t)i * EXTENT_REGION_BYTES);
+        uint32_t from = i * list->chunk_items,
+                 count = RF_MIN(list->chunk_items, list->item_count - from);
+        struct extent_region region =
+            extent_region_at(list->regions + (size_t)i * EXTENT_REGION_BYTES);
         rf_str bytes;
         kind = extent_read_region(e, &region, &stored, &bytes, err);
         if (kind != RF_OK) break;
@@ -319,7 +337,8 @@ static enum rf_kind decode_dict(struct extent *e, const struct extent_col *c, co
         if (kind == RF_OK) kind = extent_check_texts((enum type)c->type, items + from, count, err);
         kind = extent_fault(e, &region, kind, err);
         for (uint32_t k = from; k < from + count && kind == RF_OK; k++)
-            if (!block_buf_put(&dict->memory, items[k].ptr, items[k].len)) kind = block_no_memory(err, e->budget);
+            if (!block_buf_put(&dict->memory, items[k].ptr, items[k].len))
+                kind = block_no_memory(err, e->budget);
     }
     block_buf_done(&stored);
     block_buf_done(&memory);
@@ -332,25 +351,27 @@ static enum rf_kind decode_dict(struct extent *e, const struct extent_col *c, co
     return kind;
 }
 
-static enum rf_kind note_nulls(struct extent *e, const struct extent_col *c, struct extent_dict *dict,
-                               struct rf_err *err)
+static enum rf_kind note_nulls(struct extent *e, const struct extent_col *c,
+                               struct extent_dict *dict, struct rf_err *err)
 {
     const rf_str *items = (const rf_str *)(const void *)dict->items.ptr;
     bool any = false;
     if (c->type == TYPE_STRING) return RF_OK;
-    if (!block_buf_reserve(&dict->null_bytes, c->dict_count)) return block_no_memory(err, e->budget);
+    if (!block_buf_reserve(&dict->null_bytes, c->dict_count))
+        return block_no_memory(err, e->budget);
     for (uint32_t i = 0; i < c->dict_count; i++) any |= dict->null_bytes.ptr[i] = items[i].len == 0;
     dict->nulls = any ? dict->null_bytes.ptr : NULL;
     return RF_OK;
 }
 
 /* 16-byte cells in the place of texts. */
-static enum rf_kind dict_to_cells(struct extent *e, const struct extent_col *c, struct extent_dict *dict,
-                                  struct rf_err *err)
+static enum rf_kind dict_to_cells(struct extent *e, const struct extent_col *c,
+                                  struct extent_dict *dict, struct rf_err *err)
 {
     struct block_buf cells = block_buf_in(e->budget);
     const rf_str *items = (const rf_str *)(const void *)dict->items.ptr;
-    if (!block_buf_reserve(&cells, (size_t)c->dict_count * 16)) return block_no_memory(err, e->budget);
+    if (!block_buf_reserve(&cells, (size_t)c->dict_count * 16))
+        return block_no_memory(err, e->budget);
     for (uint32_t i = 0; i < c->dict_count; i++) {
         memset(cells.ptr + (size_t)i * 16, 0, 16);
         if (items[i].len == 16) memcpy(cells.ptr + (size_t)i * 16, items[i].ptr, 16);
@@ -361,15 +382,18 @@ static enum rf_kind dict_to_cells(struct extent *e, const struct extent_col *c, 
     return RF_OK;
 }
 
-static enum rf_kind make_dict(struct extent *e, const struct extent_col *c, struct extent_dict *dict,
-                              struct rf_err *err)
+static enum rf_kind make_dict(struct extent *e, const struct extent_col *c,
+                              struct extent_dict *dict, struct rf_err *err)
 {
     struct block_buf head = block_buf_in(e->budget);
     struct extent_list list;
     rf_str bytes;
-    if (!block_buf_reserve(&dict->items, (size_t)c->dict_count * sizeof(rf_str))) return block_no_memory(err, e->budget);
+    if (!block_buf_reserve(&dict->items, (size_t)c->dict_count * sizeof(rf_str)))
+        return block_no_memory(err, e->budget);
     enum rf_kind kind = extent_read_region(e, &c->dict, &head, &bytes, err);
-    if (kind == RF_OK) kind = extent_fault(e, &c->dict, extent_list_open(e, &list, bytes, c->dict_count, err), err);
+    if (kind == RF_OK)
+        kind =
+            extent_fault(e, &c->dict, extent_list_open(e, &list, bytes, c->dict_count, err), err);
     if (kind == RF_OK) kind = decode_dict(e, c, &list, dict, err);
     block_buf_done(&head);
     dict->cells = dict->items.ptr;
@@ -378,7 +402,8 @@ static enum rf_kind make_dict(struct extent *e, const struct extent_col *c, stru
     return kind;
 }
 
-enum rf_kind extent_load_dict(struct extent *e, uint32_t column, const struct extent_dict **out, struct rf_err *err)
+enum rf_kind extent_load_dict(struct extent *e, uint32_t column, const struct extent_dict **out,
+                              struct rf_err *err)
 {
     struct extent_col *c = &e->columns[column];
     enum rf_kind kind = RF_OK;

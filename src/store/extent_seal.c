@@ -20,12 +20,15 @@ struct seal {
     struct rf_arena arena;
     const uint32_t *order; /* of the rows by time; NULL: as they are */
     int64_t time_min, time_max;
-    struct block_buf footer, blocks; /* entries of the current column's blocks */
-    struct block_buf block, chunk;   /* being encoded */
+    struct block_buf footer, blocks;      /* entries of the current column's blocks */
+    struct block_buf block, chunk;        /* being encoded */
     struct block_buf cells, items, nulls; /* of one block, in order */
 };
 
-static enum rf_kind no_memory(struct seal *s, struct rf_err *err) { return block_no_memory(err, s->w->options.budget); }
+static enum rf_kind no_memory(struct seal *s, struct rf_err *err)
+{
+    return block_no_memory(err, s->w->options.budget);
+}
 
 /* ---- order --------------------------------------------------------------------------------------------------- */
 
@@ -35,7 +38,8 @@ struct row_time {
 };
 
 /* Merges two runs that lie side by side; rows of one time keep their order. */
-static void merge_runs(const struct row_time *from, size_t left, size_t middle, size_t right, struct row_time *to)
+static void merge_runs(const struct row_time *from, size_t left, size_t middle, size_t right,
+                       struct row_time *to)
 {
     if (middle >= right || from[middle - 1].time <= from[middle].time) {
         memcpy(to + left, from + left, (right - left) * sizeof *to);
@@ -52,7 +56,8 @@ static struct row_time *sort_rows(struct row_time *rows, struct row_time *spare,
 {
     for (size_t width = 1; width < count; width *= 2) {
         for (size_t left = 0; left < count; left += 2 * width)
-            merge_runs(rows, left, RF_MIN(left + width, count), RF_MIN(left + 2 * width, count), spare);
+            merge_runs(rows, left, RF_MIN(left + width, count), RF_MIN(left + 2 * width, count),
+                       spare);
         struct row_time *swap = rows;
         rows = spare;
         spare = swap;
@@ -69,9 +74,11 @@ static enum rf_kind order_rows(struct seal *s, struct rf_err *err)
     const int64_t *times = (const int64_t *)(const void *)c->cells.ptr;
     struct block_buf room = block_buf_in(w->options.budget);
     uint32_t *order = rf_arena_raw(&s->arena, uint32_t, w->rows);
-    if (order == NULL || !block_buf_reserve(&room, (size_t)w->rows * 2 * sizeof(struct row_time))) return no_memory(s, err);
+    if (order == NULL || !block_buf_reserve(&room, (size_t)w->rows * 2 * sizeof(struct row_time)))
+        return no_memory(s, err);
     struct row_time *rows = (struct row_time *)(void *)room.ptr;
-    for (uint32_t i = 0; i < w->rows; i++) rows[i] = (struct row_time){writer_null(c, i) ? INT64_MIN : times[i], i};
+    for (uint32_t i = 0; i < w->rows; i++)
+        rows[i] = (struct row_time){writer_null(c, i) ? INT64_MIN : times[i], i};
     rows = sort_rows(rows, rows + w->rows, w->rows);
     for (uint32_t i = 0; i < w->rows; i++) order[i] = rows[i].row;
     s->order = order;
@@ -95,7 +102,10 @@ static void find_time_range(struct seal *s)
     }
 }
 
-static uint32_t row_at(const struct seal *s, uint32_t place) { return s->order == NULL ? place : s->order[place]; }
+static uint32_t row_at(const struct seal *s, uint32_t place)
+{
+    return s->order == NULL ? place : s->order[place];
+}
 
 /* ---- one block ----------------------------------------------------------------------------------------------- */
 
@@ -106,8 +116,8 @@ struct block_stats {
 };
 
 /* The block's cells of `bytes` each, in order; a view when they already are. */
-static const void *gather_cells(struct seal *s, const struct block_buf *cells, uint32_t from, uint32_t count,
-                                size_t bytes)
+static const void *gather_cells(struct seal *s, const struct block_buf *cells, uint32_t from,
+                                uint32_t count, size_t bytes)
 {
     if (s->order == NULL) return cells->ptr + (size_t)from * bytes;
     s->cells.len = 0;
@@ -115,10 +125,12 @@ static const void *gather_cells(struct seal *s, const struct block_buf *cells, u
     const uint32_t *order = s->order + from;
     if (bytes == 8) {
         int64_t *to = (int64_t *)(void *)s->cells.ptr;
-        for (uint32_t i = 0; i < count; i++) to[i] = ((const int64_t *)(const void *)cells->ptr)[order[i]];
+        for (uint32_t i = 0; i < count; i++)
+            to[i] = ((const int64_t *)(const void *)cells->ptr)[order[i]];
     } else if (bytes == 4) {
         uint32_t *to = (uint32_t *)(void *)s->cells.ptr;
-        for (uint32_t i = 0; i < count; i++) to[i] = ((const uint32_t *)(const void *)cells->ptr)[order[i]];
+        for (uint32_t i = 0; i < count; i++)
+            to[i] = ((const uint32_t *)(const void *)cells->ptr)[order[i]];
     } else {
         for (uint32_t i = 0; i < count; i++) s->cells.ptr[i] = cells->ptr[order[i]];
     }
@@ -145,9 +157,13 @@ static bool put_nulls(struct seal *s, const struct writer_column *c, uint32_t fr
     return true;
 }
 
-static bool null_at(const struct seal *s, uint32_t i) { return s->nulls.len > 0 && s->nulls.ptr[i] != 0; }
+static bool null_at(const struct seal *s, uint32_t i)
+{
+    return s->nulls.len > 0 && s->nulls.ptr[i] != 0;
+}
 
-static void range_of_ints(const struct seal *s, const int64_t *v, uint32_t count, struct block_stats *stats)
+static void range_of_ints(const struct seal *s, const int64_t *v, uint32_t count,
+                          struct block_stats *stats)
 {
     int64_t min = INT64_MAX, max = INT64_MIN;
     for (uint32_t i = 0; i < count; i++) {
@@ -162,7 +178,8 @@ static void range_of_ints(const struct seal *s, const int64_t *v, uint32_t count
 }
 
 /* A nan compares with nothing, so a block that has one says nothing. */
-static void range_of_reals(const struct seal *s, const double *v, uint32_t count, struct block_stats *stats)
+static void range_of_reals(const struct seal *s, const double *v, uint32_t count,
+                           struct block_stats *stats)
 {
     double min = (double)INFINITY, max = -(double)INFINITY;
     uint32_t seen = 0;
@@ -179,8 +196,8 @@ static void range_of_reals(const struct seal *s, const double *v, uint32_t count
     memcpy(stats->max, &max, sizeof max);
 }
 
-static bool encode_cells(struct seal *s, const struct writer_column *c, uint32_t from, uint32_t count,
-                         struct block_stats *stats)
+static bool encode_cells(struct seal *s, const struct writer_column *c, uint32_t from,
+                         uint32_t count, struct block_stats *stats)
 {
     bool narrow = c->def.type == TYPE_BOOL;
     const void *cells = gather_cells(s, &c->cells, from, count, narrow ? 1 : 8);
@@ -198,7 +215,8 @@ static unsigned __int128 head_of(rf_str text)
 {
     uint8_t head[16];
     extent_text_head(text, head);
-    return (unsigned __int128)__builtin_bswap64(rf_get_u64le(head)) << 64 | __builtin_bswap64(rf_get_u64le(head + 8));
+    return (unsigned __int128)__builtin_bswap64(rf_get_u64le(head)) << 64 |
+           __builtin_bswap64(rf_get_u64le(head + 8));
 }
 
 static void put_head(uint8_t out[16], unsigned __int128 head)
@@ -207,7 +225,8 @@ static void put_head(uint8_t out[16], unsigned __int128 head)
     rf_put_u64le(out + 8, __builtin_bswap64((uint64_t)head));
 }
 
-static void range_of_texts(const rf_str *items, const uint8_t *used, uint32_t count, struct block_stats *stats)
+static void range_of_texts(const rf_str *items, const uint8_t *used, uint32_t count,
+                           struct block_stats *stats)
 {
     unsigned __int128 min = ~(unsigned __int128)0, max = 0;
     uint32_t seen = 0;
@@ -225,8 +244,8 @@ static void range_of_texts(const rf_str *items, const uint8_t *used, uint32_t co
 }
 
 /* The range is that of the entries which the block uses. */
-static bool range_of_codes(struct seal *s, const struct writer_column *c, const uint32_t *codes, uint32_t count,
-                           struct block_stats *stats)
+static bool range_of_codes(struct seal *s, const struct writer_column *c, const uint32_t *codes,
+                           uint32_t count, struct block_stats *stats)
 {
     uint32_t entries = writer_entries(c);
     if (c->def.type != TYPE_STRING) {
@@ -247,12 +266,13 @@ static bool range_of_codes(struct seal *s, const struct writer_column *c, const 
     return true;
 }
 
-static bool encode_codes(struct seal *s, const struct writer_column *c, uint32_t from, uint32_t count,
-                         struct block_stats *stats)
+static bool encode_codes(struct seal *s, const struct writer_column *c, uint32_t from,
+                         uint32_t count, struct block_stats *stats)
 {
     const uint32_t *codes = gather_cells(s, &c->cells, from, count, 4);
     if (codes == NULL || !range_of_codes(s, c, codes, count, stats)) return false;
-    return block_buf_u32(&s->block, 0) && block_ints_encode(&s->block, &(struct block_cells){codes, 4, count});
+    return block_buf_u32(&s->block, 0) &&
+           block_ints_encode(&s->block, &(struct block_cells){codes, 4, count});
 }
 
 /* ---- lists of texts -------------------------------------------------------------------------------------------- */
@@ -266,8 +286,8 @@ static uint32_t chunk_items_for(uint64_t bytes, uint32_t count, uint32_t chunk_b
 }
 
 /* Writes the chunks and appends the list to `out`. */
-static enum rf_kind put_list(struct seal *s, struct block_buf *out, const rf_str *items, uint32_t count,
-                             uint32_t chunk_items, struct rf_err *err)
+static enum rf_kind put_list(struct seal *s, struct block_buf *out, const rf_str *items,
+                             uint32_t count, uint32_t chunk_items, struct rf_err *err)
 {
     uint32_t chunks = count / chunk_items + (count % chunk_items != 0);
     if (!block_buf_u32(out, chunk_items) || !block_buf_u32(out, chunks)) return no_memory(s, err);
@@ -282,8 +302,8 @@ static enum rf_kind put_list(struct seal *s, struct block_buf *out, const rf_str
     return RF_OK;
 }
 
-static void index_granules(struct term_index_builder *terms, const struct writer_column *c, const rf_str *items,
-                           uint32_t count)
+static void index_granules(struct term_index_builder *terms, const struct writer_column *c,
+                           const rf_str *items, uint32_t count)
 {
     for (uint32_t from = 0; from < count; from += EXTENT_GRANULE_ROWS) {
         uint32_t to = RF_MIN(from + EXTENT_GRANULE_ROWS, count);
@@ -298,22 +318,26 @@ static void index_granules(struct term_index_builder *terms, const struct writer
     }
 }
 
-static enum rf_kind encode_texts(struct seal *s, const struct writer_column *c, uint32_t from, uint32_t count,
-                                 struct term_index_builder *terms, struct block_stats *stats, struct rf_err *err)
+static enum rf_kind encode_texts(struct seal *s, const struct writer_column *c, uint32_t from,
+                                 uint32_t count, struct term_index_builder *terms,
+                                 struct block_stats *stats, struct rf_err *err)
 {
     s->items.len = 0;
-    if (!block_buf_reserve(&s->items, (size_t)count * sizeof(rf_str)) || !block_buf_u32(&s->block, 0))
+    if (!block_buf_reserve(&s->items, (size_t)count * sizeof(rf_str)) ||
+        !block_buf_u32(&s->block, 0))
         return no_memory(s, err);
     rf_str *items = (rf_str *)(void *)s->items.ptr;
     for (uint32_t i = 0; i < count; i++) items[i] = writer_entry(c, row_at(s, from + i));
     if (c->def.type == TYPE_STRING) range_of_texts(items, NULL, count, stats);
-    for (uint32_t i = 0; i < count && c->def.type != TYPE_STRING; i++) stats->nulls += items[i].len == 0;
+    for (uint32_t i = 0; i < count && c->def.type != TYPE_STRING; i++)
+        stats->nulls += items[i].len == 0;
     if (terms != NULL) index_granules(terms, c, items, count);
     uint32_t chunk_items = chunk_items_for(c->bytes.len, s->w->rows, CHUNK_BYTES, CHUNK_ITEMS_MAX);
     return put_list(s, &s->block, items, count, chunk_items, err);
 }
 
-static enum rf_kind put_dictionary(struct seal *s, const struct writer_column *c, struct rf_err *err)
+static enum rf_kind put_dictionary(struct seal *s, const struct writer_column *c,
+                                   struct rf_err *err)
 {
     uint32_t entries = writer_entries(c);
     struct extent_region region;
@@ -321,27 +345,32 @@ static enum rf_kind put_dictionary(struct seal *s, const struct writer_column *c
     if (!block_buf_reserve(&s->items, (size_t)entries * sizeof(rf_str))) return no_memory(s, err);
     rf_str *items = (rf_str *)(void *)s->items.ptr;
     for (uint32_t i = 0; i < entries; i++) items[i] = writer_entry(c, i);
-    uint32_t chunk_items = chunk_items_for(c->bytes.len, entries, DICT_CHUNK_BYTES, DICT_CHUNK_ITEMS_MAX);
+    uint32_t chunk_items =
+        chunk_items_for(c->bytes.len, entries, DICT_CHUNK_BYTES, DICT_CHUNK_ITEMS_MAX);
     RF_TRY(put_list(s, &s->block, items, entries, chunk_items, err));
     RF_TRY(extent_file_region(&s->file, &s->block, &region, err));
-    if (!block_buf_u32(&s->footer, entries) || !extent_put_region(&s->footer, &region)) return no_memory(s, err);
+    if (!block_buf_u32(&s->footer, entries) || !extent_put_region(&s->footer, &region))
+        return no_memory(s, err);
     return RF_OK;
 }
 
 /* ---- the index of terms ---------------------------------------------------------------------------------------- */
 
-static enum rf_kind put_filter(struct seal *s, const struct term_index *index, const struct block_buf *flags,
-                               const struct block_buf *words, struct rf_err *err)
+static enum rf_kind put_filter(struct seal *s, const struct term_index *index,
+                               const struct block_buf *flags, const struct block_buf *words,
+                               struct rf_err *err)
 {
     struct extent_region region;
     size_t row_bytes = (size_t)index->granule_count * TERM_INDEX_WORD_BYTES;
     uint32_t rows_each = (uint32_t)RF_MAX((size_t)1, FILTER_REGION_BYTES / row_bytes);
     s->block.len = 0;
-    if (!block_buf_u32(&s->block, index->granule_count) || !block_buf_u32(&s->block, index->row_count) ||
-        !block_buf_u32(&s->block, rows_each) || !block_buf_put(&s->block, flags->ptr, flags->len))
+    if (!block_buf_u32(&s->block, index->granule_count) ||
+        !block_buf_u32(&s->block, index->row_count) || !block_buf_u32(&s->block, rows_each) ||
+        !block_buf_put(&s->block, flags->ptr, flags->len))
         return no_memory(s, err);
     for (uint32_t row = 0; row < index->row_count; row += rows_each) {
-        size_t from = row * row_bytes, bytes = RF_MIN(rows_each, index->row_count - row) * row_bytes;
+        size_t from = row * row_bytes,
+               bytes = RF_MIN(rows_each, index->row_count - row) * row_bytes;
         s->chunk.len = 0;
         if (!block_buf_put(&s->chunk, words->ptr + from, bytes)) return no_memory(s, err);
         RF_TRY(extent_file_region(&s->file, &s->chunk, &region, err));
@@ -356,7 +385,8 @@ static enum rf_kind put_terms(struct seal *s, struct term_index_builder *terms, 
     struct block_buf flags = block_buf_in(s->w->options.budget), words = flags;
     struct term_index index;
     enum rf_kind kind = RF_OK;
-    if (!block_buf_u8(&s->footer, 1) || !term_index_finish(terms, &index, &flags, &words)) kind = no_memory(s, err);
+    if (!block_buf_u8(&s->footer, 1) || !term_index_finish(terms, &index, &flags, &words))
+        kind = no_memory(s, err);
     if (kind == RF_OK) kind = put_filter(s, &index, &flags, &words, err);
     block_buf_done(&flags);
     block_buf_done(&words);
@@ -365,15 +395,16 @@ static enum rf_kind put_terms(struct seal *s, struct term_index_builder *terms, 
 
 /* ---- columns --------------------------------------------------------------------------------------------------- */
 
-static enum rf_kind put_block(struct seal *s, const struct writer_column *c, uint32_t from, uint32_t count,
-                              struct term_index_builder *terms, struct rf_err *err)
+static enum rf_kind put_block(struct seal *s, const struct writer_column *c, uint32_t from,
+                              uint32_t count, struct term_index_builder *terms, struct rf_err *err)
 {
     struct block_stats stats = {0};
     struct extent_region region;
     s->block.len = 0;
     if (c->storage == EXTENT_TEXTS) {
         RF_TRY(encode_texts(s, c, from, count, terms, &stats, err));
-    } else if (!(c->storage == EXTENT_DICT ? encode_codes : encode_cells)(s, c, from, count, &stats)) {
+    } else if (!(c->storage == EXTENT_DICT ? encode_codes : encode_cells)(s, c, from, count,
+                                                                          &stats)) {
         return no_memory(s, err);
     }
     RF_TRY(extent_file_region(&s->file, &s->block, &region, err));
@@ -383,16 +414,17 @@ static enum rf_kind put_block(struct seal *s, const struct writer_column *c, uin
     return good ? RF_OK : no_memory(s, err);
 }
 
-static enum rf_kind put_blocks(struct seal *s, const struct writer_column *c, struct term_index_builder *terms,
-                               struct rf_err *err)
+static enum rf_kind put_blocks(struct seal *s, const struct writer_column *c,
+                               struct term_index_builder *terms, struct rf_err *err)
 {
     const struct extent_column *def = &c->def;
     s->blocks.len = 0;
     for (uint32_t from = 0; from < s->w->rows; from += EXTENT_BLOCK_ROWS)
-        RF_TRY(put_block(s, c, from, RF_MIN((uint32_t)EXTENT_BLOCK_ROWS, s->w->rows - from), terms, err));
+        RF_TRY(put_block(s, c, from, RF_MIN((uint32_t)EXTENT_BLOCK_ROWS, s->w->rows - from), terms,
+                         err));
     bool good = block_buf_u16(&s->footer, (uint16_t)def->name.len) &&
-                block_buf_put(&s->footer, def->name.ptr, def->name.len) && block_buf_u8(&s->footer, def->type) &&
-                block_buf_u8(&s->footer, c->storage);
+                block_buf_put(&s->footer, def->name.ptr, def->name.len) &&
+                block_buf_u8(&s->footer, def->type) && block_buf_u8(&s->footer, c->storage);
     if (!good) return no_memory(s, err);
     if (c->storage == EXTENT_DICT) RF_TRY(put_dictionary(s, c, err));
     if (terms != NULL)
@@ -407,9 +439,9 @@ static enum rf_kind put_column(struct seal *s, struct writer_column *c, struct r
 {
     if (c->storage == EXTENT_DICT && writer_entries(c) > 16 && writer_entries(c) > s->w->rows / 2)
         if (!writer_to_texts(c, s->w->rows)) return no_memory(s, err);
-    bool indexed = c->storage == EXTENT_TEXTS && type_is_bytes((enum type)c->def.type) && s->w->rows > 0;
-    if (!indexed || s->w->options.no_term_index)
-        return put_blocks(s, c, NULL, err);
+    bool indexed =
+        c->storage == EXTENT_TEXTS && type_is_bytes((enum type)c->def.type) && s->w->rows > 0;
+    if (!indexed || s->w->options.no_term_index) return put_blocks(s, c, NULL, err);
     struct term_index_builder terms;
     term_index_begin(&terms, s->w->options.budget);
     enum rf_kind kind = put_blocks(s, c, &terms, err);
@@ -417,7 +449,8 @@ static enum rf_kind put_column(struct seal *s, struct writer_column *c, struct r
     return kind;
 }
 
-static enum rf_kind put_extent(struct seal *s, const char *path, struct extent_info *info, struct rf_err *err)
+static enum rf_kind put_extent(struct seal *s, const char *path, struct extent_info *info,
+                               struct rf_err *err)
 {
     struct extent_writer *w = s->w;
     struct extent_region region;
@@ -437,7 +470,8 @@ static enum rf_kind put_extent(struct seal *s, const char *path, struct extent_i
     return RF_OK;
 }
 
-enum rf_kind writer_seal(struct extent_writer *w, const char *path, struct extent_info *info, struct rf_err *err)
+enum rf_kind writer_seal(struct extent_writer *w, const char *path, struct extent_info *info,
+                         struct rf_err *err)
 {
     struct block_buf empty = block_buf_in(w->options.budget);
     struct seal s = {.w = w,
@@ -452,7 +486,8 @@ enum rf_kind writer_seal(struct extent_writer *w, const char *path, struct exten
     rf_arena_init_shared(&s.arena, w->options.budget);
     enum rf_kind kind = put_extent(&s, path, info, err);
     extent_file_close(&s.file, kind == RF_OK);
-    struct block_buf *bufs[] = {&s.footer, &s.blocks, &s.block, &s.chunk, &s.cells, &s.items, &s.nulls};
+    struct block_buf *bufs[] = {&s.footer, &s.blocks, &s.block, &s.chunk,
+                                &s.cells,  &s.items,  &s.nulls};
     for (size_t i = 0; i < RF_COUNT(bufs); i++) block_buf_done(bufs[i]);
     rf_arena_done(&s.arena);
     return kind;

@@ -13,12 +13,34 @@ enum { COLUMNS = 13, MODEL_ROWS_MAX = 140000 };
 static const struct {
     const char *name;
     enum type type;
-} columns[COLUMNS] = {
-    {"TimeGenerated", TYPE_DATETIME}, {"Flag", TYPE_BOOL},       {"Small", TYPE_INT},    {"Large", TYPE_LONG},
-    {"Rtt", TYPE_REAL},               {"Price", TYPE_DECIMAL},   {"Took", TYPE_TIMESPAN}, {"Session", TYPE_GUID},
-    {"Computer", TYPE_STRING},        {"CommandLine", TYPE_STRING}, {"Id", TYPE_STRING}, {"Details", TYPE_DYNAMIC},
-    {"Properties", TYPE_DYNAMIC}};
-enum { TIME, FLAG, SMALL, LARGE, RTT, PRICE, TOOK, SESSION, COMPUTER, COMMAND, ID, DETAILS, PROPERTIES };
+} columns[COLUMNS] = {{"TimeGenerated", TYPE_DATETIME},
+                      {"Flag", TYPE_BOOL},
+                      {"Small", TYPE_INT},
+                      {"Large", TYPE_LONG},
+                      {"Rtt", TYPE_REAL},
+                      {"Price", TYPE_DECIMAL},
+                      {"Took", TYPE_TIMESPAN},
+                      {"Session", TYPE_GUID},
+                      {"Computer", TYPE_STRING},
+                      {"CommandLine", TYPE_STRING},
+                      {"Id", TYPE_STRING},
+                      {"Details", TYPE_DYNAMIC},
+                      {"Properties", TYPE_DYNAMIC}};
+enum {
+    TIME,
+    FLAG,
+    SMALL,
+    LARGE,
+    RTT,
+    PRICE,
+    TOOK,
+    SESSION,
+    COMPUTER,
+    COMMAND,
+    ID,
+    DETAILS,
+    PROPERTIES
+};
 
 struct world {
     struct rf_fs_fault *fault;
@@ -43,7 +65,8 @@ static void world_init(struct world *w, struct rf_prng *prng)
                                          .budget = &w->budget,
                                          .compression_level = (int)rf_test_below(prng, 3)};
     for (int i = 0; i < COLUMNS; i++)
-        w->columns[i] = (struct extent_column){rf_str_of(columns[i].name), (uint8_t)columns[i].type};
+        w->columns[i] =
+            (struct extent_column){rf_str_of(columns[i].name), (uint8_t)columns[i].type};
 }
 
 static void world_done(struct world *w)
@@ -74,15 +97,16 @@ static rf_str dyn_in(struct world *w, rf_str json)
     return dyn_done(&buf);
 }
 
-static const char *const words[] = {"powershell", "-enc",  "Mimikatz", "svchost.exe", "C:\\Windows", "--id=", "caf\xc3\xa9",
-                                    "STRASSE",    "x",     "1234",     "a_b",         "deadbeef",    "_",     "Zo\xc3\x8b",
-                                    "10.0.0.1",   "netsvcs"};
+static const char *const words[] = {"powershell",  "-enc",       "Mimikatz",    "svchost.exe",
+                                    "C:\\Windows", "--id=",      "caf\xc3\xa9", "STRASSE",
+                                    "x",           "1234",       "a_b",         "deadbeef",
+                                    "_",           "Zo\xc3\x8b", "10.0.0.1",    "netsvcs"};
 
 static rf_str guid_text(struct world *w, struct rf_prng *prng)
 {
     unsigned long long a = rf_test_u64(prng), b = rf_test_u64(prng);
-    return text_in(w, "%08llx-%04llx-4%03llx-%04llx-%012llx", a >> 32, a & 0xffff, a >> 16 & 0xfff, b >> 48,
-                   b & 0xffffffffffff);
+    return text_in(w, "%08llx-%04llx-4%03llx-%04llx-%012llx", a >> 32, a & 0xffff, a >> 16 & 0xfff,
+                   b >> 48, b & 0xffffffffffff);
 }
 
 static rf_str some_text(struct world *w, struct rf_prng *prng)
@@ -92,7 +116,8 @@ static rf_str some_text(struct world *w, struct rf_prng *prng)
         const char *word = words[rf_test_below(prng, RF_COUNT(words))];
         rf_buf_printf(&buf, "%s%s", buf.len > 0 ? " " : "", word);
         if (rf_test_one_in(prng, 4)) rf_buf_str(&buf, guid_text(w, prng));
-        if (rf_test_one_in(prng, 4)) rf_buf_printf(&buf, "%llu", (unsigned long long)rf_test_below(prng, 70000));
+        if (rf_test_one_in(prng, 4))
+            rf_buf_printf(&buf, "%llu", (unsigned long long)rf_test_below(prng, 70000));
     }
     return rf_buf_view(&buf);
 }
@@ -104,24 +129,37 @@ static struct value make_value(struct world *w, struct rf_prng *prng, int column
     if (type != TYPE_STRING && rf_test_one_in(prng, 20)) return value_null(type);
     struct guid guid;
     switch (column) {
-    case TIME: return value_i64(type, DATETIME_UNIX_EPOCH + row * TICKS_PER_SECOND + (int64_t)(x % 5) * TICKS_PER_SECOND);
-    case FLAG: return value_bool(x & 1);
-    case SMALL: return value_i64(type, (int32_t)(x % 3 == 0 ? x >> 32 : x % 100));
-    case LARGE: return value_long(rf_test_i64(prng));
-    case RTT: return value_real(x % 50 == 0 ? rf_test_real(prng) : (double)(x % 100000) / 1000.0);
-    case PRICE: return value_decimal((struct decimal){.lo = x % 1000, .hi = (uint64_t)2 << 49});
-    case TOOK: return value_i64(type, (int64_t)(x % 1000) * TICKS_PER_MS);
+    case TIME:
+        return value_i64(type, DATETIME_UNIX_EPOCH + row * TICKS_PER_SECOND +
+                                   (int64_t)(x % 5) * TICKS_PER_SECOND);
+    case FLAG:
+        return value_bool(x & 1);
+    case SMALL:
+        return value_i64(type, (int32_t)(x % 3 == 0 ? x >> 32 : x % 100));
+    case LARGE:
+        return value_long(rf_test_i64(prng));
+    case RTT:
+        return value_real(x % 50 == 0 ? rf_test_real(prng) : (double)(x % 100000) / 1000.0);
+    case PRICE:
+        return value_decimal((struct decimal){.lo = x % 1000, .hi = (uint64_t)2 << 49});
+    case TOOK:
+        return value_i64(type, (int64_t)(x % 1000) * TICKS_PER_MS);
     case SESSION:
         for (unsigned i = 0; i < 16; i++) guid.bytes[i] = (uint8_t)(x % 40 + i);
         return value_guid(guid);
-    case COMPUTER: return value_str(text_in(w, "ws-%03u.contoso.com", (unsigned)(x % 50)));
-    case COMMAND: return value_str(some_text(w, prng));
-    case ID: return value_str(guid_text(w, prng));
+    case COMPUTER:
+        return value_str(text_in(w, "ws-%03u.contoso.com", (unsigned)(x % 50)));
+    case COMMAND:
+        return value_str(some_text(w, prng));
+    case ID:
+        return value_str(guid_text(w, prng));
     case DETAILS:
-        return value_dyn(dyn_in(w, text_in(w, "{\"os\":\"%s\",\"ok\":%s}", words[x % 2], x % 3 ? "true" : "false")));
+        return value_dyn(dyn_in(
+            w, text_in(w, "{\"os\":\"%s\",\"ok\":%s}", words[x % 2], x % 3 ? "true" : "false")));
     default:
-        return value_dyn(dyn_in(w, text_in(w, "{\"n\":%u,\"path\":\"a\\\\%s\",\"l\":[%u.50,null,\"t%u\"]}", (unsigned)x,
-                                           words[x % 2], (unsigned)(x % 7), row)));
+        return value_dyn(
+            dyn_in(w, text_in(w, "{\"n\":%u,\"path\":\"a\\\\%s\",\"l\":[%u.50,null,\"t%u\"]}",
+                              (unsigned)x, words[x % 2], (unsigned)(x % 7), row)));
     }
 }
 
@@ -130,18 +168,20 @@ static void make_rows(struct world *w, struct rf_prng *prng, uint32_t count)
     w->row_count = count;
     w->rows = rf_arena_new(&w->arena, struct value, (size_t)count * COLUMNS);
     for (uint32_t row = 0; row < count; row++)
-        for (int i = 0; i < COLUMNS; i++) w->rows[(size_t)row * COLUMNS + i] = make_value(w, prng, i, row);
+        for (int i = 0; i < COLUMNS; i++)
+            w->rows[(size_t)row * COLUMNS + i] = make_value(w, prng, i, row);
 }
 
 /* One column of rows from..from+count-1 in a shape of its own choice. */
-static void make_vec(struct world *w, struct rf_prng *prng, int column, uint32_t from, uint32_t count,
-                     struct rf_arena *arena, struct vec *out)
+static void make_vec(struct world *w, struct rf_prng *prng, int column, uint32_t from,
+                     uint32_t count, struct rf_arena *arena, struct vec *out)
 {
     enum type type = columns[column].type;
     struct vec flat;
     cr_assert(vec_flat(arena, type, count + 1, &flat));
     (void)vec_need_nulls(arena, &flat, count + 1);
-    for (uint32_t i = 0; i < count; i++) vec_set(&flat, i, &w->rows[(size_t)(from + i) * COLUMNS + column]);
+    for (uint32_t i = 0; i < count; i++)
+        vec_set(&flat, i, &w->rows[(size_t)(from + i) * COLUMNS + column]);
     *out = flat;
     if (rf_test_bool(prng)) return;
     uint32_t *codes = rf_arena_raw(arena, uint32_t, count);
@@ -183,7 +223,8 @@ static void sort_model(struct world *w)
     struct value *sorted = rf_arena_new(&w->arena, struct value, (size_t)w->row_count * COLUMNS);
     for (uint32_t i = 0; i < w->row_count; i++)
         if (w->rows[(size_t)i * COLUMNS].null)
-            memcpy(sorted + (size_t)nulls++ * COLUMNS, w->rows + (size_t)i * COLUMNS, COLUMNS * sizeof *sorted);
+            memcpy(sorted + (size_t)nulls++ * COLUMNS, w->rows + (size_t)i * COLUMNS,
+                   COLUMNS * sizeof *sorted);
     uint32_t count = nulls;
     for (uint32_t i = 0; i < w->row_count; i++) {
         const struct value *row = w->rows + (size_t)i * COLUMNS;
@@ -228,14 +269,17 @@ static void check_whole(struct world *w, struct extent *e)
     const struct extent_column *names = extent_columns(e, &count);
     cr_assert(count == COLUMNS && extent_row_count(e) == w->row_count);
     for (int i = 0; i < COLUMNS; i++)
-        cr_assert(rf_str_eq(names[i].name, w->columns[i].name) && names[i].type == w->columns[i].type);
-    cr_assert(extent_cursor_new(e, all_columns, COLUMNS, NULL, 0, &w->budget, &cursor, &err) == RF_OK);
+        cr_assert(rf_str_eq(names[i].name, w->columns[i].name) &&
+                  names[i].type == w->columns[i].type);
+    cr_assert(extent_cursor_new(e, all_columns, COLUMNS, NULL, 0, &w->budget, &cursor, &err) ==
+              RF_OK);
     for (;;) {
         cr_assert(extent_cursor_next(cursor, &batch, &err) == RF_OK, "%s", err.text);
         if (batch.row_count == 0) break;
         for (uint32_t i = 0; i < batch.row_count; i++, row++) {
             for (int k = 0; k < COLUMNS; k++) {
-                struct value got = vec_value(&batch.columns[k], i), *want = &w->rows[(size_t)row * COLUMNS + k];
+                struct value got = vec_value(&batch.columns[k], i),
+                             *want = &w->rows[(size_t)row * COLUMNS + k];
                 cr_assert(same_value(&got, want), "row %u of %s", row, columns[k].name);
             }
         }
@@ -306,7 +350,8 @@ static bool passes(const struct extent_test *t, const struct value *v, rf_str te
         return t->high.null || value_cmp(v, &t->high) <= 0;
     case EXTENT_EQUALS:
         for (uint32_t i = 0; i < t->value_count && !v->null; i++)
-            if (t->fold ? term_equal_nocase(v->s, t->values[i].s) : value_same(v, &t->values[i])) return true;
+            if (t->fold ? term_equal_nocase(v->s, t->values[i].s) : value_same(v, &t->values[i]))
+                return true;
         return false;
     case EXTENT_TERMS:
         for (uint32_t i = 0; i < t->term_count; i++)
@@ -324,7 +369,8 @@ static bool passes(const struct extent_test *t, const struct value *v, rf_str te
 /* A value of the column, most often one that is there. */
 static struct value probe_value(struct world *w, struct rf_prng *prng, int column)
 {
-    if (rf_test_one_in(prng, 8)) return make_value(w, prng, column, (uint32_t)rf_test_below(prng, 100000));
+    if (rf_test_one_in(prng, 8))
+        return make_value(w, prng, column, (uint32_t)rf_test_below(prng, 100000));
     return w->rows[rf_test_below(prng, w->row_count) * COLUMNS + (unsigned)column];
 }
 
@@ -352,7 +398,8 @@ static struct extent_test make_test(struct world *w, struct rf_prng *prng)
     static const int texts[] = {COMPUTER, COMMAND, ID, DETAILS, PROPERTIES};
     struct extent_test t = {.kind = (enum extent_test_kind)rf_test_below(prng, 5)};
     int column = any[rf_test_below(prng, RF_COUNT(any))];
-    if (t.kind == EXTENT_TERMS || t.kind == EXTENT_TERMS_ANY) column = texts[rf_test_below(prng, RF_COUNT(texts))];
+    if (t.kind == EXTENT_TERMS || t.kind == EXTENT_TERMS_ANY)
+        column = texts[rf_test_below(prng, RF_COUNT(texts))];
     if (t.kind == EXTENT_CONTAINS) column = texts[rf_test_below(prng, 3)];
     if (t.kind == EXTENT_EQUALS && rf_test_one_in(prng, 6)) column = SESSION;
     t.column = (uint32_t)column;
@@ -369,7 +416,8 @@ static struct extent_test make_test(struct world *w, struct rf_prng *prng)
     }
     if (t.kind == EXTENT_CONTAINS) {
         rf_str s = values[0].s;
-        size_t from = rf_test_below(prng, s.len + 1), to = from + rf_test_below(prng, s.len - from + 1);
+        size_t from = rf_test_below(prng, s.len + 1),
+               to = from + rf_test_below(prng, s.len - from + 1);
         values[0].s = rf_slice(s, from, to);
         t.value_count = 1;
     }
@@ -379,7 +427,8 @@ static struct extent_test make_test(struct world *w, struct rf_prng *prng)
 }
 
 /* Every row that passes all tests comes, in order; those left out are counted. */
-static uint64_t check_tests(struct world *w, struct extent *e, const struct extent_test *tests, uint32_t count)
+static uint64_t check_tests(struct world *w, struct extent *e, const struct extent_test *tests,
+                            uint32_t count)
 {
     struct extent_cursor *cursor;
     struct rf_err err;
@@ -394,8 +443,9 @@ static uint64_t check_tests(struct world *w, struct extent *e, const struct exte
         }
         if (good) want[wanted++] = row;
     }
-    cr_assert(extent_cursor_new(e, all_columns, COLUMNS, tests, count, &w->budget, &cursor, &err) == RF_OK, "%s",
-              err.text);
+    cr_assert(extent_cursor_new(e, all_columns, COLUMNS, tests, count, &w->budget, &cursor, &err) ==
+                  RF_OK,
+              "%s", err.text);
     for (;;) {
         cr_assert(extent_cursor_next(cursor, &batch, &err) == RF_OK, "%s", err.text);
         if (batch.row_count == 0) break;
@@ -410,8 +460,8 @@ static uint64_t check_tests(struct world *w, struct extent *e, const struct exte
         }
     }
     extent_cursor_free(cursor);
-    cr_assert(next == wanted, "test %d on %s: %u of %u rows came", (int)tests[0].kind, columns[tests[0].column].name, next,
-              wanted);
+    cr_assert(next == wanted, "test %d on %s: %u of %u rows came", (int)tests[0].kind,
+              columns[tests[0].column].name, next, wanted);
     return w->row_count - given;
 }
 
@@ -450,7 +500,8 @@ Test(extent, tests_leave_out_what_cannot_pass)
     cr_assert(extent_seal(writer, "/e.rfx", &info, &err) == RF_OK);
     extent_writer_free(writer);
     struct extent *e = open_extent(&w, "/e.rfx");
-    struct value needle = value_str(RF_S("run sekurlsa::logonpasswords")), inner = value_str(RF_S("N SEKURLSA::L"));
+    struct value needle = value_str(RF_S("run sekurlsa::logonpasswords")),
+                 inner = value_str(RF_S("N SEKURLSA::L"));
     struct value low = value_i64(TYPE_DATETIME, DATETIME_UNIX_EPOCH + 8000 * TICKS_PER_SECOND);
     struct value high = value_i64(TYPE_DATETIME, DATETIME_UNIX_EPOCH + 8100 * TICKS_PER_SECOND);
     struct value nobody = value_str(RF_S("nobody"));
@@ -462,14 +513,18 @@ Test(extent, tests_leave_out_what_cannot_pass)
         {{COMMAND, EXTENT_TERMS, .terms = &term, .term_count = 1}, EXTENT_GRANULE_ROWS},
         {{COMMAND, EXTENT_TERMS_ANY, .terms = &term, .term_count = 1}, EXTENT_GRANULE_ROWS},
         {{COMMAND, EXTENT_EQUALS, .values = &needle, .value_count = 1}, EXTENT_GRANULE_ROWS},
-        {{COMMAND, EXTENT_CONTAINS, .values = &inner, .value_count = 1, .fold = true}, EXTENT_GRANULE_ROWS},
+        {{COMMAND, EXTENT_CONTAINS, .values = &inner, .value_count = 1, .fold = true},
+         EXTENT_GRANULE_ROWS},
         {{TIME, EXTENT_RANGE, .low = low, .high = high}, 2 * BATCH_ROWS},
         {{COMPUTER, EXTENT_EQUALS, .values = &nobody, .value_count = 1}, 0},
-        {{SMALL, EXTENT_RANGE, .low = value_i64(TYPE_INT, INT64_C(1) << 40), .high = {.null = true}}, 0},
+        {{SMALL, EXTENT_RANGE, .low = value_i64(TYPE_INT, INT64_C(1) << 40),
+          .high = {.null = true}},
+         0},
     };
     for (size_t i = 0; i < RF_COUNT(cases); i++) {
         uint64_t given = w.row_count - check_tests(&w, e, &cases[i].test, 1);
-        cr_expect(given <= cases[i].given_max, "case %zu gives %llu rows", i, (unsigned long long)given);
+        cr_expect(given <= cases[i].given_max, "case %zu gives %llu rows", i,
+                  (unsigned long long)given);
     }
     extent_free(e);
     world_done(&w);
@@ -502,7 +557,8 @@ static bool read_all(struct world *w, uint64_t *hash)
         extent_free(e);
     }
     cr_assert(kind == RF_OK || kind == RF_CORRUPT, "%s", err.text);
-    cr_assert(kind == RF_OK || strstr(err.text, "/e.rfx") != NULL, "the file is named: %s", err.text);
+    cr_assert(kind == RF_OK || strstr(err.text, "/e.rfx") != NULL, "the file is named: %s",
+              err.text);
     return kind == RF_OK;
 }
 
@@ -556,7 +612,8 @@ Test(extent, verify_finds_flips_that_queries_do_not_meet)
         padding += kind == RF_OK; /* only the digest covers the bytes between regions */
         cr_assert(rf_fs_fault_flip(w.fault, "/e.rfx", at, 3));
     }
-    cr_assert(padding < info.file_bytes / 97 / 20, "%u of %llu", padding, (unsigned long long)info.file_bytes / 97);
+    cr_assert(padding < info.file_bytes / 97 / 20, "%u of %llu", padding,
+              (unsigned long long)info.file_bytes / 97);
     world_done(&w);
 }
 
@@ -575,11 +632,14 @@ Test(extent, needs_its_key)
     cr_assert(extent_seal(writer, "/e.rfx", &info, &err) == RF_OK);
     rf_str bytes;
     cr_assert(rf_fs_read_all(w.options.fs, "/e.rfx", 1 << 24, &w.arena, &bytes, &err) == RF_OK);
-    cr_assert(rf_str_find(bytes, RF_S("secret"), 0) == SIZE_MAX && rf_str_find(bytes, RF_S("Computer"), 0) == SIZE_MAX);
+    cr_assert(rf_str_find(bytes, RF_S("secret"), 0) == SIZE_MAX &&
+              rf_str_find(bytes, RF_S("Computer"), 0) == SIZE_MAX);
     w.key.bytes[7] ^= 1;
-    cr_assert(extent_open(&w.options, "/e.rfx", &e, &err) == RF_DENIED && strcmp(err.code, "KeyWrong") == 0);
+    cr_assert(extent_open(&w.options, "/e.rfx", &e, &err) == RF_DENIED &&
+              strcmp(err.code, "KeyWrong") == 0);
     w.key.present = false;
-    cr_assert(extent_open(&w.options, "/e.rfx", &e, &err) == RF_DENIED && strcmp(err.code, "KeyMissing") == 0);
+    cr_assert(extent_open(&w.options, "/e.rfx", &e, &err) == RF_DENIED &&
+              strcmp(err.code, "KeyMissing") == 0);
     extent_writer_free(writer);
     world_done(&w);
 }
@@ -630,7 +690,9 @@ Test(extent, lives_within_its_budget)
         kind = extent_append(writer, &batch, &err);
         cr_assert(kind == RF_OK || extent_writer_rows(writer) == 0);
         if (kind == RF_OK) kind = extent_seal(writer, "/e.rfx", &info, &err);
-        cr_assert(kind == RF_OK || (kind == RF_LIMIT && strcmp(err.code, "MemoryBudgetExceeded") == 0), "%s", err.text);
+        cr_assert(kind == RF_OK ||
+                      (kind == RF_LIMIT && strcmp(err.code, "MemoryBudgetExceeded") == 0),
+                  "%s", err.text);
         extent_writer_free(writer);
         cr_assert(atomic_load(&w.budget.used_bytes) == 0);
     }
@@ -652,9 +714,11 @@ Test(extent, is_full_at_its_most_rows)
     struct vec vec;
     cr_assert(vec_const(&arena, &v, &vec));
     struct batch batch = {BATCH_ROWS, 1, &vec, &arena};
-    for (int i = 0; i < EXTENT_ROWS_MAX / BATCH_ROWS; i++) cr_assert(extent_append(writer, &batch, &err) == RF_OK);
+    for (int i = 0; i < EXTENT_ROWS_MAX / BATCH_ROWS; i++)
+        cr_assert(extent_append(writer, &batch, &err) == RF_OK);
     batch.row_count = 1;
-    cr_assert(extent_append(writer, &batch, &err) == RF_LIMIT && strcmp(err.code, "ExtentFull") == 0);
+    cr_assert(extent_append(writer, &batch, &err) == RF_LIMIT &&
+              strcmp(err.code, "ExtentFull") == 0);
     cr_assert(extent_writer_rows(writer) == EXTENT_ROWS_MAX);
     extent_writer_free(writer);
 }

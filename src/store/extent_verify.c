@@ -9,8 +9,10 @@ static enum rf_kind verify_header(struct extent *e, struct rf_err *err)
     uint8_t header[EXTENT_HEADER_BYTES], check[16];
     RF_TRY(rf_file_pread_all(e->file, header, sizeof header, 0, err));
     extent_checksum(header, 48, check);
-    bool good = memcmp(header, EXTENT_MAGIC, 8) == 0 && memcmp(check, header + 48, sizeof check) == 0 &&
-                rf_get_u32le(header + 8) == EXTENT_VERSION && memcmp(header + 16, e->crypt.id, EXTENT_ID_BYTES) == 0;
+    bool good = memcmp(header, EXTENT_MAGIC, 8) == 0 &&
+                memcmp(check, header + 48, sizeof check) == 0 &&
+                rf_get_u32le(header + 8) == EXTENT_VERSION &&
+                memcmp(header + 16, e->crypt.id, EXTENT_ID_BYTES) == 0;
     if (good) return RF_OK;
     struct extent_region region = {.bytes = EXTENT_HEADER_BYTES};
     return extent_fault(e, &region, block_corrupt(err, "the header is bad"), err);
@@ -22,8 +24,9 @@ struct seen {
     bool in_range;
 };
 
-static void look_at_page(const struct extent_pages *pages, const struct extent_col *c, const struct extent_block *b,
-                         const uint8_t *dict_nulls, uint32_t rows, struct seen *seen)
+static void look_at_page(const struct extent_pages *pages, const struct extent_col *c,
+                         const struct extent_block *b, const uint8_t *dict_nulls, uint32_t rows,
+                         struct seen *seen)
 {
     const uint8_t *nulls = extent_pages_nulls(pages);
     const int64_t *ints = pages->page_cells;
@@ -41,12 +44,13 @@ static void look_at_page(const struct extent_pages *pages, const struct extent_c
         if (c->type == TYPE_REAL)
             seen->in_range &= reals[i] >= min && reals[i] <= max;
         else
-            seen->in_range &= ints[i] >= (int64_t)rf_get_u64le(b->min) && ints[i] <= (int64_t)rf_get_u64le(b->max);
+            seen->in_range &= ints[i] >= (int64_t)rf_get_u64le(b->min) &&
+                              ints[i] <= (int64_t)rf_get_u64le(b->max);
     }
 }
 
-static enum rf_kind verify_block(struct extent_pages *pages, uint32_t block, const uint8_t *dict_nulls,
-                                 struct rf_err *err)
+static enum rf_kind verify_block(struct extent_pages *pages, uint32_t block,
+                                 const uint8_t *dict_nulls, struct rf_err *err)
 {
     struct extent *e = pages->extent;
     const struct extent_col *c = &e->columns[pages->column];
@@ -58,23 +62,28 @@ static enum rf_kind verify_block(struct extent_pages *pages, uint32_t block, con
         look_at_page(pages, c, b, dict_nulls, rows, &seen);
     }
     if (seen.nulls != b->nulls)
-        return extent_fault(e, &b->region, block_corrupt(err, "its header counts other nulls"), err);
+        return extent_fault(e, &b->region, block_corrupt(err, "its header counts other nulls"),
+                            err);
     if (!seen.in_range)
-        return extent_fault(e, &b->region, block_corrupt(err, "a value is outside the range of its header"), err);
+        return extent_fault(e, &b->region,
+                            block_corrupt(err, "a value is outside the range of its header"), err);
     return RF_OK;
 }
 
-static enum rf_kind verify_terms(struct extent *e, const struct extent_col *c, struct rf_budget *budget,
-                                 uint64_t *blocks_read, struct rf_err *err)
+static enum rf_kind verify_terms(struct extent *e, const struct extent_col *c,
+                                 struct rf_budget *budget, uint64_t *blocks_read,
+                                 struct rf_err *err)
 {
     struct block_buf head = block_buf_in(budget), body = head;
     rf_str bytes, unused;
     enum rf_kind kind = extent_read_region(e, &c->terms, &head, &bytes, err);
     if (kind == RF_OK) {
         struct block_reader r = {bytes, 0, false};
-        uint64_t granules = block_take_u32(&r), rows = block_take_u32(&r), rows_each = block_take_u32(&r);
+        uint64_t granules = block_take_u32(&r), rows = block_take_u32(&r),
+                 rows_each = block_take_u32(&r);
         (void)block_take(&r, granules);
-        if (r.failed || rows_each == 0) kind = block_corrupt(err, "the index of terms has a bad head");
+        if (r.failed || rows_each == 0)
+            kind = block_corrupt(err, "the index of terms has a bad head");
         for (uint64_t row = 0; kind == RF_OK && row < rows; row += rows_each, ++*blocks_read) {
             const uint8_t *at = block_take(&r, EXTENT_REGION_BYTES);
             if (at == NULL) kind = block_corrupt(err, "the index of terms is cut short");
@@ -82,7 +91,8 @@ static enum rf_kind verify_terms(struct extent *e, const struct extent_col *c, s
             struct extent_region region = extent_region_at(at);
             kind = extent_read_region(e, &region, &body, &unused, err);
             uint64_t want = RF_MIN(rows_each, rows - row) * granules * TERM_INDEX_WORD_BYTES;
-            if (kind == RF_OK && unused.len != want) kind = block_corrupt(err, "a part of the index of terms is cut short");
+            if (kind == RF_OK && unused.len != want)
+                kind = block_corrupt(err, "a part of the index of terms is cut short");
         }
         kind = extent_fault(e, &c->terms, kind, err);
     }
@@ -91,8 +101,8 @@ static enum rf_kind verify_terms(struct extent *e, const struct extent_col *c, s
     return kind;
 }
 
-static enum rf_kind verify_column(struct extent *e, uint32_t column, struct block_codec *codec, uint64_t *blocks_read,
-                                  struct rf_err *err)
+static enum rf_kind verify_column(struct extent *e, uint32_t column, struct block_codec *codec,
+                                  uint64_t *blocks_read, struct rf_err *err)
 {
     const struct extent_col *c = &e->columns[column];
     const struct extent_dict *dict = NULL;

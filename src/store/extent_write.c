@@ -7,7 +7,7 @@
 
 enum {
     SLOTS_MIN = 1024,
-    GIVE_UP_ROWS = 8192,        /* from here on a dictionary must pay */
+    GIVE_UP_ROWS = 8192,         /* from here on a dictionary must pay */
     GIVE_UP_ENTRIES = 128 << 10, /* that many entries must come four times each */
     NO_CODE = -1,
     AHEAD = 8 /* rows */
@@ -52,8 +52,8 @@ static void writer_reset(struct extent_writer *w)
     w->last_time = INT64_MIN;
 }
 
-static enum rf_kind copy_columns(struct extent_writer *w, const struct extent_column *columns, uint32_t count,
-                                 struct rf_err *err)
+static enum rf_kind copy_columns(struct extent_writer *w, const struct extent_column *columns,
+                                 uint32_t count, struct rf_err *err)
 {
     w->columns = rf_arena_new(&w->arena, struct writer_column, count);
     if (w->columns == NULL) return rf_fail_memory(err, &w->arena);
@@ -61,18 +61,22 @@ static enum rf_kind copy_columns(struct extent_writer *w, const struct extent_co
     for (uint32_t i = 0; i < count; i++) {
         RF_ASSERT(columns[i].type < TYPE_COUNT);
         if (columns[i].name.len > UINT16_MAX)
-            return RF_FAIL(err, RF_LIMIT, "ColumnNameTooLong", "a column's name has %zu bytes", columns[i].name.len);
+            return RF_FAIL(err, RF_LIMIT, "ColumnNameTooLong", "a column's name has %zu bytes",
+                           columns[i].name.len);
         w->columns[i].def.type = columns[i].type;
-        if (!rf_arena_str(&w->arena, columns[i].name, &w->columns[i].def.name)) return rf_fail_memory(err, &w->arena);
+        if (!rf_arena_str(&w->arena, columns[i].name, &w->columns[i].def.name))
+            return rf_fail_memory(err, &w->arena);
         init_column(&w->columns[i], w->options.budget);
         w->column_count = i + 1;
-        if (columns[i].type == TYPE_DATETIME && rf_str_is(columns[i].name, "TimeGenerated")) w->time_column = i;
+        if (columns[i].type == TYPE_DATETIME && rf_str_is(columns[i].name, "TimeGenerated"))
+            w->time_column = i;
     }
     return RF_OK;
 }
 
-enum rf_kind extent_writer_new(const struct extent_options *options, const struct extent_column *columns,
-                               uint32_t column_count, struct extent_writer **out, struct rf_err *err)
+enum rf_kind extent_writer_new(const struct extent_options *options,
+                               const struct extent_column *columns, uint32_t column_count,
+                               struct extent_writer **out, struct rf_err *err)
 {
     struct extent_writer *w = calloc(1, sizeof *w);
     if (w == NULL) return block_no_memory(err, options->budget);
@@ -150,7 +154,8 @@ static bool grow_slots(struct writer_column *c)
 
 static bool put_text(struct writer_column *c, rf_str text)
 {
-    if (!block_buf_reserve(&c->ends, 4) || !block_buf_put(&c->bytes, text.ptr, text.len)) return false;
+    if (!block_buf_reserve(&c->ends, 4) || !block_buf_put(&c->bytes, text.ptr, text.len))
+        return false;
     return block_buf_u32(&c->ends, (uint32_t)c->bytes.len);
 }
 
@@ -170,7 +175,10 @@ static int64_t code_of_tag(struct writer_column *c, rf_str text, uint32_t tag)
     return code;
 }
 
-static int64_t code_of(struct writer_column *c, rf_str text) { return code_of_tag(c, text, tag_of(text)); }
+static int64_t code_of(struct writer_column *c, rf_str text)
+{
+    return code_of_tag(c, text, tag_of(text));
+}
 
 bool writer_to_texts(struct writer_column *c, uint32_t rows)
 {
@@ -227,7 +235,8 @@ static bool append_texts(struct writer_column *c, const struct vec *v, uint32_t 
 }
 
 /* Hashes first, then fetches slots and entries some rows ahead: a large dictionary lies outside the caches. */
-static bool codes_of_flat(struct writer_column *c, const struct vec *v, uint32_t count, uint32_t *codes)
+static bool codes_of_flat(struct writer_column *c, const struct vec *v, uint32_t count,
+                          uint32_t *codes)
 {
     uint32_t tags[BATCH_ROWS];
     RF_ASSERT(count <= BATCH_ROWS);
@@ -259,7 +268,8 @@ static bool begin_source(struct writer_column *c, const struct vec *v)
 }
 
 /* Each entry of the source's dictionary is looked up once. */
-static bool codes_of_dict(struct writer_column *c, const struct vec *v, uint32_t count, uint32_t *codes)
+static bool codes_of_dict(struct writer_column *c, const struct vec *v, uint32_t count,
+                          uint32_t *codes)
 {
     if (!begin_source(c, v)) return false;
     uint32_t *known = (uint32_t *)(void *)c->source_codes.ptr; /* code + 1; 0: not met */
@@ -283,14 +293,18 @@ static bool append_codes(struct writer_column *c, const struct vec *v, uint32_t 
         int64_t code = code_of(c, source_text(v, 0));
         if (code == NO_CODE) return false;
         for (uint32_t i = 0; i < count; i++) codes[i] = (uint32_t)code;
-    } else if (!(v->shape == VEC_DICT ? codes_of_dict(c, v, count, codes) : codes_of_flat(c, v, count, codes))) {
+    } else if (!(v->shape == VEC_DICT ? codes_of_dict(c, v, count, codes)
+                                      : codes_of_flat(c, v, count, codes))) {
         return false;
     }
     c->cells.len += (size_t)count * 4;
     return true;
 }
 
-static int64_t cell_i64(const struct vec *v, uint32_t index) { return ((const int64_t *)v->data)[index]; }
+static int64_t cell_i64(const struct vec *v, uint32_t index)
+{
+    return ((const int64_t *)v->data)[index];
+}
 
 /* A null's cell repeats the one before: that costs least. */
 static bool append_cells(struct writer_column *c, const struct vec *v, uint32_t count)
@@ -319,11 +333,13 @@ static bool append_cells(struct writer_column *c, const struct vec *v, uint32_t 
     return true;
 }
 
-static bool append_nulls(struct writer_column *c, const struct vec *v, uint32_t rows, uint32_t count)
+static bool append_nulls(struct writer_column *c, const struct vec *v, uint32_t rows,
+                         uint32_t count)
 {
     if (c->storage != EXTENT_CELLS) return true; /* the empty text stands for null */
     bool any = c->nulls.len > 0;
-    for (uint32_t i = 0; i < count && !any && v->nulls != NULL; i++) any = v->nulls[vec_at(v, i)] != 0;
+    for (uint32_t i = 0; i < count && !any && v->nulls != NULL; i++)
+        any = v->nulls[vec_at(v, i)] != 0;
     if (!any) return true;
     if (!block_buf_reserve(&c->nulls, (size_t)rows - c->nulls.len + count)) return false;
     memset(c->nulls.ptr + c->nulls.len, 0, (size_t)rows - c->nulls.len);
@@ -333,7 +349,8 @@ static bool append_nulls(struct writer_column *c, const struct vec *v, uint32_t 
     return true;
 }
 
-static bool append_column(struct writer_column *c, const struct vec *v, uint32_t rows, uint32_t count)
+static bool append_column(struct writer_column *c, const struct vec *v, uint32_t rows,
+                          uint32_t count)
 {
     RF_ASSERT(v->type == c->def.type);
     if (!append_nulls(c, v, rows, count)) return false;
@@ -366,7 +383,8 @@ static bool texts_fit(const struct extent_writer *w, const struct batch *batch)
         const struct vec *v = &batch->columns[i];
         if (!type_is_bytes((enum type)v->type)) continue;
         uint64_t bytes = w->columns[i].bytes.len;
-        uint32_t entries = v->shape == VEC_CONST ? 1 : v->shape == VEC_DICT && v->dict_count < batch->row_count
+        uint32_t entries = v->shape == VEC_CONST ? 1
+                           : v->shape == VEC_DICT && v->dict_count < batch->row_count
                                ? v->dict_count
                                : batch->row_count;
         bool by_row = entries == batch->row_count || w->columns[i].storage == EXTENT_TEXTS;
@@ -394,7 +412,8 @@ enum rf_kind extent_append(struct extent_writer *w, const struct batch *batch, s
     if (batch->row_count > EXTENT_ROWS_MAX - w->rows)
         return RF_FAIL(err, RF_LIMIT, "ExtentFull", "an extent holds %d rows", EXTENT_ROWS_MAX);
     if (!texts_fit(w, batch))
-        return RF_FAIL(err, RF_LIMIT, "ExtentFull", "a column of an extent holds %d bytes", WRITER_COLUMN_BYTES_MAX);
+        return RF_FAIL(err, RF_LIMIT, "ExtentFull", "a column of an extent holds %d bytes",
+                       WRITER_COLUMN_BYTES_MAX);
     for (uint32_t i = 0; i < w->column_count; i++) {
         if (append_column(&w->columns[i], &batch->columns[i], w->rows, batch->row_count)) continue;
         roll_back(w);
@@ -407,7 +426,8 @@ enum rf_kind extent_append(struct extent_writer *w, const struct batch *batch, s
 
 /* ---- sealing ------------------------------------------------------------------------------------------------- */
 
-enum rf_kind extent_seal(struct extent_writer *w, const char *path, struct extent_info *info, struct rf_err *err)
+enum rf_kind extent_seal(struct extent_writer *w, const char *path, struct extent_info *info,
+                         struct rf_err *err)
 {
     struct extent_info made;
     enum rf_kind kind = writer_seal(w, path, &made, err);

@@ -9,18 +9,20 @@ enum { WRITER_COLUMN_BYTES_MAX = 1 << 30 }; /* so that offsets fit u32, with muc
 
 /* Slots of the table value -> code. */
 struct writer_slot {
-    uint32_t tag;    /* of the hash */
-    uint32_t code_1; /* code + 1; 0 is free */
+    uint32_t tag;       /* of the hash */
+    uint32_t code_1;    /* code + 1; 0 is free */
     uint32_t from, len; /* in the column's bytes */
 };
 
 struct writer_column {
     struct extent_column def;
-    uint8_t storage;         /* enum extent_storage: how rows are held now */
-    struct block_buf cells;  /* CELLS: cells (bool 1 byte, else 8); DICT: u32 code a row; TEXTS: nothing */
-    struct block_buf nulls;  /* CELLS: a byte a row, or nothing when there is no null; else null is the empty text */
-    struct block_buf bytes;  /* of all entries (DICT) or rows (TEXTS) */
-    struct block_buf ends;   /* u32: where each entry or row ends in `bytes` */
+    uint8_t storage; /* enum extent_storage: how rows are held now */
+    struct block_buf
+        cells; /* CELLS: cells (bool 1 byte, else 8); DICT: u32 code a row; TEXTS: nothing */
+    struct block_buf
+        nulls; /* CELLS: a byte a row, or nothing when there is no null; else null is the empty text */
+    struct block_buf bytes; /* of all entries (DICT) or rows (TEXTS) */
+    struct block_buf ends;  /* u32: where each entry or row ends in `bytes` */
     struct writer_slot *slots;
     uint32_t slot_cap;
     /* Codes of the source's dictionary `source_id`, as far as they were met. */
@@ -40,7 +42,10 @@ struct extent_writer {
     struct block_codec codec;
 };
 
-static inline uint32_t writer_entries(const struct writer_column *c) { return (uint32_t)(c->ends.len / 4); }
+static inline uint32_t writer_entries(const struct writer_column *c)
+{
+    return (uint32_t)(c->ends.len / 4);
+}
 static inline rf_str writer_entry(const struct writer_column *c, uint32_t index)
 {
     uint32_t from = index == 0 ? 0 : rf_get_u32le(c->ends.ptr + (size_t)index * 4 - 4);
@@ -53,9 +58,8 @@ static inline bool writer_null(const struct writer_column *c, uint32_t row)
 /* Replaces codes by the texts themselves. False: lack of memory; nothing has changed then. */
 RF_MUST_USE bool writer_to_texts(struct writer_column *c, uint32_t rows);
 
-
 /* Writes the rows to `path` (extent_seal.c). */
-RF_MUST_USE enum rf_kind writer_seal(struct extent_writer *w, const char *path, struct extent_info *info,
-                                     struct rf_err *err);
+RF_MUST_USE enum rf_kind writer_seal(struct extent_writer *w, const char *path,
+                                     struct extent_info *info, struct rf_err *err);
 
 #endif

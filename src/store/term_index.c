@@ -133,10 +133,12 @@ static uint32_t hex_mask(const uint8_t *p)
 {
     __m128i c = _mm_loadu_si128((const __m128i *)(const void *)p);
     /* Moved so that the wanted range begins at -128, where one signed comparison tells. */
-    __m128i letter = _mm_add_epi8(_mm_or_si128(c, _mm_set1_epi8(0x20)), _mm_set1_epi8((char)(128 - 'a')));
+    __m128i letter =
+        _mm_add_epi8(_mm_or_si128(c, _mm_set1_epi8(0x20)), _mm_set1_epi8((char)(128 - 'a')));
     __m128i digit = _mm_add_epi8(c, _mm_set1_epi8((char)(128 - '0')));
-    return (uint32_t)_mm_movemask_epi8(_mm_or_si128(_mm_cmplt_epi8(letter, _mm_set1_epi8((char)(6 - 128))),
-                                                    _mm_cmplt_epi8(digit, _mm_set1_epi8((char)(10 - 128)))));
+    return (uint32_t)_mm_movemask_epi8(
+        _mm_or_si128(_mm_cmplt_epi8(letter, _mm_set1_epi8((char)(6 - 128))),
+                     _mm_cmplt_epi8(digit, _mm_set1_epi8((char)(10 - 128)))));
 }
 
 /* Bytes 0..35 are hex digits, but for the four hyphens. */
@@ -163,7 +165,8 @@ static bool guid_at(rf_str text, size_t at)
 }
 
 /* Adds the term from..to-1 and returns where the search for the next one begins. `ascii`: the whole text is. */
-static size_t add_term(struct term_index_builder *b, rf_str text, bool ascii, size_t from, size_t to)
+static size_t add_term(struct term_index_builder *b, rf_str text, bool ascii, size_t from,
+                       size_t to)
 {
     size_t len = to - from;
     const uint8_t *p = text.ptr + from;
@@ -174,7 +177,8 @@ static size_t add_term(struct term_index_builder *b, rf_str text, bool ascii, si
     }
     if (len < TERM_INDEX_BYTES_MIN) return to;
     add_hash(b, hash_term(p, len, text.ptr + text.len));
-    if (len != GUID_FIRST_BYTES || to == text.len || text.ptr[to] != '-' || !guid_at(text, from)) return to;
+    if (len != GUID_FIRST_BYTES || to == text.len || text.ptr[to] != '-' || !guid_at(text, from))
+        return to;
     b->flags |= TERM_INDEX_GRANULE_GUIDS;
     return from + GUID_BYTES;
 }
@@ -198,7 +202,8 @@ static uint64_t term_mask(const uint8_t *p)
     for (int i = 0; i < 4; i++) {
         __m128i c = _mm_loadu_si128((const __m128i *)(const void *)(p + i * 16));
         /* Moved so that the wanted range begins at -128, where one signed comparison tells. */
-        __m128i letter = _mm_add_epi8(_mm_or_si128(c, _mm_set1_epi8(0x20)), _mm_set1_epi8((char)(128 - 'a')));
+        __m128i letter =
+            _mm_add_epi8(_mm_or_si128(c, _mm_set1_epi8(0x20)), _mm_set1_epi8((char)(128 - 'a')));
         __m128i digit = _mm_add_epi8(c, _mm_set1_epi8((char)(128 - '0')));
         __m128i is = _mm_or_si128(_mm_cmplt_epi8(letter, _mm_set1_epi8((char)(26 - 128))),
                                   _mm_cmplt_epi8(digit, _mm_set1_epi8((char)(10 - 128))));
@@ -311,7 +316,8 @@ void term_index_add_dynamic(struct term_index_builder *b, rf_str value)
 void term_index_end_granule(struct term_index_builder *b)
 {
     if (b->failed) return;
-    b->failed = !block_buf_u32(&b->granules, (uint32_t)(b->hashes.len / 4)) || !block_buf_u32(&b->granules, b->flags);
+    b->failed = !block_buf_u32(&b->granules, (uint32_t)(b->hashes.len / 4)) ||
+                !block_buf_u32(&b->granules, b->flags);
     b->from = b->hashes.len;
     b->flags = 0;
     b->seen_count = 0;
@@ -339,8 +345,8 @@ static bool has_bits(const uint8_t *word, uint32_t hash)
     return true;
 }
 
-bool term_index_finish(struct term_index_builder *b, struct term_index *out, struct block_buf *flags,
-                       struct block_buf *words)
+bool term_index_finish(struct term_index_builder *b, struct term_index *out,
+                       struct block_buf *flags, struct block_buf *words)
 {
     uint32_t most = 0, from = 0, granules = (uint32_t)(b->granules.len / 8);
     const uint8_t *ends = b->granules.ptr;
@@ -373,7 +379,8 @@ bool term_index_finish(struct term_index_builder *b, struct term_index *out, str
 bool term_probe_make(rf_str term, struct rf_arena *arena, struct term_probe *out)
 {
     bool ascii = is_ascii(term);
-    *out = (struct term_probe){.usable = term_whole(term) && (term.len >= TERM_INDEX_BYTES_MIN || !ascii)};
+    *out = (struct term_probe){.usable = term_whole(term) &&
+                                         (term.len >= TERM_INDEX_BYTES_MIN || !ascii)};
     if (!out->usable) return true;
     if (!ascii && !term_fold(term, arena, &term)) return false;
     out->hash = hash_term(term.ptr, term.len, term.ptr + term.len);
@@ -392,8 +399,10 @@ bool term_probe_each(rf_str text, bool whole, bool (*each)(void *state, rf_str t
     return go_on;
 }
 
-bool term_index_hit(const uint8_t *row, uint32_t granule, uint8_t flags, const struct term_probe *probe)
+bool term_index_hit(const uint8_t *row, uint32_t granule, uint8_t flags,
+                    const struct term_probe *probe)
 {
-    if (!probe->usable || (probe->guid_part && (flags & TERM_INDEX_GRANULE_GUIDS) != 0)) return true;
+    if (!probe->usable || (probe->guid_part && (flags & TERM_INDEX_GRANULE_GUIDS) != 0))
+        return true;
     return has_bits(row + (size_t)granule * TERM_INDEX_WORD_BYTES, probe->hash);
 }

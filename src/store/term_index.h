@@ -37,8 +37,8 @@ void term_index_end_granule(struct term_index_builder *b);
 struct term_index {
     uint32_t granule_count, row_count;
 };
-RF_MUST_USE bool term_index_finish(struct term_index_builder *b, struct term_index *out, struct block_buf *flags,
-                                   struct block_buf *words);
+RF_MUST_USE bool term_index_finish(struct term_index_builder *b, struct term_index *out,
+                                   struct block_buf *flags, struct block_buf *words);
 void term_index_done(struct term_index_builder *b);
 
 /* ---- asking ------------------------------------------------------------------------------------------------ */
@@ -56,6 +56,7 @@ RF_MUST_USE bool term_probe_make(rf_str term, struct rf_arena *arena, struct ter
 bool term_probe_each(rf_str text, bool whole, bool (*each)(void *state, rf_str term), void *state);
 uint32_t term_index_row(const struct term_index *index, uint32_t hash);
 /* Whether the term may be in granule `granule`; `row` are the words of term_index_row for all granules. */
-bool term_index_hit(const uint8_t *row, uint32_t granule, uint8_t flags, const struct term_probe *probe);
+bool term_index_hit(const uint8_t *row, uint32_t granule, uint8_t flags,
+                    const struct term_probe *probe);
 
 #endif
