@@ -37,7 +37,8 @@ static bool columns_equal(rf_str want, rf_str got)
         static const char *const keys[] = {"name", "type"};
         for (size_t k = 0; k < 2; k++) {
             rf_str w = dyn_get(dyn_item(want, i), rf_str_of(keys[k]));
-            if (!dyn_is_null(w) && !dyn_same(w, dyn_get(dyn_item(got, i), rf_str_of(keys[k])))) return false;
+            if (!dyn_is_null(w) && !dyn_same(w, dyn_get(dyn_item(got, i), rf_str_of(keys[k]))))
+                return false;
         }
     }
     return true;
@@ -72,14 +73,17 @@ static bool run_case(rf_str line, uint32_t batch_rows)
     rf_str test = dyn_done(&buf), id = dyn_string(dyn_get(test, RF_S("id")));
     rf_str text = run(dyn_string(dyn_get(test, RF_S("query"))), batch_rows, &arena, &err);
     if (text.len == 0 || dyn_parse_json(text, &result, &err) != RF_OK) {
-        fprintf(stderr, "%.*s (batches of %u): line %u, column %u: %s\n", RF_FMT(id), batch_rows, err.line, err.column, err.text);
+        fprintf(stderr, "%.*s (batches of %u): line %u, column %u: %s\n", RF_FMT(id), batch_rows,
+                err.line, err.column, err.text);
         return false;
     }
     rf_str table = dyn_item(dyn_get(dyn_done(&result), RF_S("tables")), 0);
     bool ordered = dyn_tag(dyn_get(test, RF_S("ordered"))) == DYN_TRUE;
-    bool ok = columns_equal(dyn_get(test, RF_S("columns")), dyn_get(table, RF_S("columns"))) &&
-              rows_equal(dyn_get(test, RF_S("rows")), dyn_get(table, RF_S("rows")), ordered, &arena);
-    if (!ok) fprintf(stderr, "%.*s (batches of %u): got %.*s\n", RF_FMT(id), batch_rows, RF_FMT(text));
+    bool ok =
+        columns_equal(dyn_get(test, RF_S("columns")), dyn_get(table, RF_S("columns"))) &&
+        rows_equal(dyn_get(test, RF_S("rows")), dyn_get(table, RF_S("rows")), ordered, &arena);
+    if (!ok)
+        fprintf(stderr, "%.*s (batches of %u): got %.*s\n", RF_FMT(id), batch_rows, RF_FMT(text));
     return ok;
 }
 
@@ -92,17 +96,21 @@ Test(kql_cases, give_the_stated_tables, .timeout = 300)
     struct rf_err err = {0};
     static const uint32_t batch_rows[] = {BATCH_ROWS, 1, 7};
     uint32_t cases = 0, bad = 0;
-    cr_assert(rf_fs_list(rf_fs_real(), "tests/kql/cases", &arena, &names, &count, &err) == RF_OK, "%s", err.text);
+    cr_assert(rf_fs_list(rf_fs_real(), "tests/kql/cases", &arena, &names, &count, &err) == RF_OK,
+              "%s", err.text);
     for (size_t i = 0; i < count; i++) {
         rf_str path = rf_arena_printf(&arena, "tests/kql/cases/%.*s", RF_FMT(names[i])), text;
-        cr_assert(rf_fs_read_all(rf_fs_real(), (const char *)path.ptr, FILE_BYTES_MAX, &arena, &text, &err) == RF_OK, "%s", err.text);
+        cr_assert(rf_fs_read_all(rf_fs_real(), (const char *)path.ptr, FILE_BYTES_MAX, &arena,
+                                 &text, &err) == RF_OK,
+                  "%s", err.text);
         for (size_t at = 0; at < text.len;) {
             size_t end = rf_str_find(text, RF_S("\n"), at);
             if (end == SIZE_MAX) end = text.len;
             rf_str line = rf_str_trim(rf_slice(text, at, end));
             at = end + 1;
             if (line.len == 0) continue;
-            for (size_t b = 0; b < RF_COUNT(batch_rows); b++, cases++) bad += !run_case(line, batch_rows[b]);
+            for (size_t b = 0; b < RF_COUNT(batch_rows); b++, cases++)
+                bad += !run_case(line, batch_rows[b]);
         }
     }
     cr_assert(cases > 0);

@@ -189,6 +189,7 @@ static uint32_t place_full(struct compiler *c, struct utf8_graph *g, int rest)
 static uint32_t place_block(struct compiler *c, struct utf8_graph *g,
                             const struct regex_spans *spans, int rest, uint32_t base)
 {
+    RF_ASSERT(rest >= 1);
     uint32_t size = 1u << (6 * (rest - 1));
     uint32_t targets[64];
     bool used[64];
@@ -639,7 +640,8 @@ static enum rf_kind literals_make(struct regex *re, const struct regex_tree *tre
     const struct regex_literal *longest = NULL;
     for (uint32_t i = 0; i < l.count; i++)
         if (longest == NULL || l.items[i].text.len > longest->text.len) longest = &l.items[i];
-    if (!no_memory && l.has_prefix) re->prefix = finder_make(&l.items[0], arena, &no_memory);
+    if (!no_memory && l.has_prefix && longest != NULL)
+        re->prefix = finder_make(&l.items[0], arena, &no_memory);
     if (!no_memory && longest != NULL && longest->text.len > 1)
         re->required = finder_make(longest, arena, &no_memory);
     return no_memory ? rf_fail_memory(err, arena) : RF_OK;

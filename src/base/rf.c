@@ -210,10 +210,10 @@ enum rf_kind rf_fail_errno(struct rf_err *err, const char *code, const char *fmt
     return RF_IO;
 }
 
-enum rf_kind rf_fail_memory(struct rf_err *err, const struct rf_arena *arena)
+void rf_err_memory(struct rf_err *err, const struct rf_arena *arena)
 {
     size_t used = atomic_load_explicit(&arena->budget->used_bytes, memory_order_relaxed);
-    return rf_fail(
+    (void)rf_fail(
         err, RF_LIMIT, "MemoryBudgetExceeded",
         "the memory budget of %zu bytes is used up (%zu bytes in use); raise it or work on "
         "fewer rows",

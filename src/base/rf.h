@@ -53,7 +53,7 @@ static inline rf_str rf_str_make(const void *ptr, size_t len)
 }
 static inline rf_str rf_slice(rf_str s, size_t from, size_t to) /* from <= to <= s.len */
 {
-    return (rf_str){s.ptr + from, to - from};
+    return (rf_str){from == 0 ? s.ptr : s.ptr + from, to - from}; /* ptr may be NULL */
 }
 static inline bool rf_str_eq(rf_str a, rf_str b)
 {
@@ -109,8 +109,9 @@ struct rf_err {
 /* Fills *err (may be NULL) and returns `kind`. */
 enum rf_kind rf_fail(struct rf_err *err, enum rf_kind kind, const char *code, const char *fmt, ...)
     RF_PRINTF(4, 5);
-#define RF_FAIL(err, kind, code, ...) rf_fail((err), (kind), (code), __VA_ARGS__)
-#define RF_FAIL_ERRNO(err, code, ...) rf_fail_errno((err), (code), __VA_ARGS__)
+/* The kind stands in the macros so that compilers and analyzers see that it is not RF_OK. */
+#define RF_FAIL(err, kind, code, ...) ((void)rf_fail((err), (kind), (code), __VA_ARGS__), (kind))
+#define RF_FAIL_ERRNO(err, code, ...) ((void)rf_fail_errno((err), (code), __VA_ARGS__), RF_IO)
 /* RF_IO with errno's text appended. */
 enum rf_kind rf_fail_errno(struct rf_err *err, const char *code, const char *fmt, ...)
     RF_PRINTF(3, 4);
@@ -121,7 +122,12 @@ enum rf_kind rf_fail_errno(struct rf_err *err, const char *code, const char *fmt
     } while (0)
 /* The arena or budget is used up: RF_LIMIT MemoryBudgetExceeded, naming the budget. */
 struct rf_arena;
-enum rf_kind rf_fail_memory(struct rf_err *err, const struct rf_arena *arena);
+void rf_err_memory(struct rf_err *err, const struct rf_arena *arena);
+static inline enum rf_kind rf_fail_memory(struct rf_err *err, const struct rf_arena *arena)
+{
+    rf_err_memory(err, arena);
+    return RF_LIMIT;
+}
 
 /* ---- arithmetic on outside numbers: false when the result does not fit -------------------------
  */

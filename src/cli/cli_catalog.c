@@ -142,9 +142,10 @@ enum rf_kind cli_catalog_read_schema(struct cli_catalog *catalog, const char *pa
     rf_str json;
     RF_TRY(read_json(catalog, path, &json, err));
     if (!looks_like_schema(json))
-        return RF_FAIL(err, RF_INVALID, "BadSchema",
-                       "%s is no schema: {\"name\": .., \"columns\": [{\"name\": .., \"type\": ..}, ..]}",
-                       path);
+        return RF_FAIL(
+            err, RF_INVALID, "BadSchema",
+            "%s is no schema: {\"name\": .., \"columns\": [{\"name\": .., \"type\": ..}, ..]}",
+            path);
     return read_schema(catalog, path, json, out, err);
 }
 

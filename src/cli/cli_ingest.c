@@ -30,8 +30,10 @@ static const struct cli_option options[] = {
     [OPT_SCHEMA] = {"schema", "F", "take just the columns that this schema file names"},
     [OPT_SCHEMAS] = {"schemas", "DIR", "take the columns from DIR/T.json when it is there"},
     [OPT_KEY_FILE] = {"key-file", "F", "encrypt with this key: 32 bytes, or 64 hexadecimal digits"},
-    [OPT_REJECT] = {"reject", "FILE", "where rows go that cannot be read; DIR/T/rejected.jsonl unless given"},
-    [OPT_NO_INDEX] = {"no-index", NULL, "make no term index: smaller and faster to load, slower to search"},
+    [OPT_REJECT] = {"reject", "FILE",
+                    "where rows go that cannot be read; DIR/T/rejected.jsonl unless given"},
+    [OPT_NO_INDEX] = {"no-index", NULL,
+                      "make no term index: smaller and faster to load, slower to search"},
     [OPT_AGAIN] = {"again", NULL, "load files again that were loaded before"},
 };
 
@@ -41,12 +43,15 @@ static const struct cli_usage usage = {
     .doc = "Loads files into a table. '-' is standard input.",
     .options = options,
     .option_count = RF_COUNT(options),
-    .notes =
-        "Files are JSON lines, JSON arrays or CSV with a header, packed by gzip or zstd or not. Without a schema the\n"
-        "table's columns are used, and new ones are added as they appear, with types inferred from the rows.\n\n"
-        "What was interrupted goes on where it stopped when it is started again, and a file that was loaded is not\n"
-        "loaded twice (standard input cannot be known again). Rows that cannot be read are written to the reject\n"
-        "file, with line and reason; the exit status is 0 all the same.",
+    .notes = "Files are JSON lines, JSON arrays or CSV with a header, packed by gzip or zstd or "
+             "not. Without a schema the\n"
+             "table's columns are used, and new ones are added as they appear, with types inferred "
+             "from the rows.\n\n"
+             "What was interrupted goes on where it stopped when it is started again, and a file "
+             "that was loaded is not\n"
+             "loaded twice (standard input cannot be known again). Rows that cannot be read are "
+             "written to the reject\n"
+             "file, with line and reason; the exit status is 0 all the same.",
 };
 
 struct ingest_args {
@@ -122,7 +127,8 @@ static int read_args(int argc, char **argv, struct ingest_args *args)
     }
     if (args->data == NULL) return cli_wrong(&usage, "--data DIR is needed");
     if (args->table == NULL) return cli_wrong(&usage, "--table T is needed");
-    if (args->file_count == 0) return cli_wrong(&usage, "a file is needed, or - for standard input");
+    if (args->file_count == 0)
+        return cli_wrong(&usage, "a file is needed, or - for standard input");
     return CLI_OK;
 }
 
@@ -138,8 +144,9 @@ static enum rf_kind write_reject(struct ingest_run *run, const struct reader_rej
     struct rf_buf buf = rf_buf_in(&run->reject_arena);
     rf_buf_str(&buf, RF_S("{\"file\":"));
     json_put_string(&buf, rf_str_of(run->file));
-    rf_buf_printf(&buf, ",\"line\":%llu,\"offset\":%llu,\"reason\":",
-                  (unsigned long long)reject->line, (unsigned long long)reject->offset);
+    rf_buf_printf(&buf,
+                  ",\"line\":%llu,\"offset\":%llu,\"reason\":", (unsigned long long)reject->line,
+                  (unsigned long long)reject->offset);
     json_put_string(&buf, rf_str_of(reject->reason));
     rf_buf_str(&buf, RF_S(",\"text\":"));
     json_put_string(&buf, reject->text);
@@ -271,13 +278,15 @@ static enum rf_kind ingest_file(struct ingest_run *run, const char *path, struct
     run->total.rejected += result.progress.rejected;
     run->total.text_bytes += result.progress.text_bytes;
     if (kind != RF_OK) return err->kind;
-    if (result.already) cli_say("%s: already ingested", path);
+    if (result.already)
+        cli_say("%s: already ingested", path);
     else if (result.resumed_rows > 0)
         cli_say("%s: went on behind the %llu rows ingested before", path,
                 (unsigned long long)result.resumed_rows);
     if (result.fields_left_out > 0)
         cli_say("%s: %llu different fields are left out; the table has as many columns as are made "
-                "without a schema", path, (unsigned long long)result.fields_left_out);
+                "without a schema",
+                path, (unsigned long long)result.fields_left_out);
     run->already += result.already;
     return RF_OK;
 }

@@ -335,7 +335,7 @@ static enum rf_kind lint_all(struct lint *lint, const struct lint_args *args, st
     if (!lint->jsonl)
         printf("%llu quer%s, %llu with an error\n", (unsigned long long)lint->count,
                lint->count == 1 ? "y" : "ies", (unsigned long long)lint->failed);
-    if (fflush(stdout) != 0)
+    if (fflush(stdout) != 0 || ferror(stdout) != 0)
         return RF_FAIL_ERRNO(err, "OutputFailed", "the result cannot be written");
     return RF_OK;
 }

@@ -46,7 +46,8 @@ static const struct cli_option options[] = {
 static const struct cli_usage usage = {
     .command = "query",
     .words = "KQL|-",
-    .doc = "Runs a query over files and stores. The query is the word after the options, or standard input "
+    .doc = "Runs a query over files and stores. The query is the word after the options, or "
+           "standard input "
            "when that is '-'.",
     .options = options,
     .option_count = RF_COUNT(options),
@@ -224,7 +225,9 @@ int cli_query(int argc, char **argv)
     if (status != CLI_OK) return status == CLI_HELP ? CLI_OK : status;
     RF_CLEANUP(rf_arena_done) struct rf_arena arena;
     rf_arena_init(&arena, CATALOG_BYTES_MAX);
-    struct kql_request request = {.memory_bytes = args.memory_bytes, .now_ticks = present_ticks(), .lane_count = cli_workers()};
+    struct kql_request request = {.memory_bytes = args.memory_bytes,
+                                  .now_ticks = present_ticks(),
+                                  .lane_count = cli_workers()};
     if (args.now != NULL && !text_to_datetime(rf_str_of(args.now), &request.now_ticks))
         return bad_value("now", args.now, "a date and time");
     if (args.timespan != NULL) {

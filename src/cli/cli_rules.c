@@ -9,7 +9,8 @@ enum { RULE_FILE_BYTES_MAX = 1 << 20, RULE_FOLDER_DEPTH_MAX = 16 };
 
 /* ---- loading --------------------------------------------------------------------------------- */
 
-static enum rf_kind load_file(const char *path, struct rf_arena *arena, struct cli_rules *rules, struct rf_err *err)
+static enum rf_kind load_file(const char *path, struct rf_arena *arena, struct cli_rules *rules,
+                              struct rf_err *err)
 {
     rf_str text;
     struct cli_rule rule;
@@ -25,8 +26,10 @@ static enum rf_kind load_file(const char *path, struct rf_arena *arena, struct c
     }
     if (rules->count == rules->cap) {
         uint32_t cap = rules->cap == 0 ? 64 : rules->cap * 2;
-        struct cli_rule *items = rf_arena_grow(arena, rules->items, rules->cap * sizeof *items, cap * sizeof *items);
-        const char **paths = rf_arena_grow(arena, rules->paths, rules->cap * sizeof *paths, cap * sizeof *paths);
+        struct cli_rule *items =
+            rf_arena_grow(arena, rules->items, rules->cap * sizeof *items, cap * sizeof *items);
+        const char **paths =
+            rf_arena_grow(arena, rules->paths, rules->cap * sizeof *paths, cap * sizeof *paths);
         if (items == NULL || paths == NULL) return rf_fail_memory(err, arena);
         rules->items = items;
         rules->paths = paths;
@@ -37,10 +40,14 @@ static enum rf_kind load_file(const char *path, struct rf_arena *arena, struct c
     return RF_OK;
 }
 
-static bool is_rule_file(rf_str name) { return rf_str_ends(name, RF_S(".yaml")) || rf_str_ends(name, RF_S(".yml")); }
+static bool is_rule_file(rf_str name)
+{
+    return rf_str_ends(name, RF_S(".yaml")) || rf_str_ends(name, RF_S(".yml"));
+}
 
 /* Depth is bounded, so the recursion is. */
-static enum rf_kind load_folder(const char *path, uint32_t depth, struct rf_arena *arena, struct cli_rules *rules, struct rf_err *err)
+static enum rf_kind load_folder(const char *path, uint32_t depth, struct rf_arena *arena,
+                                struct cli_rules *rules, struct rf_err *err)
 {
     struct rf_fs *fs = rf_fs_real();
     rf_str *names;
@@ -53,20 +60,27 @@ static enum rf_kind load_folder(const char *path, uint32_t depth, struct rf_aren
         if (full.ptr == NULL) return rf_fail_memory(err, arena);
         const char *child = (const char *)full.ptr;
         if (rf_fs_stat(fs, child, &stat, NULL) != RF_OK) continue;
-        if (stat.is_dir && depth < RULE_FOLDER_DEPTH_MAX) RF_TRY(load_folder(child, depth + 1, arena, rules, err));
-        else if (stat.is_file && is_rule_file(names[i])) RF_TRY(load_file(child, arena, rules, err));
+        if (stat.is_dir && depth < RULE_FOLDER_DEPTH_MAX)
+            RF_TRY(load_folder(child, depth + 1, arena, rules, err));
+        else if (stat.is_file && is_rule_file(names[i]))
+            RF_TRY(load_file(child, arena, rules, err));
     }
     return RF_OK;
 }
 
-enum rf_kind cli_rules_load(const char *path, struct rf_arena *arena, struct cli_rules *out, struct rf_err *err)
+enum rf_kind cli_rules_load(const char *path, struct rf_arena *arena, struct cli_rules *out,
+                            struct rf_err *err)
 {
     struct cli_rules rules = {0};
     struct rf_fs_stat stat;
     RF_TRY(rf_fs_stat(rf_fs_real(), path, &stat, err));
-    if (stat.is_dir) RF_TRY(load_folder(path, 0, arena, &rules, err));
-    else RF_TRY(load_file(path, arena, &rules, err));
-    if (rules.count == 0) return RF_FAIL(err, RF_NOT_FOUND, "NoRules", "%s holds no rules (.yaml files with a query)", path);
+    if (stat.is_dir)
+        RF_TRY(load_folder(path, 0, arena, &rules, err));
+    else
+        RF_TRY(load_file(path, arena, &rules, err));
+    if (rules.count == 0)
+        return RF_FAIL(err, RF_NOT_FOUND, "NoRules", "%s holds no rules (.yaml files with a query)",
+                       path);
     *out = rules;
     return RF_OK;
 }
@@ -80,7 +94,8 @@ struct keep_sink {
     bool first;
 };
 
-static enum rf_kind keep_begin(struct kql_sink *base, rf_str name, const struct schema *schema, const struct render *render, struct rf_err *err)
+static enum rf_kind keep_begin(struct kql_sink *base, rf_str name, const struct schema *schema,
+                               const struct render *render, struct rf_err *err)
 {
     struct keep_sink *sink = (struct keep_sink *)base;
     (void)name;
@@ -93,7 +108,8 @@ static enum rf_kind keep_begin(struct kql_sink *base, rf_str name, const struct 
     for (uint32_t i = 0; i < schema->count; i++) {
         columns[i] = schema->columns[i];
         types[i] = schema->columns[i].type;
-        if (!rf_arena_str(sink->arena, schema->columns[i].name, &columns[i].name)) return rf_fail_memory(err, sink->arena);
+        if (!rf_arena_str(sink->arena, schema->columns[i].name, &columns[i].name))
+            return rf_fail_memory(err, sink->arena);
     }
     sink->run->schema = (struct schema){.columns = columns, .count = schema->count};
     sink->run->rows = rows_new(sink->arena, types, schema->count);
@@ -118,20 +134,26 @@ static bool triggered(const struct cli_rule *rule, uint64_t rows)
 {
     uint64_t threshold = rule->trigger_threshold < 0 ? 0 : (uint64_t)rule->trigger_threshold;
     switch (rule->trigger_operator) {
-    case RULE_GT: return rows > threshold;
-    case RULE_LT: return rows < threshold;
-    case RULE_EQ: return rows == threshold;
-    case RULE_NE: return rows != threshold;
+    case RULE_GT:
+        return rows > threshold;
+    case RULE_LT:
+        return rows < threshold;
+    case RULE_EQ:
+        return rows == threshold;
+    case RULE_NE:
+        return rows != threshold;
     }
     return false;
 }
 
-enum rf_kind cli_rule_run(const struct cli_rule *rule, const struct kql_request *request, int64_t at_ticks, struct rf_arena *arena,
-                          struct cli_rule_run *out, struct rf_err *err)
+enum rf_kind cli_rule_run(const struct cli_rule *rule, const struct kql_request *request,
+                          int64_t at_ticks, struct rf_arena *arena, struct cli_rule_run *out,
+                          struct rf_err *err)
 {
     struct kql_request own = *request;
     struct cli_rule_run run = {0};
-    struct keep_sink sink = {.base = {keep_begin, keep_push, keep_end}, .arena = arena, .run = &run};
+    struct keep_sink sink = {
+        .base = {keep_begin, keep_push, keep_end}, .arena = arena, .run = &run};
     own.text = rule->query;
     own.now_ticks = at_ticks;
     if (rule->period_ticks > 0) {

@@ -13,7 +13,8 @@ struct cli_rules {
 
 /* Reads every .yaml and .yml file of the folder and the folders below it, or the one file that `path` names, in the
  * order of their names. A file without a query is left aside. Errors name the file. */
-RF_MUST_USE enum rf_kind cli_rules_load(const char *path, struct rf_arena *arena, struct cli_rules *out, struct rf_err *err);
+RF_MUST_USE enum rf_kind cli_rules_load(const char *path, struct rf_arena *arena,
+                                        struct cli_rules *out, struct rf_err *err);
 
 /* What one run of a rule gave. */
 struct cli_rule_run {
@@ -23,7 +24,9 @@ struct cli_rule_run {
 };
 /* Runs the rule's query over the rows of (at - queryPeriod, at]. `request` gives everything but text and times. The result is
  * allocated in `arena`. */
-RF_MUST_USE enum rf_kind cli_rule_run(const struct cli_rule *rule, const struct kql_request *request, int64_t at_ticks,
-                                      struct rf_arena *arena, struct cli_rule_run *out, struct rf_err *err);
+RF_MUST_USE enum rf_kind cli_rule_run(const struct cli_rule *rule,
+                                      const struct kql_request *request, int64_t at_ticks,
+                                      struct rf_arena *arena, struct cli_rule_run *out,
+                                      struct rf_err *err);
 
 #endif

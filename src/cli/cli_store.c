@@ -79,7 +79,8 @@ enum rf_kind cli_catalog_add_store(struct cli_catalog *catalog, const char *fold
     RF_TRY(store_tables(catalog->store, catalog->arena, &names, &count, err));
     for (uint32_t i = 0; i < count; i++) {
         if (catalog_find(&catalog->catalog, names[i]) != NULL) {
-            cli_say("the table '%.*s' of %s is left out: it is there already", RF_FMT(names[i]), folder);
+            cli_say("the table '%.*s' of %s is left out: it is there already", RF_FMT(names[i]),
+                    folder);
             continue;
         }
         struct source *source = source_store_new(catalog->store, names[i], catalog->arena);
@@ -260,7 +261,8 @@ static enum rf_kind print_stats(struct run *run, rf_str name, struct rf_err *err
     (void)table_columns(table, &columns);
     print_name(name);
     printf("\n  rows       %llu", (unsigned long long)s.row_count);
-    if (s.journal_rows > 0) printf(", %llu of them in the journal", (unsigned long long)s.journal_rows);
+    if (s.journal_rows > 0)
+        printf(", %llu of them in the journal", (unsigned long long)s.journal_rows);
     printf("\n  columns    %u\n  extents    %llu\n  disk       %s (%llu bytes)\n", columns,
            (unsigned long long)s.extent_count, cli_size_text(s.disk_bytes, size),
            (unsigned long long)s.disk_bytes);
@@ -319,7 +321,8 @@ int cli_fsck(int argc, char **argv)
         .doc = "Reads all of a table, or of each table of a store, and checks every checksum.",
         .options = options,
         .option_count = RF_COUNT(options),
-        .notes = "Faults are printed one a line, with file and range. Exit status 1 when there are any.",
+        .notes =
+            "Faults are printed one a line, with file and range. Exit status 1 when there are any.",
     };
     struct run run = {.usage = &usage};
     return run_tables(&run, argc, argv, 1, check_table);
@@ -341,7 +344,8 @@ int cli_merge(int argc, char **argv)
     static const struct cli_usage usage = {
         .command = "merge",
         .words = "[TABLE]",
-        .doc = "Joins small extents and the journal of a table, or of each table of a store, into large "
+        .doc = "Joins small extents and the journal of a table, or of each table of a store, into "
+               "large "
                "extents, and drops rows that are older than the table's retention.",
         .options = options,
         .option_count = RF_COUNT(options),
@@ -380,7 +384,8 @@ int cli_retention(int argc, char **argv)
         .doc = "Sets how long a table keeps its rows: 90d, 12h, or none (for ever).",
         .options = options,
         .option_count = RF_COUNT(options),
-        .notes = "Older rows, by TimeGenerated, go when the table is merged, a whole extent at a time.",
+        .notes =
+            "Older rows, by TimeGenerated, go when the table is merged, a whole extent at a time.",
     };
     struct run run = {.usage = &usage};
     int64_t ticks;

@@ -32,10 +32,11 @@ struct aggr {
     enum rf_kind (*update)(struct aggr_call *call, const struct vec *args, uint32_t count,
                            const uint32_t *groups, uint8_t *states, struct rf_err *err);
     /* Adds `from` (of another worker's call) to `into`. */
-    enum rf_kind (*merge)(struct aggr_call *call, uint8_t *into, const uint8_t *from, struct rf_err *err);
+    enum rf_kind (*merge)(struct aggr_call *call, uint8_t *into, const uint8_t *from,
+                          struct rf_err *err);
     /* Result of one group; `column` counts the columns of a tuple, else 0. Bytes in `arena`. */
-    enum rf_kind (*emit)(struct aggr_call *call, const uint8_t *state, uint32_t column, struct rf_arena *arena,
-                         struct value *out, struct rf_err *err);
+    enum rf_kind (*emit)(struct aggr_call *call, const uint8_t *state, uint32_t column,
+                         struct rf_arena *arena, struct value *out, struct rf_err *err);
 };
 
 const struct aggr *aggr_find(rf_str name);

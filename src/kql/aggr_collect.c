@@ -113,8 +113,9 @@ static enum rf_kind set_update(struct aggr_call *call, const struct vec *args, u
     if (groups == NULL && v->shape == VEC_CONST) count = RF_MIN(count, 1u);
     /* In one group each entry of a small dictionary is offered once per batch. */
     bool mark = groups == NULL && v->shape == VEC_DICT && v->dict_count <= BATCH_ROWS;
+    bool dynamic = v->type == TYPE_DYNAMIC;
     if (mark) memset(seen, 0, v->dict_count);
-    if (v->type != TYPE_DYNAMIC && !mark) vec_hash(v, count, false, hash);
+    if (!dynamic && !mark) vec_hash(v, count, false, hash);
     for (uint32_t i = 0; i < count; i++) {
         if (mark) {
             if (seen[v->codes[i]]) continue;
@@ -123,9 +124,8 @@ static enum rf_kind set_update(struct aggr_call *call, const struct vec *args, u
         struct aggr_set *set = AGGR_STATE(struct aggr_set, states, AGGR_GROUP(groups, i));
         if (set->list.count >= limit || is_null(v, i)) continue;
         struct value x = vec_value(v, i);
-        bool ok = x.type == TYPE_DYNAMIC
-                      ? set_add_dynamic(set, x.s, limit, call->arena)
-                      : aggr_set_add(set, &x, mark ? value_hash(&x) : hash[i], call->arena);
+        bool ok = dynamic ? set_add_dynamic(set, x.s, limit, call->arena)
+                          : aggr_set_add(set, &x, mark ? value_hash(&x) : hash[i], call->arena);
         if (!ok) return rf_fail_memory(err, call->arena);
     }
     return RF_OK;

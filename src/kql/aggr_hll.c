@@ -58,6 +58,7 @@ static bool slots_grow(struct hll *hll, struct rf_arena *arena)
 
 static void registers_put(uint8_t *regs, uint8_t p, uint64_t hash)
 {
+    RF_ASSERT(p > 0);
     uint64_t index = hash >> (64 - p);
     /* The guard bit bounds the rank at 64 - p + 1 when all other bits are zero. */
     uint64_t rest = hash << p | UINT64_C(1) << (p - 1);
@@ -87,7 +88,8 @@ bool hll_add(struct hll *hll, uint8_t p, uint64_t hash, struct rf_arena *arena)
     }
     hash += hash == 0; /* 0 marks a free slot */
     uint64_t cap = hll->slots == NULL ? 0 : UINT64_C(1) << hll->slots_log2;
-    if (hll->count + 1 > cap - cap / 4 && !slots_grow(hll, arena)) return false;
+    if ((hll->slots == NULL || hll->count + 1 > cap - cap / 4) && !slots_grow(hll, arena))
+        return false;
     hll->count += slots_put(hll->slots, hll->slots_log2, hash);
     if (hll->count <= hll_limit(hll->p)) return true;
     return make_dense(hll, arena);

@@ -12,22 +12,22 @@ enum ast_kind {
     AST_NAME,     /* text: a column, a let name, a table; ['quoted'] names too */
     AST_WILDCARD, /* text with '*' in it: T*, *_count; a lone '*' is AST_STAR */
     AST_STAR,
-    AST_MEMBER,  /* kids[0] . text */
-    AST_INDEX,   /* kids[0] [ kids[1] ] */
-    AST_CALL,    /* text ( kids ), an argument may be AST_NAMED, AST_STAR, AST_PIPE */
-    AST_UNARY,   /* text is "-" or "+"; kids[0] */
-    AST_BINARY,  /* text is the operator: and or + - * / % == != < <= > >= =~ !~ : and the string ones */
+    AST_MEMBER, /* kids[0] . text */
+    AST_INDEX,  /* kids[0] [ kids[1] ] */
+    AST_CALL,   /* text ( kids ), an argument may be AST_NAMED, AST_STAR, AST_PIPE */
+    AST_UNARY,  /* text is "-" or "+"; kids[0] */
+    AST_BINARY, /* text is the operator: and or + - * / % == != < <= > >= =~ !~ : and the string ones */
     AST_BETWEEN, /* text "between" or "!between"; kids[0] between (kids[1] .. kids[2]) */
     AST_IN,      /* text in !in in~ !in~ has_any has_all; kids[0] in (kids[1..]) */
     AST_NAMED,   /* names[0..name_count-1] = kids[0]; more than one name: (a, b) = f() */
     AST_TYPEOF,  /* columns: typeof(long), typeof(a:long, b:string); a lone type has an empty name;
                     typeof(*) and typeof(*, x:int) have star set */
-    AST_PIPE,    /* kids[0] is a table expression, kids[1..] are AST_OPERATOR; no source (kids[0] NULL)
+    AST_PIPE, /* kids[0] is a table expression, kids[1..] are AST_OPERATOR; no source (kids[0] NULL)
                     inside mv-apply, partition, fork */
-    AST_OPERATOR, /* op, body (the operator's own) */
-    AST_DATATABLE, /* columns, kids = cells in rows */
+    AST_OPERATOR,     /* op, body (the operator's own) */
+    AST_DATATABLE,    /* columns, kids = cells in rows */
     AST_EXTERNALDATA, /* columns, kids = uris, params */
-    AST_LAMBDA,  /* (params) { lets; body }: body is struct ast_lambda */
+    AST_LAMBDA,       /* (params) { lets; body }: body is struct ast_lambda */
 };
 
 struct ast_column { /* name:type */
@@ -57,21 +57,27 @@ struct ast {
     bool star;
     struct ast_param *params;
     uint32_t param_count;
-    const struct operator *op;
+    const struct operator* op;
     void *body;
 };
 
 struct ast_argument { /* a parameter of a function */
     rf_str name;
-    uint8_t type;       /* scalar type when !tabular */
-    bool tabular;       /* T:(*) or T:(a:long, ...) */
-    bool any_columns;   /* (*) */
+    uint8_t type;     /* scalar type when !tabular */
+    bool tabular;     /* T:(*) or T:(a:long, ...) */
+    bool any_columns; /* (*) */
     struct ast_column *columns;
     uint32_t column_count;
     struct ast *fallback; /* default value or NULL */
 };
 
-enum statement_kind { STATEMENT_LET, STATEMENT_SET, STATEMENT_PARAMETERS, STATEMENT_QUERY, STATEMENT_NONE };
+enum statement_kind {
+    STATEMENT_LET,
+    STATEMENT_SET,
+    STATEMENT_PARAMETERS,
+    STATEMENT_QUERY,
+    STATEMENT_NONE
+};
 
 struct statement {
     enum statement_kind kind;

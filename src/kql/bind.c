@@ -5,28 +5,37 @@
 
 #include "kql/bind_int.h"
 
-enum rf_kind bind_fail(struct binder *b, uint32_t pos, const char *code, const char *fmt, ...)
+void bind_err(struct binder *b, uint32_t pos, const char *code, const char *fmt, ...)
 {
     char what[900];
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(what, sizeof what, fmt, ap);
     va_end(ap);
-    return parse_fail_at(b->text, pos, b->err, RF_INVALID, code, "%s", what);
+    parse_err_at(b->text, pos, b->err, RF_INVALID, code, "%s", what);
 }
 
 enum rf_kind bind_steps(struct binder *b, uint32_t steps, uint32_t pos)
 {
     b->step_count += steps;
     if (b->step_count <= BIND_STEPS_MAX + b->text.len) return RF_OK;
-    return parse_fail_at(b->text, pos, b->err, RF_LIMIT, "QueryTooLarge", "with its functions written out the query is larger than the limit");
+    return parse_fail_at(b->text, pos, b->err, RF_LIMIT, "QueryTooLarge",
+                         "with its functions written out the query is larger than the limit");
+}
+
+enum rf_kind bind_no_room(struct binder *b)
+{
+    if (!b->schema_full) return rf_fail_memory(b->err, b->arena);
+    return RF_FAIL(b->err, RF_LIMIT, "QueryTooLarge", "a table of this query has more than %d columns", COLUMNS_MAX);
 }
 
 enum rf_kind bind_below(struct binder *b, uint32_t depth, uint32_t pos)
 {
     b->below = RF_MAX(b->below, depth);
     if (depth <= PLAN_DEPTH_MAX) return RF_OK;
-    return parse_fail_at(b->text, pos, b->err, RF_LIMIT, "TooDeep", "more than %d operators or calls build on one another here", PLAN_DEPTH_MAX);
+    return parse_fail_at(b->text, pos, b->err, RF_LIMIT, "TooDeep",
+                         "more than %d operators or calls build on one another here",
+                         PLAN_DEPTH_MAX);
 }
 
 /* ---- schemas ----------------------------------------------------------------------------------- */
@@ -40,21 +49,29 @@ int schema_find(const struct schema *schema, rf_str name)
 
 bool schema_add_exact(struct schema_builder *sb, rf_str name, enum type type, uint32_t id)
 {
+    if (sb->schema.count == COLUMNS_MAX) {
+        sb->b->schema_full = true;
+        return false;
+    }
     if (sb->schema.count == sb->cap) {
         uint32_t cap = sb->cap == 0 ? 16 : sb->cap * 2;
-        struct column *grown = rf_arena_grow(sb->b->arena, sb->schema.columns, sb->cap * sizeof *grown, cap * sizeof *grown);
+        struct column *grown = rf_arena_grow(sb->b->arena, sb->schema.columns,
+                                             sb->cap * sizeof *grown, cap * sizeof *grown);
         if (grown == NULL) return false;
         sb->schema.columns = grown;
         sb->cap = cap;
     }
-    sb->schema.columns[sb->schema.count++] = (struct column){.name = name, .id = id, .type = (uint8_t)type};
+    sb->schema.columns[sb->schema.count++] =
+        (struct column){.name = name, .id = id, .type = (uint8_t)type};
     return true;
 }
 
 bool schema_add(struct schema_builder *sb, rf_str name, enum type type, uint32_t id)
 {
     rf_str unique = name;
-    for (uint32_t n = 1; schema_find(&sb->schema, unique) >= 0; n++) {
+    for (uint32_t n = rf_str_eq(name, sb->last_name) ? sb->last_number + 1 : 1; schema_find(&sb->schema, unique) >= 0; n++) {
+        sb->last_name = name;
+        sb->last_number = n;
         unique = rf_arena_printf(sb->b->arena, "%.*s%u", RF_FMT(name), n);
         if (unique.ptr == NULL) return false;
     }
@@ -64,7 +81,8 @@ bool schema_add(struct schema_builder *sb, rf_str name, enum type type, uint32_t
 bool name_matches(rf_str pattern, rf_str name)
 {
     size_t p = 0, n = 0, star = SIZE_MAX, mark = 0;
-    while (n < name.len) { /* on a mismatch go back to the last star and let it take one byte more */
+    while (n <
+           name.len) { /* on a mismatch go back to the last star and let it take one byte more */
         if (p < pattern.len && pattern.ptr[p] == '*') {
             star = p++;
             mark = n;
@@ -124,7 +142,8 @@ struct scope *scope_add(struct binder *b, rf_str name, enum binding_kind kind)
 static bool lambda_is_table(struct binder *b, const struct scope *f);
 
 /* A stored function's text, parsed when it is first asked for. Its body sees the catalog only. */
-static enum rf_kind load_stored(struct binder *b, const struct stored_function *stored, struct scope **out)
+static enum rf_kind load_stored(struct binder *b, const struct stored_function *stored,
+                                struct scope **out)
 {
     struct rf_buf text = rf_buf_in(b->arena);
     struct query_ast parsed;
@@ -133,10 +152,14 @@ static enum rf_kind load_stored(struct binder *b, const struct stored_function *
     if (text.failed) return BIND_NOMEM(b);
     enum rf_kind kind = parse_query(rf_buf_view(&text), b->arena, &parsed, b->err);
     if (kind != RF_OK || parsed.statement_count == 0 || parsed.statements[0].kind != STATEMENT_LET)
-        return bind_fail(b, 0, "BadFunction", "the stored function '%.*s' is not valid", RF_FMT(stored->name));
+        return bind_fail(b, 0, "BadFunction", "the stored function '%.*s' is not valid",
+                         RF_FMT(stored->name));
     struct scope *s = rf_arena_zalloc(b->arena, sizeof *s);
     if (s == NULL) return BIND_NOMEM(b);
-    *s = (struct scope){.name = stored->name, .kind = BINDING_LAMBDA, .ast = parsed.statements[0].value, .text = rf_buf_view(&text)};
+    *s = (struct scope){.name = stored->name,
+                        .kind = BINDING_LAMBDA,
+                        .ast = parsed.statements[0].value,
+                        .text = rf_buf_view(&text)};
     if (s->ast->kind != AST_LAMBDA) s->kind = BINDING_TABLE;
     s->next = b->stored;
     b->stored = s;
@@ -176,14 +199,18 @@ static bool lambda_is_table(struct binder *b, const struct scope *f)
     b->rows = (struct row_scope){0};
     b->step_count += (uint64_t)STEPS_EXPR * lambda->statement_count;
     for (uint32_t i = 0; i < lambda->argument_count; i++) {
-        struct scope *s = scope_add(b, lambda->arguments[i].name, lambda->arguments[i].tabular ? BINDING_SHARED : BINDING_SCALAR);
+        struct scope *s = scope_add(b, lambda->arguments[i].name,
+                                    lambda->arguments[i].tabular ? BINDING_SHARED : BINDING_SCALAR);
         if (s == NULL) break;
     }
     for (uint32_t i = 0; i < lambda->statement_count; i++) {
         const struct statement *s = &lambda->statements[i];
         if (s->kind == STATEMENT_LET) {
             bool is = s->value->kind != AST_LAMBDA && ast_is_table(b, s->value);
-            struct scope *let = scope_add(b, s->name, s->value->kind == AST_LAMBDA ? BINDING_LAMBDA : is ? BINDING_TABLE : BINDING_SCALAR);
+            struct scope *let = scope_add(b, s->name,
+                                          s->value->kind == AST_LAMBDA ? BINDING_LAMBDA
+                                          : is                         ? BINDING_TABLE
+                                                                       : BINDING_SCALAR);
             if (let == NULL) break;
             let->ast = s->value;
             if (let->kind == BINDING_LAMBDA) let->is_table = lambda_is_table(b, let);
@@ -212,26 +239,36 @@ bool ast_is_table(struct binder *b, const struct ast *ast)
     switch (ast->kind) {
     case AST_PIPE:
     case AST_DATATABLE:
-    case AST_EXTERNALDATA: return true;
-    case AST_NAME: return name_is_table(b, ast->text);
+    case AST_EXTERNALDATA:
+        return true;
+    case AST_NAME:
+        return name_is_table(b, ast->text);
     case AST_CALL: {
-        static const char *const tables[] = {"table", "materialized_view", "external_table", "cluster", "database", "workspace", "app", "resource", "arg", "adx"};
+        static const char *const tables[] = {"table",   "materialized_view", "external_table",
+                                             "cluster", "database",          "workspace",
+                                             "app",     "resource",          "arg",
+                                             "adx"};
         struct scope *s = function_find(b, ast->text, &kind);
         if (s != NULL && s->kind == BINDING_LAMBDA) return s->is_table;
         if (ast->body != NULL) return true;
-        if (rf_str_is(ast->text, "materialize")) return ast->kid_count == 1 && ast_is_table(b, ast->kids[0]);
+        if (rf_str_is(ast->text, "materialize"))
+            return ast->kid_count == 1 && ast_is_table(b, ast->kids[0]);
         for (size_t i = 0; i < RF_COUNT(tables); i++)
             if (rf_str_is(ast->text, tables[i])) return true;
         return false;
     }
-    case AST_MEMBER: return ast->kids[0]->kind == AST_CALL && ast_is_table(b, ast->kids[0]) && !rf_str_is(ast->kids[0]->text, "table");
-    default: return false;
+    case AST_MEMBER:
+        return ast->kids[0]->kind == AST_CALL && ast_is_table(b, ast->kids[0]) &&
+               !rf_str_is(ast->kids[0]->text, "table");
+    default:
+        return false;
     }
 }
 
 /* ---- functions of let and of the catalog --------------------------------------------------------- */
 
-static const struct ast *call_argument(const struct ast *call, const struct ast_lambda *lambda, uint32_t index, uint32_t skip)
+static const struct ast *call_argument(const struct ast *call, const struct ast_lambda *lambda,
+                                       uint32_t index, uint32_t skip)
 {
     uint32_t position = skip;
     for (uint32_t i = 0; i < call->kid_count && call->kind == AST_CALL; i++) {
@@ -268,17 +305,21 @@ static void leave(struct binder *b, const struct outer *o)
 }
 
 /* A table argument must have the columns that the parameter declares. */
-static enum rf_kind check_columns(struct binder *b, const struct ast_argument *arg, const struct node *table, uint32_t pos)
+static enum rf_kind check_columns(struct binder *b, const struct ast_argument *arg,
+                                  const struct node *table, uint32_t pos)
 {
     for (uint32_t i = 0; i < arg->column_count; i++) {
         if (schema_find(&table->schema, arg->columns[i].name) < 0)
-            return bind_fail(b, pos, "BadArguments", "the table given for '%.*s' lacks the column '%.*s'", RF_FMT(arg->name), RF_FMT(arg->columns[i].name));
+            return bind_fail(b, pos, "BadArguments",
+                             "the table given for '%.*s' lacks the column '%.*s'",
+                             RF_FMT(arg->name), RF_FMT(arg->columns[i].name));
     }
     return RF_OK;
 }
 
 /* Binds the arguments of a call in the caller's scope, then makes the function's scope. */
-static enum rf_kind bind_lambda_arguments(struct binder *b, const struct scope *f, const struct ast *call, struct node *first)
+static enum rf_kind bind_lambda_arguments(struct binder *b, const struct scope *f,
+                                          const struct ast *call, struct node *first)
 {
     const struct ast_lambda *lambda = f->ast->body;
     uint32_t n = lambda->argument_count;
@@ -287,13 +328,15 @@ static enum rf_kind bind_lambda_arguments(struct binder *b, const struct scope *
     if (exprs == NULL || tables == NULL) return BIND_NOMEM(b);
     uint32_t skip = first != NULL ? 1 : 0;
     if (call->kind == AST_CALL && call->kid_count + skip > n)
-        return bind_fail(b, call->pos, "BadArguments", "'%.*s' takes %u arguments, %u are given", RF_FMT(f->name), n, call->kid_count + skip);
+        return bind_fail(b, call->pos, "BadArguments", "'%.*s' takes %u arguments, %u are given",
+                         RF_FMT(f->name), n, call->kid_count + skip);
     for (uint32_t i = 0; i < n; i++) {
         const struct ast_argument *arg = &lambda->arguments[i];
         const struct ast *given = call_argument(call, lambda, i, skip);
         if (given == NULL && !(first != NULL && i == 0)) given = arg->fallback;
         if (given == NULL && !(first != NULL && i == 0))
-            return bind_fail(b, call->pos, "BadArguments", "'%.*s' needs the argument '%.*s'", RF_FMT(f->name), RF_FMT(arg->name));
+            return bind_fail(b, call->pos, "BadArguments", "'%.*s' needs the argument '%.*s'",
+                             RF_FMT(f->name), RF_FMT(arg->name));
         if (arg->tabular) {
             struct node *table = first;
             if (!(first != NULL && i == 0)) RF_TRY(bind_table(b, given, &table));
@@ -301,9 +344,15 @@ static enum rf_kind bind_lambda_arguments(struct binder *b, const struct scope *
             tables[i] = shared_new(b, table);
             if (tables[i] == NULL) return BIND_NOMEM(b);
         } else {
-            if (given == NULL) return bind_fail(b, call->pos, "BadArguments", "the first parameter of '%.*s' is no table, so it cannot be invoked", RF_FMT(f->name));
-            if (first != NULL && arg->type == TYPE_STRING && given->kind == AST_NAME && schema_find(&first->schema, given->text) >= 0) {
-                struct value name = value_str(given->text); /* invoke FileProfile(SHA1): the column's name */
+            if (given == NULL)
+                return bind_fail(
+                    b, call->pos, "BadArguments",
+                    "the first parameter of '%.*s' is no table, so it cannot be invoked",
+                    RF_FMT(f->name));
+            if (first != NULL && arg->type == TYPE_STRING && given->kind == AST_NAME &&
+                schema_find(&first->schema, given->text) >= 0) {
+                struct value name =
+                    value_str(given->text); /* invoke FileProfile(SHA1): the column's name */
                 exprs[i] = expr_const(b, &name, given->pos);
                 if (exprs[i] == NULL) return BIND_NOMEM(b);
                 continue;
@@ -319,7 +368,8 @@ static enum rf_kind bind_lambda_arguments(struct binder *b, const struct scope *
     b->windows = NULL;
     b->text = f->text;
     for (uint32_t i = 0; i < n; i++) {
-        struct scope *s = scope_add(b, lambda->arguments[i].name, tables[i] != NULL ? BINDING_SHARED : BINDING_SCALAR);
+        struct scope *s = scope_add(b, lambda->arguments[i].name,
+                                    tables[i] != NULL ? BINDING_SHARED : BINDING_SCALAR);
         if (s == NULL) return BIND_NOMEM(b);
         s->expr = exprs[i];
         s->shared = tables[i];
@@ -329,11 +379,13 @@ static enum rf_kind bind_lambda_arguments(struct binder *b, const struct scope *
 
 static enum rf_kind fail_recursion(struct binder *b, const struct scope *f, uint32_t pos)
 {
-    return bind_fail(b, pos, "RecursiveFunction", "'%.*s' calls itself; functions cannot", RF_FMT(f->name));
+    return bind_fail(b, pos, "RecursiveFunction", "'%.*s' calls itself; functions cannot",
+                     RF_FMT(f->name));
 }
 
 /* The lets of a body; *last is its closing expression. */
-static enum rf_kind bind_lambda_lets(struct binder *b, const struct scope *f, uint32_t pos, const struct ast **last)
+static enum rf_kind bind_lambda_lets(struct binder *b, const struct scope *f, uint32_t pos,
+                                     const struct ast **last)
 {
     const struct ast_lambda *lambda = f->ast->body;
     *last = NULL;
@@ -342,11 +394,14 @@ static enum rf_kind bind_lambda_lets(struct binder *b, const struct scope *f, ui
         if (s->kind == STATEMENT_LET) RF_TRY(bind_let(b, s));
         if (s->kind == STATEMENT_QUERY) *last = s->value;
     }
-    if (*last == NULL) return bind_fail(b, pos, "BadFunction", "the body of '%.*s' has no expression", RF_FMT(f->name));
+    if (*last == NULL)
+        return bind_fail(b, pos, "BadFunction", "the body of '%.*s' has no expression",
+                         RF_FMT(f->name));
     return RF_OK;
 }
 
-enum rf_kind bind_lambda_scalar(struct binder *b, struct scope *f, const struct ast *call, struct expr **out)
+enum rf_kind bind_lambda_scalar(struct binder *b, struct scope *f, const struct ast *call,
+                                struct expr **out)
 {
     if (f->busy) return fail_recursion(b, f, call->pos);
     struct outer outer = enter(b);
@@ -356,7 +411,8 @@ enum rf_kind bind_lambda_scalar(struct binder *b, struct scope *f, const struct 
     if (kind == RF_OK) {
         if (ast_is_table(b, body)) {
             leave(b, &outer);
-            return bind_fail(b, call->pos, "NotScalar", "'%.*s' gives a table; a scalar is needed here", RF_FMT(f->name));
+            return bind_fail(b, call->pos, "NotScalar",
+                             "'%.*s' gives a table; a scalar is needed here", RF_FMT(f->name));
         }
         f->busy = true;
         kind = bind_expr(b, body, out);
@@ -366,7 +422,8 @@ enum rf_kind bind_lambda_scalar(struct binder *b, struct scope *f, const struct 
     return kind;
 }
 
-enum rf_kind bind_lambda_table(struct binder *b, struct scope *f, const struct ast *call, struct node *first, struct node **out)
+enum rf_kind bind_lambda_table(struct binder *b, struct scope *f, const struct ast *call,
+                               struct node *first, struct node **out)
 {
     if (f->busy) return fail_recursion(b, f, call->pos);
     struct outer outer = enter(b);
@@ -382,12 +439,15 @@ enum rf_kind bind_lambda_table(struct binder *b, struct scope *f, const struct a
     return kind;
 }
 
-enum rf_kind bind_invoke(struct binder *b, const struct ast *call, struct node *input, struct node **out)
+enum rf_kind bind_invoke(struct binder *b, const struct ast *call, struct node *input,
+                         struct node **out)
 {
     enum rf_kind kind;
     struct scope *f = function_find(b, call->text, &kind);
     RF_TRY(kind);
-    if (f == NULL || f->kind != BINDING_LAMBDA) return bind_fail(b, call->pos, "UnknownFunction", "there is no function '%.*s' that takes a table", RF_FMT(call->text));
+    if (f == NULL || f->kind != BINDING_LAMBDA)
+        return bind_fail(b, call->pos, "UnknownFunction",
+                         "there is no function '%.*s' that takes a table", RF_FMT(call->text));
     return bind_lambda_table(b, f, call, input, out);
 }
 
@@ -395,7 +455,9 @@ enum rf_kind bind_invoke(struct binder *b, const struct ast *call, struct node *
 
 enum rf_kind bind_let(struct binder *b, const struct statement *s)
 {
-    enum binding_kind kind = s->value->kind == AST_LAMBDA ? BINDING_LAMBDA : ast_is_table(b, s->value) ? BINDING_TABLE : BINDING_SCALAR;
+    enum binding_kind kind = s->value->kind == AST_LAMBDA ? BINDING_LAMBDA
+                             : ast_is_table(b, s->value)  ? BINDING_TABLE
+                                                          : BINDING_SCALAR;
     struct expr *e = NULL;
     if (kind == BINDING_SCALAR) RF_TRY(bind_expr(b, s->value, &e));
     struct scope *binding = scope_add(b, s->name, kind);
@@ -426,11 +488,14 @@ static enum rf_kind bind_set(struct binder *b, const struct statement *s)
     struct func_env *env = &b->exec->env;
     uint32_t count = env->option_count;
     struct set_option *options = rf_arena_new(b->arena, struct set_option, (size_t)count + 1);
-    if (count >= SET_OPTIONS_MAX) return parse_fail_at(b->text, s->pos, b->err, RF_LIMIT, "QueryTooLarge", "more than %d options are set", SET_OPTIONS_MAX);
+    if (count >= SET_OPTIONS_MAX)
+        return parse_fail_at(b->text, s->pos, b->err, RF_LIMIT, "QueryTooLarge",
+                             "more than %d options are set", SET_OPTIONS_MAX);
     if (options == NULL) return BIND_NOMEM(b);
     if (count > 0) memcpy(options, env->options, count * sizeof *options);
     struct value v = value_bool(true);
-    if (s->value != NULL && s->value->kind == AST_NAME) v = value_str(s->value->text);
+    if (s->value != NULL && s->value->kind == AST_NAME)
+        v = value_str(s->value->text);
     else if (s->value != NULL) {
         struct expr *e;
         RF_TRY(bind_scalar(b, s->value, NULL, &e));
@@ -442,14 +507,19 @@ static enum rf_kind bind_set(struct binder *b, const struct statement *s)
     return RF_OK;
 }
 
-static enum rf_kind add_result(struct binder *b, struct bound_query *q, rf_str name, struct node *node)
+static enum rf_kind add_result(struct binder *b, struct bound_query *q, rf_str name,
+                               struct node *node)
 {
     uint32_t n = q->result_count;
-    struct node **results = rf_arena_grow(b->arena, q->results, n * sizeof *results, (n + 1) * sizeof *results);
+    struct node **results =
+        rf_arena_grow(b->arena, q->results, n * sizeof *results, (n + 1) * sizeof *results);
     rf_str *names = rf_arena_grow(b->arena, q->names, n * sizeof *names, (n + 1) * sizeof *names);
     if (results == NULL || names == NULL) return BIND_NOMEM(b);
-    if (n == RESULTS_MAX) return RF_FAIL(b->err, RF_LIMIT, "QueryTooLarge", "the text has more than %d queries", RESULTS_MAX);
-    if (name.len == 0) name = n == 0 ? RF_S("PrimaryResult") : rf_arena_printf(b->arena, "Table_%u", n);
+    if (n == RESULTS_MAX)
+        return RF_FAIL(b->err, RF_LIMIT, "QueryTooLarge", "the text has more than %d queries",
+                       RESULTS_MAX);
+    if (name.len == 0)
+        name = n == 0 ? RF_S("PrimaryResult") : rf_arena_printf(b->arena, "Table_%u", n);
     if (name.ptr == NULL) return BIND_NOMEM(b);
     results[n] = node;
     names[n] = name;
@@ -479,40 +549,64 @@ static bool names_tables(const struct ast *ast)
 static enum rf_kind bind_results(struct binder *b, const struct statement *s, struct bound_query *q)
 {
     struct node *node;
-    if (!ast_is_table(b, s->value)) { /* a bare scalar at the end, such as a name that is no table */
-        if (s->value->kind == AST_NAME || s->value->kind == AST_MEMBER || s->value->kind == AST_CALL) RF_TRY(bind_table(b, s->value, &node));
+    if (!ast_is_table(b,
+                      s->value)) { /* a bare scalar at the end, such as a name that is no table */
+        if (s->value->kind == AST_NAME || s->value->kind == AST_MEMBER ||
+            s->value->kind == AST_CALL)
+            RF_TRY(bind_table(b, s->value, &node));
         return bind_fail(b, s->pos, "NotTable", "a query must be a table; `print` shows a scalar");
     }
     b->extras = NULL;
     struct scope *before = b->scope;
     b->keep_names = names_tables(s->value);
     RF_TRY(bind_table(b, s->value, &node));
-    if (b->scope != before) return RF_OK; /* it made names for the statements behind, and no result */
+    if (b->scope != before)
+        return RF_OK; /* it made names for the statements behind, and no result */
     RF_TRY(add_result(b, q, RF_S(""), node));
-    for (const struct extra_result *extra = b->extras; extra != NULL; extra = extra->next) RF_TRY(add_result(b, q, extra->name, extra->node));
+    for (const struct extra_result *extra = b->extras; extra != NULL; extra = extra->next)
+        RF_TRY(add_result(b, q, extra->name, extra->node));
     return RF_OK;
 }
 
-enum rf_kind bind_query(const struct query_ast *query, struct exec *exec, struct rf_arena *arena, bool may_run, struct bound_query *out, struct rf_err *err)
+enum rf_kind bind_query(const struct query_ast *query, struct exec *exec, struct rf_arena *arena,
+                        bool may_run, struct bound_query *out, struct rf_err *err)
 {
-    struct binder b = {.text = query->text, .arena = arena, .exec = exec, .err = err, .may_run = may_run, .next_id = 1};
+    struct binder b = {.text = query->text,
+                       .arena = arena,
+                       .exec = exec,
+                       .err = err,
+                       .may_run = may_run,
+                       .next_id = 1};
     struct bound_query q = {0};
     for (uint32_t i = 0; i < query->statement_count; i++) {
         const struct statement *s = &query->statements[i];
         b.below = 0;
         switch (s->kind) {
-        case STATEMENT_LET: RF_TRY(bind_let(&b, s)); break;
-        case STATEMENT_SET: RF_TRY(bind_set(&b, s)); break;
-        case STATEMENT_PARAMETERS: RF_TRY(bind_parameters(&b, s)); break;
-        case STATEMENT_QUERY: RF_TRY(bind_results(&b, s, &q)); break;
-        case STATEMENT_NONE: break;
+        case STATEMENT_LET:
+            RF_TRY(bind_let(&b, s));
+            break;
+        case STATEMENT_SET:
+            RF_TRY(bind_set(&b, s));
+            break;
+        case STATEMENT_PARAMETERS:
+            RF_TRY(bind_parameters(&b, s));
+            break;
+        case STATEMENT_QUERY:
+            RF_TRY(bind_results(&b, s, &q));
+            break;
+        case STATEMENT_NONE:
+            break;
         }
     }
-    if (q.result_count == 0) return RF_FAIL(err, RF_INVALID, "NoQuery", "the text has no query: a table and operators, such as `T | take 10`");
+    if (q.result_count == 0)
+        return RF_FAIL(err, RF_INVALID, "NoQuery",
+                       "the text has no query: a table and operators, such as `T | take 10`");
     for (uint32_t r = 0; r < q.result_count; r++) {
-        struct id_set need = {.words = rf_arena_new(arena, uint64_t, b.next_id / 64 + 1), .word_count = b.next_id / 64 + 1};
+        struct id_set need = {.words = rf_arena_new(arena, uint64_t, b.next_id / 64 + 1),
+                              .word_count = b.next_id / 64 + 1};
         if (need.words == NULL) return rf_fail_memory(err, arena);
-        for (uint32_t i = 0; i < q.results[r]->schema.count; i++) id_set_add(&need, q.results[r]->schema.columns[i].id);
+        for (uint32_t i = 0; i < q.results[r]->schema.count; i++)
+            id_set_add(&need, q.results[r]->schema.columns[i].id);
         node_prune(q.results[r], &need);
     }
     q.render = b.render;

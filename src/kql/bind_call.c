@@ -37,7 +37,8 @@ void signature_parse(const char *text, struct signature *out)
         }
         size_t colon = rf_str_find(param, RF_S(":"), 0);
         rf_str type = colon == SIZE_MAX ? param : rf_slice(param, colon + 1, param.len);
-        size_t equals = rf_str_find(type, RF_S("="), 0); /* "n:long=5": a default that the kernel knows */
+        size_t equals =
+            rf_str_find(type, RF_S("="), 0); /* "n:long=5": a default that the kernel knows */
         if (equals != SIZE_MAX) type = rf_slice(type, 0, equals);
         RF_ASSERT(sig.param_count < SIG_PARAMS_MAX);
         if (type.len > 0) {
@@ -87,7 +88,8 @@ static int cost(enum type from, enum type to)
 
 static bool is_null_const(const struct expr *e) { return e->kind == EXPR_CONST && e->value.null; }
 
-int signature_match(const struct signature *sig, struct expr *const *args, uint32_t arg_count, enum type *common)
+int signature_match(const struct signature *sig, struct expr *const *args, uint32_t arg_count,
+                    enum type *common)
 {
     if (arg_count < sig->required_count) return -1;
     if (arg_count > sig->param_count && !sig->repeats) return -1;
@@ -119,7 +121,8 @@ int signature_match(const struct signature *sig, struct expr *const *args, uint3
     return total;
 }
 
-enum rf_kind signature_convert(struct binder *b, const struct signature *sig, enum type common, struct expr **args, uint32_t arg_count)
+enum rf_kind signature_convert(struct binder *b, const struct signature *sig, enum type common,
+                               struct expr **args, uint32_t arg_count)
 {
     for (uint32_t i = 0; i < arg_count; i++) {
         uint8_t want = sig->params[RF_MIN(i, sig->param_count - 1)];
@@ -155,7 +158,9 @@ struct expr *expr_column(struct binder *b, const struct column *column, uint32_t
 
 enum rf_kind bind_cast(struct binder *b, struct expr *expr, enum type type, struct expr **out)
 {
-    static const char *const casts[TYPE_COUNT] = {"tobool", "toint", "tolong", "toreal", "todecimal", "todatetime", "totimespan", "toguid", "tostring", "_todynamic"};
+    static const char *const casts[TYPE_COUNT] = {"tobool",    "toint",      "tolong",     "toreal",
+                                                  "todecimal", "todatetime", "totimespan", "toguid",
+                                                  "tostring",  "_todynamic"};
     if (expr->type == type) {
         *out = expr;
         return RF_OK;
@@ -190,16 +195,23 @@ static enum rf_kind fail_unknown(struct binder *b, uint32_t pos, rf_str name)
 {
     rf_str near;
     if (rf_nearest(name, func_count(), nth_function, NULL, &near) != NULL)
-        return bind_fail(b, pos, "UnknownFunction", "there is no function '%.*s'; did you mean '%.*s'?", RF_FMT(name), RF_FMT(near));
-    return bind_fail(b, pos, "UnknownFunction", "there is no function '%.*s'; `ringfort functions` lists them", RF_FMT(name));
+        return bind_fail(b, pos, "UnknownFunction",
+                         "there is no function '%.*s'; did you mean '%.*s'?", RF_FMT(name),
+                         RF_FMT(near));
+    return bind_fail(b, pos, "UnknownFunction",
+                     "there is no function '%.*s'; `ringfort functions` lists them", RF_FMT(name));
 }
 
-static enum rf_kind fail_types(struct binder *b, uint32_t pos, const struct func *f, struct expr *const *args, uint32_t arg_count)
+static enum rf_kind fail_types(struct binder *b, uint32_t pos, const struct func *f,
+                               struct expr *const *args, uint32_t arg_count)
 {
     struct rf_buf have = rf_buf_in(b->arena), want = rf_buf_in(b->arena);
-    for (uint32_t i = 0; i < arg_count; i++) rf_buf_printf(&have, "%s%s", i == 0 ? "" : ", ", type_name(args[i]->type));
-    for (uint32_t i = 0; i < 4 && f->sigs[i].sig != NULL; i++) rf_buf_printf(&want, "%s%s", i == 0 ? "" : " or ", f->sigs[i].sig);
-    return bind_fail(b, pos, "BadArguments", "%s cannot take (%.*s); it takes %.*s", f->name, RF_FMT(rf_buf_view(&have)), RF_FMT(rf_buf_view(&want)));
+    for (uint32_t i = 0; i < arg_count; i++)
+        rf_buf_printf(&have, "%s%s", i == 0 ? "" : ", ", type_name(args[i]->type));
+    for (uint32_t i = 0; i < 4 && f->sigs[i].sig != NULL; i++)
+        rf_buf_printf(&want, "%s%s", i == 0 ? "" : " or ", f->sigs[i].sig);
+    return bind_fail(b, pos, "BadArguments", "%s cannot take (%.*s); it takes %.*s", f->name,
+                     RF_FMT(rf_buf_view(&have)), RF_FMT(rf_buf_view(&want)));
 }
 
 /* Evaluates a call whose arguments are all constants. */
@@ -216,7 +228,11 @@ static enum rf_kind fold(struct binder *b, struct expr *call, struct expr **out)
 
 static enum rf_kind resolve(struct binder *b, struct expr *call)
 {
-    struct func_bind bind = {.func = call->func, .arg_count = call->arg_count, .arena = b->arena, .type = call->type, .kernel = call->kernel};
+    struct func_bind bind = {.func = call->func,
+                             .arg_count = call->arg_count,
+                             .arena = b->arena,
+                             .type = call->type,
+                             .kernel = call->kernel};
     uint8_t *types = rf_arena_new(b->arena, uint8_t, call->arg_count);
     const struct value **consts = rf_arena_new(b->arena, const struct value *, call->arg_count);
     if (types == NULL || consts == NULL) return BIND_NOMEM(b);
@@ -228,7 +244,8 @@ static enum rf_kind resolve(struct binder *b, struct expr *call)
     bind.consts = consts;
     enum rf_kind kind = call->func->resolve(&bind, b->err);
     if (kind != RF_OK) {
-        if (b->err != NULL && b->err->line == 0) parse_place(b->text, call->pos, &b->err->line, &b->err->column);
+        if (b->err != NULL && b->err->line == 0)
+            parse_place(b->text, call->pos, &b->err->line, &b->err->column);
         return kind;
     }
     call->type = (uint8_t)bind.type;
@@ -249,13 +266,17 @@ static enum rf_kind measure(struct binder *b, struct expr *call)
         depth = RF_MAX(depth, call->args[i]->depth);
     }
     if (calls > EXPR_CALLS_MAX)
-        return parse_fail_at(b->text, call->pos, b->err, RF_LIMIT, "QueryTooLarge", "this expression has more than %d calls, with its functions written out", EXPR_CALLS_MAX);
+        return parse_fail_at(
+            b->text, call->pos, b->err, RF_LIMIT, "QueryTooLarge",
+            "this expression has more than %d calls, with its functions written out",
+            EXPR_CALLS_MAX);
     call->call_count = (uint32_t)calls;
     call->depth = depth + 1;
     return bind_below(b, call->depth, call->pos);
 }
 
-enum rf_kind bind_call(struct binder *b, uint32_t pos, rf_str name, struct expr **args, uint32_t arg_count, struct expr **out)
+enum rf_kind bind_call(struct binder *b, uint32_t pos, rf_str name, struct expr **args,
+                       uint32_t arg_count, struct expr **out)
 {
     const struct func *f = func_find(name);
     if (f == NULL) return fail_unknown(b, pos, name);
@@ -278,8 +299,15 @@ enum rf_kind bind_call(struct binder *b, uint32_t pos, rf_str name, struct expr 
     if (call == NULL || copy == NULL) return BIND_NOMEM(b);
     if (arg_count > 0) memcpy(copy, args, arg_count * sizeof *copy);
     RF_TRY(signature_convert(b, &best_sig, best_common, copy, arg_count));
-    *call = (struct expr){.kind = EXPR_CALL, .pos = pos, .func = f, .kernel = chosen->kernel, .args = copy, .arg_count = arg_count};
-    call->type = best_sig.result == SIG_T ? (uint8_t)best_common : best_sig.result == SIG_ANY ? TYPE_DYNAMIC : best_sig.result;
+    *call = (struct expr){.kind = EXPR_CALL,
+                          .pos = pos,
+                          .func = f,
+                          .kernel = chosen->kernel,
+                          .args = copy,
+                          .arg_count = arg_count};
+    call->type = best_sig.result == SIG_T     ? (uint8_t)best_common
+                 : best_sig.result == SIG_ANY ? TYPE_DYNAMIC
+                                              : best_sig.result;
     RF_TRY(measure(b, call));
     if (f->resolve != NULL) RF_TRY(resolve(b, call));
     *out = call;

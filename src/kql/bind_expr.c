@@ -10,17 +10,23 @@ static rf_str nth_column(const void *state, size_t index)
     return ((const struct schema *)state)->columns[index].name;
 }
 
-enum rf_kind bind_column(struct binder *b, const struct schema *schema, rf_str name, uint32_t pos, struct column **out)
+enum rf_kind bind_column(struct binder *b, const struct schema *schema, rf_str name, uint32_t pos,
+                         struct column **out)
 {
     int at = schema_find(schema, name);
     if (at >= 0) {
         *out = &schema->columns[at];
         return RF_OK;
     }
-    if (schema->open) return bind_fail(b, pos, "OpenSchema", "the column '%.*s' may exist, but only rows can tell, and there are none", RF_FMT(name));
+    if (schema->open)
+        return bind_fail(b, pos, "OpenSchema",
+                         "the column '%.*s' may exist, but only rows can tell, and there are none",
+                         RF_FMT(name));
     rf_str near;
     if (rf_nearest(name, schema->count, nth_column, schema, &near) != NULL)
-        return bind_fail(b, pos, "UnknownColumn", "there is no column '%.*s' here; did you mean '%.*s'?", RF_FMT(name), RF_FMT(near));
+        return bind_fail(b, pos, "UnknownColumn",
+                         "there is no column '%.*s' here; did you mean '%.*s'?", RF_FMT(name),
+                         RF_FMT(near));
     return bind_fail(b, pos, "UnknownColumn", "there is no column '%.*s' here", RF_FMT(name));
 }
 
@@ -44,7 +50,11 @@ static enum rf_kind bind_name(struct binder *b, const struct ast *ast, struct ex
         return bind_below(b, s->expr->depth, ast->pos);
     }
     if (s != NULL && s->kind == BINDING_LAMBDA) return bind_lambda_scalar(b, s, ast, out);
-    if (s != NULL) return bind_fail(b, ast->pos, "NotScalar", "'%.*s' is a table; a scalar is needed here (toscalar() takes its first cell)", RF_FMT(ast->text));
+    if (s != NULL)
+        return bind_fail(
+            b, ast->pos, "NotScalar",
+            "'%.*s' is a table; a scalar is needed here (toscalar() takes its first cell)",
+            RF_FMT(ast->text));
     struct column *column;
     return bind_column(b, schema == NULL ? &none : schema, ast->text, ast->pos, &column);
 }
@@ -60,7 +70,8 @@ static enum rf_kind bind_str(struct binder *b, rf_str text, uint32_t pos, struct
 static enum rf_kind bind_member(struct binder *b, const struct ast *ast, struct expr **out)
 {
     const struct ast *base = ast->kids[0];
-    if (base->kind == AST_NAME && (rf_str_is(base->text, "$left") || rf_str_is(base->text, "$right"))) {
+    if (base->kind == AST_NAME &&
+        (rf_str_is(base->text, "$left") || rf_str_is(base->text, "$right"))) {
         const struct schema *side = rf_str_is(base->text, "$left") ? b->rows.left : b->rows.right;
         struct column *column;
         if (side != NULL && side->open && schema_find(side, ast->text) < 0) {
@@ -68,13 +79,17 @@ static enum rf_kind bind_member(struct binder *b, const struct ast *ast, struct 
             *out = expr_const(b, &unknown, ast->pos);
             return *out == NULL ? BIND_NOMEM(b) : RF_OK;
         }
-        if (side == NULL) return bind_fail(b, base->pos, "BadSide", "%.*s has a meaning only in a join's condition", RF_FMT(base->text));
+        if (side == NULL)
+            return bind_fail(b, base->pos, "BadSide",
+                             "%.*s has a meaning only in a join's condition", RF_FMT(base->text));
         RF_TRY(bind_column(b, side, ast->text, ast->pos, &column));
         *out = expr_column(b, column, ast->pos);
         return *out == NULL ? BIND_NOMEM(b) : RF_OK;
     }
-    if (base->kind == AST_NAME && b->rows.schema != NULL && schema_find(b->rows.schema, base->text) < 0) {
-        rf_str dotted = rf_arena_printf(b->arena, "%.*s.%.*s", RF_FMT(base->text), RF_FMT(ast->text));
+    if (base->kind == AST_NAME && b->rows.schema != NULL &&
+        schema_find(b->rows.schema, base->text) < 0) {
+        rf_str dotted =
+            rf_arena_printf(b->arena, "%.*s.%.*s", RF_FMT(base->text), RF_FMT(ast->text));
         int at = schema_find(b->rows.schema, dotted);
         if (at >= 0) {
             *out = expr_column(b, &b->rows.schema->columns[at], ast->pos);
@@ -84,7 +99,8 @@ static enum rf_kind bind_member(struct binder *b, const struct ast *ast, struct 
     struct expr *args[2];
     RF_TRY(bind_expr(b, base, &args[0]));
     if (args[0]->type != TYPE_DYNAMIC && args[0]->type != TYPE_STRING)
-        return bind_fail(b, ast->pos, "NotDynamic", "'.%.*s' needs a dynamic value, this is a %s", RF_FMT(ast->text), type_name(args[0]->type));
+        return bind_fail(b, ast->pos, "NotDynamic", "'.%.*s' needs a dynamic value, this is a %s",
+                         RF_FMT(ast->text), type_name(args[0]->type));
     RF_TRY(bind_cast(b, args[0], TYPE_DYNAMIC, &args[0]));
     RF_TRY(bind_str(b, ast->text, ast->pos, &args[1]));
     return bind_call(b, ast->pos, RF_S("_member"), args, 2, out);
@@ -96,14 +112,19 @@ static enum rf_kind bind_index(struct binder *b, const struct ast *ast, struct e
     RF_TRY(bind_expr(b, ast->kids[0], &args[0]));
     RF_TRY(bind_expr(b, ast->kids[1], &args[1]));
     if (args[0]->type != TYPE_DYNAMIC && args[0]->type != TYPE_STRING)
-        return bind_fail(b, ast->pos, "NotDynamic", "[..] needs a dynamic value, this is a %s", type_name(args[0]->type));
+        return bind_fail(b, ast->pos, "NotDynamic", "[..] needs a dynamic value, this is a %s",
+                         type_name(args[0]->type));
     RF_TRY(bind_cast(b, args[0], TYPE_DYNAMIC, &args[0]));
-    return bind_call(b, ast->pos, args[1]->type == TYPE_STRING ? RF_S("_member") : RF_S("_index"), args, 2, out);
+    return bind_call(b, ast->pos, args[1]->type == TYPE_STRING ? RF_S("_member") : RF_S("_index"),
+                     args, 2, out);
 }
 
 /* ---- operators --------------------------------------------------------------------------------- */
 
-static enum rf_kind negate(struct binder *b, uint32_t pos, struct expr **e) { return bind_call(b, pos, RF_S("not"), e, 1, e); }
+static enum rf_kind negate(struct binder *b, uint32_t pos, struct expr **e)
+{
+    return bind_call(b, pos, RF_S("not"), e, 1, e);
+}
 
 static rf_str modern_operator(rf_str op)
 {
@@ -127,21 +148,39 @@ static enum rf_kind bind_star_operation(struct binder *b, const struct ast *ast,
         RF_TRY(bind_cast(b, pair[1], TYPE_STRING, &pair[1]));
         RF_TRY(bind_call(b, ast->pos, modern_operator(ast->text), pair, 2, &one));
         struct expr *both[2] = {any, one};
-        if (any == NULL) any = one;
-        else RF_TRY(bind_call(b, ast->pos, RF_S("or"), both, 2, &any));
+        if (any == NULL)
+            any = one;
+        else
+            RF_TRY(bind_call(b, ast->pos, RF_S("or"), both, 2, &any));
     }
-    if (any == NULL) return bind_fail(b, ast->pos, "NoColumns", "'*' stands for all columns, and there is none here");
+    if (any == NULL)
+        return bind_fail(b, ast->pos, "NoColumns",
+                         "'*' stands for all columns, and there is none here");
     *out = any;
     return RF_OK;
 }
 
+/* a or b or c ... leans to the left and may have many parts, so its spine is walked from the leftmost part up. */
 static enum rf_kind bind_binary(struct binder *b, const struct ast *ast, struct expr **out)
 {
-    struct expr *args[2];
-    if (ast->kids[0]->kind == AST_STAR) return bind_star_operation(b, ast, out);
-    RF_TRY(bind_expr(b, ast->kids[0], &args[0]));
-    RF_TRY(bind_expr(b, ast->kids[1], &args[1]));
-    return bind_call(b, ast->pos, modern_operator(ast->text), args, 2, out);
+    uint32_t count = 1;
+    const struct ast *low = ast;
+    for (; low->kids[0]->kind == AST_BINARY; low = low->kids[0]) count++;
+    const struct ast **spine = rf_arena_new(b->arena, const struct ast *, count);
+    if (spine == NULL) return BIND_NOMEM(b);
+    low = ast;
+    for (uint32_t i = count; i > 0; low = low->kids[0]) spine[--i] = low;
+    struct expr *args[2] = {NULL, NULL};
+    uint32_t first = 0;
+    if (low->kind == AST_STAR) RF_TRY(bind_star_operation(b, spine[first++], &args[0]));
+    else RF_TRY(bind_expr(b, low, &args[0]));
+    for (uint32_t i = first; i < count; i++) {
+        RF_TRY(bind_steps(b, STEPS_EXPR, spine[i]->pos));
+        RF_TRY(bind_expr(b, spine[i]->kids[1], &args[1]));
+        RF_TRY(bind_call(b, spine[i]->pos, modern_operator(spine[i]->text), args, 2, &args[0]));
+    }
+    *out = args[0];
+    return RF_OK;
 }
 
 static enum rf_kind bind_unary(struct binder *b, const struct ast *ast, struct expr **out)
@@ -172,7 +211,8 @@ static enum rf_kind bind_between(struct binder *b, const struct ast *ast, struct
 }
 
 /* A table as a constant: its first column as an array, or its first cell. */
-static enum rf_kind bind_subquery(struct binder *b, const struct ast *table, bool as_array, struct expr **out)
+static enum rf_kind bind_subquery(struct binder *b, const struct ast *table, bool as_array,
+                                  struct expr **out)
 {
     struct row_scope rows = b->rows;
     struct aggr_list *aggrs = b->aggrs;
@@ -187,12 +227,15 @@ static enum rf_kind bind_subquery(struct binder *b, const struct ast *table, boo
     b->aggrs = aggrs;
     b->windows = windows;
     RF_TRY(kind);
-    if (e->subquery->schema.count == 0) return bind_fail(b, table->pos, "NoColumns", "this table has no columns");
+    if (e->subquery->schema.count == 0)
+        return bind_fail(b, table->pos, "NoColumns", "this table has no columns");
     e->kind = EXPR_SUBQUERY;
     e->pos = table->pos;
     e->as_array = as_array;
     e->type = as_array ? TYPE_DYNAMIC : e->subquery->schema.columns[0].type;
-    struct id_set need = {.words = rf_arena_new(b->arena, uint64_t, b->next_id / 64 + 1), .word_count = b->next_id / 64 + 1, .binding = true};
+    struct id_set need = {.words = rf_arena_new(b->arena, uint64_t, b->next_id / 64 + 1),
+                          .word_count = b->next_id / 64 + 1,
+                          .binding = true};
     if (need.words == NULL) return BIND_NOMEM(b);
     e->depth = e->subquery->depth + 1;
     RF_TRY(bind_below(b, e->depth, table->pos));
@@ -212,8 +255,10 @@ static enum rf_kind bind_in(struct binder *b, const struct ast *ast, struct expr
     RF_TRY(bind_expr(b, ast->kids[0], &args[0]));
     if (terms) RF_TRY(bind_cast(b, args[0], TYPE_STRING, &args[0]));
     for (uint32_t i = 1; i < count; i++) {
-        if (ast_is_table(b, ast->kids[i])) RF_TRY(bind_subquery(b, ast->kids[i], true, &args[i]));
-        else RF_TRY(bind_expr(b, ast->kids[i], &args[i]));
+        if (ast_is_table(b, ast->kids[i]))
+            RF_TRY(bind_subquery(b, ast->kids[i], true, &args[i]));
+        else
+            RF_TRY(bind_expr(b, ast->kids[i], &args[i]));
     }
     if (terms && !(count == 2 && args[1]->type == TYPE_DYNAMIC)) {
         struct expr *list;
@@ -227,9 +272,12 @@ static enum rf_kind bind_in(struct binder *b, const struct ast *ast, struct expr
         RF_TRY(bind_call(b, ast->pos, name, args, count, out));
         return negated ? negate(b, ast->pos, out) : RF_OK;
     }
-    for (uint32_t i = 1; i < count; i++) { /* the list in the type of x, or both in their common type */
+    for (uint32_t i = 1; i < count;
+         i++) { /* the list in the type of x, or both in their common type */
         enum type common;
-        if (args[i]->type == TYPE_DYNAMIC || args[i]->type == args[0]->type || args[0]->type == TYPE_DYNAMIC) continue;
+        if (args[i]->type == TYPE_DYNAMIC || args[i]->type == args[0]->type ||
+            args[0]->type == TYPE_DYNAMIC)
+            continue;
         if (!type_common(args[0]->type, args[i]->type, &common)) common = TYPE_STRING;
         if (common == TYPE_STRING) RF_TRY(bind_cast(b, args[0], common, &args[0]));
         RF_TRY(bind_cast(b, args[i], common, &args[i]));
@@ -240,7 +288,8 @@ static enum rf_kind bind_in(struct binder *b, const struct ast *ast, struct expr
 /* ---- calls ----------------------------------------------------------------------------------------- */
 
 /* Arguments in order: '*' becomes all columns, typeof(T) its name. */
-static enum rf_kind bind_arguments(struct binder *b, const struct ast *ast, struct expr ***out, uint32_t *count)
+static enum rf_kind bind_arguments(struct binder *b, const struct ast *ast, struct expr ***out,
+                                   uint32_t *count)
 {
     uint32_t n = 0, cap = ast->kid_count;
     for (uint32_t i = 0; i < ast->kid_count; i++)
@@ -272,8 +321,12 @@ static enum rf_kind bind_arguments(struct binder *b, const struct ast *ast, stru
 static enum rf_kind bind_column_ifexists(struct binder *b, const struct ast *ast, struct expr **out)
 {
     struct value name;
-    if (ast->kid_count != 2) return bind_fail(b, ast->pos, "BadArguments", "column_ifexists takes a column's name and a default");
-    if (ast->kids[0]->kind == AST_NAME && b->rows.schema != NULL && schema_find(b->rows.schema, ast->kids[0]->text) >= 0) return bind_name(b, ast->kids[0], out);
+    if (ast->kid_count != 2)
+        return bind_fail(b, ast->pos, "BadArguments",
+                         "column_ifexists takes a column's name and a default");
+    if (ast->kids[0]->kind == AST_NAME && b->rows.schema != NULL &&
+        schema_find(b->rows.schema, ast->kids[0]->text) >= 0)
+        return bind_name(b, ast->kids[0], out);
     RF_TRY(bind_constant(b, ast->kids[0], TYPE_STRING, &name));
     int at = b->rows.schema == NULL ? -1 : schema_find(b->rows.schema, name.s);
     if (at < 0) return bind_expr(b, ast->kids[1], out);
@@ -296,9 +349,12 @@ static enum rf_kind bind_pack_columns(struct binder *b, const struct ast *ast, s
         ignore = !v.null && v.b;
     }
     for (uint32_t i = 0; i < n; i++) {
-        RF_TRY(bind_str(b, all ? schema->columns[i].name : ast_default_name(b, ast->kids[i]), ast->pos, &args[2 * i]));
-        if (all) args[2 * i + 1] = expr_column(b, &schema->columns[i], ast->pos);
-        else RF_TRY(bind_expr(b, ast->kids[i], &args[2 * i + 1]));
+        RF_TRY(bind_str(b, all ? schema->columns[i].name : ast_default_name(b, ast->kids[i]),
+                        ast->pos, &args[2 * i]));
+        if (all)
+            args[2 * i + 1] = expr_column(b, &schema->columns[i], ast->pos);
+        else
+            RF_TRY(bind_expr(b, ast->kids[i], &args[2 * i + 1]));
         if (args[2 * i + 1] == NULL) return BIND_NOMEM(b);
     }
     if (n == 0) {
@@ -310,15 +366,22 @@ static enum rf_kind bind_pack_columns(struct binder *b, const struct ast *ast, s
         *out = expr_const(b, &v, ast->pos);
         return buf.failed || *out == NULL ? BIND_NOMEM(b) : RF_OK;
     }
-    return bind_call(b, ast->pos, ignore ? RF_S("pack_all_ignore_nulls") : RF_S("bag_pack"), args, 2 * n, out);
+    return bind_call(b, ast->pos, ignore ? RF_S("pack_all_ignore_nulls") : RF_S("bag_pack"), args,
+                     2 * n, out);
 }
 
-static const struct ast *unnamed(const struct ast *ast) { return ast->kind == AST_NAMED ? ast->kids[0] : ast; }
+static const struct ast *unnamed(const struct ast *ast)
+{
+    return ast->kind == AST_NAMED ? ast->kids[0] : ast;
+}
 
 /* case(p1, v1, p2, v2, ..., otherwise) = iff(p1, v1, iff(p2, v2, ...)), built from the end. */
 static enum rf_kind bind_case(struct binder *b, const struct ast *ast, struct expr **out)
 {
-    if (ast->kid_count < 3 || ast->kid_count % 2 == 0) return bind_fail(b, ast->pos, "BadArguments", "case takes pairs of predicate and value, then the value for all other rows");
+    if (ast->kid_count < 3 || ast->kid_count % 2 == 0)
+        return bind_fail(
+            b, ast->pos, "BadArguments",
+            "case takes pairs of predicate and value, then the value for all other rows");
     struct expr *args[3];
     RF_TRY(bind_expr(b, unnamed(ast->kids[ast->kid_count - 1]), &args[2]));
     for (uint32_t i = ast->kid_count - 1; i > 0; i -= 2) {
@@ -330,18 +393,24 @@ static enum rf_kind bind_case(struct binder *b, const struct ast *ast, struct ex
     return RF_OK;
 }
 
-enum rf_kind bind_special_call(struct binder *b, const struct ast *ast, bool *done, struct expr **out)
+enum rf_kind bind_special_call(struct binder *b, const struct ast *ast, bool *done,
+                               struct expr **out)
 {
     *done = true;
     if (rf_str_is(ast->text, "toscalar")) {
-        if (ast->kid_count != 1) return bind_fail(b, ast->pos, "BadArguments", "toscalar takes one table");
+        if (ast->kid_count != 1)
+            return bind_fail(b, ast->pos, "BadArguments", "toscalar takes one table");
         if (!ast_is_table(b, ast->kids[0])) return bind_expr(b, ast->kids[0], out);
         return bind_subquery(b, ast->kids[0], false, out);
     }
     if (rf_str_is(ast->text, "case")) return bind_case(b, ast, out);
-    if (rf_str_is(ast->text, "materialize") && ast->kid_count == 1 && !ast_is_table(b, ast->kids[0])) return bind_expr(b, ast->kids[0], out);
-    if (rf_str_is(ast->text, "column_ifexists") || rf_str_is(ast->text, "columnifexists")) return bind_column_ifexists(b, ast, out);
-    if (rf_str_is(ast->text, "pack_all") || rf_str_is(ast->text, "bag_pack_columns")) return bind_pack_columns(b, ast, out);
+    if (rf_str_is(ast->text, "materialize") && ast->kid_count == 1 &&
+        !ast_is_table(b, ast->kids[0]))
+        return bind_expr(b, ast->kids[0], out);
+    if (rf_str_is(ast->text, "column_ifexists") || rf_str_is(ast->text, "columnifexists"))
+        return bind_column_ifexists(b, ast, out);
+    if (rf_str_is(ast->text, "pack_all") || rf_str_is(ast->text, "bag_pack_columns"))
+        return bind_pack_columns(b, ast, out);
     if (rf_str_is(ast->text, "column_names_of") && ast->kid_count == 1) {
         struct node *table;
         struct rf_buf buf = rf_buf_in(b->arena);
@@ -357,8 +426,11 @@ enum rf_kind bind_special_call(struct binder *b, const struct ast *ast, bool *do
         *out = expr_const(b, &v, ast->pos);
         return buf.failed || *out == NULL ? BIND_NOMEM(b) : RF_OK;
     }
-    if ((rf_str_is(ast->text, "isnotempty") || rf_str_is(ast->text, "isempty") || rf_str_is(ast->text, "isnull") || rf_str_is(ast->text, "isnotnull")) && ast->kid_count == 1 && ast_is_table(b, ast->kids[0]))
-        return bind_fail(b, ast->pos, "NotScalar", "%.*s needs a scalar, this is a table", RF_FMT(ast->text));
+    if ((rf_str_is(ast->text, "isnotempty") || rf_str_is(ast->text, "isempty") ||
+         rf_str_is(ast->text, "isnull") || rf_str_is(ast->text, "isnotnull")) &&
+        ast->kid_count == 1 && ast_is_table(b, ast->kids[0]))
+        return bind_fail(b, ast->pos, "NotScalar", "%.*s needs a scalar, this is a table",
+                         RF_FMT(ast->text));
     *done = false;
     return RF_OK;
 }
@@ -377,7 +449,10 @@ static enum rf_kind bind_ast_call(struct binder *b, const struct ast *ast, struc
     RF_TRY(bind_window_call(b, ast, &done, out));
     if (done) return RF_OK;
     if (func_find(ast->text) == NULL && aggr_find(ast->text) != NULL)
-        return bind_fail(b, ast->pos, "AggregateOutsideSummarize", "%.*s is an aggregation function; it works in summarize, make-series and the like", RF_FMT(ast->text));
+        return bind_fail(
+            b, ast->pos, "AggregateOutsideSummarize",
+            "%.*s is an aggregation function; it works in summarize, make-series and the like",
+            RF_FMT(ast->text));
     struct expr **args = NULL;
     uint32_t count = 0;
     RF_TRY(bind_arguments(b, ast, &args, &count));
@@ -386,7 +461,10 @@ static enum rf_kind bind_ast_call(struct binder *b, const struct ast *ast, struc
 
 enum rf_kind bind_expr(struct binder *b, const struct ast *ast, struct expr **out)
 {
-    if (++b->depth > BIND_DEPTH_MAX) return bind_fail(b, ast->pos, "TooDeep", "the expression nests deeper than %d levels, functions' bodies included", BIND_DEPTH_MAX);
+    if (++b->depth > BIND_DEPTH_MAX)
+        return bind_fail(b, ast->pos, "TooDeep",
+                         "the expression nests deeper than %d levels, functions' bodies included",
+                         BIND_DEPTH_MAX);
     enum rf_kind kind;
     RF_TRY(bind_steps(b, ast->kind == AST_LITERAL ? STEPS_LITERAL : STEPS_EXPR, ast->pos));
     switch (ast->kind) {
@@ -394,25 +472,52 @@ enum rf_kind bind_expr(struct binder *b, const struct ast *ast, struct expr **ou
         *out = expr_const(b, &ast->value, ast->pos);
         kind = *out == NULL ? BIND_NOMEM(b) : RF_OK;
         break;
-    case AST_NAME: kind = bind_name(b, ast, out); break;
-    case AST_MEMBER: kind = bind_member(b, ast, out); break;
-    case AST_INDEX: kind = bind_index(b, ast, out); break;
-    case AST_CALL: kind = bind_ast_call(b, ast, out); break;
-    case AST_UNARY: kind = bind_unary(b, ast, out); break;
-    case AST_BINARY: kind = bind_binary(b, ast, out); break;
-    case AST_BETWEEN: kind = bind_between(b, ast, out); break;
-    case AST_IN: kind = bind_in(b, ast, out); break;
-    case AST_TYPEOF: kind = bind_str(b, rf_str_of(type_name(ast->column_count == 1 ? ast->columns[0].type : TYPE_STRING)), ast->pos, out); break;
+    case AST_NAME:
+        kind = bind_name(b, ast, out);
+        break;
+    case AST_MEMBER:
+        kind = bind_member(b, ast, out);
+        break;
+    case AST_INDEX:
+        kind = bind_index(b, ast, out);
+        break;
+    case AST_CALL:
+        kind = bind_ast_call(b, ast, out);
+        break;
+    case AST_UNARY:
+        kind = bind_unary(b, ast, out);
+        break;
+    case AST_BINARY:
+        kind = bind_binary(b, ast, out);
+        break;
+    case AST_BETWEEN:
+        kind = bind_between(b, ast, out);
+        break;
+    case AST_IN:
+        kind = bind_in(b, ast, out);
+        break;
+    case AST_TYPEOF:
+        kind = bind_str(
+            b, rf_str_of(type_name(ast->column_count == 1 ? ast->columns[0].type : TYPE_STRING)),
+            ast->pos, out);
+        break;
     case AST_PIPE:
     case AST_DATATABLE:
-    case AST_EXTERNALDATA: kind = bind_fail(b, ast->pos, "NotScalar", "a scalar is needed here, this is a table (toscalar() takes its first cell)"); break;
-    default: kind = bind_fail(b, ast->pos, "NotScalar", "a scalar expression is needed here"); break;
+    case AST_EXTERNALDATA:
+        kind =
+            bind_fail(b, ast->pos, "NotScalar",
+                      "a scalar is needed here, this is a table (toscalar() takes its first cell)");
+        break;
+    default:
+        kind = bind_fail(b, ast->pos, "NotScalar", "a scalar expression is needed here");
+        break;
     }
     b->depth--;
     return kind;
 }
 
-enum rf_kind bind_scalar(struct binder *b, const struct ast *ast, const struct schema *schema, struct expr **out)
+enum rf_kind bind_scalar(struct binder *b, const struct ast *ast, const struct schema *schema,
+                         struct expr **out)
 {
     struct row_scope rows = b->rows;
     b->rows = (struct row_scope){.schema = schema, .left = rows.left, .right = rows.right};
@@ -438,7 +543,8 @@ static bool has_columns(const struct expr *e)
     return false;
 }
 
-enum rf_kind bind_constant(struct binder *b, const struct ast *ast, enum type type, struct value *out)
+enum rf_kind bind_constant(struct binder *b, const struct ast *ast, enum type type,
+                           struct value *out)
 {
     struct expr *e;
     RF_TRY(bind_scalar(b, ast, NULL, &e));
@@ -456,29 +562,45 @@ enum rf_kind bind_constant(struct binder *b, const struct ast *ast, enum type ty
 rf_str ast_default_name(struct binder *b, const struct ast *ast)
 {
     switch (ast->kind) {
-    case AST_NAME: return ast->text;
-    case AST_NAMED: return ast->names[0];
+    case AST_NAME:
+        return ast->text;
+    case AST_NAMED:
+        return ast->names[0];
     case AST_MEMBER: {
-        if (ast->kids[0]->kind == AST_NAME && ast->kids[0]->text.len > 0 && ast->kids[0]->text.ptr[0] == '$') return ast->text;
+        if (ast->kids[0]->kind == AST_NAME && ast->kids[0]->text.len > 0 &&
+            ast->kids[0]->text.ptr[0] == '$')
+            return ast->text;
         rf_str base = ast_default_name(b, ast->kids[0]);
-        return base.len == 0 ? ast->text : rf_arena_printf(b->arena, "%.*s_%.*s", RF_FMT(base), RF_FMT(ast->text));
+        return base.len == 0
+                   ? ast->text
+                   : rf_arena_printf(b->arena, "%.*s_%.*s", RF_FMT(base), RF_FMT(ast->text));
     }
     case AST_INDEX: {
         rf_str base = ast_default_name(b, ast->kids[0]);
         const struct ast *index = ast->kids[1];
-        if (base.len == 0 || index->kind != AST_LITERAL || !type_is_i64(index->value.type)) return base;
+        if (base.len == 0 || index->kind != AST_LITERAL || !type_is_i64(index->value.type))
+            return base;
         return rf_arena_printf(b->arena, "%.*s_%lld", RF_FMT(base), (long long)index->value.i);
     }
     case AST_CALL: {
-        static const char *const keep[] = {"bin", "bin_at", "bin_auto", "floor", "tostring", "toint", "tolong", "toreal", "todouble", "tobool", "toboolean", "todatetime", "totimespan", "toguid", "todecimal", "todynamic", "parse_json", "toobject", "startofday", "startofweek", "startofmonth", "startofyear", "endofday", "endofweek", "endofmonth", "endofyear", "column_ifexists", "materialize"};
+        static const char *const keep[] = {
+            "bin",          "bin_at",          "bin_auto",   "floor",      "tostring",
+            "toint",        "tolong",          "toreal",     "todouble",   "tobool",
+            "toboolean",    "todatetime",      "totimespan", "toguid",     "todecimal",
+            "todynamic",    "parse_json",      "toobject",   "startofday", "startofweek",
+            "startofmonth", "startofyear",     "endofday",   "endofweek",  "endofmonth",
+            "endofyear",    "column_ifexists", "materialize"};
         for (size_t i = 0; i < RF_COUNT(keep) && ast->kid_count > 0; i++)
             if (rf_str_is(ast->text, keep[i])) {
                 const struct ast *first = ast->kids[0];
-                if (rf_str_is(ast->text, "column_ifexists") && first->kind == AST_LITERAL && first->value.type == TYPE_STRING) return first->value.s;
+                if (rf_str_is(ast->text, "column_ifexists") && first->kind == AST_LITERAL &&
+                    first->value.type == TYPE_STRING)
+                    return first->value.s;
                 return ast_default_name(b, first);
             }
         return RF_S("");
     }
-    default: return RF_S("");
+    default:
+        return RF_S("");
     }
 }

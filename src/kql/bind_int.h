@@ -30,11 +30,14 @@ struct scope {
 /* Bounds on what one request may grow to. Functions of let multiply: a few lines can stand for any number of
  * tables and calls, so that the text's length says nothing. */
 enum {
-    PLAN_DEPTH_MAX = 2000,         /* operators behind one another, calls inside one another */
-    EXPR_CALLS_MAX = 100000,       /* calls in one expression */
-    BIND_STEPS_MAX = 4000000,      /* beyond a step per byte of text */
-    STEPS_LITERAL = 1, STEPS_EXPR = 8, STEPS_TABLE = 64,
+    PLAN_DEPTH_MAX = 2000,    /* operators behind one another, calls inside one another */
+    EXPR_CALLS_MAX = 100000,  /* calls in one expression */
+    BIND_STEPS_MAX = 4000000, /* beyond a step per byte of text */
+    STEPS_LITERAL = 1,
+    STEPS_EXPR = 8,
+    STEPS_TABLE = 64,
     RESULTS_MAX = 1000,
+    COLUMNS_MAX = 10000,           /* of one table */
     SET_OPTIONS_MAX = 1000,
 };
 /* Counts work; RF_LIMIT QueryTooLarge when it is too much. */
@@ -43,7 +46,8 @@ RF_MUST_USE enum rf_kind bind_steps(struct binder *b, uint32_t steps, uint32_t p
 RF_MUST_USE enum rf_kind bind_below(struct binder *b, uint32_t depth, uint32_t pos);
 
 struct scope *scope_find(struct binder *b, rf_str name);
-struct scope *scope_add(struct binder *b, rf_str name, enum binding_kind kind); /* NULL: no memory */
+struct scope *scope_add(struct binder *b, rf_str name,
+                        enum binding_kind kind); /* NULL: no memory */
 
 /* A table bound once and read by several: run once and kept when there is more than one reader. */
 struct shared {
@@ -52,7 +56,8 @@ struct shared {
     uint32_t reader_count;
     bool ran;
 };
-RF_MUST_USE enum rf_kind bind_shared_use(struct binder *b, struct shared *shared, struct node **out);
+RF_MUST_USE enum rf_kind bind_shared_use(struct binder *b, struct shared *shared,
+                                         struct node **out);
 struct shared *shared_new(struct binder *b, struct node *input);
 
 /* True when `ast` stands for a table in the present scope. */
@@ -62,16 +67,23 @@ bool ast_is_table(struct binder *b, const struct ast *ast);
 RF_MUST_USE enum rf_kind bind_expr(struct binder *b, const struct ast *ast, struct expr **out);
 RF_MUST_USE enum rf_kind bind_let(struct binder *b, const struct statement *s);
 /* Binds the body of a function whose arguments are in scope. */
-RF_MUST_USE enum rf_kind bind_lambda_scalar(struct binder *b, struct scope *f, const struct ast *call, struct expr **out);
-RF_MUST_USE enum rf_kind bind_lambda_table(struct binder *b, struct scope *f, const struct ast *call, struct node *first, struct node **out);
+RF_MUST_USE enum rf_kind bind_lambda_scalar(struct binder *b, struct scope *f,
+                                            const struct ast *call, struct expr **out);
+RF_MUST_USE enum rf_kind bind_lambda_table(struct binder *b, struct scope *f,
+                                           const struct ast *call, struct node *first,
+                                           struct node **out);
 /* Finds a function of let or of the catalog; NULL when there is none (or an error, then *kind is set). */
 struct scope *function_find(struct binder *b, rf_str name, enum rf_kind *kind);
-RF_MUST_USE enum rf_kind bind_special_call(struct binder *b, const struct ast *ast, bool *done, struct expr **out);
-RF_MUST_USE enum rf_kind bind_aggregate(struct binder *b, const struct ast *ast, const struct aggr *aggr, struct expr **out);
-RF_MUST_USE enum rf_kind bind_window_call(struct binder *b, const struct ast *ast, bool *done, struct expr **out);
+RF_MUST_USE enum rf_kind bind_special_call(struct binder *b, const struct ast *ast, bool *done,
+                                           struct expr **out);
+RF_MUST_USE enum rf_kind bind_aggregate(struct binder *b, const struct ast *ast,
+                                        const struct aggr *aggr, struct expr **out);
+RF_MUST_USE enum rf_kind bind_window_call(struct binder *b, const struct ast *ast, bool *done,
+                                          struct expr **out);
 RF_MUST_USE enum rf_kind bind_scan(struct binder *b, struct source *source, struct node **out);
 RF_MUST_USE enum rf_kind bind_datatable(struct binder *b, const struct ast *ast, struct node **out);
-RF_MUST_USE enum rf_kind bind_externaldata(struct binder *b, const struct ast *ast, struct node **out);
+RF_MUST_USE enum rf_kind bind_externaldata(struct binder *b, const struct ast *ast,
+                                           struct node **out);
 
 /* ---- signatures ---------------------------------------------------------------------------------------- */
 
@@ -79,15 +91,18 @@ enum { SIG_PARAMS_MAX = 24, SIG_ANY = 100, SIG_T = 101 };
 struct signature {
     uint8_t params[SIG_PARAMS_MAX]; /* enum type, SIG_ANY or SIG_T */
     uint32_t param_count, required_count;
-    bool repeats; /* the last one may repeat */
+    bool repeats;   /* the last one may repeat */
     uint8_t result; /* enum type, SIG_T or SIG_ANY */
 };
 /* Reads a signature text; the registry's own texts are right, so a bad one is an assertion. */
 void signature_parse(const char *text, struct signature *out);
 /* The cost of calling with these types, or -1 when they do not fit; *common is T. */
-int signature_match(const struct signature *sig, struct expr *const *args, uint32_t arg_count, enum type *common);
+int signature_match(const struct signature *sig, struct expr *const *args, uint32_t arg_count,
+                    enum type *common);
 /* Converts args in place to what the signature asks for. */
-RF_MUST_USE enum rf_kind signature_convert(struct binder *b, const struct signature *sig, enum type common, struct expr **args, uint32_t arg_count);
+RF_MUST_USE enum rf_kind signature_convert(struct binder *b, const struct signature *sig,
+                                           enum type common, struct expr **args,
+                                           uint32_t arg_count);
 /* The type that two operands are compared or mixed in; false when there is none. */
 bool type_common(enum type a, enum type b, enum type *out);
 

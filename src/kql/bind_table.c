@@ -9,7 +9,8 @@ struct shared_node {
     uint32_t *inner_ids; /* of the input's columns as they were bound, parallel to node.schema */
 };
 
-static enum rf_kind shared_run(struct node *node, struct exec *exec, struct flow *out, struct rf_err *err)
+static enum rf_kind shared_run(struct node *node, struct exec *exec, struct flow *out,
+                               struct rf_err *err)
 {
     struct shared *shared = ((struct shared_node *)node)->shared;
     if (shared->reader_count <= 1) return node_run(shared->input, exec, out, err);
@@ -36,12 +37,14 @@ static void shared_prune(struct node *node, struct id_set *need)
         if (id_set_has(need, node->schema.columns[i].id)) id_set_add(need, inner_ids[i]);
     node_prune(shared->input, need);
     for (uint32_t i = 0; i < count; i++) /* the same columns stay on both sides */
-        if (schema_find_id(inner, inner_ids[i]) >= 0) node->schema.columns[kept++] = node->schema.columns[i];
+        if (schema_find_id(inner, inner_ids[i]) >= 0)
+            node->schema.columns[kept++] = node->schema.columns[i];
     node->schema.count = kept;
     RF_ASSERT(kept == inner->count);
 }
 
-static const struct node_ops shared_ops = {.name = "shared", .run = shared_run, .prune = shared_prune};
+static const struct node_ops shared_ops = {
+    .name = "shared", .run = shared_run, .prune = shared_prune};
 
 struct shared *shared_new(struct binder *b, struct node *input)
 {
@@ -93,8 +96,11 @@ static enum rf_kind fail_unknown(struct binder *b, rf_str name, uint32_t pos)
 {
     rf_str near;
     const struct catalog *catalog = b->exec->catalog;
-    if (catalog != NULL && rf_nearest(name, catalog->source_count, nth_source, catalog, &near) != NULL)
-        return bind_fail(b, pos, "UnknownTable", "there is no table or function '%.*s'; did you mean '%.*s'?", RF_FMT(name), RF_FMT(near));
+    if (catalog != NULL &&
+        rf_nearest(name, catalog->source_count, nth_source, catalog, &near) != NULL)
+        return bind_fail(b, pos, "UnknownTable",
+                         "there is no table or function '%.*s'; did you mean '%.*s'?", RF_FMT(name),
+                         RF_FMT(near));
     return bind_fail(b, pos, "UnknownTable", "there is no table or function '%.*s'", RF_FMT(name));
 }
 
@@ -116,11 +122,15 @@ static enum rf_kind bind_time_limits(struct binder *b, struct node **node)
     if (!b->exec->has_timespan) return RF_OK;
     int at = schema_find(&(*node)->schema, RF_S("TimeGenerated"));
     if (at < 0 || (*node)->schema.columns[at].type != TYPE_DATETIME) return RF_OK;
-    struct value from = value_i64(TYPE_DATETIME, b->exec->from_ticks), to = value_i64(TYPE_DATETIME, b->exec->to_ticks);
-    struct expr *low[2] = {expr_column(b, &(*node)->schema.columns[at], 0), expr_const(b, &from, 0)};
+    struct value from = value_i64(TYPE_DATETIME, b->exec->from_ticks),
+                 to = value_i64(TYPE_DATETIME, b->exec->to_ticks);
+    struct expr *low[2] = {expr_column(b, &(*node)->schema.columns[at], 0),
+                           expr_const(b, &from, 0)};
     struct expr *high[2] = {NULL, expr_const(b, &to, 0)}, *both[2], *where;
     if (low[0] == NULL || low[1] == NULL || high[1] == NULL) return BIND_NOMEM(b);
-    int alias = schema_find(&(*node)->schema, RF_S("Timestamp")); /* advanced hunting's name: exports carry one or the other */
+    int alias = schema_find(
+        &(*node)->schema,
+        RF_S("Timestamp")); /* advanced hunting's name: exports carry one or the other */
     if (alias >= 0 && (*node)->schema.columns[alias].type == TYPE_DATETIME) {
         struct expr *names[2] = {low[0], expr_column(b, &(*node)->schema.columns[alias], 0)};
         if (names[1] == NULL) return BIND_NOMEM(b);
@@ -133,17 +143,23 @@ static enum rf_kind bind_time_limits(struct binder *b, struct node **node)
     return where_node_new(b, where, *node, node);
 }
 
-static enum rf_kind bind_name(struct binder *b, rf_str name, uint32_t pos, bool tables_only, const struct ast *call, struct node **out)
+static enum rf_kind bind_name(struct binder *b, rf_str name, uint32_t pos, bool tables_only,
+                              const struct ast *call, struct node **out)
 {
     enum rf_kind kind = RF_OK;
     struct scope *s = tables_only ? NULL : function_find(b, name, &kind);
     RF_TRY(kind);
     if (s != NULL) {
         switch (s->kind) {
-        case BINDING_TABLE: return bind_in_env(b, s, out);
-        case BINDING_SHARED: return bind_shared_use(b, s->shared, out);
-        case BINDING_LAMBDA: return bind_lambda_table(b, s, call, NULL, out);
-        case BINDING_SCALAR: return bind_fail(b, pos, "NotTable", "'%.*s' is a scalar; a table is needed here", RF_FMT(name));
+        case BINDING_TABLE:
+            return bind_in_env(b, s, out);
+        case BINDING_SHARED:
+            return bind_shared_use(b, s->shared, out);
+        case BINDING_LAMBDA:
+            return bind_lambda_table(b, s, call, NULL, out);
+        case BINDING_SCALAR:
+            return bind_fail(b, pos, "NotTable", "'%.*s' is a scalar; a table is needed here",
+                             RF_FMT(name));
         }
     }
     struct source *source = catalog_find(b->exec->catalog, name);
@@ -152,7 +168,8 @@ static enum rf_kind bind_name(struct binder *b, rf_str name, uint32_t pos, bool 
     return bind_time_limits(b, out);
 }
 
-enum rf_kind bind_tables_like(struct binder *b, rf_str pattern, struct node ***out, rf_str **names, uint32_t *count)
+enum rf_kind bind_tables_like(struct binder *b, rf_str pattern, struct node ***out, rf_str **names,
+                              uint32_t *count)
 {
     const struct catalog *catalog = b->exec->catalog;
     uint32_t n = 0, cap = catalog == NULL ? 0 : catalog->source_count;
@@ -193,13 +210,15 @@ static enum rf_kind bind_materialize(struct binder *b, const struct ast *ast, st
     for (struct materialized *m = b->materialized; m != NULL; m = m->next)
         if (m->ast == ast && m->scope == b->scope) return bind_shared_use(b, m->shared, out);
     struct node *input;
-    if (ast->kid_count != 1) return bind_fail(b, ast->pos, "BadArguments", "materialize takes one table");
+    if (ast->kid_count != 1)
+        return bind_fail(b, ast->pos, "BadArguments", "materialize takes one table");
     struct scope *scope = b->scope;
     RF_TRY(bind_table(b, ast->kids[0], &input));
     struct materialized *m = rf_arena_zalloc(b->arena, sizeof *m);
     struct shared *shared = shared_new(b, input);
     if (m == NULL || shared == NULL) return BIND_NOMEM(b);
-    *m = (struct materialized){.next = b->materialized, .ast = ast, .scope = scope, .shared = shared};
+    *m = (struct materialized){
+        .next = b->materialized, .ast = ast, .scope = scope, .shared = shared};
     b->materialized = m;
     return bind_shared_use(b, shared, out);
 }
@@ -211,29 +230,37 @@ static enum rf_kind bind_table_call(struct binder *b, const struct ast *ast, str
     RF_TRY(kind);
     if (f != NULL && f->kind == BINDING_LAMBDA) return bind_lambda_table(b, f, ast, NULL, out);
     if (rf_str_is(ast->text, "materialize")) return bind_materialize(b, ast, out);
-    if (rf_str_is(ast->text, "table") || rf_str_is(ast->text, "materialized_view") || rf_str_is(ast->text, "external_table")) {
+    if (rf_str_is(ast->text, "table") || rf_str_is(ast->text, "materialized_view") ||
+        rf_str_is(ast->text, "external_table")) {
         struct value name;
-        if (ast->kid_count < 1) return bind_fail(b, ast->pos, "BadArguments", "table() takes a table's name");
+        if (ast->kid_count < 1)
+            return bind_fail(b, ast->pos, "BadArguments", "table() takes a table's name");
         RF_TRY(bind_constant(b, ast->kids[0], TYPE_STRING, &name));
         RF_TRY(kind);
-        if (catalog_find(b->exec->catalog, name.s) != NULL) return bind_name(b, name.s, ast->pos, true, ast, out);
+        if (catalog_find(b->exec->catalog, name.s) != NULL)
+            return bind_name(b, name.s, ast->pos, true, ast, out);
         return bind_name(b, name.s, ast->pos, false, ast, out);
     }
     return fail_unknown(b, ast->text, ast->pos);
 }
 
-static enum rf_kind bind_operators(struct binder *b, const struct ast *pipe, uint32_t from, struct node *node, struct node **out)
+static enum rf_kind bind_operators(struct binder *b, const struct ast *pipe, uint32_t from,
+                                   struct node *node, struct node **out)
 {
     uint32_t below = b->below;
     for (uint32_t i = from; i < pipe->kid_count; i++) {
         const struct ast *op = pipe->kids[i];
-        if (node == NULL && !op->op->source) return bind_fail(b, op->pos, "NoInput", "'%s' needs a table before it", op->op->name);
-        if (node != NULL && op->op->source && (rf_str_is(op->text, "print") || rf_str_is(op->text, "range")))
-            return bind_fail(b, op->pos, "SyntaxError", "'%s' begins a query; it cannot follow '|'", op->op->name);
+        if (node == NULL && !op->op->source)
+            return bind_fail(b, op->pos, "NoInput", "'%s' needs a table before it", op->op->name);
+        if (node != NULL && op->op->source &&
+            (rf_str_is(op->text, "print") || rf_str_is(op->text, "range")))
+            return bind_fail(b, op->pos, "SyntaxError", "'%s' begins a query; it cannot follow '|'",
+                             op->op->name);
         b->below = node == NULL ? 0 : node->depth;
         RF_TRY(bind_steps(b, STEPS_TABLE, op->pos));
         RF_TRY(op->op->bind(b, op, node, &node));
-        node->depth = b->below + 1; /* tables and sub-queries that the operator bound are below as well */
+        node->depth =
+            b->below + 1; /* tables and sub-queries that the operator bound are below as well */
         RF_TRY(bind_below(b, node->depth, op->pos));
     }
     b->below = RF_MAX(below, node->depth);
@@ -250,7 +277,9 @@ enum rf_kind bind_table(struct binder *b, const struct ast *ast, struct node **o
     struct scope *scope = b->scope;
     bool keep_names = b->keep_names;
     b->keep_names = false;
-    if (++b->depth > 300) return bind_fail(b, ast->pos, "TooDeep", "tables nest deeper than 300 levels, functions' bodies included");
+    if (++b->depth > 300)
+        return bind_fail(b, ast->pos, "TooDeep",
+                         "tables nest deeper than 300 levels, functions' bodies included");
     RF_TRY(bind_steps(b, STEPS_TABLE, ast->pos));
     b->rows = (struct row_scope){0};
     b->aggrs = NULL;
@@ -258,20 +287,30 @@ enum rf_kind bind_table(struct binder *b, const struct ast *ast, struct node **o
     enum rf_kind kind;
     struct node *node = NULL;
     switch (ast->kind) {
-    case AST_NAME: kind = bind_name(b, ast->text, ast->pos, false, ast, out); break;
+    case AST_NAME:
+        kind = bind_name(b, ast->text, ast->pos, false, ast, out);
+        break;
     case AST_MEMBER: { /* database("d").T, workspace("w").T: one store, so the last name counts */
         struct ast name = {.kind = AST_NAME, .pos = ast->pos, .end = ast->end, .text = ast->text};
         kind = bind_name(b, ast->text, ast->pos, false, &name, out);
         break;
     }
-    case AST_CALL: kind = bind_table_call(b, ast, out); break;
-    case AST_DATATABLE: kind = bind_datatable(b, ast, out); break;
-    case AST_EXTERNALDATA: kind = bind_externaldata(b, ast, out); break;
+    case AST_CALL:
+        kind = bind_table_call(b, ast, out);
+        break;
+    case AST_DATATABLE:
+        kind = bind_datatable(b, ast, out);
+        break;
+    case AST_EXTERNALDATA:
+        kind = bind_externaldata(b, ast, out);
+        break;
     case AST_PIPE:
         kind = ast->kids[0] == NULL ? RF_OK : bind_table(b, ast->kids[0], &node);
         if (kind == RF_OK) kind = bind_operators(b, ast, 1, node, out);
         break;
-    default: kind = bind_fail(b, ast->pos, "NotTable", "a table is needed here"); break;
+    default:
+        kind = bind_fail(b, ast->pos, "NotTable", "a table is needed here");
+        break;
     }
     if (kind == RF_OK) kind = bind_below(b, (*out)->depth, ast->pos);
     b->depth--;
@@ -282,7 +321,8 @@ enum rf_kind bind_table(struct binder *b, const struct ast *ast, struct node **o
     return kind;
 }
 
-enum rf_kind bind_sub_pipe(struct binder *b, const struct ast *pipe, struct node *input, struct node **out)
+enum rf_kind bind_sub_pipe(struct binder *b, const struct ast *pipe, struct node *input,
+                           struct node **out)
 {
     RF_ASSERT(pipe->kind == AST_PIPE);
     struct row_scope rows = b->rows;
@@ -299,14 +339,16 @@ struct rows_node {
     struct rows *rows;
 };
 
-static enum rf_kind rows_run(struct node *node, struct exec *exec, struct flow *out, struct rf_err *err)
+static enum rf_kind rows_run(struct node *node, struct exec *exec, struct flow *out,
+                             struct rf_err *err)
 {
     return rows_push(((struct rows_node *)node)->rows, exec, out, err);
 }
 
 static const struct node_ops rows_ops = {.name = "rows", .run = rows_run};
 
-enum rf_kind rows_node_new(struct binder *b, const struct schema *schema, struct rows *rows, struct node **out)
+enum rf_kind rows_node_new(struct binder *b, const struct schema *schema, struct rows *rows,
+                           struct node **out)
 {
     struct rows_node *n = node_new(b, sizeof *n, &rows_ops, NULL);
     if (n == NULL) return BIND_NOMEM(b);
@@ -320,9 +362,12 @@ enum rf_kind bind_datatable(struct binder *b, const struct ast *ast, struct node
 {
     uint32_t width = ast->column_count;
     struct schema_builder sb = {.b = b};
-    if (width == 0) return bind_fail(b, ast->pos, "NoColumns", "a datatable needs columns: datatable(name:type, ...) [...]");
+    if (width == 0)
+        return bind_fail(b, ast->pos, "NoColumns",
+                         "a datatable needs columns: datatable(name:type, ...) [...]");
     if (ast->kid_count % width != 0)
-        return bind_fail(b, ast->pos, "BadDatatable", "%u values do not fill rows of %u columns", ast->kid_count, width);
+        return bind_fail(b, ast->pos, "BadDatatable", "%u values do not fill rows of %u columns",
+                         ast->kid_count, width);
     uint8_t *types = rf_arena_new(b->arena, uint8_t, width);
     struct vec *columns = rf_arena_new(b->arena, struct vec, width);
     if (types == NULL || columns == NULL) return BIND_NOMEM(b);
@@ -333,7 +378,8 @@ enum rf_kind bind_datatable(struct binder *b, const struct ast *ast, struct node
     struct rows *rows = rows_new(b->arena, types, width);
     if (rows == NULL) return BIND_NOMEM(b);
     for (uint32_t i = 0; i < ast->kid_count; i += width) {
-        struct batch batch = {.row_count = 1, .column_count = width, .columns = columns, .arena = b->arena};
+        struct batch batch = {
+            .row_count = 1, .column_count = width, .columns = columns, .arena = b->arena};
         for (uint32_t c = 0; c < width; c++) {
             struct value v;
             RF_TRY(bind_constant(b, ast->kids[i + c], types[c], &v));

@@ -37,7 +37,8 @@ struct array_flow {
     struct dyn_builder array;
 };
 
-static enum rf_kind array_push(struct flow *flow, uint32_t lane, const struct batch *batch, struct rf_err *err)
+static enum rf_kind array_push(struct flow *flow, uint32_t lane, const struct batch *batch,
+                               struct rf_err *err)
 {
     struct array_flow *f = (struct array_flow *)flow;
     (void)lane;
@@ -56,7 +57,8 @@ struct first_flow {
     bool have;
 };
 
-static enum rf_kind first_push(struct flow *flow, uint32_t lane, const struct batch *batch, struct rf_err *err)
+static enum rf_kind first_push(struct flow *flow, uint32_t lane, const struct batch *batch,
+                               struct rf_err *err)
 {
     struct first_flow *f = (struct first_flow *)flow;
     (void)lane;
@@ -84,7 +86,8 @@ static enum rf_kind run_subquery(struct exec *exec, struct expr *e, struct rf_er
         if (kind == RF_OK && flow.buf.failed) kind = rf_fail_memory(err, exec->arena);
         result->value = value_dyn(dyn_done(&flow.buf));
     } else {
-        struct first_flow flow = {.flow = {.push = first_push}, .exec = exec, .value = value_null(e->type)};
+        struct first_flow flow = {
+            .flow = {.push = first_push}, .exec = exec, .value = value_null(e->type)};
         kind = node_run(e->subquery, exec, &flow.flow, err);
         result->value = flow.value;
     }
@@ -95,7 +98,8 @@ static enum rf_kind run_subquery(struct exec *exec, struct expr *e, struct rf_er
 
 /* ---- compiling ---------------------------------------------------------------------------------------- */
 
-static enum rf_kind compile(struct eval *ev, const struct expr *e, const struct schema *input, struct step **out, struct rf_err *err)
+static enum rf_kind compile(struct eval *ev, const struct expr *e, const struct schema *input,
+                            struct step **out, struct rf_err *err)
 {
     struct step *s = rf_arena_zalloc(ev->arena, sizeof *s);
     if (s == NULL) return rf_fail_memory(err, ev->arena);
@@ -110,10 +114,12 @@ static enum rf_kind compile(struct eval *ev, const struct expr *e, const struct 
         RF_ASSERT(s->slot >= 0);
         break;
     case EXPR_SUBQUERY: {
-        struct expr *mutable_expr = (struct expr *)(uintptr_t)e; /* the result is kept in the plan, set before any worker starts */
+        struct expr *mutable_expr = (struct expr *)(uintptr_t)
+            e; /* the result is kept in the plan, set before any worker starts */
         RF_TRY(run_subquery(ev->exec, mutable_expr, err));
         s->constant = s->known = true;
-        if (!vec_const(ev->arena, &e->result->value, &s->fixed)) return rf_fail_memory(err, ev->arena);
+        if (!vec_const(ev->arena, &e->result->value, &s->fixed))
+            return rf_fail_memory(err, ev->arena);
         break;
     }
     case EXPR_CALL: {
@@ -121,14 +127,20 @@ static enum rf_kind compile(struct eval *ev, const struct expr *e, const struct 
         s->args = rf_arena_new(ev->arena, struct step *, n);
         s->arg_vecs = rf_arena_new(ev->arena, struct vec, n);
         s->flat_vecs = rf_arena_new(ev->arena, struct vec, n);
-        if (s->args == NULL || s->arg_vecs == NULL || s->flat_vecs == NULL) return rf_fail_memory(err, ev->arena);
+        if (s->args == NULL || s->arg_vecs == NULL || s->flat_vecs == NULL)
+            return rf_fail_memory(err, ev->arena);
         s->constant = (e->func->flags & FUNC_VOLATILE) == 0;
         for (uint32_t i = 0; i < n; i++) {
             RF_TRY(compile(ev, e->args[i], input, &s->args[i], err));
             s->constant = s->constant && s->args[i]->constant;
         }
         rf_arena_init_shared(&s->cache_arena, ev->exec->budget);
-        s->call = (struct func_call){.func = e->func, .arg_count = n, .type = (enum type)e->type, .query_arena = ev->arena, .now_ticks = ev->exec->now_ticks, .env = &ev->exec->env};
+        s->call = (struct func_call){.func = e->func,
+                                     .arg_count = n,
+                                     .type = (enum type)e->type,
+                                     .query_arena = ev->arena,
+                                     .now_ticks = ev->exec->now_ticks,
+                                     .env = &ev->exec->env};
         break;
     }
     }
@@ -136,11 +148,16 @@ static enum rf_kind compile(struct eval *ev, const struct expr *e, const struct 
     return RF_OK;
 }
 
-enum rf_kind eval_new(struct exec *exec, struct rf_arena *arena, struct expr *const *exprs, uint32_t count, const struct schema *input, struct eval **out, struct rf_err *err)
+enum rf_kind eval_new(struct exec *exec, struct rf_arena *arena, struct expr *const *exprs,
+                      uint32_t count, const struct schema *input, struct eval **out,
+                      struct rf_err *err)
 {
     struct eval *ev = rf_arena_zalloc(arena, sizeof *ev);
     if (ev == NULL) return rf_fail_memory(err, arena);
-    *ev = (struct eval){.exec = exec, .arena = arena, .count = count, .steps = rf_arena_new(arena, struct step *, count)};
+    *ev = (struct eval){.exec = exec,
+                        .arena = arena,
+                        .count = count,
+                        .steps = rf_arena_new(arena, struct step *, count)};
     if (ev->steps == NULL) return rf_fail_memory(err, arena);
     for (uint32_t i = 0; i < count; i++) RF_TRY(compile(ev, exprs[i], input, &ev->steps[i], err));
     *out = ev;
@@ -154,7 +171,8 @@ static enum rf_kind prepare(struct step *s, struct rf_err *err)
     s->prepared = true;
     if (s->expr->func->prepare == NULL) return RF_OK;
     struct vec empty = {0};
-    for (uint32_t i = 0; i < s->call.arg_count; i++) s->flat_vecs[i] = s->args[i]->known ? s->args[i]->fixed : empty;
+    for (uint32_t i = 0; i < s->call.arg_count; i++)
+        s->flat_vecs[i] = s->args[i]->known ? s->args[i]->fixed : empty;
     return s->expr->func->prepare(&s->call, s->flat_vecs, err);
 }
 
@@ -183,12 +201,15 @@ static void mark_nulls(const struct step *s, uint32_t count, struct vec *out)
 }
 
 /* Calls the kernel over flat or constant arguments in s->flat_vecs. */
-static enum rf_kind call_kernel(struct step *s, struct rf_arena *arena, uint32_t count, struct vec *out, struct rf_err *err)
+static enum rf_kind call_kernel(struct step *s, struct rf_arena *arena, uint32_t count,
+                                struct vec *out, struct rf_err *err)
 {
     if (!vec_flat(arena, (enum type)s->expr->type, count, out)) return rf_fail_memory(err, arena);
     if (vec_need_nulls(arena, out, count) == NULL) return rf_fail_memory(err, arena);
-    if (s->expr->func->nulls == FUNC_STRICT) mark_nulls(s, count, out);
-    else memset((uint8_t *)(uintptr_t)out->data, 0, count * (size_t)type_cell_bytes[out->type]);
+    if (s->expr->func->nulls == FUNC_STRICT)
+        mark_nulls(s, count, out);
+    else
+        memset((uint8_t *)(uintptr_t)out->data, 0, count * (size_t)type_cell_bytes[out->type]);
     s->call.arena = arena;
     RF_TRY(s->expr->kernel(&s->call, s->flat_vecs, count, out, err));
     if (out->type == TYPE_STRING || memchr(out->nulls, 1, count) == NULL) out->nulls = NULL;
@@ -208,7 +229,8 @@ static int only_dictionary(const struct step *s)
 }
 
 /* Computes once per entry instead of once per row, when that is less work. */
-static enum rf_kind call_on_dictionary(struct step *s, const struct batch *batch, uint32_t arg, struct vec *out, bool *done, struct rf_err *err)
+static enum rf_kind call_on_dictionary(struct step *s, const struct batch *batch, uint32_t arg,
+                                       struct vec *out, bool *done, struct rf_err *err)
 {
     const struct vec *dict = &s->arg_vecs[arg];
     *done = false;
@@ -221,7 +243,8 @@ static enum rf_kind call_on_dictionary(struct step *s, const struct batch *batch
             s->seen_rows = 0;
         }
         s->seen_rows += batch->row_count;
-        if (dict->dict_count > batch->row_count && !(keep && s->seen_rows >= dict->dict_count)) return RF_OK;
+        if (dict->dict_count > batch->row_count && !(keep && s->seen_rows >= dict->dict_count))
+            return RF_OK;
         for (uint32_t i = 0; i < s->call.arg_count; i++) s->flat_vecs[i] = s->arg_vecs[i];
         s->flat_vecs[arg].shape = VEC_FLAT;
         s->flat_vecs[arg].codes = NULL;
@@ -245,7 +268,8 @@ static enum rf_kind call_on_dictionary(struct step *s, const struct batch *batch
     return RF_OK;
 }
 
-static enum rf_kind run(struct step *s, const struct batch *batch, struct vec *out, struct rf_err *err)
+static enum rf_kind run(struct step *s, const struct batch *batch, struct vec *out,
+                        struct rf_err *err)
 {
     if (s->known) {
         *out = s->fixed;
@@ -264,7 +288,8 @@ static enum rf_kind run(struct step *s, const struct batch *batch, struct vec *o
     bool is_volatile = (s->expr->func->flags & FUNC_VOLATILE) != 0;
     if (all_const && !is_volatile) {
         struct rf_arena *arena = s->constant ? s->call.query_arena : batch->arena;
-        if (s->call.arg_count > 0) memcpy(s->flat_vecs, s->arg_vecs, s->call.arg_count * sizeof *s->flat_vecs);
+        if (s->call.arg_count > 0)
+            memcpy(s->flat_vecs, s->arg_vecs, s->call.arg_count * sizeof *s->flat_vecs);
         RF_TRY(call_kernel(s, arena, 1, out, err));
         out->shape = VEC_CONST;
         if (s->constant) {
@@ -280,13 +305,16 @@ static enum rf_kind run(struct step *s, const struct batch *batch, struct vec *o
         if (done) return RF_OK;
     }
     for (uint32_t i = 0; i < s->call.arg_count; i++) {
-        if (s->arg_vecs[i].shape == VEC_CONST) s->flat_vecs[i] = s->arg_vecs[i];
-        else if (!vec_flatten(batch->arena, &s->arg_vecs[i], batch->row_count, &s->flat_vecs[i])) return rf_fail_memory(err, batch->arena);
+        if (s->arg_vecs[i].shape == VEC_CONST)
+            s->flat_vecs[i] = s->arg_vecs[i];
+        else if (!vec_flatten(batch->arena, &s->arg_vecs[i], batch->row_count, &s->flat_vecs[i]))
+            return rf_fail_memory(err, batch->arena);
     }
     return call_kernel(s, batch->arena, batch->row_count, out, err);
 }
 
-enum rf_kind eval_run(struct eval *eval, const struct batch *batch, struct vec *results, struct rf_err *err)
+enum rf_kind eval_run(struct eval *eval, const struct batch *batch, struct vec *results,
+                      struct rf_err *err)
 {
     for (uint32_t i = 0; i < eval->count; i++) {
         RF_TRY(run(eval->steps[i], batch, &results[i], err));
@@ -307,7 +335,8 @@ void eval_done(struct eval *eval)
     for (uint32_t i = 0; eval != NULL && i < eval->count; i++) release(eval->steps[i]);
 }
 
-enum rf_kind eval_const(struct exec *exec, const struct expr *expr, struct value *out, struct rf_err *err)
+enum rf_kind eval_const(struct exec *exec, const struct expr *expr, struct value *out,
+                        struct rf_err *err)
 {
     struct expr *one = (struct expr *)(uintptr_t)expr;
     struct eval *ev;
@@ -346,6 +375,9 @@ bool batch_select(const struct batch *in, const uint32_t *rows, uint32_t count, 
     if (columns == NULL) return false;
     for (uint32_t c = 0; c < in->column_count; c++)
         if (!vec_select(in->arena, &in->columns[c], rows, count, &columns[c])) return false;
-    *out = (struct batch){.row_count = count, .column_count = in->column_count, .columns = columns, .arena = in->arena};
+    *out = (struct batch){.row_count = count,
+                          .column_count = in->column_count,
+                          .columns = columns,
+                          .arena = in->arena};
     return true;
 }

@@ -19,7 +19,8 @@ enum rf_kind node_run(struct node *node, struct exec *exec, struct flow *out, st
 }
 
 /* Rows from..from+count-1 of a batch; `columns` has room for its columns. */
-static struct batch slice(const struct batch *in, uint32_t from, uint32_t count, struct vec *columns)
+static struct batch slice(const struct batch *in, uint32_t from, uint32_t count,
+                          struct vec *columns)
 {
     for (uint32_t c = 0; c < in->column_count; c++) {
         struct vec *v = &columns[c];
@@ -29,26 +30,33 @@ static struct batch slice(const struct batch *in, uint32_t from, uint32_t count,
         v->data = (const uint8_t *)v->data + (size_t)from * type_cell_bytes[v->type];
         if (v->nulls != NULL) v->nulls += from;
     }
-    return (struct batch){.row_count = count, .column_count = in->column_count, .columns = columns, .arena = in->arena};
+    return (struct batch){.row_count = count,
+                          .column_count = in->column_count,
+                          .columns = columns,
+                          .arena = in->arena};
 }
 
-static enum rf_kind push_slices(struct exec *exec, struct flow *out, uint32_t lane, const struct batch *batch, struct rf_err *err)
+static enum rf_kind push_slices(struct exec *exec, struct flow *out, uint32_t lane,
+                                const struct batch *batch, struct rf_err *err)
 {
     struct vec *columns = rf_arena_raw(batch->arena, struct vec, batch->column_count);
     if (columns == NULL) return rf_fail_memory(err, batch->arena);
     for (uint32_t from = 0; from < batch->row_count && !flow_done(out); from += exec->batch_rows) {
-        struct batch part = slice(batch, from, RF_MIN(batch->row_count - from, exec->batch_rows), columns);
+        struct batch part =
+            slice(batch, from, RF_MIN(batch->row_count - from, exec->batch_rows), columns);
         RF_TRY(out->push(out, lane, &part, err));
     }
     return RF_OK;
 }
 
-enum rf_kind flow_push(struct exec *exec, struct flow *out, uint32_t lane, const struct batch *batch, struct rf_err *err)
+enum rf_kind flow_push(struct exec *exec, struct flow *out, uint32_t lane,
+                       const struct batch *batch, struct rf_err *err)
 {
     if (batch->row_count == 0 || flow_done(out)) return RF_OK;
     if (exec_cancelled(exec))
         return RF_FAIL(err, RF_CANCELLED, "QueryCancelled", "the query was cancelled");
-    if (RF_UNLIKELY(batch->row_count > exec->batch_rows)) return push_slices(exec, out, lane, batch, err);
+    if (RF_UNLIKELY(batch->row_count > exec->batch_rows))
+        return push_slices(exec, out, lane, batch, err);
     return out->push(out, lane, batch, err);
 }
 
@@ -85,7 +93,8 @@ struct collect_flow {
     pthread_mutex_t lock; /* several lanes append to one list of rows */
 };
 
-static enum rf_kind collect_push(struct flow *flow, uint32_t lane, const struct batch *batch, struct rf_err *err)
+static enum rf_kind collect_push(struct flow *flow, uint32_t lane, const struct batch *batch,
+                                 struct rf_err *err)
 {
     struct collect_flow *c = (struct collect_flow *)flow;
     (void)lane;
@@ -95,12 +104,14 @@ static enum rf_kind collect_push(struct flow *flow, uint32_t lane, const struct 
     return ok ? RF_OK : rf_fail_memory(err, c->arena);
 }
 
-enum rf_kind node_collect(struct node *node, struct exec *exec, struct rf_arena *arena, struct rows **out, struct rf_err *err)
+enum rf_kind node_collect(struct node *node, struct exec *exec, struct rf_arena *arena,
+                          struct rows **out, struct rf_err *err)
 {
     uint8_t *types = rf_arena_new(arena, uint8_t, node->schema.count);
     if (types == NULL) return rf_fail_memory(err, arena);
     for (uint32_t i = 0; i < node->schema.count; i++) types[i] = node->schema.columns[i].type;
-    struct collect_flow c = {.flow = {.push = collect_push}, .arena = arena, .lock = PTHREAD_MUTEX_INITIALIZER};
+    struct collect_flow c = {
+        .flow = {.push = collect_push}, .arena = arena, .lock = PTHREAD_MUTEX_INITIALIZER};
     c.rows = rows_new(arena, types, node->schema.count);
     if (c.rows == NULL) return rf_fail_memory(err, arena);
     RF_TRY(node_run(node, exec, &c.flow, err));
@@ -108,7 +119,8 @@ enum rf_kind node_collect(struct node *node, struct exec *exec, struct rf_arena 
     return RF_OK;
 }
 
-enum rf_kind rows_push(const struct rows *rows, struct exec *exec, struct flow *out, struct rf_err *err)
+enum rf_kind rows_push(const struct rows *rows, struct exec *exec, struct flow *out,
+                       struct rf_err *err)
 {
     RF_CLEANUP(rf_arena_done) struct rf_arena arena;
     rf_arena_init_shared(&arena, exec->budget);
@@ -123,7 +135,8 @@ enum rf_kind rows_push(const struct rows *rows, struct exec *exec, struct flow *
     return RF_OK;
 }
 
-enum rf_kind rows_push_order(const struct rows *rows, const uint64_t *order, uint64_t count, struct exec *exec, struct flow *out, struct rf_err *err)
+enum rf_kind rows_push_order(const struct rows *rows, const uint64_t *order, uint64_t count,
+                             struct exec *exec, struct flow *out, struct rf_err *err)
 {
     RF_CLEANUP(rf_arena_done) struct rf_arena arena;
     rf_arena_init_shared(&arena, exec->budget);

@@ -14,9 +14,10 @@
 #include "kql/plan.h"
 
 struct flow {
-    enum rf_kind (*push)(struct flow *flow, uint32_t lane, const struct batch *batch, struct rf_err *err);
-    struct flow *next;   /* where this one pushes to, or NULL for a sink */
-    atomic_bool done;    /* set when no more rows are wanted: sources stop, nothing is an error */
+    enum rf_kind (*push)(struct flow *flow, uint32_t lane, const struct batch *batch,
+                         struct rf_err *err);
+    struct flow *next; /* where this one pushes to, or NULL for a sink */
+    atomic_bool done;  /* set when no more rows are wanted: sources stop, nothing is an error */
 };
 /* True when `flow` or a flow behind it wants no more rows. */
 bool flow_done(struct flow *flow);
@@ -35,7 +36,8 @@ struct func_env {
 
 struct exec {
     struct rf_budget *budget; /* of the whole query */
-    struct rf_arena *arena;   /* query memory, lane 0 / single thread only: plan-time and run-once things */
+    struct rf_arena
+        *arena; /* query memory, lane 0 / single thread only: plan-time and run-once things */
     /* Lanes that may push now: 1, or worker_count below an operator that merges lanes (grouping). A source gives lane i rows that
      * all stand before those of lane i + 1, so that merging in lane order keeps the order of rows. */
     uint32_t lane_count, worker_count;
@@ -44,11 +46,11 @@ struct exec {
     struct func_env env;
     const atomic_bool *cancelled; /* NULL, or set by another thread to end the query */
     const struct catalog *catalog;
-    uint32_t batch_rows;      /* BATCH_ROWS, less in tests */
-    bool has_timespan;        /* tables with TimeGenerated give only rows in [from, to) */
+    uint32_t batch_rows; /* BATCH_ROWS, less in tests */
+    bool has_timespan;   /* tables with TimeGenerated give only rows in [from, to) */
     int64_t from_ticks, to_ticks;
     atomic_uint_fast64_t rows_scanned, bytes_scanned; /* for --stats */
-    struct rf_err *warning; /* NULL, or where the first warning goes */
+    struct rf_err *warning;                           /* NULL, or where the first warning goes */
 };
 /* True when the query is to end: what loops long without pushing asks. */
 static inline bool exec_cancelled(const struct exec *exec)
@@ -58,9 +60,11 @@ static inline bool exec_cancelled(const struct exec *exec)
 /* Notes what did not stop the query but may change how its result is read. The first one is kept. */
 void exec_warn(struct exec *exec, const char *code, const char *fmt, ...) RF_PRINTF(3, 4);
 
-RF_MUST_USE enum rf_kind node_run(struct node *node, struct exec *exec, struct flow *out, struct rf_err *err);
+RF_MUST_USE enum rf_kind node_run(struct node *node, struct exec *exec, struct flow *out,
+                                  struct rf_err *err);
 /* Passes a batch on unless it is empty or cancelled; in pieces when it has more than exec->batch_rows rows. */
-RF_MUST_USE enum rf_kind flow_push(struct exec *exec, struct flow *out, uint32_t lane, const struct batch *batch, struct rf_err *err);
+RF_MUST_USE enum rf_kind flow_push(struct exec *exec, struct flow *out, uint32_t lane,
+                                   const struct batch *batch, struct rf_err *err);
 
 /* The pool of exec->worker_count threads. */
 RF_MUST_USE enum rf_kind exec_pool(struct exec *exec, struct pool **out, struct rf_err *err);
@@ -70,15 +74,19 @@ RF_MUST_USE enum rf_kind exec_pool(struct exec *exec, struct pool **out, struct 
 struct eval;
 /* Prepares `count` expressions over batches laid out as `input`. Allocates in `arena` (lives as long as the
  * evaluator; its budget pays). */
-RF_MUST_USE enum rf_kind eval_new(struct exec *exec, struct rf_arena *arena, struct expr *const *exprs, uint32_t count,
-                                  const struct schema *input, struct eval **out, struct rf_err *err);
+RF_MUST_USE enum rf_kind eval_new(struct exec *exec, struct rf_arena *arena,
+                                  struct expr *const *exprs, uint32_t count,
+                                  const struct schema *input, struct eval **out,
+                                  struct rf_err *err);
 /* Evaluates all of them: results[i] is a view with batch->row_count rows, of any shape, living as long as
  * the batch. */
-RF_MUST_USE enum rf_kind eval_run(struct eval *eval, const struct batch *batch, struct vec *results, struct rf_err *err);
+RF_MUST_USE enum rf_kind eval_run(struct eval *eval, const struct batch *batch, struct vec *results,
+                                  struct rf_err *err);
 /* Frees what the evaluator holds outside its arena (results kept per dictionary). NULL is fine. */
 void eval_done(struct eval *eval);
 /* Evaluates one that must not depend on columns. */
-RF_MUST_USE enum rf_kind eval_const(struct exec *exec, const struct expr *expr, struct value *out, struct rf_err *err);
+RF_MUST_USE enum rf_kind eval_const(struct exec *exec, const struct expr *expr, struct value *out,
+                                    struct rf_err *err);
 /* Rows where a bool vector is true (not null): fills rows[], returns how many. */
 uint32_t vec_true_rows(const struct vec *v, uint32_t count, uint32_t *rows);
 /* A batch of the chosen rows of `in`; `rows` is borrowed for the life of the result. */
@@ -87,11 +95,15 @@ bool batch_select(const struct batch *in, const uint32_t *rows, uint32_t count, 
 /* ---- common sinks ------------------------------------------------------------------------------------------- */
 
 /* Runs `node` to the end and keeps its rows in `arena`. Batches of several lanes are kept in lane order. */
-RF_MUST_USE enum rf_kind node_collect(struct node *node, struct exec *exec, struct rf_arena *arena, struct rows **out, struct rf_err *err);
+RF_MUST_USE enum rf_kind node_collect(struct node *node, struct exec *exec, struct rf_arena *arena,
+                                      struct rows **out, struct rf_err *err);
 /* Pushes kept rows from..to-1 (whole columns in schema order) to `out` on lane 0. */
-RF_MUST_USE enum rf_kind rows_push(const struct rows *rows, struct exec *exec, struct flow *out, struct rf_err *err);
+RF_MUST_USE enum rf_kind rows_push(const struct rows *rows, struct exec *exec, struct flow *out,
+                                   struct rf_err *err);
 /* Pushes kept rows in the given order (row numbers; UINT64_MAX gives nulls). */
-RF_MUST_USE enum rf_kind rows_push_order(const struct rows *rows, const uint64_t *order, uint64_t count, struct exec *exec, struct flow *out, struct rf_err *err);
+RF_MUST_USE enum rf_kind rows_push_order(const struct rows *rows, const uint64_t *order,
+                                         uint64_t count, struct exec *exec, struct flow *out,
+                                         struct rf_err *err);
 
 /* ---- tables ---------------------------------------------------------------------------------------------------- */
 
@@ -119,7 +131,8 @@ struct source_ops {
      * inferred. Called through source_open before anything looks at the columns; again is harmless. */
     enum rf_kind (*open)(struct source *source, struct rf_err *err);
     /* Pushes batches whose columns are scan->columns in that order. */
-    enum rf_kind (*scan)(struct source *source, const struct scan *scan, struct exec *exec, struct flow *out, struct rf_err *err);
+    enum rf_kind (*scan)(struct source *source, const struct scan *scan, struct exec *exec,
+                         struct flow *out, struct rf_err *err);
 };
 
 /* Whoever takes a source from the catalog to look at its columns calls this first: files are not read
@@ -136,7 +149,7 @@ struct catalog {
     /* Stored functions: `let`-like texts "name" -> "(params) { body }". */
     struct stored_function {
         rf_str name, text;
-    } *functions;
+    } * functions;
     uint32_t function_count;
 };
 struct source *catalog_find(const struct catalog *catalog, rf_str name);

@@ -64,9 +64,14 @@ const struct aggr *aggr_at(size_t index)
     return NULL;
 }
 
-enum rf_kind func_eval(rf_str name, const struct value *args, uint32_t arg_count, struct rf_arena *arena, struct value *out, struct rf_err *err)
+enum rf_kind func_eval(rf_str name, const struct value *args, uint32_t arg_count,
+                       struct rf_arena *arena, struct value *out, struct rf_err *err)
 {
-    struct exec exec = {.budget = arena->budget, .arena = arena, .lane_count = 1, .now_ticks = DATETIME_UNIX_EPOCH, .batch_rows = BATCH_ROWS};
+    struct exec exec = {.budget = arena->budget,
+                        .arena = arena,
+                        .lane_count = 1,
+                        .now_ticks = DATETIME_UNIX_EPOCH,
+                        .batch_rows = BATCH_ROWS};
     struct binder b = {.arena = arena, .exec = &exec, .err = err, .may_run = true, .next_id = 1};
     struct expr **exprs = rf_arena_new(arena, struct expr *, arg_count), *call;
     if (exprs == NULL) return rf_fail_memory(err, arena);

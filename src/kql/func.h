@@ -36,8 +36,9 @@ typedef enum rf_kind func_kernel(struct func_call *call, const struct vec *args,
 
 enum func_nulls { FUNC_STRICT, FUNC_CUSTOM };
 enum func_flags {
-    FUNC_VOLATILE = 1, /* rand(), new_guid(): evaluated per row even when all arguments are constant */
-    FUNC_HIDDEN = 2,   /* an old alias: works, not listed */
+    FUNC_VOLATILE =
+        1, /* rand(), new_guid(): evaluated per row even when all arguments are constant */
+    FUNC_HIDDEN = 2, /* an old alias: works, not listed */
 };
 
 struct func_overload {
@@ -79,12 +80,12 @@ struct func {
 struct func_call {
     const struct func *func;
     uint32_t arg_count;
-    enum type type;              /* of the result */
-    struct rf_arena *arena;      /* batch memory: results */
+    enum type type;               /* of the result */
+    struct rf_arena *arena;       /* batch memory: results */
     struct rf_arena *query_arena; /* lives as long as the query */
-    void *state;                 /* what prepare made */
-    int64_t now_ticks;           /* now(): one value for the whole query */
-    struct func_env *env;        /* set statements, session facts; see exec.h. May be NULL in tests */
+    void *state;                  /* what prepare made */
+    int64_t now_ticks;            /* now(): one value for the whole query */
+    struct func_env *env; /* set statements, session facts; see exec.h. May be NULL in tests */
 };
 
 /* Finds a function by its (case-sensitive) name; NULL when there is none. */

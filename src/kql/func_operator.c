@@ -8,7 +8,8 @@
 #include "value/text.h"
 
 #define KERNEL(name)                                                                               \
-    static enum rf_kind name(struct func_call *call, const struct vec *args, uint32_t count, struct vec *out, struct rf_err *err)
+    static enum rf_kind name(struct func_call *call, const struct vec *args, uint32_t count,       \
+                             struct vec *out, struct rf_err *err)
 #define UNUSED_CALL ((void)call, (void)err)
 
 /* ---- arithmetic ------------------------------------------------------------------------------ */
@@ -85,8 +86,10 @@ KERNEL(div_i64)
     UNUSED_CALL;
     for (uint32_t i = 0; i < count; i++) {
         int64_t a = ARG_I64(&args[0], i), b = ARG_I64(&args[1], i);
-        if (b == 0) OUT_NULL(out)[i] = 1;
-        else OUT_I64(out)[i] = b == -1 ? (int64_t)(0 - (uint64_t)a) : a / b;
+        if (b == 0)
+            OUT_NULL(out)[i] = 1;
+        else
+            OUT_I64(out)[i] = b == -1 ? (int64_t)(0 - (uint64_t)a) : a / b;
     }
     return RF_OK;
 }
@@ -118,7 +121,8 @@ KERNEL(mod_real)
 KERNEL(div_timespan) /* timespan / timespan = real */
 {
     UNUSED_CALL;
-    for (uint32_t i = 0; i < count; i++) OUT_REAL(out)[i] = (double)ARG_I64(&args[0], i) / (double)ARG_I64(&args[1], i);
+    for (uint32_t i = 0; i < count; i++)
+        OUT_REAL(out)[i] = (double)ARG_I64(&args[0], i) / (double)ARG_I64(&args[1], i);
     return RF_OK;
 }
 
@@ -132,21 +136,24 @@ KERNEL(scale_timespan) /* timespan * real */
 {
     UNUSED_CALL;
     for (uint32_t i = 0; i < count; i++)
-        if (!to_ticks((double)ARG_I64(&args[0], i) * ARG_REAL(&args[1], i), &OUT_I64(out)[i])) OUT_NULL(out)[i] = 1;
+        if (!to_ticks((double)ARG_I64(&args[0], i) * ARG_REAL(&args[1], i), &OUT_I64(out)[i]))
+            OUT_NULL(out)[i] = 1;
     return RF_OK;
 }
 KERNEL(scale_timespan_left) /* real * timespan */
 {
     UNUSED_CALL;
     for (uint32_t i = 0; i < count; i++)
-        if (!to_ticks(ARG_REAL(&args[0], i) * (double)ARG_I64(&args[1], i), &OUT_I64(out)[i])) OUT_NULL(out)[i] = 1;
+        if (!to_ticks(ARG_REAL(&args[0], i) * (double)ARG_I64(&args[1], i), &OUT_I64(out)[i]))
+            OUT_NULL(out)[i] = 1;
     return RF_OK;
 }
 KERNEL(shrink_timespan) /* timespan / real */
 {
     UNUSED_CALL;
     for (uint32_t i = 0; i < count; i++)
-        if (!to_ticks((double)ARG_I64(&args[0], i) / ARG_REAL(&args[1], i), &OUT_I64(out)[i])) OUT_NULL(out)[i] = 1;
+        if (!to_ticks((double)ARG_I64(&args[0], i) / ARG_REAL(&args[1], i), &OUT_I64(out)[i]))
+            OUT_NULL(out)[i] = 1;
     return RF_OK;
 }
 
@@ -156,7 +163,8 @@ KERNEL(shrink_timespan) /* timespan / real */
         UNUSED_CALL;                                                                               \
         for (uint32_t i = 0; i < count; i++) {                                                     \
             struct decimal a = ARG_DEC(&args[0], i), b = ARG_DEC(&args[1], i);                     \
-            if (OUT_NULL(out)[i] == 0 && !function(&a, &b, &OUT_DEC(out)[i])) OUT_NULL(out)[i] = 1; \
+            if (OUT_NULL(out)[i] == 0 && !function(&a, &b, &OUT_DEC(out)[i]))                      \
+                OUT_NULL(out)[i] = 1;                                                              \
         }                                                                                          \
         return RF_OK;                                                                              \
     }
@@ -169,7 +177,8 @@ DECIMAL_KERNEL(mod_decimal, decimal_mod)
 KERNEL(negate_i64)
 {
     UNUSED_CALL;
-    for (uint32_t i = 0; i < count; i++) OUT_I64(out)[i] = (int64_t)(0 - (uint64_t)ARG_I64(&args[0], i));
+    for (uint32_t i = 0; i < count; i++)
+        OUT_I64(out)[i] = (int64_t)(0 - (uint64_t)ARG_I64(&args[0], i));
     return RF_OK;
 }
 KERNEL(negate_real)
@@ -252,7 +261,8 @@ BYTES_KERNELS(dynamic, rf_str, dyn_same(a, b), dyn_cmp(a, b))
     {                                                                                              \
         RF_TRY(inner(call, args, count, out, err));                                                \
         for (uint32_t i = 0; i < count; i++)                                                       \
-            if (dyn_is_null(ARG_STR(&args[0], i)) || dyn_is_null(ARG_STR(&args[1], i))) OUT_NULL(out)[i] = 1; \
+            if (dyn_is_null(ARG_STR(&args[0], i)) || dyn_is_null(ARG_STR(&args[1], i)))            \
+                OUT_NULL(out)[i] = 1;                                                              \
         return RF_OK;                                                                              \
     }
 DYNAMIC_ORDER(lt_dyn, lt_dynamic)
@@ -301,7 +311,8 @@ static void copy_cell(const struct vec *from, struct vec *out, uint32_t i)
         return;
     }
     size_t bytes = type_cell_bytes[out->type];
-    memcpy((uint8_t *)(uintptr_t)out->data + i * bytes, (const uint8_t *)from->data + at * bytes, bytes);
+    memcpy((uint8_t *)(uintptr_t)out->data + i * bytes, (const uint8_t *)from->data + at * bytes,
+           bytes);
 }
 
 KERNEL(case_kernel) /* (p1, v1, p2, v2, ..., otherwise); iff is the case of three */
@@ -321,7 +332,11 @@ KERNEL(coalesce_kernel)
     for (uint32_t i = 0; i < count; i++) {
         uint32_t a = 0;
         for (; a + 1 < call->arg_count; a++) {
-            if (out->type == TYPE_STRING ? ARG_STR(&args[a], i).len > 0 : !ARG_NULL(&args[a], i) && !(out->type == TYPE_DYNAMIC && dyn_is_null(ARG_STR(&args[a], i)))) break;
+            if (out->type == TYPE_STRING
+                    ? ARG_STR(&args[a], i).len > 0
+                    : !ARG_NULL(&args[a], i) &&
+                          !(out->type == TYPE_DYNAMIC && dyn_is_null(ARG_STR(&args[a], i))))
+                break;
         }
         copy_cell(&args[a], out, i);
     }
@@ -380,7 +395,8 @@ static uint64_t list_count(const struct vec *v)
 }
 
 /* Adds one list value in the type of the left side; arrays are flattened, once more inside. */
-static bool set_add_value(struct in_set *set, const struct value *v, enum type type, bool fold, struct rf_arena *arena, int depth)
+static bool set_add_value(struct in_set *set, const struct value *v, enum type type, bool fold,
+                          struct rf_arena *arena, int depth)
 {
     if (v->type == TYPE_DYNAMIC && !v->null && dyn_tag(v->s) == DYN_ARRAY && depth < 2) {
         for (uint32_t i = 0; i < dyn_count(v->s); i++) {
@@ -401,7 +417,8 @@ static bool set_add_value(struct in_set *set, const struct value *v, enum type t
     return true;
 }
 
-static bool set_build(struct in_set *set, const struct vec *args, uint32_t arg_count, uint32_t row, enum type type, bool fold, struct rf_arena *arena)
+static bool set_build(struct in_set *set, const struct vec *args, uint32_t arg_count, uint32_t row,
+                      enum type type, bool fold, struct rf_arena *arena)
 {
     uint64_t n = 8;
     for (uint32_t a = 1; a < arg_count; a++) {
@@ -414,7 +431,9 @@ static bool set_build(struct in_set *set, const struct vec *args, uint32_t arg_c
     }
     uint64_t cap = 16;
     while (cap < 2 * n) cap *= 2;
-    *set = (struct in_set){.slots = rf_arena_new(arena, struct value, cap), .used = rf_arena_new(arena, uint8_t, cap), .mask = cap - 1};
+    *set = (struct in_set){.slots = rf_arena_new(arena, struct value, cap),
+                           .used = rf_arena_new(arena, uint8_t, cap),
+                           .mask = cap - 1};
     if (set->slots == NULL || set->used == NULL) return false;
     for (uint32_t a = 1; a < arg_count; a++) {
         struct value v = vec_value(&args[a], args[a].shape == VEC_FLAT ? row : 0);
@@ -434,16 +453,22 @@ static enum rf_kind in_prepare(struct func_call *call, const struct vec *args, s
     return RF_OK;
 }
 
-static enum rf_kind in_rows(struct func_call *call, const struct vec *args, uint32_t count, struct vec *out, bool fold, bool negate, struct rf_err *err)
+static enum rf_kind in_rows(struct func_call *call, const struct vec *args, uint32_t count,
+                            struct vec *out, bool fold, bool negate, struct rf_err *err)
 {
     struct in_set local, *set = call->state;
     bool constant = true;
-    for (uint32_t a = 1; a < call->arg_count; a++) constant = constant && args[a].shape == VEC_CONST;
-    if (constant && !set->ready && !set_build(set, args, call->arg_count, 0, (enum type)args[0].type, fold, call->query_arena)) return rf_fail_memory(err, call->query_arena);
+    for (uint32_t a = 1; a < call->arg_count; a++)
+        constant = constant && args[a].shape == VEC_CONST;
+    if (constant && !set->ready &&
+        !set_build(set, args, call->arg_count, 0, (enum type)args[0].type, fold, call->query_arena))
+        return rf_fail_memory(err, call->query_arena);
     for (uint32_t i = 0; i < count; i++) {
         struct value v = vec_value(&args[0], ARG_STRIDE(&args[0]) ? i : 0);
         if (!constant) {
-            if (!set_build(&local, args, call->arg_count, i, (enum type)args[0].type, fold, call->arena)) return rf_fail_memory(err, call->arena);
+            if (!set_build(&local, args, call->arg_count, i, (enum type)args[0].type, fold,
+                           call->arena))
+                return rf_fail_memory(err, call->arena);
             set = &local;
         }
         if (v.null) { /* an or of ==: null == x is false */
@@ -464,15 +489,18 @@ KERNEL(not_in_fold_kernel) { return in_rows(call, args, count, out, true, true, 
 
 static void set_dynamic(struct vec *out, uint32_t i, rf_str d)
 {
-    if (dyn_is_null(d)) OUT_NULL(out)[i] = 1;
-    else OUT_STR(out)[i] = d;
+    if (dyn_is_null(d))
+        OUT_NULL(out)[i] = 1;
+    else
+        OUT_STR(out)[i] = d;
 }
 
 KERNEL(member_kernel)
 {
     UNUSED_CALL;
     for (uint32_t i = 0; i < count; i++)
-        if (OUT_NULL(out)[i] == 0) set_dynamic(out, i, dyn_get(ARG_STR(&args[0], i), ARG_STR(&args[1], i)));
+        if (OUT_NULL(out)[i] == 0)
+            set_dynamic(out, i, dyn_get(ARG_STR(&args[0], i), ARG_STR(&args[1], i)));
     return RF_OK;
 }
 
@@ -480,7 +508,8 @@ KERNEL(index_kernel)
 {
     UNUSED_CALL;
     for (uint32_t i = 0; i < count; i++)
-        if (OUT_NULL(out)[i] == 0) set_dynamic(out, i, dyn_item(ARG_STR(&args[0], i), ARG_I64(&args[1], i)));
+        if (OUT_NULL(out)[i] == 0)
+            set_dynamic(out, i, dyn_item(ARG_STR(&args[0], i), ARG_I64(&args[1], i)));
     return RF_OK;
 }
 
@@ -491,9 +520,12 @@ KERNEL(index_dynamic_kernel)
     for (uint32_t i = 0; i < count; i++) {
         if (OUT_NULL(out)[i] != 0) continue;
         rf_str base = ARG_STR(&args[0], i), key = ARG_STR(&args[1], i);
-        if (dyn_tag(key) == DYN_STRING) set_dynamic(out, i, dyn_get(base, dyn_string(key)));
-        else if (dyn_is_number(key)) set_dynamic(out, i, dyn_item(base, (int64_t)dyn_real(key)));
-        else OUT_NULL(out)[i] = 1;
+        if (dyn_tag(key) == DYN_STRING)
+            set_dynamic(out, i, dyn_get(base, dyn_string(key)));
+        else if (dyn_is_number(key))
+            set_dynamic(out, i, dyn_item(base, (int64_t)dyn_real(key)));
+        else
+            OUT_NULL(out)[i] = 1;
     }
     return RF_OK;
 }
@@ -502,65 +534,153 @@ KERNEL(to_dynamic_kernel) /* any scalar as a dynamic of the same value */
 {
     for (uint32_t i = 0; i < count; i++) {
         struct value v = vec_value(&args[0], ARG_STRIDE(&args[0]) ? i : 0), d;
-        if (!value_convert(&v, TYPE_DYNAMIC, call->arena, &d)) return rf_fail_memory(err, call->arena);
-        if (d.null) OUT_NULL(out)[i] = 1;
-        else OUT_STR(out)[i] = d.s;
+        if (!value_convert(&v, TYPE_DYNAMIC, call->arena, &d))
+            return rf_fail_memory(err, call->arena);
+        if (d.null)
+            OUT_NULL(out)[i] = 1;
+        else
+            OUT_STR(out)[i] = d.s;
     }
     return RF_OK;
 }
 
-#define SIGS(...) (const struct func_overload[]) {__VA_ARGS__, {NULL, NULL}}
+#define SIGS(...)                                                                                  \
+    (const struct func_overload[])                                                                 \
+    {                                                                                              \
+        __VA_ARGS__, { NULL, NULL }                                                                \
+    }
 #define ORDER_SIGS(op)                                                                             \
     SIGS({"(a:long, b:long) bool", op##_i64}, {"(a:real, b:real) bool", op##_real},                \
          {"(a:string, b:string) bool", op##_string}, {"(a:datetime, b:datetime) bool", op##_i64},  \
-         {"(a:timespan, b:timespan) bool", op##_i64}, {"(a:decimal, b:decimal) bool", op##_decimal}, \
-         {"(a:bool, b:bool) bool", op##_bool}, {"(a:guid, b:guid) bool", op##_guid},               \
-         {"(a:dynamic, b:dynamic) bool", op##_dyn})
+         {"(a:timespan, b:timespan) bool", op##_i64},                                              \
+         {"(a:decimal, b:decimal) bool", op##_decimal}, {"(a:bool, b:bool) bool", op##_bool},      \
+         {"(a:guid, b:guid) bool", op##_guid}, {"(a:dynamic, b:dynamic) bool", op##_dyn})
 #define EQUAL_SIGS(op)                                                                             \
     SIGS({"(a:long, b:long) bool", op##_i64}, {"(a:real, b:real) bool", op##_real},                \
          {"(a:string, b:string) bool", op##_string}, {"(a:datetime, b:datetime) bool", op##_i64},  \
-         {"(a:timespan, b:timespan) bool", op##_i64}, {"(a:decimal, b:decimal) bool", op##_decimal}, \
-         {"(a:bool, b:bool) bool", op##_bool}, {"(a:guid, b:guid) bool", op##_guid},               \
-         {"(a:dynamic, b:dynamic) bool", op##_dynamic})
+         {"(a:timespan, b:timespan) bool", op##_i64},                                              \
+         {"(a:decimal, b:decimal) bool", op##_decimal}, {"(a:bool, b:bool) bool", op##_bool},      \
+         {"(a:guid, b:guid) bool", op##_guid}, {"(a:dynamic, b:dynamic) bool", op##_dynamic})
 
 const struct func func_operator[] = {
-    {.name = "+", .doc = "Sum; datetime + timespan moves a point in time.",
-     .sigs = SIGS({"(a:int, b:int) long", add_i64}, {"(a:long, b:long) long", add_i64}, {"(a:real, b:real) real", add_real}, {"(a:decimal, b:decimal) decimal", add_decimal},
-                  {"(a:timespan, b:timespan) timespan", add_i64}, {"(a:datetime, b:timespan) datetime", add_datetime}, {"(a:timespan, b:datetime) datetime", add_datetime})},
-    {.name = "-", .doc = "Difference; datetime - datetime is a timespan.",
-     .sigs = SIGS({"(a:int, b:int) long", sub_i64}, {"(a:long, b:long) long", sub_i64}, {"(a:real, b:real) real", sub_real}, {"(a:decimal, b:decimal) decimal", sub_decimal},
-                  {"(a:timespan, b:timespan) timespan", sub_i64}, {"(a:datetime, b:datetime) timespan", sub_i64}, {"(a:datetime, b:timespan) datetime", sub_datetime})},
-    {.name = "*", .doc = "Product; a timespan may be multiplied by a number.",
-     .sigs = SIGS({"(a:int, b:int) long", mul_i64}, {"(a:long, b:long) long", mul_i64}, {"(a:real, b:real) real", mul_real}, {"(a:decimal, b:decimal) decimal", mul_decimal},
-                  {"(a:timespan, b:long) timespan", mul_i64}, {"(a:long, b:timespan) timespan", mul_i64}, {"(a:timespan, b:real) timespan", scale_timespan}, {"(a:real, b:timespan) timespan", scale_timespan_left})},
-    {.name = "/", .doc = "Quotient; of whole numbers cut toward zero, null for division by zero; timespan / timespan is real.",
-     .sigs = SIGS({"(a:int, b:int) long", div_i64}, {"(a:long, b:long) long", div_i64}, {"(a:real, b:real) real", div_real}, {"(a:decimal, b:decimal) decimal", div_decimal},
-                  {"(a:timespan, b:timespan) real", div_timespan}, {"(a:timespan, b:real) timespan", shrink_timespan})},
-    {.name = "%", .doc = "Remainder, never negative; null for division by zero.",
-     .sigs = SIGS({"(a:int, b:int) long", mod_i64}, {"(a:long, b:long) long", mod_i64}, {"(a:real, b:real) real", mod_real}, {"(a:decimal, b:decimal) decimal", mod_decimal}, {"(a:timespan, b:timespan) timespan", mod_i64})},
-    {.name = "_negate", .doc = "-x", .flags = FUNC_HIDDEN,
-     .sigs = SIGS({"(a:int) int", negate_i64}, {"(a:long) long", negate_i64}, {"(a:real) real", negate_real}, {"(a:decimal) decimal", negate_decimal}, {"(a:timespan) timespan", negate_i64})},
+    {.name = "+",
+     .doc = "Sum; datetime + timespan moves a point in time.",
+     .sigs =
+         SIGS({"(a:int, b:int) long", add_i64}, {"(a:long, b:long) long", add_i64},
+              {"(a:real, b:real) real", add_real}, {"(a:decimal, b:decimal) decimal", add_decimal},
+              {"(a:timespan, b:timespan) timespan", add_i64},
+              {"(a:datetime, b:timespan) datetime", add_datetime},
+              {"(a:timespan, b:datetime) datetime", add_datetime})},
+    {.name = "-",
+     .doc = "Difference; datetime - datetime is a timespan.",
+     .sigs =
+         SIGS({"(a:int, b:int) long", sub_i64}, {"(a:long, b:long) long", sub_i64},
+              {"(a:real, b:real) real", sub_real}, {"(a:decimal, b:decimal) decimal", sub_decimal},
+              {"(a:timespan, b:timespan) timespan", sub_i64},
+              {"(a:datetime, b:datetime) timespan", sub_i64},
+              {"(a:datetime, b:timespan) datetime", sub_datetime})},
+    {.name = "*",
+     .doc = "Product; a timespan may be multiplied by a number.",
+     .sigs = SIGS(
+         {"(a:int, b:int) long", mul_i64}, {"(a:long, b:long) long", mul_i64},
+         {"(a:real, b:real) real", mul_real}, {"(a:decimal, b:decimal) decimal", mul_decimal},
+         {"(a:timespan, b:long) timespan", mul_i64}, {"(a:long, b:timespan) timespan", mul_i64},
+         {"(a:timespan, b:real) timespan", scale_timespan},
+         {"(a:real, b:timespan) timespan", scale_timespan_left})},
+    {.name = "/",
+     .doc = "Quotient; of whole numbers cut toward zero, null for division by zero; timespan / "
+            "timespan is real.",
+     .sigs =
+         SIGS({"(a:int, b:int) long", div_i64}, {"(a:long, b:long) long", div_i64},
+              {"(a:real, b:real) real", div_real}, {"(a:decimal, b:decimal) decimal", div_decimal},
+              {"(a:timespan, b:timespan) real", div_timespan},
+              {"(a:timespan, b:real) timespan", shrink_timespan})},
+    {.name = "%",
+     .doc = "Remainder, never negative; null for division by zero.",
+     .sigs =
+         SIGS({"(a:int, b:int) long", mod_i64}, {"(a:long, b:long) long", mod_i64},
+              {"(a:real, b:real) real", mod_real}, {"(a:decimal, b:decimal) decimal", mod_decimal},
+              {"(a:timespan, b:timespan) timespan", mod_i64})},
+    {.name = "_negate",
+     .doc = "-x",
+     .flags = FUNC_HIDDEN,
+     .sigs = SIGS({"(a:int) int", negate_i64}, {"(a:long) long", negate_i64},
+                  {"(a:real) real", negate_real}, {"(a:decimal) decimal", negate_decimal},
+                  {"(a:timespan) timespan", negate_i64})},
     {.name = "<", .doc = "Less than.", .sigs = ORDER_SIGS(lt)},
     {.name = "<=", .doc = "Less than or equal.", .sigs = ORDER_SIGS(le)},
     {.name = ">", .doc = "Greater than.", .sigs = ORDER_SIGS(gt)},
     {.name = ">=", .doc = "Greater than or equal.", .sigs = ORDER_SIGS(ge)},
-    {.name = "==", .doc = "Equal; texts with regard to case. null == null is null, null == x is false.", .nulls = FUNC_CUSTOM, .sigs = EQUAL_SIGS(eq)},
-    {.name = "!=", .doc = "Not equal; null != x is true.", .nulls = FUNC_CUSTOM, .sigs = EQUAL_SIGS(ne)},
-    {.name = "and", .doc = "Both hold; false and null is false.", .nulls = FUNC_CUSTOM, .sigs = SIGS({"(a:bool, b:bool) bool", and_kernel})},
-    {.name = "or", .doc = "One holds; true or null is true.", .nulls = FUNC_CUSTOM, .sigs = SIGS({"(a:bool, b:bool) bool", or_kernel})},
-    {.name = "not", .doc = "Turns true and false round; null stays null.", .sigs = SIGS({"(a:bool) bool", not_kernel})},
-    {.name = "iff", .doc = "The second argument where the predicate is true, else the third; a null predicate counts as false.", .nulls = FUNC_CUSTOM,
+    {.name = "==",
+     .doc = "Equal; texts with regard to case. null == null is null, null == x is false.",
+     .nulls = FUNC_CUSTOM,
+     .sigs = EQUAL_SIGS(eq)},
+    {.name = "!=",
+     .doc = "Not equal; null != x is true.",
+     .nulls = FUNC_CUSTOM,
+     .sigs = EQUAL_SIGS(ne)},
+    {.name = "and",
+     .doc = "Both hold; false and null is false.",
+     .nulls = FUNC_CUSTOM,
+     .sigs = SIGS({"(a:bool, b:bool) bool", and_kernel})},
+    {.name = "or",
+     .doc = "One holds; true or null is true.",
+     .nulls = FUNC_CUSTOM,
+     .sigs = SIGS({"(a:bool, b:bool) bool", or_kernel})},
+    {.name = "not",
+     .doc = "Turns true and false round; null stays null.",
+     .sigs = SIGS({"(a:bool) bool", not_kernel})},
+    {.name = "iff",
+     .doc = "The second argument where the predicate is true, else the third; a null predicate "
+            "counts as false.",
+     .nulls = FUNC_CUSTOM,
      .sigs = SIGS({"(predicate:bool, then:T, otherwise:T) T", case_kernel})},
-    {.name = "iif", .doc = "iff", .flags = FUNC_HIDDEN, .nulls = FUNC_CUSTOM, .sigs = SIGS({"(predicate:bool, then:T, otherwise:T) T", case_kernel})},
-    {.name = "case", .doc = "The value after the first predicate that is true, else the last argument.", .nulls = FUNC_CUSTOM,
-     .sigs = SIGS({"(predicate:bool, then:T, otherwise:T...) T", case_kernel})}, /* the binder nests further pairs */
-    {.name = "coalesce", .doc = "The first argument that is not null (for texts: not empty).", .nulls = FUNC_CUSTOM, .sigs = SIGS({"(a:T, b:T...) T", coalesce_kernel})},
-    {.name = "in", .doc = "Equals one of the values; arrays are flattened.", .nulls = FUNC_CUSTOM, .prepare = in_prepare, .sigs = SIGS({"(value:any, list:any...) bool", in_kernel})},
-    {.name = "!in", .doc = "Equals none of the values.", .nulls = FUNC_CUSTOM, .prepare = in_prepare, .sigs = SIGS({"(value:any, list:any...) bool", not_in_kernel})},
-    {.name = "in~", .doc = "Equals one of the values without regard to case.", .nulls = FUNC_CUSTOM, .prepare = in_prepare, .sigs = SIGS({"(value:string, list:any...) bool", in_fold_kernel})},
-    {.name = "!in~", .doc = "Equals none of the values, without regard to case.", .nulls = FUNC_CUSTOM, .prepare = in_prepare, .sigs = SIGS({"(value:string, list:any...) bool", not_in_fold_kernel})},
-    {.name = "_member", .doc = "a.b", .flags = FUNC_HIDDEN, .sigs = SIGS({"(bag:dynamic, key:string) dynamic", member_kernel})},
-    {.name = "_index", .doc = "a[i]", .flags = FUNC_HIDDEN, .sigs = SIGS({"(array:dynamic, index:long) dynamic", index_kernel}, {"(array:dynamic, index:dynamic) dynamic", index_dynamic_kernel})},
-    {.name = "_todynamic", .doc = "any value as a dynamic", .flags = FUNC_HIDDEN, .sigs = SIGS({"(value:any) dynamic", to_dynamic_kernel})},
+    {.name = "iif",
+     .doc = "iff",
+     .flags = FUNC_HIDDEN,
+     .nulls = FUNC_CUSTOM,
+     .sigs = SIGS({"(predicate:bool, then:T, otherwise:T) T", case_kernel})},
+    {.name = "case",
+     .doc = "The value after the first predicate that is true, else the last argument.",
+     .nulls = FUNC_CUSTOM,
+     .sigs = SIGS({"(predicate:bool, then:T, otherwise:T...) T",
+                   case_kernel})}, /* the binder nests further pairs */
+    {.name = "coalesce",
+     .doc = "The first argument that is not null (for texts: not empty).",
+     .nulls = FUNC_CUSTOM,
+     .sigs = SIGS({"(a:T, b:T...) T", coalesce_kernel})},
+    {.name = "in",
+     .doc = "Equals one of the values; arrays are flattened.",
+     .nulls = FUNC_CUSTOM,
+     .prepare = in_prepare,
+     .sigs = SIGS({"(value:any, list:any...) bool", in_kernel})},
+    {.name = "!in",
+     .doc = "Equals none of the values.",
+     .nulls = FUNC_CUSTOM,
+     .prepare = in_prepare,
+     .sigs = SIGS({"(value:any, list:any...) bool", not_in_kernel})},
+    {.name = "in~",
+     .doc = "Equals one of the values without regard to case.",
+     .nulls = FUNC_CUSTOM,
+     .prepare = in_prepare,
+     .sigs = SIGS({"(value:string, list:any...) bool", in_fold_kernel})},
+    {.name = "!in~",
+     .doc = "Equals none of the values, without regard to case.",
+     .nulls = FUNC_CUSTOM,
+     .prepare = in_prepare,
+     .sigs = SIGS({"(value:string, list:any...) bool", not_in_fold_kernel})},
+    {.name = "_member",
+     .doc = "a.b",
+     .flags = FUNC_HIDDEN,
+     .sigs = SIGS({"(bag:dynamic, key:string) dynamic", member_kernel})},
+    {.name = "_index",
+     .doc = "a[i]",
+     .flags = FUNC_HIDDEN,
+     .sigs = SIGS({"(array:dynamic, index:long) dynamic", index_kernel},
+                  {"(array:dynamic, index:dynamic) dynamic", index_dynamic_kernel})},
+    {.name = "_todynamic",
+     .doc = "any value as a dynamic",
+     .flags = FUNC_HIDDEN,
+     .sigs = SIGS({"(value:any) dynamic", to_dynamic_kernel})},
 };
 const size_t func_operator_count = RF_COUNT(func_operator);

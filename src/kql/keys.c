@@ -20,9 +20,9 @@ struct keys {
     uint64_t *words;              /* key id has words[id * width ..] */
     uint32_t *slots;              /* id + 1, 0 is free */
     uint32_t count, cap, mask;
-    uint64_t *row_words;          /* BATCH_ROWS per word column */
+    uint64_t *row_words; /* BATCH_ROWS per word column */
     uint64_t *row_hash;
-    uint8_t *row_missing;         /* keys_find: a value that was never interned */
+    uint8_t *row_missing; /* keys_find: a value that was never interned */
 };
 
 static bool is_word(enum type t) { return t == TYPE_BOOL || t == TYPE_REAL || type_is_i64(t); }
@@ -39,7 +39,9 @@ struct keys *keys_new(struct rf_arena *arena, const uint8_t *types, uint32_t col
     k->row_words = rf_arena_raw(arena, uint64_t, (size_t)BATCH_ROWS * k->width);
     k->row_hash = rf_arena_raw(arena, uint64_t, BATCH_ROWS);
     k->row_missing = rf_arena_raw(arena, uint8_t, BATCH_ROWS);
-    if (k->types == NULL || k->interners == NULL || k->row_words == NULL || k->row_hash == NULL || k->row_missing == NULL) return NULL;
+    if (k->types == NULL || k->interners == NULL || k->row_words == NULL || k->row_hash == NULL ||
+        k->row_missing == NULL)
+        return NULL;
     if (column_count > 0) memcpy(k->types, types, column_count);
     return k;
 }
@@ -52,7 +54,8 @@ static bool interner_grow(struct interner *in, struct rf_arena *arena)
 {
     uint32_t cap = in->cap == 0 ? 256 : in->cap * 2;
     if (cap < in->cap) return false;
-    struct value *values = rf_arena_grow(arena, in->values, (size_t)in->cap * sizeof *values, (size_t)cap * sizeof *values);
+    struct value *values = rf_arena_grow(arena, in->values, (size_t)in->cap * sizeof *values,
+                                         (size_t)cap * sizeof *values);
     uint64_t *hashes = rf_arena_grow(arena, in->hashes, (size_t)in->cap * 8, (size_t)cap * 8);
     uint32_t *slots = rf_arena_new(arena, uint32_t, (size_t)cap * 2);
     if (values == NULL || hashes == NULL || slots == NULL) return false;
@@ -118,9 +121,12 @@ static void number_words(const struct vec *v, uint32_t count, uint64_t *out)
     }
     for (uint32_t i = 0; i < count; i++) {
         uint32_t at = vec_at(v, i);
-        if (v->type == TYPE_BOOL) out[i] = ((const uint8_t *)v->data)[at];
-        else if (v->type == TYPE_REAL) out[i] = real_word(((const double *)v->data)[at]);
-        else out[i] = (uint64_t)((const int64_t *)v->data)[at];
+        if (v->type == TYPE_BOOL)
+            out[i] = ((const uint8_t *)v->data)[at];
+        else if (v->type == TYPE_REAL)
+            out[i] = real_word(((const double *)v->data)[at]);
+        else
+            out[i] = (uint64_t)((const int64_t *)v->data)[at];
     }
 }
 
@@ -140,7 +146,8 @@ static bool code_map(struct interner *in, const struct vec *v, struct rf_arena *
 }
 
 /* Entries that were looked for and not found: tried again, since keys may have been added since. */
-static bool text_words(struct keys *k, uint32_t column, const struct vec *v, uint32_t count, bool add, uint64_t *out)
+static bool text_words(struct keys *k, uint32_t column, const struct vec *v, uint32_t count,
+                       bool add, uint64_t *out)
 {
     struct interner *in = &k->interners[column];
     bool by_code = v->shape == VEC_DICT && (v->dict_id != 0 || v->dict_count <= count);
@@ -168,10 +175,12 @@ static bool text_words(struct keys *k, uint32_t column, const struct vec *v, uin
 static bool null_words(struct keys *k, const struct vec *columns, uint32_t count)
 {
     bool any = false;
-    memset(k->row_words + (size_t)BATCH_ROWS * k->column_count, 0, (size_t)BATCH_ROWS * (k->width - k->column_count) * 8);
+    memset(k->row_words + (size_t)BATCH_ROWS * k->column_count, 0,
+           (size_t)BATCH_ROWS * (k->width - k->column_count) * 8);
     for (uint32_t c = 0; c < k->column_count; c++) {
         if (columns[c].nulls == NULL) continue;
-        uint64_t *words = k->row_words + (size_t)BATCH_ROWS * c, *mask = k->row_words + (size_t)BATCH_ROWS * (k->column_count + c / 64);
+        uint64_t *words = k->row_words + (size_t)BATCH_ROWS * c,
+                 *mask = k->row_words + (size_t)BATCH_ROWS * (k->column_count + c / 64);
         for (uint32_t i = 0; i < count; i++)
             if (vec_null(&columns[c], i)) {
                 words[i] = 0;
@@ -195,12 +204,15 @@ static bool make_words(struct keys *k, const struct vec *columns, uint32_t count
 {
     for (uint32_t c = 0; c < k->column_count; c++) {
         uint64_t *words = k->row_words + (size_t)BATCH_ROWS * c;
-        if (is_word((enum type)k->types[c])) number_words(&columns[c], count, words);
-        else if (!text_words(k, c, &columns[c], count, add, words)) return false;
+        if (is_word((enum type)k->types[c]))
+            number_words(&columns[c], count, words);
+        else if (!text_words(k, c, &columns[c], count, add, words))
+            return false;
     }
     bool nulls = null_words(k, columns, count);
     if (k->width == 0) memset(k->row_hash, 0, (size_t)count * 8);
-    for (uint32_t c = 0; c < (nulls ? k->width : k->column_count); c++) hash_words(k->row_words + (size_t)BATCH_ROWS * c, count, c == 0, k->row_hash);
+    for (uint32_t c = 0; c < (nulls ? k->width : k->column_count); c++)
+        hash_words(k->row_words + (size_t)BATCH_ROWS * c, count, c == 0, k->row_hash);
     return true;
 }
 
@@ -262,7 +274,8 @@ static void rehash_plain_rows(struct keys *k, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
         uint64_t mask = 0, h = 0;
-        for (uint32_t c = k->column_count; c < k->width; c++) mask |= k->row_words[(size_t)BATCH_ROWS * c + i];
+        for (uint32_t c = k->column_count; c < k->width; c++)
+            mask |= k->row_words[(size_t)BATCH_ROWS * c + i];
         if (mask != 0) continue;
         for (uint32_t c = 0; c < k->column_count; c++) {
             h = (h ^ k->row_words[(size_t)BATCH_ROWS * c + i]) * 0x9e3779b97f4a7c15u;
@@ -285,7 +298,8 @@ bool keys_add(struct keys *k, const struct vec *columns, uint32_t row_count, uin
     if (!make_words(k, columns, row_count, true)) return false;
     if (any_nulls(k, columns)) rehash_plain_rows(k, row_count);
     for (uint32_t i = 0; i < row_count; i++) {
-        if (i > 0 && k->row_hash[i] == k->row_hash[i - 1] && row_equals(k, i, ids[i - 1])) { /* runs: times in bins */
+        if (i > 0 && k->row_hash[i] == k->row_hash[i - 1] &&
+            row_equals(k, i, ids[i - 1])) { /* runs: times in bins */
             ids[i] = ids[i - 1];
             continue;
         }
@@ -321,9 +335,12 @@ struct value keys_value(const struct keys *k, uint32_t id, uint32_t column)
     if ((words[k->column_count + column / 64] >> (column % 64) & 1) != 0) return value_null(type);
     if (!is_word(type)) return k->interners[column].values[words[column] - 1];
     struct value v = {.type = (uint8_t)type};
-    if (type == TYPE_BOOL) v.b = words[column] != 0;
-    else if (type == TYPE_REAL) memcpy(&v.r, &words[column], 8);
-    else v.i = (int64_t)words[column];
+    if (type == TYPE_BOOL)
+        v.b = words[column] != 0;
+    else if (type == TYPE_REAL)
+        memcpy(&v.r, &words[column], 8);
+    else
+        v.i = (int64_t)words[column];
     return v;
 }
 
@@ -332,7 +349,9 @@ bool keys_merge(struct keys *into, const struct keys *from, uint32_t *ids)
     struct vec *columns = rf_arena_new(into->arena, struct vec, into->column_count);
     if (columns == NULL) return false;
     for (uint32_t c = 0; c < into->column_count; c++)
-        if (!vec_flat(into->arena, (enum type)into->types[c], BATCH_ROWS, &columns[c]) || vec_need_nulls(into->arena, &columns[c], BATCH_ROWS) == NULL) return false;
+        if (!vec_flat(into->arena, (enum type)into->types[c], BATCH_ROWS, &columns[c]) ||
+            vec_need_nulls(into->arena, &columns[c], BATCH_ROWS) == NULL)
+            return false;
     for (uint32_t at = 0; at < from->count; at += BATCH_ROWS) {
         uint32_t n = RF_MIN(from->count - at, (uint32_t)BATCH_ROWS);
         for (uint32_t c = 0; c < into->column_count; c++)

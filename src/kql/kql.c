@@ -11,7 +11,8 @@ struct result_flow {
     uint64_t rows_left; /* 0 stops */
 };
 
-static enum rf_kind result_push(struct flow *flow, uint32_t lane, const struct batch *batch, struct rf_err *err)
+static enum rf_kind result_push(struct flow *flow, uint32_t lane, const struct batch *batch,
+                                struct rf_err *err)
 {
     (void)lane;
     return ((struct result_flow *)flow)->sink->push(((struct result_flow *)flow)->sink, batch, err);
@@ -44,7 +45,8 @@ static void request_init(struct request *r, const struct kql_request *in)
         .now_ticks = in->now_ticks == 0 ? now_ticks() : in->now_ticks,
         .env = in->env,
         .catalog = in->catalog,
-        .batch_rows = in->batch_rows == 0 ? BATCH_ROWS : RF_MIN(in->batch_rows, (uint32_t)BATCH_ROWS),
+        .batch_rows =
+            in->batch_rows == 0 ? BATCH_ROWS : RF_MIN(in->batch_rows, (uint32_t)BATCH_ROWS),
         .cancelled = in->cancelled,
         .has_timespan = in->has_timespan,
         .from_ticks = in->from_ticks,
@@ -57,7 +59,8 @@ static void request_done(struct request *r)
     rf_arena_done(&r->arena);
 }
 
-static enum rf_kind request_bind(struct request *r, const struct kql_request *in, bool may_run, struct rf_err *err)
+static enum rf_kind request_bind(struct request *r, const struct kql_request *in, bool may_run,
+                                 struct rf_err *err)
 {
     struct query_ast ast;
     RF_TRY(parse_query(in->text, &r->arena, &ast, err));
@@ -70,14 +73,16 @@ static enum rf_kind run_results(struct request *r, struct kql_sink *sink, struct
         struct node *node = r->query.results[i];
         struct result_flow flow = {.flow = {.push = result_push}, .sink = sink};
         /* Lanes would mix the order of rows that a person reads; breakers below use them. */
-        RF_TRY(sink->begin(sink, r->query.names[i], &node->schema, i == 0 ? r->query.render : NULL, err));
+        RF_TRY(sink->begin(sink, r->query.names[i], &node->schema, i == 0 ? r->query.render : NULL,
+                           err));
         RF_TRY(node_run(node, &r->exec, &flow.flow, err));
         RF_TRY(sink->end(sink, err));
     }
     return RF_OK;
 }
 
-enum rf_kind kql_run(const struct kql_request *request, struct kql_sink *sink, struct kql_stats *stats, struct rf_err *err)
+enum rf_kind kql_run(const struct kql_request *request, struct kql_sink *sink,
+                     struct kql_stats *stats, struct rf_err *err)
 {
     struct request r;
     request_init(&r, request);
@@ -96,19 +101,22 @@ enum rf_kind kql_run(const struct kql_request *request, struct kql_sink *sink, s
     return kind;
 }
 
-static enum rf_kind copy_schema(const struct schema *from, struct rf_arena *arena, struct schema *out, struct rf_err *err)
+static enum rf_kind copy_schema(const struct schema *from, struct rf_arena *arena,
+                                struct schema *out, struct rf_err *err)
 {
     struct column *columns = rf_arena_new(arena, struct column, from->count);
     if (columns == NULL) return rf_fail_memory(err, arena);
     for (uint32_t i = 0; i < from->count; i++) {
         columns[i] = from->columns[i];
-        if (!rf_arena_str(arena, from->columns[i].name, &columns[i].name)) return rf_fail_memory(err, arena);
+        if (!rf_arena_str(arena, from->columns[i].name, &columns[i].name))
+            return rf_fail_memory(err, arena);
     }
     *out = (struct schema){.columns = columns, .count = from->count};
     return RF_OK;
 }
 
-enum rf_kind kql_lint(const struct kql_request *request, struct rf_arena *arena, struct schema *schema, bool *open, struct rf_err *err)
+enum rf_kind kql_lint(const struct kql_request *request, struct rf_arena *arena,
+                      struct schema *schema, bool *open, struct rf_err *err)
 {
     struct request r;
     request_init(&r, request);
@@ -119,13 +127,15 @@ enum rf_kind kql_lint(const struct kql_request *request, struct rf_arena *arena,
     return kind;
 }
 
-enum rf_kind kql_explain(const struct kql_request *request, struct rf_arena *arena, rf_str *out, struct rf_err *err)
+enum rf_kind kql_explain(const struct kql_request *request, struct rf_arena *arena, rf_str *out,
+                         struct rf_err *err)
 {
     struct request r;
     request_init(&r, request);
     struct rf_buf buf = rf_buf_in(arena);
     enum rf_kind kind = request_bind(&r, request, true, err);
-    for (uint32_t i = 0; kind == RF_OK && i < r.query.result_count; i++) node_explain(r.query.results[i], 0, &buf);
+    for (uint32_t i = 0; kind == RF_OK && i < r.query.result_count; i++)
+        node_explain(r.query.results[i], 0, &buf);
     request_done(&r);
     if (kind == RF_OK && buf.failed) kind = rf_fail_memory(err, arena);
     if (kind == RF_OK) *out = rf_buf_view(&buf);

@@ -7,21 +7,23 @@
 struct kql_request {
     rf_str text;
     const struct catalog *catalog;
-    size_t memory_bytes;      /* budget of the whole request; 0: KQL_MEMORY_DEFAULT */
-    uint32_t lane_count;      /* workers; 0: one */
-    int64_t now_ticks;        /* what now() says; 0: the present time */
-    bool has_timespan;        /* limits every table with a TimeGenerated column to [from, to) */
+    size_t memory_bytes; /* budget of the whole request; 0: KQL_MEMORY_DEFAULT */
+    uint32_t lane_count; /* workers; 0: one */
+    int64_t now_ticks;   /* what now() says; 0: the present time */
+    bool has_timespan;   /* limits every table with a TimeGenerated column to [from, to) */
     int64_t from_ticks, to_ticks;
     struct func_env env;
-    uint32_t batch_rows;      /* 0: BATCH_ROWS */
-    const atomic_bool *cancelled; /* NULL, or set by another thread to end the query with QueryCancelled */
+    uint32_t batch_rows; /* 0: BATCH_ROWS */
+    const atomic_bool
+        *cancelled; /* NULL, or set by another thread to end the query with QueryCancelled */
 };
 #define KQL_MEMORY_DEFAULT ((size_t)4 << 30)
 
 /* Receives results. Calls come from one thread: begin, push ..., end for each table in turn. */
 struct kql_sink {
     /* `schema` lives until the request ends; render is NULL when the query has no render. */
-    enum rf_kind (*begin)(struct kql_sink *sink, rf_str name, const struct schema *schema, const struct render *render, struct rf_err *err);
+    enum rf_kind (*begin)(struct kql_sink *sink, rf_str name, const struct schema *schema,
+                          const struct render *render, struct rf_err *err);
     enum rf_kind (*push)(struct kql_sink *sink, const struct batch *batch, struct rf_err *err);
     enum rf_kind (*end)(struct kql_sink *sink, struct rf_err *err);
 };
@@ -31,11 +33,14 @@ struct kql_stats {
 };
 
 /* Parses, binds, optimises and runs. Errors carry line and column where the text is at fault. */
-RF_MUST_USE enum rf_kind kql_run(const struct kql_request *request, struct kql_sink *sink, struct kql_stats *stats, struct rf_err *err);
+RF_MUST_USE enum rf_kind kql_run(const struct kql_request *request, struct kql_sink *sink,
+                                 struct kql_stats *stats, struct rf_err *err);
 /* Parses and binds only. *schema (names and types of the first result; in `arena`) is set on RF_OK;
  * *open says that the columns depend on data. */
-RF_MUST_USE enum rf_kind kql_lint(const struct kql_request *request, struct rf_arena *arena, struct schema *schema, bool *open, struct rf_err *err);
+RF_MUST_USE enum rf_kind kql_lint(const struct kql_request *request, struct rf_arena *arena,
+                                  struct schema *schema, bool *open, struct rf_err *err);
 /* The plan as text for --explain. */
-RF_MUST_USE enum rf_kind kql_explain(const struct kql_request *request, struct rf_arena *arena, rf_str *out, struct rf_err *err);
+RF_MUST_USE enum rf_kind kql_explain(const struct kql_request *request, struct rf_arena *arena,
+                                     rf_str *out, struct rf_err *err);
 
 #endif

@@ -11,16 +11,14 @@ static const struct {
     const char *name;
     int64_t ticks;
 } units[] = {
-    {"microseconds", 10},       {"microsecond", 10},       {"milliseconds", 10000},
-    {"millisecond", 10000},     {"seconds", 10000000},     {"second", 10000000},
-    {"minutes", 600000000},     {"minute", 600000000},     {"hours", 36000000000},
-    {"hour", 36000000000},      {"days", 864000000000},    {"day", 864000000000},
-    {"ticks", 1},               {"tick", 1},               {"micros", 10},
-    {"micro", 10},              {"millis", 10000},         {"milli", 10000},
-    {"secs", 10000000},         {"sec", 10000000},         {"mins", 600000000},
-    {"min", 600000000},         {"hrs", 36000000000},      {"hr", 36000000000},
-    {"ms", 10000},              {"s", 10000000},           {"m", 600000000},
-    {"h", 36000000000},         {"d", 864000000000},
+    {"microseconds", 10},   {"microsecond", 10},   {"milliseconds", 10000}, {"millisecond", 10000},
+    {"seconds", 10000000},  {"second", 10000000},  {"minutes", 600000000},  {"minute", 600000000},
+    {"hours", 36000000000}, {"hour", 36000000000}, {"days", 864000000000},  {"day", 864000000000},
+    {"ticks", 1},           {"tick", 1},           {"micros", 10},          {"micro", 10},
+    {"millis", 10000},      {"milli", 10000},      {"secs", 10000000},      {"sec", 10000000},
+    {"mins", 600000000},    {"min", 600000000},    {"hrs", 36000000000},    {"hr", 36000000000},
+    {"ms", 10000},          {"s", 10000000},       {"m", 600000000},        {"h", 36000000000},
+    {"d", 864000000000},
 };
 
 struct lexer {
@@ -40,13 +38,17 @@ static struct token *add(struct lexer *lx, enum token_kind kind, size_t from, si
     struct parser *p = lx->p;
     if (p->token_count == lx->cap) {
         uint32_t cap = lx->cap == 0 ? 256 : lx->cap * 2;
-        struct token *grown = rf_arena_grow(p->arena, p->tokens, lx->cap * sizeof *grown, cap * sizeof *grown);
+        struct token *grown =
+            rf_arena_grow(p->arena, p->tokens, lx->cap * sizeof *grown, cap * sizeof *grown);
         if (grown == NULL) return NULL;
         p->tokens = grown;
         lx->cap = cap;
     }
     struct token *t = &p->tokens[p->token_count++];
-    *t = (struct token){.kind = kind, .pos = (uint32_t)from, .end = (uint32_t)to, .text = rf_slice(lx->text, from, to)};
+    *t = (struct token){.kind = kind,
+                        .pos = (uint32_t)from,
+                        .end = (uint32_t)to,
+                        .text = rf_slice(lx->text, from, to)};
     return t;
 }
 
@@ -76,14 +78,30 @@ static bool unescape(rf_str s, size_t *at, struct rf_buf *buf)
     uint8_t c = s.ptr[(*at)++], utf8[4];
     uint32_t cp = 0;
     switch (c) {
-    case 'n': rf_buf_byte(buf, '\n'); return true;
-    case 't': rf_buf_byte(buf, '\t'); return true;
-    case 'r': rf_buf_byte(buf, '\r'); return true;
-    case 'a': rf_buf_byte(buf, '\a'); return true;
-    case 'b': rf_buf_byte(buf, '\b'); return true;
-    case 'f': rf_buf_byte(buf, '\f'); return true;
-    case 'v': rf_buf_byte(buf, '\v'); return true;
-    case '0': rf_buf_byte(buf, 0); return true;
+    case 'n':
+        rf_buf_byte(buf, '\n');
+        return true;
+    case 't':
+        rf_buf_byte(buf, '\t');
+        return true;
+    case 'r':
+        rf_buf_byte(buf, '\r');
+        return true;
+    case 'a':
+        rf_buf_byte(buf, '\a');
+        return true;
+    case 'b':
+        rf_buf_byte(buf, '\b');
+        return true;
+    case 'f':
+        rf_buf_byte(buf, '\f');
+        return true;
+    case 'v':
+        rf_buf_byte(buf, '\v');
+        return true;
+    case '0':
+        rf_buf_byte(buf, 0);
+        return true;
     case 'x':
         if (!hex_number(s, at, 2, &cp)) return false;
         break;
@@ -92,7 +110,8 @@ static bool unescape(rf_str s, size_t *at, struct rf_buf *buf)
         break;
     case 'u':
         if (!hex_number(s, at, 4, &cp)) return false;
-        if (cp >= 0xd800 && cp < 0xdc00 && *at + 1 < s.len && s.ptr[*at] == '\\' && s.ptr[*at + 1] == 'u') {
+        if (cp >= 0xd800 && cp < 0xdc00 && *at + 1 < s.len && s.ptr[*at] == '\\' &&
+            s.ptr[*at + 1] == 'u') {
             size_t next = *at + 2;
             uint32_t low;
             if (hex_number(s, &next, 4, &low) && low >= 0xdc00 && low < 0xe000) {
@@ -101,7 +120,9 @@ static bool unescape(rf_str s, size_t *at, struct rf_buf *buf)
             }
         }
         break;
-    default: rf_buf_byte(buf, c); return true;
+    default:
+        rf_buf_byte(buf, c);
+        return true;
     }
     rf_buf_put(buf, utf8, rf_utf8_put(cp, utf8));
     return true;
@@ -110,7 +131,8 @@ static bool unescape(rf_str s, size_t *at, struct rf_buf *buf)
 static enum rf_kind lex_multi_line(struct lexer *lx, size_t from, rf_str fence)
 {
     size_t body = lx->at + 3, end = rf_str_find(lx->text, fence, body);
-    if (end == SIZE_MAX) return fail(lx, from, "UnterminatedString", "this multi-line string is not closed");
+    if (end == SIZE_MAX)
+        return fail(lx, from, "UnterminatedString", "this multi-line string is not closed");
     struct token *t = add(lx, TOKEN_STRING, from, end + 3);
     if (t == NULL) return PARSE_NOMEM(lx->p);
     t->text = rf_slice(lx->text, body, end);
@@ -136,7 +158,8 @@ static enum rf_kind lex_string(struct lexer *lx)
     bool copied = false;
     for (;; at++) {
         if (at >= s.len || (s.ptr[at] == '\n' && !verbatim))
-            return fail(lx, from, "UnterminatedString", "this string is not closed; multi-line strings stand between ```");
+            return fail(lx, from, "UnterminatedString",
+                        "this string is not closed; multi-line strings stand between ```");
         uint8_t c = s.ptr[at];
         if (c == quote && verbatim && at + 1 < s.len && s.ptr[at + 1] == quote) {
             rf_buf_put(&buf, s.ptr + run, at + 1 - run);
@@ -146,11 +169,13 @@ static enum rf_kind lex_string(struct lexer *lx)
         } else if (c == quote) {
             break;
         } else if (c == '\\' && !verbatim) {
-            if (at + 1 >= s.len) return fail(lx, from, "UnterminatedString", "this string is not closed");
+            if (at + 1 >= s.len)
+                return fail(lx, from, "UnterminatedString", "this string is not closed");
             rf_buf_put(&buf, s.ptr + run, at - run);
             copied = true;
             size_t next = at + 1;
-            if (!unescape(s, &next, &buf)) return fail(lx, at, "BadEscape", "this escape needs more hexadecimal digits");
+            if (!unescape(s, &next, &buf))
+                return fail(lx, at, "BadEscape", "this escape needs more hexadecimal digits");
             run = next;
             at = next - 1;
         }
@@ -185,7 +210,8 @@ static enum rf_kind lex_number(struct lexer *lx)
     if (s.ptr[at] == '0' && at + 1 < s.len && (s.ptr[at + 1] | 0x20) == 'x') {
         int64_t number = 0;
         for (at += 2; at < s.len && hex_digit(s.ptr[at]) >= 0; at++) continue;
-        if (!text_to_long(rf_slice(s, from, at), &number)) return fail(lx, from, "BadLiteral", "this number does not fit a long");
+        if (!text_to_long(rf_slice(s, from, at), &number))
+            return fail(lx, from, "BadLiteral", "this number does not fit a long");
         return add_literal(lx, from, at, value_long(number));
     }
     bool real = false;
@@ -193,7 +219,8 @@ static enum rf_kind lex_number(struct lexer *lx)
     if (at + 1 < s.len && s.ptr[at] == '.' && rf_is_digit(s.ptr[at + 1])) {
         real = true;
         for (at++; at < s.len && rf_is_digit(s.ptr[at]); at++) continue;
-    } else if (at < s.len && s.ptr[at] == '.' && !(at + 1 < s.len && (s.ptr[at + 1] == '.' || is_name_start(s.ptr[at + 1])))) {
+    } else if (at < s.len && s.ptr[at] == '.' &&
+               !(at + 1 < s.len && (s.ptr[at + 1] == '.' || is_name_start(s.ptr[at + 1])))) {
         real = true; /* "1." */
         at++;
     }
@@ -215,14 +242,20 @@ static enum rf_kind lex_number(struct lexer *lx)
             if (!rf_str_is(unit, units[i].name)) continue;
             double amount = 0;
             int64_t whole = 0, ticks = 0;
-            if (!real && text_to_long(digits, &whole) && !__builtin_mul_overflow(whole, units[i].ticks, &ticks))
+            if (!real && text_to_long(digits, &whole) &&
+                !__builtin_mul_overflow(whole, units[i].ticks, &ticks))
                 return add_literal(lx, from, word, value_i64(TYPE_TIMESPAN, ticks));
             if (!text_to_real(digits, &amount) || amount * (double)units[i].ticks > 9.2e18)
                 return fail(lx, from, "BadLiteral", "this timespan is too large");
             double exact = amount * (double)units[i].ticks;
-            return add_literal(lx, from, word, value_i64(TYPE_TIMESPAN, (int64_t)(exact + (exact < 0 ? -0.5 : 0.5))));
+            return add_literal(
+                lx, from, word,
+                value_i64(TYPE_TIMESPAN, (int64_t)(exact + (exact < 0 ? -0.5 : 0.5))));
         }
-        if (real) return fail(lx, at, "BadLiteral", "unknown unit after this number; units are d, h, m, s, ms, microsecond, tick");
+        if (real)
+            return fail(
+                lx, at, "BadLiteral",
+                "unknown unit after this number; units are d, h, m, s, ms, microsecond, tick");
         struct token *t = add(lx, TOKEN_NAME, from, word);
         if (t == NULL) return PARSE_NOMEM(lx->p);
         lx->at = word;
@@ -243,7 +276,8 @@ static enum rf_kind lex_typed(struct lexer *lx, enum type type, size_t from, siz
     while (close < s.len && s.ptr[close] != ')') close++;
     if (close >= s.len) return fail(lx, from, "BadLiteral", "this literal's bracket is not closed");
     rf_str body = rf_str_trim(rf_slice(s, open + 1, close));
-    if (body.len >= 2 && (body.ptr[0] == '"' || body.ptr[0] == '\'') && body.ptr[body.len - 1] == body.ptr[0])
+    if (body.len >= 2 && (body.ptr[0] == '"' || body.ptr[0] == '\'') &&
+        body.ptr[body.len - 1] == body.ptr[0])
         body = rf_str_trim(rf_slice(body, 1, body.len - 1));
     struct value v = value_null(type);
     bool ok = true;
@@ -258,18 +292,35 @@ static enum rf_kind lex_typed(struct lexer *lx, enum type type, size_t from, siz
             v.b = b;
             break;
         }
-        case TYPE_INT: ok = text_to_long(body, &v.i) && v.i >= INT32_MIN && v.i <= INT32_MAX; break;
-        case TYPE_LONG: ok = text_to_long(body, &v.i); break;
-        case TYPE_REAL: ok = text_to_real(body, &v.r); break;
-        case TYPE_DECIMAL: ok = text_to_decimal(body, &v.d); break;
-        case TYPE_DATETIME: ok = text_to_datetime(body, &v.i); break;
-        case TYPE_TIMESPAN: ok = text_to_timespan(body, &v.i); break;
-        case TYPE_GUID: ok = text_to_guid(body, &v.g); break;
-        default: ok = false;
+        case TYPE_INT:
+            ok = text_to_long(body, &v.i) && v.i >= INT32_MIN && v.i <= INT32_MAX;
+            break;
+        case TYPE_LONG:
+            ok = text_to_long(body, &v.i);
+            break;
+        case TYPE_REAL:
+            ok = text_to_real(body, &v.r);
+            break;
+        case TYPE_DECIMAL:
+            ok = text_to_decimal(body, &v.d);
+            break;
+        case TYPE_DATETIME:
+            ok = text_to_datetime(body, &v.i);
+            break;
+        case TYPE_TIMESPAN:
+            ok = text_to_timespan(body, &v.i);
+            break;
+        case TYPE_GUID:
+            ok = text_to_guid(body, &v.g);
+            break;
+        default:
+            ok = false;
         }
     }
     if (!ok) {
-        return parse_fail_at(s, (uint32_t)from, lx->p->err, RF_INVALID, "BadLiteral", "'%.*s' is not a %s", RF_FMT(rf_slice(body, 0, RF_MIN(body.len, 80))), type_name(type));
+        return parse_fail_at(s, (uint32_t)from, lx->p->err, RF_INVALID, "BadLiteral",
+                             "'%.*s' is not a %s", RF_FMT(rf_slice(body, 0, RF_MIN(body.len, 80))),
+                             type_name(type));
     }
     return add_literal(lx, from, close + 1, v);
 }
@@ -283,8 +334,10 @@ static enum rf_kind lex_name(struct lexer *lx)
     enum type type;
     size_t open = at;
     while (open < s.len && rf_is_space(s.ptr[open])) open++;
-    bool member = lx->p->token_count > 0 && rf_str_is(lx->p->tokens[lx->p->token_count - 1].text, ".");
-    if (open < s.len && s.ptr[open] == '(' && !member && type_parse(name, &type) && type != TYPE_STRING && type != TYPE_DYNAMIC)
+    bool member =
+        lx->p->token_count > 0 && rf_str_is(lx->p->tokens[lx->p->token_count - 1].text, ".");
+    if (open < s.len && s.ptr[open] == '(' && !member && type_parse(name, &type) &&
+        type != TYPE_STRING && type != TYPE_DYNAMIC)
         return lex_typed(lx, type, from, open);
     if (at < s.len && s.ptr[at] == '~' && (rf_str_is(name, "in") || rf_str_is(name, "has_any"))) {
         if (rf_str_is(name, "in")) at++;
@@ -304,14 +357,20 @@ static enum rf_kind lex_punct(struct lexer *lx)
     if (s.ptr[from] == '!' && to == from + 1) { /* !in, !contains, !in~ */
         size_t word = to;
         while (word < s.len && is_name_byte(s.ptr[word])) word++;
-        if (word - to == 2 && memcmp(s.ptr + to, "in", 2) == 0 && word < s.len && s.ptr[word] == '~') word++;
+        if (word - to == 2 && memcmp(s.ptr + to, "in", 2) == 0 && word < s.len &&
+            s.ptr[word] == '~')
+            word++;
         if (word > to) to = word;
     }
-    if (to == from + 1 && (s.ptr[from] == 0 || strchr("|()[]{},;:.=+-*/%<>!@&?", s.ptr[from]) == NULL)) {
+    if (to == from + 1 &&
+        (s.ptr[from] == 0 || strchr("|()[]{},;:.=+-*/%<>!@&?", s.ptr[from]) == NULL)) {
         size_t next = from;
         (void)rf_utf8_next(s, &next);
         return parse_fail_at(s, (uint32_t)from, lx->p->err, RF_INVALID, "UnexpectedCharacter",
-                             s.ptr[from] < 0x20 || s.ptr[from] == 0x7f ? "unexpected control character (byte %d)" : "unexpected character (first byte %d)", s.ptr[from]);
+                             s.ptr[from] < 0x20 || s.ptr[from] == 0x7f
+                                 ? "unexpected control character (byte %d)"
+                                 : "unexpected character (first byte %d)",
+                             s.ptr[from]);
     }
     if (add(lx, TOKEN_PUNCT, from, to) == NULL) return PARSE_NOMEM(lx->p);
     lx->at = to;
@@ -324,7 +383,8 @@ static bool at_string(rf_str s, size_t at)
     if (at < s.len && s.ptr[at] == '@') at++;
     if (at >= s.len) return false;
     if (s.ptr[at] == '"' || s.ptr[at] == '\'') return true;
-    return at + 2 < s.len && (s.ptr[at] == '`' || s.ptr[at] == '~') && s.ptr[at + 1] == s.ptr[at] && s.ptr[at + 2] == s.ptr[at];
+    return at + 2 < s.len && (s.ptr[at] == '`' || s.ptr[at] == '~') && s.ptr[at + 1] == s.ptr[at] &&
+           s.ptr[at + 2] == s.ptr[at];
 }
 
 /* Blanks of pasted text: no-break, thin and zero-width spaces, line separators, byte order marks. */
@@ -332,7 +392,9 @@ static bool is_wide_blank(rf_str s, size_t *at)
 {
     size_t next = *at;
     uint32_t c = rf_utf8_next(s, &next);
-    bool blank = c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200f) || c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x2060 || c == 0x3000 || c == 0xfeff || c == 0x85;
+    bool blank = c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200f) || c == 0x2028 ||
+                 c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x2060 || c == 0x3000 ||
+                 c == 0xfeff || c == 0x85;
     if (blank) *at = next;
     return blank;
 }
@@ -362,13 +424,16 @@ static enum rf_kind fail_utf8(const struct parser *p)
         if (!rf_utf8_valid(rf_slice(p->text, at, next))) break;
         at = next;
     }
-    return parse_fail_at(p->text, (uint32_t)at, p->err, RF_INVALID, "BadUtf8", "the query text is not valid UTF-8 here (byte %d)", p->text.ptr[at]);
+    return parse_fail_at(p->text, (uint32_t)at, p->err, RF_INVALID, "BadUtf8",
+                         "the query text is not valid UTF-8 here (byte %d)", p->text.ptr[at]);
 }
 
 enum rf_kind lex_query(struct parser *p)
 {
     if (p->text.len > PARSE_TEXT_BYTES_MAX)
-        return RF_FAIL(p->err, RF_LIMIT, "QueryTooLong", "the query text has %zu bytes, more than the limit of %d", p->text.len, PARSE_TEXT_BYTES_MAX);
+        return RF_FAIL(p->err, RF_LIMIT, "QueryTooLong",
+                       "the query text has %zu bytes, more than the limit of %d", p->text.len,
+                       PARSE_TEXT_BYTES_MAX);
     if (!rf_utf8_valid(p->text)) return fail_utf8(p);
     struct lexer lx = {.p = p, .text = p->text};
     for (;;) {

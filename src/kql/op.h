@@ -5,28 +5,43 @@
 #include "kql/bind.h"
 
 /* Keeps the rows where `predicate` (bool) holds. Offers the predicate to the scan below. */
-RF_MUST_USE enum rf_kind where_node_new(struct binder *b, struct expr *predicate, struct node *input, struct node **out);
+RF_MUST_USE enum rf_kind where_node_new(struct binder *b, struct expr *predicate,
+                                        struct node *input, struct node **out);
 /* Output columns exactly as given: exprs[i] makes column i of `schema`. An expression that only
  * names an input column costs nothing. */
-RF_MUST_USE enum rf_kind project_node_new(struct binder *b, struct expr **exprs, const struct schema *schema, struct node *input, struct node **out);
+RF_MUST_USE enum rf_kind project_node_new(struct binder *b, struct expr **exprs,
+                                          const struct schema *schema, struct node *input,
+                                          struct node **out);
 /* The input's columns with `exprs` as further columns (schema: input's, then the new ones). */
-RF_MUST_USE enum rf_kind extend_node_new(struct binder *b, struct expr **exprs, const struct column *columns, uint32_t count, struct node *input, struct node **out);
+RF_MUST_USE enum rf_kind extend_node_new(struct binder *b, struct expr **exprs,
+                                         const struct column *columns, uint32_t count,
+                                         struct node *input, struct node **out);
 /* Rows already in memory. */
-RF_MUST_USE enum rf_kind rows_node_new(struct binder *b, const struct schema *schema, struct rows *rows, struct node **out);
+RF_MUST_USE enum rf_kind rows_node_new(struct binder *b, const struct schema *schema,
+                                       struct rows *rows, struct node **out);
 /* Sort keys for sort, top and others. */
 struct sort_key {
     struct expr *expr;
     bool descending, nulls_first;
 };
-RF_MUST_USE enum rf_kind sort_node_new(struct binder *b, struct sort_key *keys, uint32_t key_count, uint64_t limit, struct node *input, struct node **out);
+RF_MUST_USE enum rf_kind sort_node_new(struct binder *b, struct sort_key *keys, uint32_t key_count,
+                                       uint64_t limit, struct node *input, struct node **out);
 /* Grouping with aggregates: output columns are the keys, then the aggregates' columns. */
-RF_MUST_USE enum rf_kind group_node_new(struct binder *b, struct expr **keys, const struct column *key_columns, uint32_t key_count, const struct aggr_list *aggrs, struct node *input, struct node **out);
+RF_MUST_USE enum rf_kind group_node_new(struct binder *b, struct expr **keys,
+                                        const struct column *key_columns, uint32_t key_count,
+                                        const struct aggr_list *aggrs, struct node *input,
+                                        struct node **out);
 /* The rows of several tables; with_source (may be empty) names a first column that holds names[i]. */
-RF_MUST_USE enum rf_kind union_tables(struct binder *b, struct node *const *nodes, const rf_str *names, uint32_t count, rf_str with_source, struct node **out);
+RF_MUST_USE enum rf_kind union_tables(struct binder *b, struct node *const *nodes,
+                                      const rf_str *names, uint32_t count, rf_str with_source,
+                                      struct node **out);
 /* The name of the table that a pipe of one input each begins with; empty when it begins with none. */
 rf_str scan_name(const struct node *node);
 /* summarize: a column for each key, then the items' columns, named as summarize names them. */
-RF_MUST_USE enum rf_kind summarize_node_new(struct binder *b, struct ast *const *items, uint32_t item_count, struct ast *const *keys, uint32_t key_count, struct node *input, struct node **out);
+RF_MUST_USE enum rf_kind summarize_node_new(struct binder *b, struct ast *const *items,
+                                            uint32_t item_count, struct ast *const *keys,
+                                            uint32_t key_count, struct node *input,
+                                            struct node **out);
 /* Passes predicates and limits on to a table scan, if that is what lies below. */
 void scan_offer_predicate(struct binder *b, struct node *node, struct expr *predicate);
 void scan_offer_limit(struct node *node, uint64_t limit);

@@ -8,12 +8,14 @@ struct external_node {
     rf_str uri;
 };
 
-static enum rf_kind external_run(struct node *node, struct exec *exec, struct flow *out, struct rf_err *err)
+static enum rf_kind external_run(struct node *node, struct exec *exec, struct flow *out,
+                                 struct rf_err *err)
 {
     const struct external_node *n = (const struct external_node *)node;
     (void)out;
     (void)err;
-    exec_warn(exec, "ExternalDataOff", "externaldata is off, so '%.*s' gives no rows", RF_FMT(n->uri));
+    exec_warn(exec, "ExternalDataOff", "externaldata is off, so '%.*s' gives no rows",
+              RF_FMT(n->uri));
     return RF_OK;
 }
 
@@ -25,7 +27,8 @@ enum rf_kind bind_externaldata(struct binder *b, const struct ast *ast, struct n
     struct schema_builder sb = {.b = b};
     if (n == NULL) return BIND_NOMEM(b);
     for (uint32_t i = 0; i < ast->column_count; i++)
-        if (!schema_add(&sb, ast->columns[i].name, (enum type)ast->columns[i].type, bind_new_id(b))) return BIND_NOMEM(b);
+        if (!schema_add(&sb, ast->columns[i].name, (enum type)ast->columns[i].type, bind_new_id(b)))
+            return BIND_NOMEM(b);
     for (uint32_t i = 0; i < ast->kid_count; i++) {
         struct value v;
         RF_TRY(bind_constant(b, ast->kids[i], TYPE_STRING, &v));

@@ -7,7 +7,7 @@
 enum { GROUP_KEYS_MAX = KEYS_COLUMNS_MAX };
 
 struct group_node {
-    struct node node; /* schema: keys, then the aggregates' columns */
+    struct node node;    /* schema: keys, then the aggregates' columns */
     struct expr **exprs; /* keys, then all aggregates' arguments */
     uint32_t key_count, expr_count;
     struct aggr_use *aggrs;
@@ -20,7 +20,7 @@ struct group_lane {
     struct vec *results;
     struct aggr_call *calls;
     struct keys *keys;
-    uint8_t **states; /* per aggregate: one state per group */
+    uint8_t **states;    /* per aggregate: one state per group */
     uint32_t count, cap; /* groups; groups that states have room for */
     uint32_t *row_group;
 };
@@ -48,21 +48,24 @@ static bool lane_grow(const struct group_node *g, struct group_lane *l, uint32_t
     return true;
 }
 
-static enum rf_kind group_push(struct flow *flow, uint32_t lane, const struct batch *in, struct rf_err *err)
+static enum rf_kind group_push(struct flow *flow, uint32_t lane, const struct batch *in,
+                               struct rf_err *err)
 {
     struct group_flow *f = (struct group_flow *)flow;
     const struct group_node *g = f->group;
     struct group_lane *l = &f->lanes[lane];
     RF_TRY(eval_run(l->eval, in, l->results, err));
     if (g->key_count > 0) {
-        if (!keys_add(l->keys, l->results, in->row_count, l->row_group)) return rf_fail_memory(err, &l->arena);
+        if (!keys_add(l->keys, l->results, in->row_count, l->row_group))
+            return rf_fail_memory(err, &l->arena);
         l->count = keys_count(l->keys);
         if (!lane_grow(g, l, l->count)) return rf_fail_memory(err, &l->arena);
     }
     const struct vec *args = l->results + g->key_count;
     for (uint32_t a = 0; a < g->aggr_count; a++) {
         const struct aggr_use *use = &g->aggrs[a];
-        RF_TRY(use->aggr->update(&l->calls[a], args, in->row_count, g->key_count > 0 ? l->row_group : NULL, l->states[a], err));
+        RF_TRY(use->aggr->update(&l->calls[a], args, in->row_count,
+                                 g->key_count > 0 ? l->row_group : NULL, l->states[a], err));
         args += use->arg_count;
     }
     return RF_OK;
@@ -75,18 +78,26 @@ static enum rf_kind lane_init(struct group_flow *f, struct group_lane *l, struct
     l->calls = rf_arena_new(&l->arena, struct aggr_call, g->aggr_count);
     l->states = rf_arena_new(&l->arena, uint8_t *, g->aggr_count);
     l->row_group = rf_arena_raw(&l->arena, uint32_t, BATCH_ROWS);
-    if (l->results == NULL || l->calls == NULL || l->states == NULL || l->row_group == NULL) return rf_fail_memory(err, &l->arena);
+    if (l->results == NULL || l->calls == NULL || l->states == NULL || l->row_group == NULL)
+        return rf_fail_memory(err, &l->arena);
     uint8_t types[GROUP_KEYS_MAX];
     for (uint32_t k = 0; k < g->key_count; k++) types[k] = g->exprs[k]->type;
-    if (g->key_count > 0 && (l->keys = keys_new(&l->arena, types, g->key_count)) == NULL) return rf_fail_memory(err, &l->arena);
+    if (g->key_count > 0 && (l->keys = keys_new(&l->arena, types, g->key_count)) == NULL)
+        return rf_fail_memory(err, &l->arena);
     for (uint32_t a = 0; a < g->aggr_count; a++) {
         const struct aggr_use *use = &g->aggrs[a];
-        l->calls[a] = (struct aggr_call){.aggr = use->aggr, .arg_count = use->arg_count, .arg_types = use->arg_types, .consts = use->consts, .type = (enum type)use->types[0], .arena = &l->arena};
+        l->calls[a] = (struct aggr_call){.aggr = use->aggr,
+                                         .arg_count = use->arg_count,
+                                         .arg_types = use->arg_types,
+                                         .consts = use->consts,
+                                         .type = (enum type)use->types[0],
+                                         .arena = &l->arena};
         if (use->aggr->prepare != NULL) RF_TRY(use->aggr->prepare(&l->calls[a], err));
     }
     if (!lane_grow(g, l, 64)) return rf_fail_memory(err, &l->arena);
     if (g->key_count == 0) l->count = 1;
-    return eval_new(f->exec, &l->arena, g->exprs, g->expr_count, &g->node.inputs[0]->schema, &l->eval, err);
+    return eval_new(f->exec, &l->arena, g->exprs, g->expr_count, &g->node.inputs[0]->schema,
+                    &l->eval, err);
 }
 
 static enum rf_kind merge_lane(struct group_flow *f, struct group_lane *from, struct rf_err *err)
@@ -104,21 +115,28 @@ static enum rf_kind merge_lane(struct group_flow *f, struct group_lane *from, st
         uint32_t group = ids[i];
         for (uint32_t a = 0; a < g->aggr_count; a++) {
             const struct aggr *aggr = g->aggrs[a].aggr;
-            RF_TRY(aggr->merge(&into->calls[a], into->states[a] + (size_t)group * aggr->state_bytes, from->states[a] + (size_t)i * aggr->state_bytes, err));
+            RF_TRY(aggr->merge(&into->calls[a], into->states[a] + (size_t)group * aggr->state_bytes,
+                               from->states[a] + (size_t)i * aggr->state_bytes, err));
         }
     }
     return RF_OK;
 }
 
-static enum rf_kind emit_batch(struct group_flow *f, uint32_t from, uint32_t count, struct rf_arena *arena, struct batch *batch, struct rf_err *err)
+static enum rf_kind emit_batch(struct group_flow *f, uint32_t from, uint32_t count,
+                               struct rf_arena *arena, struct batch *batch, struct rf_err *err)
 {
     const struct group_node *g = f->group;
     struct group_lane *l = &f->lanes[0];
     const struct schema *schema = &g->node.schema;
-    *batch = (struct batch){.row_count = count, .column_count = schema->count, .columns = rf_arena_new(arena, struct vec, schema->count), .arena = arena};
+    *batch = (struct batch){.row_count = count,
+                            .column_count = schema->count,
+                            .columns = rf_arena_new(arena, struct vec, schema->count),
+                            .arena = arena};
     if (batch->columns == NULL) return rf_fail_memory(err, arena);
     for (uint32_t c = 0; c < schema->count; c++)
-        if (!vec_flat(arena, (enum type)schema->columns[c].type, count, &batch->columns[c]) || vec_need_nulls(arena, &batch->columns[c], count) == NULL) return rf_fail_memory(err, arena);
+        if (!vec_flat(arena, (enum type)schema->columns[c].type, count, &batch->columns[c]) ||
+            vec_need_nulls(arena, &batch->columns[c], count) == NULL)
+            return rf_fail_memory(err, arena);
     for (uint32_t k = 0; k < g->key_count; k++)
         for (uint32_t i = 0; i < count; i++) {
             struct value v = keys_value(l->keys, from + i, k);
@@ -131,7 +149,9 @@ static enum rf_kind emit_batch(struct group_flow *f, uint32_t from, uint32_t cou
             for (uint32_t i = 0; i < count; i++) {
                 struct value v = value_null(use->types[part]);
                 l->calls[a].type = (enum type)use->types[part];
-                RF_TRY(use->aggr->emit(&l->calls[a], l->states[a] + (size_t)(from + i) * use->aggr->state_bytes, part, arena, &v, err));
+                RF_TRY(use->aggr->emit(&l->calls[a],
+                                       l->states[a] + (size_t)(from + i) * use->aggr->state_bytes,
+                                       part, arena, &v, err));
                 vec_set(&batch->columns[c], i, &v);
             }
     }
@@ -145,17 +165,20 @@ static enum rf_kind group_emit(struct group_flow *f, struct flow *out, struct rf
     for (uint32_t from = 0; from < f->lanes[0].count && !flow_done(out); from += BATCH_ROWS) {
         struct batch batch;
         rf_arena_reset(&arena);
-        RF_TRY(emit_batch(f, from, RF_MIN(f->lanes[0].count - from, (uint32_t)BATCH_ROWS), &arena, &batch, err));
+        RF_TRY(emit_batch(f, from, RF_MIN(f->lanes[0].count - from, (uint32_t)BATCH_ROWS), &arena,
+                          &batch, err));
         RF_TRY(flow_push(f->exec, out, 0, &batch, err));
     }
     return RF_OK;
 }
 
-static enum rf_kind group_run(struct node *node, struct exec *exec, struct flow *out, struct rf_err *err)
+static enum rf_kind group_run(struct node *node, struct exec *exec, struct flow *out,
+                              struct rf_err *err)
 {
     RF_CLEANUP(rf_arena_done) struct rf_arena arena;
     rf_arena_init_shared(&arena, exec->budget);
-    struct group_flow f = {.flow = {.push = group_push}, .exec = exec, .group = (struct group_node *)node};
+    struct group_flow f = {
+        .flow = {.push = group_push}, .exec = exec, .group = (struct group_node *)node};
     uint32_t outer = exec->lane_count, lanes = RF_MAX(exec->worker_count, 1u);
     exec->lane_count = lanes; /* merged below, in order */
     f.lanes = rf_arena_new(&arena, struct group_lane, lanes);
@@ -179,13 +202,16 @@ static void group_prune(struct node *node, struct id_set *need)
 {
     struct group_node *g = (struct group_node *)node;
     struct schema *schema = &node->schema;
-    uint32_t kept = 0, column = g->key_count, out_column = g->key_count, from = g->key_count, to = g->key_count;
+    uint32_t kept = 0, column = g->key_count, out_column = g->key_count, from = g->key_count,
+             to = g->key_count;
     for (uint32_t a = 0; a < g->aggr_count; a++) {
         struct aggr_use use = g->aggrs[a];
         bool wanted = false;
-        for (uint32_t c = 0; c < use.column_count; c++) wanted = wanted || id_set_has(need, schema->columns[column + c].id);
+        for (uint32_t c = 0; c < use.column_count; c++)
+            wanted = wanted || id_set_has(need, schema->columns[column + c].id);
         if (wanted) {
-            memmove(&schema->columns[out_column], &schema->columns[column], use.column_count * sizeof *schema->columns);
+            memmove(&schema->columns[out_column], &schema->columns[column],
+                    use.column_count * sizeof *schema->columns);
             memmove(&g->exprs[to], &g->exprs[from], use.arg_count * sizeof *g->exprs);
             out_column += use.column_count;
             to += use.arg_count;
@@ -204,20 +230,27 @@ static void group_prune(struct node *node, struct id_set *need)
 static void group_explain(const struct node *node, struct rf_buf *buf)
 {
     const struct group_node *g = (const struct group_node *)node;
-    for (uint32_t a = 0; a < g->aggr_count; a++) rf_buf_printf(buf, "%s%s", a == 0 ? "" : ", ", g->aggrs[a].aggr->name);
+    for (uint32_t a = 0; a < g->aggr_count; a++)
+        rf_buf_printf(buf, "%s%s", a == 0 ? "" : ", ", g->aggrs[a].aggr->name);
     for (uint32_t k = 0; k < g->key_count; k++) {
         rf_buf_printf(buf, k == 0 ? " by " : ", ");
         expr_explain(g->exprs[k], buf);
     }
 }
 
-static const struct node_ops group_ops = {.name = "group", .run = group_run, .prune = group_prune, .explain = group_explain};
+static const struct node_ops group_ops = {
+    .name = "group", .run = group_run, .prune = group_prune, .explain = group_explain};
 
-enum rf_kind group_node_new(struct binder *b, struct expr **keys, const struct column *key_columns, uint32_t key_count, const struct aggr_list *aggrs, struct node *input, struct node **out)
+enum rf_kind group_node_new(struct binder *b, struct expr **keys, const struct column *key_columns,
+                            uint32_t key_count, const struct aggr_list *aggrs, struct node *input,
+                            struct node **out)
 {
     struct group_node *g = node_new(b, sizeof *g, &group_ops, input);
     if (g == NULL) return BIND_NOMEM(b);
-    if (key_count > GROUP_KEYS_MAX) return RF_FAIL(b->err, RF_LIMIT, "TooManyKeys", "%u columns to group by, at most %d are possible", key_count, GROUP_KEYS_MAX);
+    if (key_count > GROUP_KEYS_MAX)
+        return RF_FAIL(b->err, RF_LIMIT, "TooManyKeys",
+                       "%u columns to group by, at most %d are possible", key_count,
+                       GROUP_KEYS_MAX);
     uint32_t exprs = key_count;
     for (uint32_t a = 0; a < aggrs->count; a++) exprs += aggrs->items[a].arg_count;
     g->exprs = rf_arena_new(b->arena, struct expr *, exprs);
@@ -226,14 +259,17 @@ enum rf_kind group_node_new(struct binder *b, struct expr **keys, const struct c
     struct schema_builder sb = {.b = b};
     for (uint32_t k = 0; k < key_count; k++) {
         g->exprs[g->expr_count++] = keys[k];
-        if (!schema_add_exact(&sb, key_columns[k].name, (enum type)key_columns[k].type, key_columns[k].id)) return BIND_NOMEM(b);
+        if (!schema_add_exact(&sb, key_columns[k].name, (enum type)key_columns[k].type,
+                              key_columns[k].id))
+            return BIND_NOMEM(b);
     }
     for (uint32_t a = 0; a < aggrs->count; a++) {
         const struct aggr_use *use = &aggrs->items[a];
         g->aggrs[a] = *use;
         for (uint32_t i = 0; i < use->arg_count; i++) g->exprs[g->expr_count++] = use->args[i];
         for (uint32_t c = 0; c < use->column_count; c++)
-            if (!schema_add_exact(&sb, use->names[c], (enum type)use->types[c], use->first_id + c)) return BIND_NOMEM(b);
+            if (!schema_add_exact(&sb, use->names[c], (enum type)use->types[c], use->first_id + c))
+                return BIND_NOMEM(b);
     }
     g->key_count = key_count;
     g->aggr_count = aggrs->count;

@@ -20,7 +20,8 @@ struct project_flow {
     struct project_lane *lanes;
 };
 
-static enum rf_kind project_push(struct flow *flow, uint32_t lane, const struct batch *in, struct rf_err *err)
+static enum rf_kind project_push(struct flow *flow, uint32_t lane, const struct batch *in,
+                                 struct rf_err *err)
 {
     struct project_flow *f = (struct project_flow *)flow;
     struct batch batch = {.row_count = in->row_count, .column_count = f->count, .arena = in->arena};
@@ -30,18 +31,22 @@ static enum rf_kind project_push(struct flow *flow, uint32_t lane, const struct 
     return flow_push(f->exec, flow->next, lane, &batch, err);
 }
 
-static enum rf_kind project_run(struct node *node, struct exec *exec, struct flow *out, struct rf_err *err)
+static enum rf_kind project_run(struct node *node, struct exec *exec, struct flow *out,
+                                struct rf_err *err)
 {
     struct project_node *p = (struct project_node *)node;
     RF_CLEANUP(rf_arena_done) struct rf_arena arena;
     rf_arena_init_shared(&arena, exec->budget);
-    struct project_flow f = {.flow = {.push = project_push, .next = out}, .exec = exec, .count = node->schema.count};
+    struct project_flow f = {
+        .flow = {.push = project_push, .next = out}, .exec = exec, .count = node->schema.count};
     f.lanes = rf_arena_new(&arena, struct project_lane, exec->lane_count);
     if (f.lanes == NULL) return rf_fail_memory(err, &arena);
     enum rf_kind kind = RF_OK;
-    for (uint32_t l = 0; l < exec->lane_count; l++) rf_arena_init_shared(&f.lanes[l].arena, exec->budget);
+    for (uint32_t l = 0; l < exec->lane_count; l++)
+        rf_arena_init_shared(&f.lanes[l].arena, exec->budget);
     for (uint32_t l = 0; l < exec->lane_count && kind == RF_OK; l++)
-        kind = eval_new(exec, &f.lanes[l].arena, p->exprs, node->schema.count, &node->inputs[0]->schema, &f.lanes[l].eval, err);
+        kind = eval_new(exec, &f.lanes[l].arena, p->exprs, node->schema.count,
+                        &node->inputs[0]->schema, &f.lanes[l].eval, err);
     if (kind == RF_OK) kind = node_run(node->inputs[0], exec, &f.flow, err);
     for (uint32_t l = 0; l < exec->lane_count; l++) {
         eval_done(f.lanes[l].eval);
@@ -76,9 +81,11 @@ static void project_explain(const struct node *node, struct rf_buf *buf)
     }
 }
 
-static const struct node_ops project_ops = {.name = "project", .run = project_run, .prune = project_prune, .explain = project_explain};
+static const struct node_ops project_ops = {
+    .name = "project", .run = project_run, .prune = project_prune, .explain = project_explain};
 
-enum rf_kind project_node_new(struct binder *b, struct expr **exprs, const struct schema *schema, struct node *input, struct node **out)
+enum rf_kind project_node_new(struct binder *b, struct expr **exprs, const struct schema *schema,
+                              struct node *input, struct node **out)
 {
     struct project_node *p = node_new(b, sizeof *p, &project_ops, input);
     if (p == NULL) return BIND_NOMEM(b);
@@ -97,17 +104,21 @@ struct output {
     uint32_t cap;
 };
 
-static enum rf_kind output_add(struct output *o, rf_str name, struct expr *e, uint32_t id, bool unique)
+static enum rf_kind output_add(struct output *o, rf_str name, struct expr *e, uint32_t id,
+                               bool unique)
 {
     if (o->sb.schema.count == o->cap) {
         uint32_t cap = o->cap == 0 ? 16 : o->cap * 2;
-        struct expr **grown = rf_arena_grow(o->b->arena, o->exprs, o->cap * sizeof *grown, cap * sizeof *grown);
+        struct expr **grown =
+            rf_arena_grow(o->b->arena, o->exprs, o->cap * sizeof *grown, cap * sizeof *grown);
         if (grown == NULL) return BIND_NOMEM(o->b);
         o->exprs = grown;
         o->cap = cap;
     }
     o->exprs[o->sb.schema.count] = e;
-    if (!(unique ? schema_add(&o->sb, name, e->type, id) : schema_add_exact(&o->sb, name, e->type, id))) return BIND_NOMEM(o->b);
+    if (!(unique ? schema_add(&o->sb, name, e->type, id)
+                 : schema_add_exact(&o->sb, name, e->type, id)))
+        return BIND_NOMEM(o->b);
     return RF_OK;
 }
 
@@ -116,7 +127,8 @@ static enum rf_kind output_pass(struct output *o, const struct column *column, r
 {
     struct expr *e = expr_column(o->b, column, 0);
     if (e == NULL) return BIND_NOMEM(o->b);
-    if (rf_str_eq(name, column->name) && schema_find_id(&o->sb.schema, column->id) < 0) return output_add(o, name, e, column->id, true);
+    if (rf_str_eq(name, column->name) && schema_find_id(&o->sb.schema, column->id) < 0)
+        return output_add(o, name, e, column->id, true);
     return output_add(o, name, e, bind_new_id(o->b), true);
 }
 
@@ -132,7 +144,8 @@ static enum rf_kind output_set(struct output *o, rf_str name, struct expr *e)
 }
 
 /* Element `index` of a tuple's array in its own type. */
-static enum rf_kind tuple_item(struct binder *b, struct expr *tuple, uint32_t index, struct expr **out)
+static enum rf_kind tuple_item(struct binder *b, struct expr *tuple, uint32_t index,
+                               struct expr **out)
 {
     struct value at = value_long(index);
     struct expr *args[2] = {tuple, expr_const(b, &at, tuple->pos)};
@@ -143,27 +156,37 @@ static enum rf_kind tuple_item(struct binder *b, struct expr *tuple, uint32_t in
 
 /* The default name of a tuple's column: function_column_suffix, as series_stats_x_min; a suffix that begins with '_'
  * stands behind the name of the argument in its place, as a_sorted, b_sorted. */
-static rf_str tuple_name(struct binder *b, const struct ast *ast, const struct expr *e, uint32_t index)
+static rf_str tuple_name(struct binder *b, const struct ast *ast, const struct expr *e,
+                         uint32_t index)
 {
     const struct ast *call = ast->kind == AST_NAMED ? ast->kids[0] : ast;
     rf_str suffix = e->tuple_names == NULL ? (rf_str){NULL, 0} : e->tuple_names[index];
     if (suffix.ptr == NULL || call->kind != AST_CALL) return (rf_str){NULL, 0};
     bool own = suffix.len > 0 && suffix.ptr[0] == '_';
     uint32_t argument = own ? index : 0;
-    rf_str column = argument < call->kid_count ? ast_default_name(b, call->kids[argument]) : RF_S("");
-    if (own) return column.len == 0 ? (rf_str){NULL, 0} : rf_arena_printf(b->arena, "%.*s%.*s", RF_FMT(column), RF_FMT(suffix));
+    rf_str column =
+        argument < call->kid_count ? ast_default_name(b, call->kids[argument]) : RF_S("");
+    if (own)
+        return column.len == 0
+                   ? (rf_str){NULL, 0}
+                   : rf_arena_printf(b->arena, "%.*s%.*s", RF_FMT(column), RF_FMT(suffix));
     return rf_arena_printf(b->arena, "%s_%.*s_%.*s", e->func->name, RF_FMT(column), RF_FMT(suffix));
 }
 
 typedef enum rf_kind put_fn(struct output *o, rf_str name, struct expr *e);
-static enum rf_kind output_append(struct output *o, rf_str name, struct expr *e) { return output_add(o, name, e, bind_new_id(o->b), true); }
+static enum rf_kind output_append(struct output *o, rf_str name, struct expr *e)
+{
+    return output_add(o, name, e, bind_new_id(o->b), true);
+}
 
 /* One item of extend or project: name = expr, (a, b) = tuple, expr. */
-static enum rf_kind put_item(struct output *o, const struct ast *ast, struct expr *e, uint32_t position, put_fn *put)
+static enum rf_kind put_item(struct output *o, const struct ast *ast, struct expr *e,
+                             uint32_t position, put_fn *put)
 {
     struct binder *b = o->b;
     bool named = ast->kind == AST_NAMED;
-    if (e->kind == EXPR_CALL && e->tuple_count > 0 && !(named && ast->name_count == 1 && e->tuple_count == 1)) {
+    if (e->kind == EXPR_CALL && e->tuple_count > 0 &&
+        !(named && ast->name_count == 1 && e->tuple_count == 1)) {
         uint32_t n = named ? RF_MIN(ast->name_count, e->tuple_count) : e->tuple_count;
         for (uint32_t i = 0; i < n; i++) {
             struct expr *item;
@@ -174,7 +197,9 @@ static enum rf_kind put_item(struct output *o, const struct ast *ast, struct exp
         }
         return RF_OK;
     }
-    if (named && ast->name_count > 1) return bind_fail(b, ast->pos, "NotATuple", "%u names are given for one value", ast->name_count);
+    if (named && ast->name_count > 1)
+        return bind_fail(b, ast->pos, "NotATuple", "%u names are given for one value",
+                         ast->name_count);
     rf_str name = ast_default_name(b, ast);
     if (name.len == 0) name = rf_arena_printf(b->arena, "Column%u", position);
     return put(o, name, e);
@@ -195,7 +220,8 @@ static enum rf_kind list_parse(struct parser *p, struct ast *node)
     return parse_named_list(p, &body->items, &body->count);
 }
 
-static enum rf_kind bind_items(struct binder *b, const struct list_body *body, const struct schema *schema, struct expr ***out)
+static enum rf_kind bind_items(struct binder *b, const struct list_body *body,
+                               const struct schema *schema, struct expr ***out)
 {
     struct expr **exprs = rf_arena_new(b->arena, struct expr *, body->count);
     if (exprs == NULL) return BIND_NOMEM(b);
@@ -207,7 +233,8 @@ static enum rf_kind bind_items(struct binder *b, const struct list_body *body, c
     return RF_OK;
 }
 
-static enum rf_kind extend_bind(struct binder *b, const struct ast *node, struct node *input, struct node **out)
+static enum rf_kind extend_bind(struct binder *b, const struct ast *node, struct node *input,
+                                struct node **out)
 {
     const struct list_body *body = node->body;
     struct output o = {.b = b, .sb = {.b = b}};
@@ -216,7 +243,8 @@ static enum rf_kind extend_bind(struct binder *b, const struct ast *node, struct
     struct window_list *windows = bind_windows_begin(b);
     RF_TRY(bind_items(b, body, &before, &exprs));
     RF_TRY(bind_windows_end(b, windows, &input));
-    for (uint32_t i = 0; i < before.count; i++) RF_TRY(output_pass(&o, &before.columns[i], before.columns[i].name));
+    for (uint32_t i = 0; i < before.count; i++)
+        RF_TRY(output_pass(&o, &before.columns[i], before.columns[i].name));
     uint32_t unnamed = 0;
     for (uint32_t i = 0; i < body->count; i++) {
         bool plain = ast_default_name(b, body->items[i]).len == 0;
@@ -227,7 +255,8 @@ static enum rf_kind extend_bind(struct binder *b, const struct ast *node, struct
     return project_node_new(b, o.exprs, &o.sb.schema, input, out);
 }
 
-static enum rf_kind project_bind(struct binder *b, const struct ast *node, struct node *input, struct node **out)
+static enum rf_kind project_bind(struct binder *b, const struct ast *node, struct node *input,
+                                 struct node **out)
 {
     const struct list_body *body = node->body;
     struct output o = {.b = b, .sb = {.b = b}};
@@ -240,7 +269,8 @@ static enum rf_kind project_bind(struct binder *b, const struct ast *node, struc
     for (uint32_t i = 0; i < body->count; i++) {
         const struct ast *item = body->items[i];
         if (exprs[i]->kind == EXPR_COLUMN && item->kind == AST_NAME) {
-            struct column column = {.name = item->text, .id = exprs[i]->column_id, .type = exprs[i]->type};
+            struct column column = {
+                .name = item->text, .id = exprs[i]->column_id, .type = exprs[i]->type};
             RF_TRY(output_pass(&o, &column, item->text));
             continue;
         }
@@ -250,11 +280,14 @@ static enum rf_kind project_bind(struct binder *b, const struct ast *node, struc
     return project_node_new(b, o.exprs, &o.sb.schema, input, out);
 }
 
-enum rf_kind extend_node_new(struct binder *b, struct expr **exprs, const struct column *columns, uint32_t count, struct node *input, struct node **out)
+enum rf_kind extend_node_new(struct binder *b, struct expr **exprs, const struct column *columns,
+                             uint32_t count, struct node *input, struct node **out)
 {
     struct output o = {.b = b, .sb = {.b = b}};
-    for (uint32_t i = 0; i < input->schema.count; i++) RF_TRY(output_pass(&o, &input->schema.columns[i], input->schema.columns[i].name));
-    for (uint32_t i = 0; i < count; i++) RF_TRY(output_add(&o, columns[i].name, exprs[i], columns[i].id, false));
+    for (uint32_t i = 0; i < input->schema.count; i++)
+        RF_TRY(output_pass(&o, &input->schema.columns[i], input->schema.columns[i].name));
+    for (uint32_t i = 0; i < count; i++)
+        RF_TRY(output_add(&o, columns[i].name, exprs[i], columns[i].id, false));
     o.sb.schema.open = input->schema.open;
     return project_node_new(b, o.exprs, &o.sb.schema, input, out);
 }
@@ -272,7 +305,8 @@ static enum rf_kind patterns_parse(struct parser *p, struct ast *node)
         static const char *const orders[] = {"asc", "desc", "granny-asc", "granny-desc"};
         if (parse_accept(p, "granny")) {
             RF_TRY(parse_expect(p, "-"));
-            item->value = value_str(parse_is(p, 0, "asc") ? RF_S("granny-asc") : RF_S("granny-desc"));
+            item->value =
+                value_str(parse_is(p, 0, "asc") ? RF_S("granny-asc") : RF_S("granny-desc"));
             p->at++;
         }
         for (size_t i = 0; i < 2; i++)
@@ -283,7 +317,8 @@ static enum rf_kind patterns_parse(struct parser *p, struct ast *node)
 }
 
 /* True when one of the patterns names the column. A plain name must exist. */
-static enum rf_kind match_patterns(struct binder *b, const struct list_body *body, const struct schema *schema, bool *match)
+static enum rf_kind match_patterns(struct binder *b, const struct list_body *body,
+                                   const struct schema *schema, bool *match)
 {
     for (uint32_t i = 0; i < body->count; i++) {
         const struct ast *item = body->items[i];
@@ -300,7 +335,8 @@ static enum rf_kind match_patterns(struct binder *b, const struct list_body *bod
     return RF_OK;
 }
 
-static enum rf_kind keep_columns(struct binder *b, const struct ast *node, struct node *input, bool keep, struct node **out)
+static enum rf_kind keep_columns(struct binder *b, const struct ast *node, struct node *input,
+                                 bool keep, struct node **out)
 {
     struct output o = {.b = b, .sb = {.b = b}};
     const struct schema *schema = &input->schema;
@@ -312,8 +348,16 @@ static enum rf_kind keep_columns(struct binder *b, const struct ast *node, struc
     o.sb.schema.open = schema->open;
     return project_node_new(b, o.exprs, &o.sb.schema, input, out);
 }
-static enum rf_kind away_bind(struct binder *b, const struct ast *node, struct node *input, struct node **out) { return keep_columns(b, node, input, false, out); }
-static enum rf_kind keep_bind(struct binder *b, const struct ast *node, struct node *input, struct node **out) { return keep_columns(b, node, input, true, out); }
+static enum rf_kind away_bind(struct binder *b, const struct ast *node, struct node *input,
+                              struct node **out)
+{
+    return keep_columns(b, node, input, false, out);
+}
+static enum rf_kind keep_bind(struct binder *b, const struct ast *node, struct node *input,
+                              struct node **out)
+{
+    return keep_columns(b, node, input, true, out);
+}
 
 /* granny order: runs of digits compare as numbers. */
 static int granny_cmp(rf_str a, rf_str b)
@@ -325,7 +369,9 @@ static int granny_cmp(rf_str a, rf_str b)
             while (x < a.len && rf_is_digit(a.ptr[x])) x++;
             while (y < b.len && rf_is_digit(b.ptr[y])) y++;
             int64_t m = 0, n = 0;
-            if (text_to_long(rf_slice(a, i, x), &m) && text_to_long(rf_slice(b, j, y), &n) && m != n) return m < n ? -1 : 1;
+            if (text_to_long(rf_slice(a, i, x), &m) && text_to_long(rf_slice(b, j, y), &n) &&
+                m != n)
+                return m < n ? -1 : 1;
             i = x;
             j = y;
         } else {
@@ -339,10 +385,12 @@ static int granny_cmp(rf_str a, rf_str b)
 
 static void sort_names(struct column *columns, uint32_t count, rf_str order)
 {
-    bool granny = rf_str_starts(order, RF_S("granny")), descending = rf_str_ends(order, RF_S("desc"));
+    bool granny = rf_str_starts(order, RF_S("granny")),
+         descending = rf_str_ends(order, RF_S("desc"));
     for (uint32_t i = 1; i < count; i++) /* few columns: insertion keeps it stable */
         for (uint32_t j = i; j > 0; j--) {
-            int c = granny ? granny_cmp(columns[j - 1].name, columns[j].name) : rf_str_cmp(columns[j - 1].name, columns[j].name);
+            int c = granny ? granny_cmp(columns[j - 1].name, columns[j].name)
+                           : rf_str_cmp(columns[j - 1].name, columns[j].name);
             if (descending ? c >= 0 : c <= 0) break;
             struct column swap = columns[j];
             columns[j] = columns[j - 1];
@@ -350,7 +398,8 @@ static void sort_names(struct column *columns, uint32_t count, rf_str order)
         }
 }
 
-static enum rf_kind reorder_bind(struct binder *b, const struct ast *node, struct node *input, struct node **out)
+static enum rf_kind reorder_bind(struct binder *b, const struct ast *node, struct node *input,
+                                 struct node **out)
 {
     const struct list_body *body = node->body;
     const struct schema *schema = &input->schema;
@@ -358,23 +407,29 @@ static enum rf_kind reorder_bind(struct binder *b, const struct ast *node, struc
     bool *taken = rf_arena_new(b->arena, bool, schema->count);
     struct column *group = rf_arena_new(b->arena, struct column, schema->count);
     if (taken == NULL || group == NULL) return BIND_NOMEM(b);
-    for (uint32_t i = 0; i < body->count; i++) { /* plain names go before patterns that would take them too */
+    for (uint32_t i = 0; i < body->count;
+         i++) { /* plain names go before patterns that would take them too */
         struct column *column;
         if (body->items[i]->kind != AST_NAME) continue;
-        if (!schema->open && schema_find(schema, body->items[i]->text) < 0) RF_TRY(bind_column(b, schema, body->items[i]->text, body->items[i]->pos, &column));
+        if (!schema->open && schema_find(schema, body->items[i]->text) < 0)
+            RF_TRY(bind_column(b, schema, body->items[i]->text, body->items[i]->pos, &column));
     }
     for (uint32_t i = 0; i < body->count; i++) {
         const struct ast *item = body->items[i];
         uint32_t n = 0;
         for (uint32_t c = 0; c < schema->count; c++) {
-            bool hit = item->kind == AST_NAME ? rf_str_eq(item->text, schema->columns[c].name) : name_matches(item->text, schema->columns[c].name);
+            bool hit = item->kind == AST_NAME ? rf_str_eq(item->text, schema->columns[c].name)
+                                              : name_matches(item->text, schema->columns[c].name);
             for (uint32_t later = 0; later < body->count && hit && item->kind != AST_NAME; later++)
-                if (body->items[later]->kind == AST_NAME && rf_str_eq(body->items[later]->text, schema->columns[c].name)) hit = false;
+                if (body->items[later]->kind == AST_NAME &&
+                    rf_str_eq(body->items[later]->text, schema->columns[c].name))
+                    hit = false;
             if (!hit || taken[c]) continue;
             taken[c] = true;
             group[n++] = schema->columns[c];
         }
-        if (item->value.type == TYPE_STRING && item->value.s.len > 0) sort_names(group, n, item->value.s);
+        if (item->value.type == TYPE_STRING && item->value.s.len > 0)
+            sort_names(group, n, item->value.s);
         for (uint32_t g = 0; g < n; g++) RF_TRY(output_pass(&o, &group[g], group[g].name));
     }
     for (uint32_t c = 0; c < schema->count; c++)
@@ -383,7 +438,8 @@ static enum rf_kind reorder_bind(struct binder *b, const struct ast *node, struc
     return project_node_new(b, o.exprs, &o.sb.schema, input, out);
 }
 
-static enum rf_kind rename_bind(struct binder *b, const struct ast *node, struct node *input, struct node **out)
+static enum rf_kind rename_bind(struct binder *b, const struct ast *node, struct node *input,
+                                struct node **out)
 {
     const struct list_body *body = node->body;
     const struct schema *schema = &input->schema;
@@ -394,8 +450,10 @@ static enum rf_kind rename_bind(struct binder *b, const struct ast *node, struct
     for (uint32_t i = 0; i < body->count; i++) {
         const struct ast *item = body->items[i];
         struct column *column;
-        if (schema->open && item->kind == AST_NAMED && schema_find(schema, item->kids[0]->text) < 0) continue;
-        if (item->kind != AST_NAMED || item->kids[0]->kind != AST_NAME) return bind_fail(b, item->pos, "SyntaxError", "project-rename takes NewName = OldName");
+        if (schema->open && item->kind == AST_NAMED && schema_find(schema, item->kids[0]->text) < 0)
+            continue;
+        if (item->kind != AST_NAMED || item->kids[0]->kind != AST_NAME)
+            return bind_fail(b, item->pos, "SyntaxError", "project-rename takes NewName = OldName");
         RF_TRY(bind_column(b, schema, item->kids[0]->text, item->kids[0]->pos, &column));
         names[column - schema->columns] = item->names[0];
     }
@@ -410,7 +468,8 @@ static enum rf_kind rename_bind(struct binder *b, const struct ast *node, struct
 
 /* ---- print ---------------------------------------------------------------------------------------------------- */
 
-static enum rf_kind print_bind(struct binder *b, const struct ast *node, struct node *input, struct node **out)
+static enum rf_kind print_bind(struct binder *b, const struct ast *node, struct node *input,
+                               struct node **out)
 {
     const struct list_body *body = node->body;
     struct output o = {.b = b, .sb = {.b = b}};
@@ -429,16 +488,49 @@ static enum rf_kind print_bind(struct binder *b, const struct ast *node, struct 
             RF_TRY(put_item(&o, item, e, i + 1, output_append));
             continue;
         }
-        rf_str name = item->kind == AST_NAMED ? item->names[0] : rf_arena_printf(b->arena, "print_%u", i);
+        rf_str name =
+            item->kind == AST_NAMED ? item->names[0] : rf_arena_printf(b->arena, "print_%u", i);
         RF_TRY(output_append(&o, name, e));
     }
     return project_node_new(b, o.exprs, &o.sb.schema, single, out);
 }
 
-const struct operator op_extend = {.name = "extend", .doc = "Adds computed columns, or replaces columns of that name in place.", .syntax = "T | extend [Name =] Expression, ...", .parse = list_parse, .bind = extend_bind};
-const struct operator op_project = {.name = "project", .doc = "Chooses, renames and computes the columns of the result.", .syntax = "T | project [Name =] Expression, ...", .parse = list_parse, .bind = project_bind};
-const struct operator op_project_away = {.name = "project-away", .doc = "Drops columns; names may hold '*'.", .syntax = "T | project-away Name, Prefix*, ...", .parse = patterns_parse, .bind = away_bind};
-const struct operator op_project_keep = {.name = "project-keep", .doc = "Keeps columns in their order; names may hold '*'.", .syntax = "T | project-keep Name, Prefix*, ...", .parse = patterns_parse, .bind = keep_bind};
-const struct operator op_project_reorder = {.name = "project-reorder", .doc = "Puts the named columns first, the others behind them.", .syntax = "T | project-reorder Name [asc|desc|granny-asc|granny-desc], ...", .parse = patterns_parse, .bind = reorder_bind};
-const struct operator op_project_rename = {.name = "project-rename", .doc = "Gives columns other names.", .syntax = "T | project-rename New = Old, ...", .parse = list_parse, .bind = rename_bind};
-const struct operator op_print = {.name = "print", .doc = "One row of computed values.", .syntax = "print [Name =] Expression, ...", .source = true, .parse = list_parse, .bind = print_bind};
+const struct operator op_extend = {
+    .name = "extend",
+    .doc = "Adds computed columns, or replaces columns of that name in place.",
+    .syntax = "T | extend [Name =] Expression, ...",
+    .parse = list_parse,
+    .bind = extend_bind};
+const struct operator op_project = {.name = "project",
+                                    .doc =
+                                        "Chooses, renames and computes the columns of the result.",
+                                    .syntax = "T | project [Name =] Expression, ...",
+                                    .parse = list_parse,
+                                    .bind = project_bind};
+const struct operator op_project_away = {.name = "project-away",
+                                         .doc = "Drops columns; names may hold '*'.",
+                                         .syntax = "T | project-away Name, Prefix*, ...",
+                                         .parse = patterns_parse,
+                                         .bind = away_bind};
+const struct operator op_project_keep = {.name = "project-keep",
+                                         .doc = "Keeps columns in their order; names may hold '*'.",
+                                         .syntax = "T | project-keep Name, Prefix*, ...",
+                                         .parse = patterns_parse,
+                                         .bind = keep_bind};
+const struct operator op_project_reorder = {
+    .name = "project-reorder",
+    .doc = "Puts the named columns first, the others behind them.",
+    .syntax = "T | project-reorder Name [asc|desc|granny-asc|granny-desc], ...",
+    .parse = patterns_parse,
+    .bind = reorder_bind};
+const struct operator op_project_rename = {.name = "project-rename",
+                                           .doc = "Gives columns other names.",
+                                           .syntax = "T | project-rename New = Old, ...",
+                                           .parse = list_parse,
+                                           .bind = rename_bind};
+const struct operator op_print = {.name = "print",
+                                  .doc = "One row of computed values.",
+                                  .syntax = "print [Name =] Expression, ...",
+                                  .source = true,
+                                  .parse = list_parse,
+                                  .bind = print_bind};

@@ -15,11 +15,16 @@ struct scan_node {
     uint64_t limit;
 };
 
-static enum rf_kind scan_run(struct node *node, struct exec *exec, struct flow *out, struct rf_err *err)
+static enum rf_kind scan_run(struct node *node, struct exec *exec, struct flow *out,
+                             struct rf_err *err)
 {
     struct scan_node *s = (struct scan_node *)node;
-    struct scan scan = {
-        .columns = s->indexes, .column_count = node->schema.count, .predicates = s->predicates, .predicate_count = s->predicate_count, .column_ids = s->column_ids, .limit = s->limit};
+    struct scan scan = {.columns = s->indexes,
+                        .column_count = node->schema.count,
+                        .predicates = s->predicates,
+                        .predicate_count = s->predicate_count,
+                        .column_ids = s->column_ids,
+                        .limit = s->limit};
     return s->source->ops->scan(s->source, &scan, exec, out, err);
 }
 
@@ -46,11 +51,13 @@ static void scan_explain(const struct node *node, struct rf_buf *buf)
     if (s->limit != UINT64_MAX) rf_buf_printf(buf, " limit %llu", (unsigned long long)s->limit);
 }
 
-static const struct node_ops scan_ops = {.name = "scan", .run = scan_run, .prune = scan_prune, .explain = scan_explain};
+static const struct node_ops scan_ops = {
+    .name = "scan", .run = scan_run, .prune = scan_prune, .explain = scan_explain};
 
 rf_str scan_name(const struct node *node)
 {
-    while (node != NULL && node->ops != &scan_ops) node = node->input_count == 1 ? node->inputs[0] : NULL;
+    while (node != NULL && node->ops != &scan_ops)
+        node = node->input_count == 1 ? node->inputs[0] : NULL;
     return node == NULL ? RF_S("") : ((const struct scan_node *)node)->source->name;
 }
 
@@ -64,12 +71,16 @@ enum rf_kind bind_scan(struct binder *b, struct source *source, struct node **ou
     s->limit = UINT64_MAX;
     s->indexes = rf_arena_new(b->arena, uint32_t, n);
     s->column_ids = rf_arena_new(b->arena, uint32_t, n);
-    s->node.schema = (struct schema){.columns = rf_arena_new(b->arena, struct column, n), .count = n};
-    if (s->indexes == NULL || s->column_ids == NULL || s->node.schema.columns == NULL) return BIND_NOMEM(b);
+    s->node.schema =
+        (struct schema){.columns = rf_arena_new(b->arena, struct column, n), .count = n};
+    if (s->indexes == NULL || s->column_ids == NULL || s->node.schema.columns == NULL)
+        return BIND_NOMEM(b);
     for (uint32_t i = 0; i < n; i++) {
         s->indexes[i] = i;
         s->column_ids[i] = bind_new_id(b);
-        s->node.schema.columns[i] = (struct column){.name = source->columns[i].name, .type = source->columns[i].type, .id = s->column_ids[i]};
+        s->node.schema.columns[i] = (struct column){.name = source->columns[i].name,
+                                                    .type = source->columns[i].type,
+                                                    .id = s->column_ids[i]};
     }
     *out = &s->node;
     return RF_OK;
@@ -81,7 +92,8 @@ static struct scan_node *scan_below(struct node *node)
 {
     for (;;) {
         if (node->ops == &scan_ops) return (struct scan_node *)node;
-        if (strcmp(node->ops->name, "where") != 0 && strcmp(node->ops->name, "project") != 0) return NULL;
+        if (strcmp(node->ops->name, "where") != 0 && strcmp(node->ops->name, "project") != 0)
+            return NULL;
         node = node->inputs[0];
     }
 }

@@ -19,7 +19,8 @@ struct sort_order {
     const struct value *values;
 };
 
-static int keys_cmp(const struct sort_key *keys, uint32_t count, const struct value *a, const struct value *b)
+static int keys_cmp(const struct sort_key *keys, uint32_t count, const struct value *a,
+                    const struct value *b)
 {
     for (uint32_t k = 0; k < count; k++) {
         const struct value *x = &a[k], *y = &b[k];
@@ -35,7 +36,8 @@ static int keys_cmp(const struct sort_key *keys, uint32_t count, const struct va
 
 static int order_cmp(const struct sort_order *o, uint64_t a, uint64_t b)
 {
-    int c = keys_cmp(o->keys, o->key_count, &o->values[a * o->key_count], &o->values[b * o->key_count]);
+    int c =
+        keys_cmp(o->keys, o->key_count, &o->values[a * o->key_count], &o->values[b * o->key_count]);
     return c != 0 ? c : a < b ? -1 : a > b;
 }
 
@@ -64,13 +66,16 @@ struct sort_flow {
     bool has_bar; /* row limit - 1 of the present run is the worst one wanted */
 };
 
-enum { SORT_SLACK_ROWS = 8192 }; /* rows beyond the limit that are kept before the best are chosen */
+enum {
+    SORT_SLACK_ROWS = 8192
+}; /* rows beyond the limit that are kept before the best are chosen */
 
 static bool run_reserve(struct sort_run *run, uint32_t keys, uint32_t more)
 {
     if (run->count + more <= run->cap) return true;
     uint64_t cap = RF_MAX(run->cap * 2, run->count + more + BATCH_ROWS);
-    struct value *grown = rf_arena_grow(&run->arena, run->values, run->cap * keys * sizeof *grown, cap * keys * sizeof *grown);
+    struct value *grown = rf_arena_grow(&run->arena, run->values, run->cap * keys * sizeof *grown,
+                                        cap * keys * sizeof *grown);
     if (grown == NULL) return false;
     run->values = grown;
     run->cap = cap;
@@ -92,7 +97,8 @@ static uint64_t *run_order(const struct sort_flow *f, struct sort_run *run)
     uint64_t *order = rf_arena_raw(&run->arena, uint64_t, run->count);
     if (order == NULL) return NULL;
     for (uint64_t i = 0; i < run->count; i++) order[i] = i;
-    struct sort_order by = {.keys = f->sort->keys, .key_count = f->sort->key_count, .values = run->values};
+    struct sort_order by = {
+        .keys = f->sort->keys, .key_count = f->sort->key_count, .values = run->values};
     if (run->count > 1) qsort_r(order, run->count, sizeof *order, order_cmp_r, &by);
     return order;
 }
@@ -110,10 +116,14 @@ static bool run_cut(struct sort_flow *f)
         uint32_t n = (uint32_t)RF_MIN(limit - at, (uint64_t)BATCH_ROWS);
         struct batch batch;
         rf_arena_reset(&arena);
-        if (!rows_gather(from->rows, order + at, n, &arena, &batch) || !rows_append(to->rows, &batch) || !run_reserve(to, keys, n)) return false;
+        if (!rows_gather(from->rows, order + at, n, &arena, &batch) ||
+            !rows_append(to->rows, &batch) || !run_reserve(to, keys, n))
+            return false;
         for (uint32_t i = 0; i < n; i++)
             for (uint32_t k = 0; k < keys; k++)
-                if (!value_copy(&from->values[order[at + i] * keys + k], &to->arena, &to->values[(to->count + i) * keys + k])) return false;
+                if (!value_copy(&from->values[order[at + i] * keys + k], &to->arena,
+                                &to->values[(to->count + i) * keys + k]))
+                    return false;
         to->count += n;
     }
     f->now = 1 - f->now;
@@ -122,7 +132,8 @@ static bool run_cut(struct sort_flow *f)
 }
 
 /* Rows of the batch that may still be among the first `limit`: better than the bar, ties lose as they came later. */
-static uint32_t rows_below_bar(const struct sort_flow *f, const struct vec *keys, uint32_t count, uint32_t *rows)
+static uint32_t rows_below_bar(const struct sort_flow *f, const struct vec *keys, uint32_t count,
+                               uint32_t *rows)
 {
     const struct sort_run *run = &f->runs[f->now];
     const struct value *bar = &run->values[(f->sort->limit - 1) * f->sort->key_count];
@@ -136,7 +147,8 @@ static uint32_t rows_below_bar(const struct sort_flow *f, const struct vec *keys
     return n;
 }
 
-static enum rf_kind sort_push(struct flow *flow, uint32_t lane, const struct batch *in, struct rf_err *err)
+static enum rf_kind sort_push(struct flow *flow, uint32_t lane, const struct batch *in,
+                              struct rf_err *err)
 {
     struct sort_flow *f = (struct sort_flow *)flow;
     (void)lane;
@@ -153,7 +165,8 @@ static enum rf_kind sort_push(struct flow *flow, uint32_t lane, const struct bat
         if (kept < count) {
             if (!batch_select(in, rows, kept, &batch)) return rf_fail_memory(err, in->arena);
             for (uint32_t k = 0; k < keys; k++)
-                if (!vec_select(in->arena, &results[k], rows, kept, &results[k])) return rf_fail_memory(err, in->arena);
+                if (!vec_select(in->arena, &results[k], rows, kept, &results[k]))
+                    return rf_fail_memory(err, in->arena);
             count = kept;
         }
     }
@@ -162,11 +175,14 @@ static enum rf_kind sort_push(struct flow *flow, uint32_t lane, const struct bat
     for (uint32_t k = 0; k < keys; k++)
         for (uint32_t i = 0; i < count; i++) {
             struct value v = vec_value(&results[k], i);
-            if (!value_copy(&v, &run->arena, &run->values[(run->count + i) * keys + k])) return rf_fail_memory(err, &run->arena);
+            if (!value_copy(&v, &run->arena, &run->values[(run->count + i) * keys + k]))
+                return rf_fail_memory(err, &run->arena);
         }
     run->count += count;
     if (!rows_append(run->rows, &batch)) return rf_fail_memory(err, &run->arena);
-    if (f->sort->limit > 0 && f->sort->limit < (1u << 20) && run->count >= 2 * f->sort->limit + SORT_SLACK_ROWS && !run_cut(f)) return rf_fail_memory(err, &run->arena);
+    if (f->sort->limit > 0 && f->sort->limit < (1u << 20) &&
+        run->count >= 2 * f->sort->limit + SORT_SLACK_ROWS && !run_cut(f))
+        return rf_fail_memory(err, &run->arena);
     return RF_OK;
 }
 
@@ -178,7 +194,8 @@ static enum rf_kind sort_emit(struct sort_flow *f, struct flow *out, struct rf_e
     return rows_push_order(run->rows, order, RF_MIN(run->count, f->sort->limit), f->exec, out, err);
 }
 
-static enum rf_kind sort_run(struct node *node, struct exec *exec, struct flow *out, struct rf_err *err)
+static enum rf_kind sort_run(struct node *node, struct exec *exec, struct flow *out,
+                             struct rf_err *err)
 {
     struct sort_node *s = (struct sort_node *)node;
     struct sort_flow f = {.flow = {.push = sort_push}, .exec = exec, .sort = s};
@@ -192,9 +209,11 @@ static enum rf_kind sort_run(struct node *node, struct exec *exec, struct flow *
     f.types = rf_arena_new(&f.arena, uint8_t, input->schema.count);
     if (exprs == NULL || f.types == NULL) kind = rf_fail_memory(err, &f.arena);
     for (uint32_t i = 0; kind == RF_OK && i < s->key_count; i++) exprs[i] = s->keys[i].expr;
-    for (uint32_t i = 0; kind == RF_OK && i < input->schema.count; i++) f.types[i] = input->schema.columns[i].type;
+    for (uint32_t i = 0; kind == RF_OK && i < input->schema.count; i++)
+        f.types[i] = input->schema.columns[i].type;
     if (kind == RF_OK && !run_start(&f, &f.runs[0])) kind = rf_fail_memory(err, &f.arena);
-    if (kind == RF_OK) kind = eval_new(exec, &f.arena, exprs, s->key_count, &input->schema, &f.eval, err);
+    if (kind == RF_OK)
+        kind = eval_new(exec, &f.arena, exprs, s->key_count, &input->schema, &f.eval, err);
     if (kind == RF_OK) kind = node_run(input, exec, &f.flow, err);
     exec->lane_count = lanes;
     if (kind == RF_OK) kind = sort_emit(&f, out, err);
@@ -206,8 +225,10 @@ static enum rf_kind sort_run(struct node *node, struct exec *exec, struct flow *
 
 void sort_offer_limit(struct node *node, uint64_t limit)
 {
-    while (strcmp(node->ops->name, "project") == 0) node = node->inputs[0]; /* rows pass one by one */
-    if (strcmp(node->ops->name, "sort") == 0) ((struct sort_node *)node)->limit = RF_MIN(((struct sort_node *)node)->limit, limit);
+    while (strcmp(node->ops->name, "project") == 0)
+        node = node->inputs[0]; /* rows pass one by one */
+    if (strcmp(node->ops->name, "sort") == 0)
+        ((struct sort_node *)node)->limit = RF_MIN(((struct sort_node *)node)->limit, limit);
 }
 
 static void sort_prune(struct node *node, struct id_set *need)
@@ -229,9 +250,11 @@ static void sort_explain(const struct node *node, struct rf_buf *buf)
     if (s->limit != UINT64_MAX) rf_buf_printf(buf, " limit %llu", (unsigned long long)s->limit);
 }
 
-static const struct node_ops sort_ops = {.name = "sort", .run = sort_run, .prune = sort_prune, .explain = sort_explain};
+static const struct node_ops sort_ops = {
+    .name = "sort", .run = sort_run, .prune = sort_prune, .explain = sort_explain};
 
-enum rf_kind sort_node_new(struct binder *b, struct sort_key *keys, uint32_t key_count, uint64_t limit, struct node *input, struct node **out)
+enum rf_kind sort_node_new(struct binder *b, struct sort_key *keys, uint32_t key_count,
+                           uint64_t limit, struct node *input, struct node **out)
 {
     struct sort_node *s = node_new(b, sizeof *s, &sort_ops, input);
     if (s == NULL) return BIND_NOMEM(b);
@@ -260,7 +283,8 @@ static enum rf_kind parse_items(struct parser *p, struct sort_body *body)
     uint32_t cap = 0;
     do {
         if (body->count == cap) {
-            struct sort_item *grown = rf_arena_grow(p->arena, body->items, cap * sizeof *grown, (cap + 8) * sizeof *grown);
+            struct sort_item *grown = rf_arena_grow(p->arena, body->items, cap * sizeof *grown,
+                                                    (cap + 8) * sizeof *grown);
             if (grown == NULL) return PARSE_NOMEM(p);
             body->items = grown;
             cap += 8;
@@ -268,8 +292,10 @@ static enum rf_kind parse_items(struct parser *p, struct sort_body *body)
         struct sort_item *item = &body->items[body->count];
         *item = (struct sort_item){0};
         RF_TRY(parse_named_expr(p, &item->expr));
-        if (parse_accept(p, "asc")) item->ascending = true;
-        else (void)parse_accept(p, "desc");
+        if (parse_accept(p, "asc"))
+            item->ascending = true;
+        else
+            (void)parse_accept(p, "desc");
         if (parse_accept(p, "nulls")) {
             item->nulls_given = true;
             item->nulls_first = parse_accept(p, "first");
@@ -303,14 +329,17 @@ static enum rf_kind top_parse(struct parser *p, struct ast *node)
     return parse_items(p, body);
 }
 
-static enum rf_kind sort_bind(struct binder *b, const struct ast *node, struct node *input, struct node **out)
+static enum rf_kind sort_bind(struct binder *b, const struct ast *node, struct node *input,
+                              struct node **out)
 {
     const struct sort_body *body = node->body;
     uint64_t limit = UINT64_MAX;
     if (body->limit != NULL) {
         struct value v;
         RF_TRY(bind_constant(b, body->limit, TYPE_LONG, &v));
-        if (!v.null && v.i < 0) return bind_fail(b, body->limit->pos, "BadLimit", "top needs a number of rows, 0 or more");
+        if (!v.null && v.i < 0)
+            return bind_fail(b, body->limit->pos, "BadLimit",
+                             "top needs a number of rows, 0 or more");
         limit = v.null ? 0 : (uint64_t)v.i;
     }
     struct sort_key *keys = rf_arena_new(b->arena, struct sort_key, body->count);
@@ -325,6 +354,21 @@ static enum rf_kind sort_bind(struct binder *b, const struct ast *node, struct n
     return sort_node_new(b, keys, body->count, limit, input, out);
 }
 
-const struct operator op_sort = {.name = "sort", .doc = "Orders the rows; descending unless asc is said; nulls last in descending order.", .syntax = "T | sort by Expression [asc|desc] [nulls first|last], ...", .parse = sort_parse, .bind = sort_bind};
-const struct operator op_order = {.name = "order", .doc = "sort", .syntax = "T | order by ...", .hidden = true, .parse = sort_parse, .bind = sort_bind};
-const struct operator op_top = {.name = "top", .doc = "The first N rows by an order; descending unless asc is said.", .syntax = "T | top N by Expression [asc|desc] [nulls first|last], ...", .parse = top_parse, .bind = sort_bind};
+const struct operator op_sort = {
+    .name = "sort",
+    .doc = "Orders the rows; descending unless asc is said; nulls last in descending order.",
+    .syntax = "T | sort by Expression [asc|desc] [nulls first|last], ...",
+    .parse = sort_parse,
+    .bind = sort_bind};
+const struct operator op_order = {.name = "order",
+                                  .doc = "sort",
+                                  .syntax = "T | order by ...",
+                                  .hidden = true,
+                                  .parse = sort_parse,
+                                  .bind = sort_bind};
+const struct operator op_top = {
+    .name = "top",
+    .doc = "The first N rows by an order; descending unless asc is said.",
+    .syntax = "T | top N by Expression [asc|desc] [nulls first|last], ...",
+    .parse = top_parse,
+    .bind = sort_bind};

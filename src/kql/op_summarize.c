@@ -9,21 +9,36 @@
 static const struct {
     const char *aggr, *prefix;
 } name_prefixes[] = {
-    {"make_list", "list"}, {"make_list_if", "list"}, {"make_list_with_nulls", "list"}, {"makelist", "list"}, {"make_set", "set"}, {"make_set_if", "set"}, {"makeset", "set"},
-    {"make_bag", "bag"}, {"make_bag_if", "bag"}, {"make_dictionary", "dictionary"}, {"buildschema", "schema"}, {"percentiles_array", "percentiles"}, {"percentilesw_array", "percentiles"},
-    {"percentilew", "percentile"}, {"percentiles", "percentile"}, {"percentilesw", "percentile"},
+    {"make_list", "list"},
+    {"make_list_if", "list"},
+    {"make_list_with_nulls", "list"},
+    {"makelist", "list"},
+    {"make_set", "set"},
+    {"make_set_if", "set"},
+    {"makeset", "set"},
+    {"make_bag", "bag"},
+    {"make_bag_if", "bag"},
+    {"make_dictionary", "dictionary"},
+    {"buildschema", "schema"},
+    {"percentiles_array", "percentiles"},
+    {"percentilesw_array", "percentiles"},
+    {"percentilew", "percentile"},
+    {"percentiles", "percentile"},
+    {"percentilesw", "percentile"},
 };
 
 static rf_str aggr_prefix(const struct aggr *aggr)
 {
     for (size_t i = 0; i < RF_COUNT(name_prefixes); i++)
-        if (strcmp(aggr->name, name_prefixes[i].aggr) == 0) return rf_str_of(name_prefixes[i].prefix);
+        if (strcmp(aggr->name, name_prefixes[i].aggr) == 0)
+            return rf_str_of(name_prefixes[i].prefix);
     return rf_str_of(aggr->name);
 }
 
 static bool keeps_argument_names(const struct aggr *aggr)
 {
-    static const char *const names[] = {"arg_max", "arg_min", "argmax", "argmin", "take_any", "take_anyif"};
+    static const char *const names[] = {"arg_max", "arg_min",  "argmax",
+                                        "argmin",  "take_any", "take_anyif"};
     for (size_t i = 0; i < RF_COUNT(names); i++)
         if (strcmp(aggr->name, names[i]) == 0) return true;
     return false;
@@ -45,7 +60,8 @@ static bool name_columns(struct binder *b, struct aggr_use *use, rf_str *arg_nam
     rf_str first = use->arg_count > 0 ? arg_names[0] : RF_S("");
     use->names = rf_arena_new(b->arena, rf_str, use->column_count);
     if (use->names == NULL) return false;
-    bool percentile = rf_str_starts(rf_str_of(use->aggr->name), RF_S("percentile")) && !rf_str_ends(rf_str_of(use->aggr->name), RF_S("_array"));
+    bool percentile = rf_str_starts(rf_str_of(use->aggr->name), RF_S("percentile")) &&
+                      !rf_str_ends(rf_str_of(use->aggr->name), RF_S("_array"));
     for (uint32_t c = 0; c < use->column_count; c++) {
         if (keeps_argument_names(use->aggr)) {
             rf_str own = c < use->arg_count ? arg_names[c] : RF_S("");
@@ -55,9 +71,11 @@ static bool name_columns(struct binder *b, struct aggr_use *use, rf_str *arg_nam
         } else if (percentile) {
             uint32_t skip = use->arg_count - use->column_count;
             const struct value *p = skip + c < use->arg_count ? use->consts[skip + c] : NULL;
-            use->names[c] = rf_arena_printf(b->arena, "percentile_%.*s_%.*s", RF_FMT(first), RF_FMT(p == NULL ? RF_S("") : percent_text(b, p)));
+            use->names[c] = rf_arena_printf(b->arena, "percentile_%.*s_%.*s", RF_FMT(first),
+                                            RF_FMT(p == NULL ? RF_S("") : percent_text(b, p)));
         } else {
-            use->names[c] = rf_arena_printf(b->arena, "%.*s_%.*s", RF_FMT(aggr_prefix(use->aggr)), RF_FMT(first));
+            use->names[c] = rf_arena_printf(b->arena, "%.*s_%.*s", RF_FMT(aggr_prefix(use->aggr)),
+                                            RF_FMT(first));
         }
         if (use->names[c].ptr == NULL) return false;
     }
@@ -72,7 +90,8 @@ static bool is_key(const struct binder *b, uint32_t id)
 }
 
 /* Arguments; '*' stands for all columns that are neither keys nor given before. */
-static enum rf_kind bind_aggr_arguments(struct binder *b, const struct ast *ast, struct aggr_use *use, rf_str **names)
+static enum rf_kind bind_aggr_arguments(struct binder *b, const struct ast *ast,
+                                        struct aggr_use *use, rf_str **names)
 {
     const struct schema *schema = b->rows.schema;
     uint32_t cap = ast->kid_count + (schema == NULL ? 0 : schema->count), n = 0;
@@ -94,7 +113,9 @@ static enum rf_kind bind_aggr_arguments(struct binder *b, const struct ast *ast,
         }
         for (uint32_t c = 0; schema != NULL && c < schema->count; c++) {
             bool given = is_key(b, schema->columns[c].id);
-            for (uint32_t a = 0; a < n; a++) given = given || (use->args[a]->kind == EXPR_COLUMN && use->args[a]->column_id == schema->columns[c].id);
+            for (uint32_t a = 0; a < n; a++)
+                given = given || (use->args[a]->kind == EXPR_COLUMN &&
+                                  use->args[a]->column_id == schema->columns[c].id);
             if (given) continue;
             list[n] = schema->columns[c].name;
             use->args[n] = expr_column(b, &schema->columns[c], kid->pos);
@@ -106,7 +127,8 @@ static enum rf_kind bind_aggr_arguments(struct binder *b, const struct ast *ast,
     return RF_OK;
 }
 
-static enum rf_kind choose_signature(struct binder *b, uint32_t pos, struct aggr_use *use, enum type *type)
+static enum rf_kind choose_signature(struct binder *b, uint32_t pos, struct aggr_use *use,
+                                     enum type *type)
 {
     struct signature sig, best_sig = {0};
     enum type common = TYPE_LONG, best_common = TYPE_LONG;
@@ -121,15 +143,20 @@ static enum rf_kind choose_signature(struct binder *b, uint32_t pos, struct aggr
     }
     if (best < 0) {
         struct rf_buf have = rf_buf_in(b->arena);
-        for (uint32_t i = 0; i < use->arg_count; i++) rf_buf_printf(&have, "%s%s", i == 0 ? "" : ", ", type_name(use->args[i]->type));
-        return bind_fail(b, pos, "BadArguments", "%s cannot take (%.*s); it takes %s", use->aggr->name, RF_FMT(rf_buf_view(&have)), use->aggr->sigs[0]);
+        for (uint32_t i = 0; i < use->arg_count; i++)
+            rf_buf_printf(&have, "%s%s", i == 0 ? "" : ", ", type_name(use->args[i]->type));
+        return bind_fail(b, pos, "BadArguments", "%s cannot take (%.*s); it takes %s",
+                         use->aggr->name, RF_FMT(rf_buf_view(&have)), use->aggr->sigs[0]);
     }
     RF_TRY(signature_convert(b, &best_sig, best_common, use->args, use->arg_count));
-    *type = best_sig.result == SIG_T ? best_common : best_sig.result == SIG_ANY ? TYPE_DYNAMIC : (enum type)best_sig.result;
+    *type = best_sig.result == SIG_T     ? best_common
+            : best_sig.result == SIG_ANY ? TYPE_DYNAMIC
+                                         : (enum type)best_sig.result;
     return RF_OK;
 }
 
-static enum rf_kind resolve_aggr(struct binder *b, uint32_t pos, struct aggr_use *use, enum type type)
+static enum rf_kind resolve_aggr(struct binder *b, uint32_t pos, struct aggr_use *use,
+                                 enum type type)
 {
     uint32_t n = use->arg_count;
     use->arg_types = rf_arena_new(b->arena, uint8_t, n);
@@ -139,24 +166,31 @@ static enum rf_kind resolve_aggr(struct binder *b, uint32_t pos, struct aggr_use
         use->arg_types[i] = use->args[i]->type;
         if (use->args[i]->kind == EXPR_CONST) use->consts[i] = &use->args[i]->value;
     }
-    struct func_bind bind = {.arg_count = n, .types = use->arg_types, .consts = use->consts, .arena = b->arena, .type = type};
+    struct func_bind bind = {.arg_count = n,
+                             .types = use->arg_types,
+                             .consts = use->consts,
+                             .arena = b->arena,
+                             .type = type};
     if (use->aggr->resolve != NULL) {
         enum rf_kind kind = use->aggr->resolve(&bind, b->err);
         if (kind != RF_OK) {
-            if (b->err != NULL && b->err->line == 0) parse_place(b->text, pos, &b->err->line, &b->err->column);
+            if (b->err != NULL && b->err->line == 0)
+                parse_place(b->text, pos, &b->err->line, &b->err->column);
             return kind;
         }
     }
     use->column_count = bind.tuple_count > 0 ? bind.tuple_count : 1;
     use->types = rf_arena_new(b->arena, uint8_t, use->column_count);
     if (use->types == NULL) return BIND_NOMEM(b);
-    for (uint32_t c = 0; c < use->column_count; c++) use->types[c] = bind.tuple_count > 0 ? bind.tuple_types[c] : (uint8_t)bind.type;
+    for (uint32_t c = 0; c < use->column_count; c++)
+        use->types[c] = bind.tuple_count > 0 ? bind.tuple_types[c] : (uint8_t)bind.type;
     use->first_id = b->next_id;
     b->next_id += use->column_count;
     return RF_OK;
 }
 
-enum rf_kind bind_aggregate(struct binder *b, const struct ast *ast, const struct aggr *aggr, struct expr **out)
+enum rf_kind bind_aggregate(struct binder *b, const struct ast *ast, const struct aggr *aggr,
+                            struct expr **out)
 {
     struct aggr_use use = {.aggr = aggr};
     struct aggr_list *list = b->aggrs;
@@ -168,7 +202,8 @@ enum rf_kind bind_aggregate(struct binder *b, const struct ast *ast, const struc
     if (!name_columns(b, &use, names)) return BIND_NOMEM(b);
     if (list->count == list->cap) {
         uint32_t cap = list->cap == 0 ? 8 : list->cap * 2;
-        struct aggr_use *grown = rf_arena_grow(b->arena, list->items, list->cap * sizeof *grown, cap * sizeof *grown);
+        struct aggr_use *grown =
+            rf_arena_grow(b->arena, list->items, list->cap * sizeof *grown, cap * sizeof *grown);
         if (grown == NULL) return BIND_NOMEM(b);
         list->items = grown;
         list->cap = cap;
@@ -199,7 +234,10 @@ static enum rf_kind summarize_parse(struct parser *p, struct ast *node)
     return RF_OK;
 }
 
-static const struct ast *unnamed(const struct ast *ast) { return ast->kind == AST_NAMED ? ast->kids[0] : ast; }
+static const struct ast *unnamed(const struct ast *ast)
+{
+    return ast->kind == AST_NAMED ? ast->kids[0] : ast;
+}
 
 /* Output of summarize: keys, then items, each over the group node's columns. */
 struct summary {
@@ -214,14 +252,17 @@ static enum rf_kind summary_add(struct summary *s, rf_str name, struct expr *e)
 {
     if (s->sb.schema.count == s->cap) {
         uint32_t cap = s->cap == 0 ? 16 : s->cap * 2;
-        struct expr **grown = rf_arena_grow(s->b->arena, s->exprs, s->cap * sizeof *grown, cap * sizeof *grown);
+        struct expr **grown =
+            rf_arena_grow(s->b->arena, s->exprs, s->cap * sizeof *grown, cap * sizeof *grown);
         if (grown == NULL) return BIND_NOMEM(s->b);
         s->exprs = grown;
         s->cap = cap;
     }
     if (name.len == 0) name = rf_arena_printf(s->b->arena, "Column%u", ++s->plain);
     s->exprs[s->sb.schema.count] = e;
-    uint32_t id = e->kind == EXPR_COLUMN && schema_find_id(&s->sb.schema, e->column_id) < 0 ? e->column_id : bind_new_id(s->b);
+    uint32_t id = e->kind == EXPR_COLUMN && schema_find_id(&s->sb.schema, e->column_id) < 0
+                      ? e->column_id
+                      : bind_new_id(s->b);
     return schema_add(&s->sb, name, (enum type)e->type, id) ? RF_OK : BIND_NOMEM(s->b);
 }
 
@@ -233,11 +274,13 @@ static const struct aggr_use *use_of(const struct aggr_list *list, const struct 
 }
 
 /* A bare aggregate gives all its columns; anything else one. */
-static enum rf_kind summary_item(struct summary *s, const struct aggr_list *list, const struct ast *ast, struct expr *e)
+static enum rf_kind summary_item(struct summary *s, const struct aggr_list *list,
+                                 const struct ast *ast, struct expr *e)
 {
     const struct aggr_use *use = unnamed(ast)->kind == AST_CALL ? use_of(list, e) : NULL;
     if (use == NULL) {
-        if (e->kind == EXPR_CALL && e->tuple_count > 0 && ast->kind != AST_NAMED) return summary_add(s, RF_S(""), e);
+        if (e->kind == EXPR_CALL && e->tuple_count > 0 && ast->kind != AST_NAMED)
+            return summary_add(s, RF_S(""), e);
         return summary_add(s, ast_default_name(s->b, ast), e);
     }
     for (uint32_t c = 0; c < use->column_count; c++) {
@@ -250,7 +293,9 @@ static enum rf_kind summary_item(struct summary *s, const struct aggr_list *list
     return RF_OK;
 }
 
-static enum rf_kind bind_keys(struct binder *b, struct ast *const *asts, uint32_t count, const struct schema *schema, struct expr ***exprs, struct column **columns, uint32_t **ids, uint32_t *id_count)
+static enum rf_kind bind_keys(struct binder *b, struct ast *const *asts, uint32_t count,
+                              const struct schema *schema, struct expr ***exprs,
+                              struct column **columns, uint32_t **ids, uint32_t *id_count)
 {
     *exprs = rf_arena_new(b->arena, struct expr *, count);
     *columns = rf_arena_new(b->arena, struct column, count);
@@ -260,12 +305,15 @@ static enum rf_kind bind_keys(struct binder *b, struct ast *const *asts, uint32_
         RF_TRY(bind_scalar(b, unnamed(asts[i]), schema, &(*exprs)[i]));
         struct expr *e = (*exprs)[i];
         if (e->kind == EXPR_COLUMN) (*ids)[(*id_count)++] = e->column_id;
-        (*columns)[i] = (struct column){.name = ast_default_name(b, asts[i]), .type = e->type, .id = bind_new_id(b)};
+        (*columns)[i] = (struct column){
+            .name = ast_default_name(b, asts[i]), .type = e->type, .id = bind_new_id(b)};
     }
     return RF_OK;
 }
 
-enum rf_kind summarize_node_new(struct binder *b, struct ast *const *item_asts, uint32_t item_count, struct ast *const *key_asts, uint32_t key_count, struct node *input, struct node **out)
+enum rf_kind summarize_node_new(struct binder *b, struct ast *const *item_asts, uint32_t item_count,
+                                struct ast *const *key_asts, uint32_t key_count, struct node *input,
+                                struct node **out)
 {
     struct expr **keys = NULL, **items = rf_arena_new(b->arena, struct expr *, item_count);
     struct column *columns = NULL;
@@ -277,7 +325,8 @@ enum rf_kind summarize_node_new(struct binder *b, struct ast *const *item_asts, 
     list.key_count = id_count;
     b->aggrs = &list;
     enum rf_kind kind = RF_OK;
-    for (uint32_t i = 0; i < item_count && kind == RF_OK; i++) kind = bind_scalar(b, unnamed(item_asts[i]), &input->schema, &items[i]);
+    for (uint32_t i = 0; i < item_count && kind == RF_OK; i++)
+        kind = bind_scalar(b, unnamed(item_asts[i]), &input->schema, &items[i]);
     b->aggrs = outer;
     RF_TRY(kind);
     struct node *group;
@@ -291,21 +340,28 @@ enum rf_kind summarize_node_new(struct binder *b, struct ast *const *item_asts, 
     for (uint32_t i = 0; i < item_count; i++) {
         RF_TRY(summary_item(&s, &list, item_asts[i], items[i]));
     }
-    for (uint32_t i = 0; i < s.sb.schema.count; i++) { /* what is left of the input's columns is an error */
-        struct id_set used = {.words = rf_arena_new(b->arena, uint64_t, b->next_id / 64 + 1), .word_count = b->next_id / 64 + 1};
+    for (uint32_t i = 0; i < s.sb.schema.count;
+         i++) { /* what is left of the input's columns is an error */
+        struct id_set used = {.words = rf_arena_new(b->arena, uint64_t, b->next_id / 64 + 1),
+                              .word_count = b->next_id / 64 + 1};
         if (used.words == NULL) return BIND_NOMEM(b);
         id_set_add_expr(&used, s.exprs[i]);
         for (uint32_t c = 0; c < input->schema.count; c++)
             if (id_set_has(&used, input->schema.columns[c].id))
-                return bind_fail(b, s.exprs[i]->pos, "NotAggregated", "the column '%.*s' stands outside an aggregation function and is no key; put it behind 'by' or into take_any()", RF_FMT(input->schema.columns[c].name));
+                return bind_fail(b, s.exprs[i]->pos, "NotAggregated",
+                                 "the column '%.*s' stands outside an aggregation function and is "
+                                 "no key; put it behind 'by' or into take_any()",
+                                 RF_FMT(input->schema.columns[c].name));
     }
     return project_node_new(b, s.exprs, &s.sb.schema, group, out);
 }
 
-static enum rf_kind summarize_bind(struct binder *b, const struct ast *node, struct node *input, struct node **out)
+static enum rf_kind summarize_bind(struct binder *b, const struct ast *node, struct node *input,
+                                   struct node **out)
 {
     const struct summarize_body *body = node->body;
-    return summarize_node_new(b, body->items, body->item_count, body->keys, body->key_count, input, out);
+    return summarize_node_new(b, body->items, body->item_count, body->keys, body->key_count, input,
+                              out);
 }
 
 /* ---- distinct, count --------------------------------------------------------------------------------------------- */
@@ -320,7 +376,8 @@ static enum rf_kind distinct_parse(struct parser *p, struct ast *node)
     return parse_named_list(p, &body->keys, &body->key_count);
 }
 
-static enum rf_kind distinct_bind(struct binder *b, const struct ast *node, struct node *input, struct node **out)
+static enum rf_kind distinct_bind(struct binder *b, const struct ast *node, struct node *input,
+                                  struct node **out)
 {
     const struct summarize_body *body = node->body;
     struct aggr_list none = {0};
@@ -334,13 +391,18 @@ static enum rf_kind distinct_bind(struct binder *b, const struct ast *node, stru
         if (keys == NULL) return BIND_NOMEM(b);
         for (uint32_t i = 0; i < count; i++) {
             keys[i] = expr_column(b, &input->schema.columns[i], node->pos);
-            if (keys[i] == NULL || !schema_add(&sb, input->schema.columns[i].name, (enum type)input->schema.columns[i].type, bind_new_id(b))) return BIND_NOMEM(b);
+            if (keys[i] == NULL ||
+                !schema_add(&sb, input->schema.columns[i].name,
+                            (enum type)input->schema.columns[i].type, bind_new_id(b)))
+                return BIND_NOMEM(b);
         }
     } else {
         RF_TRY(bind_keys(b, body->keys, count, &input->schema, &keys, &columns, &ids, &id_count));
         for (uint32_t i = 0; i < count; i++) {
-            rf_str name = columns[i].name.len > 0 ? columns[i].name : rf_arena_printf(b->arena, "Column%u", ++plain);
-            if (!schema_add(&sb, name, (enum type)columns[i].type, columns[i].id)) return BIND_NOMEM(b);
+            rf_str name = columns[i].name.len > 0 ? columns[i].name
+                                                  : rf_arena_printf(b->arena, "Column%u", ++plain);
+            if (!schema_add(&sb, name, (enum type)columns[i].type, columns[i].id))
+                return BIND_NOMEM(b);
         }
     }
     return group_node_new(b, keys, sb.schema.columns, count, &none, input, out);
@@ -353,7 +415,8 @@ static enum rf_kind count_parse(struct parser *p, struct ast *node)
     return parse_name(p, &node->text);
 }
 
-static enum rf_kind count_bind(struct binder *b, const struct ast *node, struct node *input, struct node **out)
+static enum rf_kind count_bind(struct binder *b, const struct ast *node, struct node *input,
+                               struct node **out)
 {
     struct aggr_list list = {0}, *outer = b->aggrs;
     struct ast call = {.kind = AST_CALL, .pos = node->pos, .end = node->end, .text = RF_S("count")};
@@ -366,6 +429,19 @@ static enum rf_kind count_bind(struct binder *b, const struct ast *node, struct 
     return group_node_new(b, NULL, NULL, 0, &list, input, out);
 }
 
-const struct operator op_summarize = {.name = "summarize", .doc = "Groups rows and computes aggregates for each group.", .syntax = "T | summarize [Name =] Aggregation, ... [by [Name =] Expression, ...]", .parse = summarize_parse, .bind = summarize_bind};
-const struct operator op_distinct = {.name = "distinct", .doc = "The different combinations of the given columns.", .syntax = "T | distinct Column, ... | *", .parse = distinct_parse, .bind = distinct_bind};
-const struct operator op_count = {.name = "count", .doc = "One row: the number of rows.", .syntax = "T | count", .parse = count_parse, .bind = count_bind};
+const struct operator op_summarize = {
+    .name = "summarize",
+    .doc = "Groups rows and computes aggregates for each group.",
+    .syntax = "T | summarize [Name =] Aggregation, ... [by [Name =] Expression, ...]",
+    .parse = summarize_parse,
+    .bind = summarize_bind};
+const struct operator op_distinct = {.name = "distinct",
+                                     .doc = "The different combinations of the given columns.",
+                                     .syntax = "T | distinct Column, ... | *",
+                                     .parse = distinct_parse,
+                                     .bind = distinct_bind};
+const struct operator op_count = {.name = "count",
+                                  .doc = "One row: the number of rows.",
+                                  .syntax = "T | count",
+                                  .parse = count_parse,
+                                  .bind = count_bind};

@@ -6,7 +6,7 @@
 /* One input: which of its columns makes which output column. */
 struct part {
     struct node *node;
-    rf_str name;          /* what withsource says */
+    rf_str name; /* what withsource says */
     uint32_t count;
     uint32_t *ids, *outs; /* column id, index in the union's columns as they were bound */
 };
@@ -15,8 +15,9 @@ struct union_node {
     struct part *parts;
     uint32_t part_count;
     uint32_t bound_count;
-    uint32_t first_id;   /* of the union's own columns as they were bound: first_id, first_id + 1 ... */
-    bool with_source;    /* column 0 holds the part's name */
+    uint32_t
+        first_id; /* of the union's own columns as they were bound: first_id, first_id + 1 ... */
+    bool with_source; /* column 0 holds the part's name */
 };
 
 struct union_flow {
@@ -27,12 +28,17 @@ struct union_flow {
     uint32_t width;
 };
 
-static enum rf_kind union_push(struct flow *flow, uint32_t lane, const struct batch *in, struct rf_err *err)
+static enum rf_kind union_push(struct flow *flow, uint32_t lane, const struct batch *in,
+                               struct rf_err *err)
 {
     struct union_flow *f = (struct union_flow *)flow;
-    struct batch batch = {.row_count = in->row_count, .column_count = f->width, .arena = in->arena, .columns = rf_arena_raw(in->arena, struct vec, f->width)};
+    struct batch batch = {.row_count = in->row_count,
+                          .column_count = f->width,
+                          .arena = in->arena,
+                          .columns = rf_arena_raw(in->arena, struct vec, f->width)};
     if (batch.columns == NULL) return rf_fail_memory(err, in->arena);
-    for (uint32_t c = 0; c < f->width; c++) batch.columns[c] = f->slots[c] >= 0 ? in->columns[f->slots[c]] : f->fixed[c];
+    for (uint32_t c = 0; c < f->width; c++)
+        batch.columns[c] = f->slots[c] >= 0 ? in->columns[f->slots[c]] : f->fixed[c];
     return flow_push(f->exec, flow->next, lane, &batch, err);
 }
 
@@ -44,11 +50,16 @@ struct union_layout {
     int name_at;       /* where the part's name goes, or -1 */
 };
 
-static enum rf_kind layout_init(const struct union_node *u, struct rf_arena *arena, struct union_layout *l, struct rf_err *err)
+static enum rf_kind layout_init(const struct union_node *u, struct rf_arena *arena,
+                                struct union_layout *l, struct rf_err *err)
 {
     const struct schema *schema = &u->node.schema;
-    *l = (struct union_layout){.positions = rf_arena_raw(arena, int, u->bound_count), .fixed = rf_arena_new(arena, struct vec, schema->count), .slots = rf_arena_raw(arena, int, schema->count), .name_at = -1};
-    if (l->positions == NULL || l->fixed == NULL || l->slots == NULL) return rf_fail_memory(err, arena);
+    *l = (struct union_layout){.positions = rf_arena_raw(arena, int, u->bound_count),
+                               .fixed = rf_arena_new(arena, struct vec, schema->count),
+                               .slots = rf_arena_raw(arena, int, schema->count),
+                               .name_at = -1};
+    if (l->positions == NULL || l->fixed == NULL || l->slots == NULL)
+        return rf_fail_memory(err, arena);
     for (uint32_t i = 0; i < u->bound_count; i++) l->positions[i] = -1;
     for (uint32_t c = 0; c < schema->count; c++) {
         struct value v = value_null((enum type)schema->columns[c].type);
@@ -60,7 +71,8 @@ static enum rf_kind layout_init(const struct union_node *u, struct rf_arena *are
 }
 
 /* Dropping columns kept the order of the rest, so one pass over both lists finds them. */
-static void part_slots(const struct union_node *u, const struct part *part, const struct union_layout *l)
+static void part_slots(const struct union_node *u, const struct part *part,
+                       const struct union_layout *l)
 {
     const struct schema *now = &part->node->schema;
     uint32_t next = 0;
@@ -75,7 +87,8 @@ static void part_slots(const struct union_node *u, const struct part *part, cons
     }
 }
 
-static enum rf_kind union_run(struct node *node, struct exec *exec, struct flow *out, struct rf_err *err)
+static enum rf_kind union_run(struct node *node, struct exec *exec, struct flow *out,
+                              struct rf_err *err)
 {
     struct union_node *u = (struct union_node *)node;
     RF_CLEANUP(rf_arena_done) struct rf_arena arena;
@@ -85,8 +98,13 @@ static enum rf_kind union_run(struct node *node, struct exec *exec, struct flow 
     for (uint32_t i = 0; i < u->part_count && !flow_done(out); i++) {
         struct value name = value_str(u->parts[i].name);
         part_slots(u, &u->parts[i], &layout);
-        if (layout.name_at >= 0 && !vec_const(&arena, &name, &layout.fixed[layout.name_at])) return rf_fail_memory(err, &arena);
-        struct union_flow f = {.flow = {.push = union_push, .next = out}, .exec = exec, .fixed = layout.fixed, .slots = layout.slots, .width = node->schema.count};
+        if (layout.name_at >= 0 && !vec_const(&arena, &name, &layout.fixed[layout.name_at]))
+            return rf_fail_memory(err, &arena);
+        struct union_flow f = {.flow = {.push = union_push, .next = out},
+                               .exec = exec,
+                               .fixed = layout.fixed,
+                               .slots = layout.slots,
+                               .width = node->schema.count};
         RF_TRY(node_run(u->parts[i].node, exec, &f.flow, err));
     }
     return RF_OK;
@@ -97,10 +115,12 @@ static void union_prune(struct node *node, struct id_set *need)
     struct union_node *u = (struct union_node *)node;
     for (uint32_t p = 0; p < u->part_count; p++)
         for (uint32_t i = 0; i < u->parts[p].count; i++)
-            if (id_set_has(need, u->first_id + u->parts[p].outs[i])) id_set_add(need, u->parts[p].ids[i]);
+            if (id_set_has(need, u->first_id + u->parts[p].outs[i]))
+                id_set_add(need, u->parts[p].ids[i]);
     uint32_t kept = 0;
     for (uint32_t c = 0; c < node->schema.count; c++)
-        if (id_set_has(need, node->schema.columns[c].id)) node->schema.columns[kept++] = node->schema.columns[c];
+        if (id_set_has(need, node->schema.columns[c].id))
+            node->schema.columns[kept++] = node->schema.columns[c];
     node->schema.count = kept;
     for (uint32_t p = 0; p < u->part_count; p++) node_prune(u->parts[p].node, need);
 }
@@ -115,7 +135,8 @@ static void union_explain(const struct node *node, struct rf_buf *buf)
     }
 }
 
-static const struct node_ops union_ops = {.name = "union", .run = union_run, .prune = union_prune, .explain = union_explain};
+static const struct node_ops union_ops = {
+    .name = "union", .run = union_run, .prune = union_prune, .explain = union_explain};
 
 struct member {
     struct node *node;
@@ -130,7 +151,8 @@ static bool add_member(struct binder *b, struct members *m, struct node *node, r
 {
     if (m->count == m->cap) {
         uint32_t cap = m->cap == 0 ? 8 : m->cap * 2;
-        struct member *grown = rf_arena_grow(b->arena, m->items, m->cap * sizeof *grown, cap * sizeof *grown);
+        struct member *grown =
+            rf_arena_grow(b->arena, m->items, m->cap * sizeof *grown, cap * sizeof *grown);
         if (grown == NULL) return false;
         m->items = grown;
         m->cap = cap;
@@ -157,7 +179,8 @@ struct union_columns {
 static uint32_t *column_slot(struct union_columns *u, rf_str name)
 {
     uint32_t at = (uint32_t)rf_hash(name.ptr, name.len, 0) & u->mask;
-    while (u->slots[at] != 0 && !rf_str_eq(u->items[u->slots[at] - 1].name, name)) at = (at + 1) & u->mask;
+    while (u->slots[at] != 0 && !rf_str_eq(u->items[u->slots[at] - 1].name, name))
+        at = (at + 1) & u->mask;
     return &u->slots[at];
 }
 
@@ -170,13 +193,16 @@ static uint32_t column_index(struct union_columns *u, rf_str name, enum type typ
         last = at;
     }
     u->items[u->count] = (struct union_column){.name = name, .type = type};
-    if (last == 0) *slot = u->count + 1;
-    else u->items[last - 1].next = u->count + 1;
+    if (last == 0)
+        *slot = u->count + 1;
+    else
+        u->items[last - 1].next = u->count + 1;
     u->items[u->count].first_of_name = last == 0;
     return u->count++;
 }
 
-static enum rf_kind merge_schemas(struct binder *b, const struct members *m, struct union_columns *u)
+static enum rf_kind merge_schemas(struct binder *b, const struct members *m,
+                                  struct union_columns *u)
 {
     uint32_t cap = 16, slots = 64;
     for (uint32_t i = 0; i < m->count; i++) cap += m->items[i].node->schema.count;
@@ -187,7 +213,9 @@ static enum rf_kind merge_schemas(struct binder *b, const struct members *m, str
     if (u->items == NULL || u->slots == NULL) return BIND_NOMEM(b);
     for (uint32_t i = 0; i < m->count; i++) {
         const struct schema *schema = &m->items[i].node->schema;
-        for (uint32_t c = 0; c < schema->count; c++) u->items[column_index(u, schema->columns[c].name, (enum type)schema->columns[c].type)].member_count++;
+        for (uint32_t c = 0; c < schema->count; c++)
+            u->items[column_index(u, schema->columns[c].name, (enum type)schema->columns[c].type)]
+                .member_count++;
     }
     return RF_OK;
 }
@@ -199,7 +227,8 @@ static rf_str shown_name(struct binder *b, const struct union_column *c)
     return rf_arena_printf(b->arena, "%.*s_%s", RF_FMT(c->name), type_name(c->type));
 }
 
-static enum rf_kind union_node_new(struct binder *b, const struct members *m, bool inner, rf_str with_source, struct node **out)
+static enum rf_kind union_node_new(struct binder *b, const struct members *m, bool inner,
+                                   rf_str with_source, struct node **out)
 {
     struct union_node *u = node_new(b, sizeof *u, &union_ops, NULL);
     struct union_columns columns = {0};
@@ -211,21 +240,28 @@ static enum rf_kind union_node_new(struct binder *b, const struct members *m, bo
     u->first_id = b->next_id;
     uint32_t *out_index = rf_arena_raw(b->arena, uint32_t, columns.count + 1);
     if (u->parts == NULL || out_index == NULL) return BIND_NOMEM(b);
-    if (u->with_source && !schema_add_exact(&sb, with_source, TYPE_STRING, bind_new_id(b))) return BIND_NOMEM(b);
+    if (u->with_source && !schema_add_exact(&sb, with_source, TYPE_STRING, bind_new_id(b)))
+        return BIND_NOMEM(b);
     for (uint32_t i = 0; i < columns.count; i++) {
         out_index[i] = UINT32_MAX;
         if (inner && columns.items[i].member_count < m->count) continue;
         if (u->with_source && rf_str_eq(columns.items[i].name, with_source)) continue;
         out_index[i] = sb.schema.count;
-        if (!schema_add_exact(&sb, shown_name(b, &columns.items[i]), columns.items[i].type, bind_new_id(b))) return BIND_NOMEM(b);
+        if (!schema_add_exact(&sb, shown_name(b, &columns.items[i]), columns.items[i].type,
+                              bind_new_id(b)))
+            return BIND_NOMEM(b);
     }
     for (uint32_t i = 0; i < m->count; i++) {
         const struct schema *schema = &m->items[i].node->schema;
         struct part *part = &u->parts[i];
-        *part = (struct part){.node = m->items[i].node, .name = m->items[i].name, .ids = rf_arena_raw(b->arena, uint32_t, schema->count), .outs = rf_arena_raw(b->arena, uint32_t, schema->count)};
+        *part = (struct part){.node = m->items[i].node,
+                              .name = m->items[i].name,
+                              .ids = rf_arena_raw(b->arena, uint32_t, schema->count),
+                              .outs = rf_arena_raw(b->arena, uint32_t, schema->count)};
         if (part->ids == NULL || part->outs == NULL) return BIND_NOMEM(b);
         for (uint32_t c = 0; c < schema->count; c++) {
-            uint32_t index = out_index[column_index(&columns, schema->columns[c].name, (enum type)schema->columns[c].type)];
+            uint32_t index = out_index[column_index(&columns, schema->columns[c].name,
+                                                    (enum type)schema->columns[c].type)];
             if (index == UINT32_MAX) continue;
             part->ids[part->count] = schema->columns[c].id;
             part->outs[part->count++] = index;
@@ -239,7 +275,8 @@ static enum rf_kind union_node_new(struct binder *b, const struct members *m, bo
     return RF_OK;
 }
 
-enum rf_kind union_tables(struct binder *b, struct node *const *nodes, const rf_str *names, uint32_t count, rf_str with_source, struct node **out)
+enum rf_kind union_tables(struct binder *b, struct node *const *nodes, const rf_str *names,
+                          uint32_t count, rf_str with_source, struct node **out)
 {
     struct members m = {0};
     for (uint32_t i = 0; i < count; i++)
@@ -254,7 +291,8 @@ struct union_body {
     uint32_t count;
 };
 
-static const char *const union_params[] = {"kind", "withsource", "with_source", "isfuzzy", "hint.*", NULL};
+static const char *const union_params[] = {"kind",    "withsource", "with_source",
+                                           "isfuzzy", "hint.*",     NULL};
 
 static enum rf_kind union_parse(struct parser *p, struct ast *node)
 {
@@ -264,9 +302,13 @@ static enum rf_kind union_parse(struct parser *p, struct ast *node)
     RF_TRY(parse_params(p, union_params, node));
     do {
         struct ast *table;
-        bool pattern = parse_is(p, 0, "*") || (parse_peek(p)->kind == TOKEN_NAME && parse_is(p, 1, "*") && parse_peek_after(p, 1)->pos == parse_peek(p)->end);
-        if (pattern) RF_TRY(parse_name_pattern(p, &table));
-        else RF_TRY(parse_table(p, &table));
+        bool pattern =
+            parse_is(p, 0, "*") || (parse_peek(p)->kind == TOKEN_NAME && parse_is(p, 1, "*") &&
+                                    parse_peek_after(p, 1)->pos == parse_peek(p)->end);
+        if (pattern)
+            RF_TRY(parse_name_pattern(p, &table));
+        else
+            RF_TRY(parse_table(p, &table));
         if (!ast_list_add(p, &body->tables, &body->count, table)) return PARSE_NOMEM(p);
         RF_TRY(parse_params(p, union_params, node));
     } while (parse_accept(p, ","));
@@ -279,22 +321,27 @@ static rf_str member_name(struct binder *b, const struct ast *ast, uint32_t inde
     const struct ast *last = ast;
     if (ast->kind == AST_PIPE && ast->kid_count > 1) {
         const struct ast *op = ast->kids[ast->kid_count - 1];
-        if (op->kind == AST_OPERATOR && rf_str_is(op->text, "as") && op->body != NULL) return *(const rf_str *)op->body;
+        if (op->kind == AST_OPERATOR && rf_str_is(op->text, "as") && op->body != NULL)
+            return *(const rf_str *)op->body;
     }
     if (last->kind == AST_NAME || last->kind == AST_MEMBER) return last->text;
     return rf_arena_printf(b->arena, "union_arg%u", index);
 }
 
-static enum rf_kind add_table(struct binder *b, struct members *m, const struct ast *ast, bool fuzzy, uint32_t index)
+static enum rf_kind add_table(struct binder *b, struct members *m, const struct ast *ast,
+                              bool fuzzy, uint32_t index)
 {
     struct node *node, **nodes;
     rf_str *names;
     uint32_t count;
     if (ast->kind == AST_WILDCARD || ast->kind == AST_STAR) {
-        RF_TRY(bind_tables_like(b, ast->kind == AST_STAR ? RF_S("*") : ast->text, &nodes, &names, &count));
+        RF_TRY(bind_tables_like(b, ast->kind == AST_STAR ? RF_S("*") : ast->text, &nodes, &names,
+                                &count));
         for (uint32_t i = 0; i < count; i++)
             if (!add_member(b, m, nodes[i], names[i])) return BIND_NOMEM(b);
-        if (count == 0 && !fuzzy) return bind_fail(b, ast->pos, "UnknownTable", "no table matches '%.*s'", RF_FMT(ast->text));
+        if (count == 0 && !fuzzy)
+            return bind_fail(b, ast->pos, "UnknownTable", "no table matches '%.*s'",
+                             RF_FMT(ast->text));
         return RF_OK;
     }
     struct rf_err local = {0}, *err = b->err;
@@ -311,18 +358,31 @@ static enum rf_kind add_table(struct binder *b, struct members *m, const struct 
     return add_member(b, m, node, member_name(b, ast, index)) ? RF_OK : BIND_NOMEM(b);
 }
 
-static enum rf_kind union_bind(struct binder *b, const struct ast *node, struct node *input, struct node **out)
+static enum rf_kind union_bind(struct binder *b, const struct ast *node, struct node *input,
+                               struct node **out)
 {
     const struct union_body *body = node->body;
     struct members m = {0};
-    bool fuzzy = rf_str_eq_nocase(ast_param_text(node, "isfuzzy"), RF_S("true")), inner = rf_str_eq_nocase(ast_param_text(node, "kind"), RF_S("inner"));
+    bool fuzzy = rf_str_eq_nocase(ast_param_text(node, "isfuzzy"), RF_S("true")),
+         inner = rf_str_eq_nocase(ast_param_text(node, "kind"), RF_S("inner"));
     rf_str with_source = ast_param_text(node, "withsource");
     if (with_source.len == 0) with_source = ast_param_text(node, "with_source");
     uint32_t index = 0;
-    if (input != NULL && !add_member(b, &m, input, rf_arena_printf(b->arena, "union_arg%u", index++))) return BIND_NOMEM(b);
-    for (uint32_t i = 0; i < body->count; i++) RF_TRY(add_table(b, &m, body->tables[i], fuzzy, index++));
-    if (m.count == 0 && !fuzzy) return bind_fail(b, node->pos, "UnknownTable", "none of the union's tables exists");
+    if (input != NULL &&
+        !add_member(b, &m, input, rf_arena_printf(b->arena, "union_arg%u", index++)))
+        return BIND_NOMEM(b);
+    for (uint32_t i = 0; i < body->count; i++)
+        RF_TRY(add_table(b, &m, body->tables[i], fuzzy, index++));
+    if (m.count == 0 && !fuzzy)
+        return bind_fail(b, node->pos, "UnknownTable", "none of the union's tables exists");
     return union_node_new(b, &m, inner, with_source, out);
 }
 
-const struct operator op_union = {.name = "union", .doc = "The rows of several tables; columns that a table lacks are empty.", .syntax = "union [kind=inner|outer] [withsource=Column] [isfuzzy=true] T, Prefix*, (query), ...", .source = true, .parse = union_parse, .bind = union_bind};
+const struct operator op_union = {
+    .name = "union",
+    .doc = "The rows of several tables; columns that a table lacks are empty.",
+    .syntax =
+        "union [kind=inner|outer] [withsource=Column] [isfuzzy=true] T, Prefix*, (query), ...",
+    .source = true,
+    .parse = union_parse,
+    .bind = union_bind};

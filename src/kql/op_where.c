@@ -21,7 +21,8 @@ struct where_flow {
     struct where_lane *lanes;
 };
 
-static enum rf_kind where_push(struct flow *flow, uint32_t lane, const struct batch *in, struct rf_err *err)
+static enum rf_kind where_push(struct flow *flow, uint32_t lane, const struct batch *in,
+                               struct rf_err *err)
 {
     struct where_flow *f = (struct where_flow *)flow;
     struct batch batch = *in;
@@ -42,19 +43,24 @@ static enum rf_kind where_lanes(struct where_flow *f, struct node *node, struct 
     for (uint32_t l = 0; l < f->exec->lane_count; l++)
         for (uint32_t i = 0; i < f->where->count; i++) {
             struct expr *e = f->where->conjuncts[i];
-            RF_TRY(eval_new(f->exec, &f->lanes[l].arena, &e, 1, &node->inputs[0]->schema, &f->lanes[l].evals[i], err));
+            RF_TRY(eval_new(f->exec, &f->lanes[l].arena, &e, 1, &node->inputs[0]->schema,
+                            &f->lanes[l].evals[i], err));
         }
     return RF_OK;
 }
 
-static enum rf_kind where_run(struct node *node, struct exec *exec, struct flow *out, struct rf_err *err)
+static enum rf_kind where_run(struct node *node, struct exec *exec, struct flow *out,
+                              struct rf_err *err)
 {
     RF_CLEANUP(rf_arena_done) struct rf_arena arena;
     rf_arena_init_shared(&arena, exec->budget);
-    struct where_flow f = {.flow = {.push = where_push, .next = out}, .exec = exec, .where = (struct where_node *)node};
+    struct where_flow f = {.flow = {.push = where_push, .next = out},
+                           .exec = exec,
+                           .where = (struct where_node *)node};
     f.lanes = rf_arena_new(&arena, struct where_lane, exec->lane_count);
     if (f.lanes == NULL) return rf_fail_memory(err, &arena);
-    for (uint32_t l = 0; l < exec->lane_count; l++) rf_arena_init_shared(&f.lanes[l].arena, exec->budget);
+    for (uint32_t l = 0; l < exec->lane_count; l++)
+        rf_arena_init_shared(&f.lanes[l].arena, exec->budget);
     enum rf_kind kind = where_lanes(&f, node, err);
     if (kind == RF_OK) kind = node_run(node->inputs[0], exec, &f.flow, err);
     for (uint32_t l = 0; l < exec->lane_count; l++) {
@@ -81,7 +87,8 @@ static void where_explain(const struct node *node, struct rf_buf *buf)
     }
 }
 
-static const struct node_ops where_ops = {.name = "where", .run = where_run, .prune = where_prune, .explain = where_explain};
+static const struct node_ops where_ops = {
+    .name = "where", .run = where_run, .prune = where_prune, .explain = where_explain};
 
 /* Cuts a and b and c into at most `room` parts, one of which stays whole when there are more. A part stays in
  * hand for the right side, so that a long chain, which leans to the left, never runs out. */
@@ -96,7 +103,8 @@ static void split(struct where_node *w, struct expr *e, uint32_t room)
     }
 }
 
-enum rf_kind where_node_new(struct binder *b, struct expr *predicate, struct node *input, struct node **out)
+enum rf_kind where_node_new(struct binder *b, struct expr *predicate, struct node *input,
+                            struct node **out)
 {
     struct where_node *w = node_new(b, sizeof *w, &where_ops, input);
     if (w == NULL) return BIND_NOMEM(b);
@@ -117,7 +125,8 @@ static enum rf_kind where_parse(struct parser *p, struct ast *node)
     return RF_OK;
 }
 
-static enum rf_kind where_bind(struct binder *b, const struct ast *node, struct node *input, struct node **out)
+static enum rf_kind where_bind(struct binder *b, const struct ast *node, struct node *input,
+                               struct node **out)
 {
     struct expr *predicate = NULL;
     const struct ast *ast = node->body;
@@ -125,11 +134,21 @@ static enum rf_kind where_bind(struct binder *b, const struct ast *node, struct 
     struct schema before = input->schema;
     RF_TRY(bind_scalar(b, ast, &before, &predicate));
     RF_TRY(bind_windows_end(b, windows, &input));
-    if (predicate->type != TYPE_BOOL && predicate->type != TYPE_DYNAMIC && !type_is_number(predicate->type))
-        return bind_fail(b, ast->pos, "NotBool", "where needs a condition (bool); this is a %s", type_name(predicate->type));
+    if (predicate->type != TYPE_BOOL && predicate->type != TYPE_DYNAMIC &&
+        !type_is_number(predicate->type))
+        return bind_fail(b, ast->pos, "NotBool", "where needs a condition (bool); this is a %s",
+                         type_name(predicate->type));
     return where_node_new(b, predicate, input, out);
 }
 
-const struct operator op_where = {
-    .name = "where", .doc = "Keeps the rows for which the condition is true.", .syntax = "T | where Condition", .parse = where_parse, .bind = where_bind};
-const struct operator op_filter = {.name = "filter", .doc = "where", .syntax = "T | filter Condition", .hidden = true, .parse = where_parse, .bind = where_bind};
+const struct operator op_where = {.name = "where",
+                                  .doc = "Keeps the rows for which the condition is true.",
+                                  .syntax = "T | where Condition",
+                                  .parse = where_parse,
+                                  .bind = where_bind};
+const struct operator op_filter = {.name = "filter",
+                                   .doc = "where",
+                                   .syntax = "T | filter Condition",
+                                   .hidden = true,
+                                   .parse = where_parse,
+                                   .bind = where_bind};

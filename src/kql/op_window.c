@@ -5,15 +5,29 @@
 #include "kql/op.h"
 #include "value/decimal.h"
 
-enum window_kind { WINDOW_PREV, WINDOW_NEXT, WINDOW_NUMBER, WINDOW_CUMSUM, WINDOW_RANK_DENSE, WINDOW_RANK_MIN, WINDOW_SESSION };
+enum window_kind {
+    WINDOW_PREV,
+    WINDOW_NEXT,
+    WINDOW_NUMBER,
+    WINDOW_CUMSUM,
+    WINDOW_RANK_DENSE,
+    WINDOW_RANK_MIN,
+    WINDOW_SESSION
+};
 
 static const struct {
     const char *name;
     enum window_kind kind;
     uint32_t min_args, max_args;
 } window_names[] = {
-    {"prev", WINDOW_PREV, 1, 3}, {"next", WINDOW_NEXT, 1, 3}, {"row_number", WINDOW_NUMBER, 0, 2}, {"row_cumsum", WINDOW_CUMSUM, 1, 2},
-    {"row_rank_dense", WINDOW_RANK_DENSE, 1, 2}, {"row_rank", WINDOW_RANK_DENSE, 1, 2}, {"row_rank_min", WINDOW_RANK_MIN, 1, 2}, {"row_window_session", WINDOW_SESSION, 3, 4},
+    {"prev", WINDOW_PREV, 1, 3},
+    {"next", WINDOW_NEXT, 1, 3},
+    {"row_number", WINDOW_NUMBER, 0, 2},
+    {"row_cumsum", WINDOW_CUMSUM, 1, 2},
+    {"row_rank_dense", WINDOW_RANK_DENSE, 1, 2},
+    {"row_rank", WINDOW_RANK_DENSE, 1, 2},
+    {"row_rank_min", WINDOW_RANK_MIN, 1, 2},
+    {"row_window_session", WINDOW_SESSION, 3, 4},
 };
 
 struct window_use {
@@ -41,14 +55,19 @@ static enum type window_type(enum window_kind kind, struct expr *const *args)
 {
     switch (kind) {
     case WINDOW_PREV:
-    case WINDOW_NEXT: return (enum type)args[0]->type;
-    case WINDOW_CUMSUM: return args[0]->type == TYPE_INT ? TYPE_LONG : (enum type)args[0]->type;
-    case WINDOW_SESSION: return TYPE_DATETIME;
-    default: return TYPE_LONG;
+    case WINDOW_NEXT:
+        return (enum type)args[0]->type;
+    case WINDOW_CUMSUM:
+        return args[0]->type == TYPE_INT ? TYPE_LONG : (enum type)args[0]->type;
+    case WINDOW_SESSION:
+        return TYPE_DATETIME;
+    default:
+        return TYPE_LONG;
     }
 }
 
-enum rf_kind bind_window_call(struct binder *b, const struct ast *ast, bool *done, struct expr **out)
+enum rf_kind bind_window_call(struct binder *b, const struct ast *ast, bool *done,
+                              struct expr **out)
 {
     size_t w = 0;
     *done = false;
@@ -56,16 +75,23 @@ enum rf_kind bind_window_call(struct binder *b, const struct ast *ast, bool *don
     if (w == RF_COUNT(window_names)) return RF_OK;
     *done = true;
     struct window_list *list = b->windows;
-    if (list == NULL) return bind_fail(b, ast->pos, "WindowNotAllowed", "%.*s works in extend, project and where only", RF_FMT(ast->text));
+    if (list == NULL)
+        return bind_fail(b, ast->pos, "WindowNotAllowed",
+                         "%.*s works in extend, project and where only", RF_FMT(ast->text));
     if (ast->kid_count < window_names[w].min_args || ast->kid_count > window_names[w].max_args)
-        return bind_fail(b, ast->pos, "BadArguments", "%.*s takes %u to %u arguments", RF_FMT(ast->text), window_names[w].min_args, window_names[w].max_args);
+        return bind_fail(b, ast->pos, "BadArguments", "%.*s takes %u to %u arguments",
+                         RF_FMT(ast->text), window_names[w].min_args, window_names[w].max_args);
     struct window_use use = {.kind = window_names[w].kind, .arg_count = ast->kid_count};
     for (uint32_t i = 0; i < ast->kid_count; i++) RF_TRY(bind_expr(b, ast->kids[i], &use.args[i]));
-    if ((use.kind == WINDOW_PREV || use.kind == WINDOW_NEXT) && use.arg_count == 3) RF_TRY(bind_cast(b, use.args[2], (enum type)use.args[0]->type, &use.args[2]));
-    use.column = (struct column){.name = RF_S("_window"), .type = (uint8_t)window_type(use.kind, use.args), .id = bind_new_id(b)};
+    if ((use.kind == WINDOW_PREV || use.kind == WINDOW_NEXT) && use.arg_count == 3)
+        RF_TRY(bind_cast(b, use.args[2], (enum type)use.args[0]->type, &use.args[2]));
+    use.column = (struct column){.name = RF_S("_window"),
+                                 .type = (uint8_t)window_type(use.kind, use.args),
+                                 .id = bind_new_id(b)};
     if (list->count == list->cap) {
         uint32_t cap = list->cap == 0 ? 4 : list->cap * 2;
-        struct window_use *grown = rf_arena_grow(b->arena, list->items, list->cap * sizeof *grown, cap * sizeof *grown);
+        struct window_use *grown =
+            rf_arena_grow(b->arena, list->items, list->cap * sizeof *grown, cap * sizeof *grown);
         if (grown == NULL) return BIND_NOMEM(b);
         list->items = grown;
         list->cap = cap;
@@ -94,14 +120,19 @@ struct window_flow {
     uint32_t expr_count;
 };
 
-static enum rf_kind window_push(struct flow *flow, uint32_t lane, const struct batch *in, struct rf_err *err)
+static enum rf_kind window_push(struct flow *flow, uint32_t lane, const struct batch *in,
+                                struct rf_err *err)
 {
     struct window_flow *f = (struct window_flow *)flow;
     (void)lane;
-    struct batch args = {.row_count = in->row_count, .column_count = f->expr_count, .arena = in->arena, .columns = rf_arena_raw(in->arena, struct vec, f->expr_count)};
+    struct batch args = {.row_count = in->row_count,
+                         .column_count = f->expr_count,
+                         .arena = in->arena,
+                         .columns = rf_arena_raw(in->arena, struct vec, f->expr_count)};
     if (args.columns == NULL) return rf_fail_memory(err, in->arena);
     RF_TRY(eval_run(f->eval, in, args.columns, err));
-    if (!rows_append(f->rows, in) || !rows_append(f->args, &args)) return rf_fail_memory(err, &f->arena);
+    if (!rows_append(f->rows, in) || !rows_append(f->args, &args))
+        return rf_fail_memory(err, &f->arena);
     return RF_OK;
 }
 
@@ -114,9 +145,12 @@ static bool truth(const struct rows *args, uint64_t row, uint32_t column)
 static struct value cumsum(struct value sum, const struct value *v)
 {
     if (v->null) return sum;
-    if (v->type == TYPE_REAL) sum.r += v->r;
-    else if (v->type == TYPE_DECIMAL) (void)decimal_add(&sum.d, &v->d, &sum.d);
-    else sum.i = (int64_t)((uint64_t)sum.i + (uint64_t)v->i);
+    if (v->type == TYPE_REAL)
+        sum.r += v->r;
+    else if (v->type == TYPE_DECIMAL)
+        (void)decimal_add(&sum.d, &v->d, &sum.d);
+    else
+        sum.i = (int64_t)((uint64_t)sum.i + (uint64_t)v->i);
     return sum;
 }
 
@@ -128,7 +162,8 @@ static struct value zero_of(enum type type)
 }
 
 /* One use over all rows; `first` is its first argument's column. */
-static void window_compute(const struct window_use *use, const struct rows *args, uint32_t first, uint64_t count, struct value *out)
+static void window_compute(const struct window_use *use, const struct rows *args, uint32_t first,
+                           uint64_t count, struct value *out)
 {
     struct value sum = zero_of((enum type)use->column.type), start = {0}, last = {0};
     int64_t number = 0, rank = 0, start_number = 1;
@@ -137,19 +172,25 @@ static void window_compute(const struct window_use *use, const struct rows *args
         switch (use->kind) {
         case WINDOW_PREV:
         case WINDOW_NEXT: {
-            struct value offset = use->arg_count > 1 ? rows_value(args, i, first + 1) : value_long(1);
+            struct value offset =
+                use->arg_count > 1 ? rows_value(args, i, first + 1) : value_long(1);
             int64_t at = use->kind == WINDOW_PREV ? (int64_t)i - offset.i : (int64_t)i + offset.i;
-            if (at >= 0 && (uint64_t)at < count) out[i] = rows_value(args, (uint64_t)at, first);
-            else out[i] = use->arg_count > 2 ? rows_value(args, i, first + 2) : value_null((enum type)use->column.type);
+            if (at >= 0 && (uint64_t)at < count)
+                out[i] = rows_value(args, (uint64_t)at, first);
+            else
+                out[i] = use->arg_count > 2 ? rows_value(args, i, first + 2)
+                                            : value_null((enum type)use->column.type);
             break;
         }
         case WINDOW_NUMBER:
             start_number = use->arg_count > 0 ? v.i : 1;
-            number = i == 0 || (use->arg_count > 1 && truth(args, i, first + 1)) ? start_number : number + 1;
+            number = i == 0 || (use->arg_count > 1 && truth(args, i, first + 1)) ? start_number
+                                                                                 : number + 1;
             out[i] = value_long(number);
             break;
         case WINDOW_CUMSUM:
-            if (use->arg_count > 1 && truth(args, i, first + 1)) sum = zero_of((enum type)use->column.type);
+            if (use->arg_count > 1 && truth(args, i, first + 1))
+                sum = zero_of((enum type)use->column.type);
             sum = cumsum(sum, &v);
             out[i] = sum;
             break;
@@ -158,17 +199,22 @@ static void window_compute(const struct window_use *use, const struct rows *args
             bool restart = i == 0 || (use->arg_count > 1 && truth(args, i, first + 1));
             struct value before = i == 0 ? v : rows_value(args, i - 1, first);
             number = restart ? 1 : number + 1;
-            if (restart) rank = 1;
-            else if (!value_same(&v, &before)) rank = use->kind == WINDOW_RANK_DENSE ? rank + 1 : number;
+            if (restart)
+                rank = 1;
+            else if (!value_same(&v, &before))
+                rank = use->kind == WINDOW_RANK_DENSE ? rank + 1 : number;
             out[i] = value_long(rank);
             break;
         }
         case WINDOW_SESSION: {
-            struct value from_first = rows_value(args, i, first + 1), between = rows_value(args, i, first + 2);
+            struct value from_first = rows_value(args, i, first + 1),
+                         between = rows_value(args, i, first + 2);
             bool restart = use->arg_count > 3 && truth(args, i, first + 3);
             out[i] = v;
             if (v.null) break;
-            if (i == 0 || restart || start.null || v.i - start.i > from_first.i || v.i - last.i > between.i) start = v;
+            if (i == 0 || restart || start.null || v.i - start.i > from_first.i ||
+                v.i - last.i > between.i)
+                start = v;
             last = v;
             out[i] = start;
             break;
@@ -177,7 +223,8 @@ static void window_compute(const struct window_use *use, const struct rows *args
     }
 }
 
-static enum rf_kind window_emit(struct window_node *n, struct window_flow *f, struct flow *out, struct rf_err *err)
+static enum rf_kind window_emit(struct window_node *n, struct window_flow *f, struct flow *out,
+                                struct rf_err *err)
 {
     uint64_t count = rows_count(f->rows);
     uint32_t width = n->node.inputs[0]->schema.count, total = n->node.schema.count;
@@ -194,12 +241,17 @@ static enum rf_kind window_emit(struct window_node *n, struct window_flow *f, st
         struct batch in, batch;
         rf_arena_reset(&arena);
         if (!rows_batch(f->rows, from, &arena, &in)) return rf_fail_memory(err, &arena);
-        batch = (struct batch){.row_count = in.row_count, .column_count = total, .arena = &arena, .columns = rf_arena_new(&arena, struct vec, total)};
+        batch = (struct batch){.row_count = in.row_count,
+                               .column_count = total,
+                               .arena = &arena,
+                               .columns = rf_arena_new(&arena, struct vec, total)};
         if (batch.columns == NULL) return rf_fail_memory(err, &arena);
         if (width > 0) memcpy(batch.columns, in.columns, width * sizeof *batch.columns);
         for (uint32_t u = 0; u < n->use_count; u++) {
             struct vec *v = &batch.columns[width + u];
-            if (!vec_flat(&arena, (enum type)n->uses[u].column.type, in.row_count, v) || vec_need_nulls(&arena, v, in.row_count) == NULL) return rf_fail_memory(err, &arena);
+            if (!vec_flat(&arena, (enum type)n->uses[u].column.type, in.row_count, v) ||
+                vec_need_nulls(&arena, v, in.row_count) == NULL)
+                return rf_fail_memory(err, &arena);
             for (uint32_t i = 0; i < in.row_count; i++) vec_set(v, i, &results[u][from + i]);
         }
         RF_TRY(flow_push(f->exec, out, 0, &batch, err));
@@ -215,10 +267,12 @@ static struct rows *rows_like(struct rf_arena *arena, const struct schema *schem
     return rows_new(arena, types, schema->count);
 }
 
-static enum rf_kind window_run(struct node *node, struct exec *exec, struct flow *out, struct rf_err *err)
+static enum rf_kind window_run(struct node *node, struct exec *exec, struct flow *out,
+                               struct rf_err *err)
 {
     struct window_node *n = (struct window_node *)node;
-    struct window_flow f = {.flow = {.push = window_push}, .exec = exec, .expr_count = n->expr_count};
+    struct window_flow f = {
+        .flow = {.push = window_push}, .exec = exec, .expr_count = n->expr_count};
     uint32_t lanes = exec->lane_count;
     enum rf_kind kind = RF_OK;
     rf_arena_init_shared(&f.arena, exec->budget);
@@ -228,7 +282,9 @@ static enum rf_kind window_run(struct node *node, struct exec *exec, struct flow
     f.args = types == NULL ? NULL : rows_new(&f.arena, types, n->expr_count);
     if (f.rows == NULL || f.args == NULL) kind = rf_fail_memory(err, &f.arena);
     exec->lane_count = 1; /* order matters */
-    if (kind == RF_OK) kind = eval_new(exec, &f.arena, n->exprs, n->expr_count, &node->inputs[0]->schema, &f.eval, err);
+    if (kind == RF_OK)
+        kind = eval_new(exec, &f.arena, n->exprs, n->expr_count, &node->inputs[0]->schema, &f.eval,
+                        err);
     if (kind == RF_OK) kind = node_run(node->inputs[0], exec, &f.flow, err);
     exec->lane_count = lanes;
     if (kind == RF_OK) kind = window_emit(n, &f, out, err);
@@ -240,7 +296,8 @@ static enum rf_kind window_run(struct node *node, struct exec *exec, struct flow
 static const struct node_ops window_ops = {.name = "window", .run = window_run};
 
 /* One node for a run of uses that do not read each other. */
-static enum rf_kind window_node_new(struct binder *b, struct window_use *uses, uint32_t count, struct node **input)
+static enum rf_kind window_node_new(struct binder *b, struct window_use *uses, uint32_t count,
+                                    struct node **input)
 {
     struct window_node *n = node_new(b, sizeof *n, &window_ops, *input);
     if (n == NULL) return BIND_NOMEM(b);
@@ -256,7 +313,9 @@ static enum rf_kind window_node_new(struct binder *b, struct window_use *uses, u
     }
     for (uint32_t u = 0, e = 0; u < count; u++) {
         for (uint32_t a = 0; a < uses[u].arg_count; a++) n->exprs[e++] = uses[u].args[a];
-        if (!schema_add_exact(&sb, uses[u].column.name, (enum type)uses[u].column.type, uses[u].column.id)) return BIND_NOMEM(b);
+        if (!schema_add_exact(&sb, uses[u].column.name, (enum type)uses[u].column.type,
+                              uses[u].column.id))
+            return BIND_NOMEM(b);
     }
     sb.schema.open = (*input)->schema.open;
     n->node.schema = sb.schema;
@@ -281,10 +340,12 @@ enum rf_kind bind_windows_end(struct binder *b, struct window_list *list, struct
     uint32_t from = 0;
     for (uint32_t u = 0; u < list->count; u++) {
         bool depends = false;
-        for (uint32_t a = 0; a < list->items[u].arg_count; a++) depends = depends || reads(list->items[u].args[a], list->items + from, u - from);
+        for (uint32_t a = 0; a < list->items[u].arg_count; a++)
+            depends = depends || reads(list->items[u].args[a], list->items + from, u - from);
         if (!depends) continue;
         RF_TRY(window_node_new(b, list->items + from, u - from, input));
         from = u;
     }
-    return from < list->count ? window_node_new(b, list->items + from, list->count - from, input) : RF_OK;
+    return from < list->count ? window_node_new(b, list->items + from, list->count - from, input)
+                              : RF_OK;
 }

@@ -25,37 +25,37 @@
     X(op_count)                                                                                    \
     X(op_join)                                                                                     \
     X(op_lookup)                                                                                   \
-    X(op_search)                                                                            \
-    X(op_find)                                                                              \
-    X(op_evaluate)                                                                          \
-    X(op_make_graph)                                                                        \
-    X(op_graph_match)                                                                       \
-    X(op_graph_shortest_paths)                                                              \
-    X(op_graph_to_table)                                                                    \
-    X(op_graph_mark_components)                                                             \
+    X(op_search)                                                                                   \
+    X(op_find)                                                                                     \
+    X(op_evaluate)                                                                                 \
+    X(op_make_graph)                                                                               \
+    X(op_graph_match)                                                                              \
+    X(op_graph_shortest_paths)                                                                     \
+    X(op_graph_to_table)                                                                           \
+    X(op_graph_mark_components)                                                                    \
     X(op_union)                                                                                    \
-    X(op_as)                                                                                     \
-    X(op_serialize)                                                                              \
-    X(op_render)                                                                                 \
-    X(op_invoke)                                                                                 \
-    X(op_getschema)                                                                              \
-    X(op_consume) \
-    X(op_mv_expand) \
-    X(op_mvexpand) \
-    X(op_mv_apply) \
-    X(op_parse) \
-    X(op_parse_where) \
-    X(op_parse_kv) \
-    X(op_make_series) \
-    X(op_top_hitters) \
-    X(op_sample) \
-    X(op_sample_distinct) \
-    X(op_partition) \
-    X(op_top_nested) \
-    X(op_scan_steps) \
-    X(op_fork) \
-    X(op_facet) \
-    X(op_reduce) \
+    X(op_as)                                                                                       \
+    X(op_serialize)                                                                                \
+    X(op_render)                                                                                   \
+    X(op_invoke)                                                                                   \
+    X(op_getschema)                                                                                \
+    X(op_consume)                                                                                  \
+    X(op_mv_expand)                                                                                \
+    X(op_mvexpand)                                                                                 \
+    X(op_mv_apply)                                                                                 \
+    X(op_parse)                                                                                    \
+    X(op_parse_where)                                                                              \
+    X(op_parse_kv)                                                                                 \
+    X(op_make_series)                                                                              \
+    X(op_top_hitters)                                                                              \
+    X(op_sample)                                                                                   \
+    X(op_sample_distinct)                                                                          \
+    X(op_partition)                                                                                \
+    X(op_top_nested)                                                                               \
+    X(op_scan_steps)                                                                               \
+    X(op_fork)                                                                                     \
+    X(op_facet)                                                                                    \
+    X(op_reduce)                                                                                   \
     X(op_project_by_names)
 
 #define OPERATOR_DECLARE(name) extern const struct operator name;

@@ -22,26 +22,27 @@ void parse_place(rf_str text, uint32_t pos, uint32_t *line, uint32_t *column)
     *column = 1 + (uint32_t)rf_utf8_count(rf_slice(text, RF_MIN((size_t)start, end), end));
 }
 
-enum rf_kind parse_fail_at(rf_str text, uint32_t pos, struct rf_err *err, enum rf_kind kind,
-                           const char *code, const char *fmt, ...)
+void parse_err_at(rf_str text, uint32_t pos, struct rf_err *err, enum rf_kind kind,
+                  const char *code, const char *fmt, ...)
 {
     char what[900];
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(what, sizeof what, fmt, ap);
     va_end(ap);
-    rf_fail(err, kind, code, "%s", what);
+    (void)rf_fail(err, kind, code, "%s", what);
     if (err != NULL) parse_place(text, pos, &err->line, &err->column);
-    return kind;
 }
 
 enum rf_kind parse_expected(struct parser *p, const char *what)
 {
     const struct token *t = parse_peek(p);
     if (t->kind == TOKEN_END)
-        return parse_fail_at(p->text, t->pos, p->err, RF_INVALID, "SyntaxError", "expected %s, found the end of the query", what);
+        return parse_fail_at(p->text, t->pos, p->err, RF_INVALID, "SyntaxError",
+                             "expected %s, found the end of the query", what);
     rf_str found = rf_slice(p->text, t->pos, RF_MIN(t->end, t->pos + 40));
-    return parse_fail_at(p->text, t->pos, p->err, RF_INVALID, "SyntaxError", "expected %s, found '%.*s'", what, RF_FMT(found));
+    return parse_fail_at(p->text, t->pos, p->err, RF_INVALID, "SyntaxError",
+                         "expected %s, found '%.*s'", what, RF_FMT(found));
 }
 
 /* ---- tokens ---------------------------------------------------------------------------------- */
@@ -81,7 +82,8 @@ bool ast_list_add(struct parser *p, struct ast ***list, uint32_t *count, struct 
 {
     if ((*count & (*count - 1)) == 0) { /* full at 0, 1, 2, 4, 8 ... */
         uint32_t cap = *count == 0 ? 1 : *count * 2;
-        struct ast **grown = rf_arena_grow(p->arena, *list, *count * sizeof *grown, cap * sizeof *grown);
+        struct ast **grown =
+            rf_arena_grow(p->arena, *list, *count * sizeof *grown, cap * sizeof *grown);
         if (grown == NULL) return false;
         *list = grown;
     }
@@ -98,7 +100,8 @@ static bool add_kid(struct parser *p, struct ast *node, struct ast *kid)
 /* ['name'] as a name, at the next token. */
 static bool at_quoted_name(const struct parser *p)
 {
-    return parse_is(p, 0, "[") && parse_peek_after(p, 1)->kind == TOKEN_STRING && parse_is(p, 2, "]");
+    return parse_is(p, 0, "[") && parse_peek_after(p, 1)->kind == TOKEN_STRING &&
+           parse_is(p, 2, "]");
 }
 
 enum rf_kind parse_name(struct parser *p, rf_str *out)
@@ -118,12 +121,15 @@ enum rf_kind parse_name_pattern(struct parser *p, struct ast **out)
 {
     struct ast *node = ast_new(p, AST_NAME);
     if (node == NULL) return PARSE_NOMEM(p);
-    if (!parse_is(p, 0, "*") && !(parse_peek(p)->kind == TOKEN_NAME && parse_is(p, 1, "*") && parse_peek_after(p, 1)->pos == parse_peek(p)->end)) {
+    if (!parse_is(p, 0, "*") && !(parse_peek(p)->kind == TOKEN_NAME && parse_is(p, 1, "*") &&
+                                  parse_peek_after(p, 1)->pos == parse_peek(p)->end)) {
         RF_TRY(parse_name(p, &node->text));
     } else {
         uint32_t first = p->at;
         do p->at++;
-        while ((parse_peek(p)->kind == TOKEN_NAME || parse_peek(p)->kind == TOKEN_LITERAL || parse_is(p, 0, "*")) && parse_peek(p)->pos == p->tokens[p->at - 1].end);
+        while ((parse_peek(p)->kind == TOKEN_NAME || parse_peek(p)->kind == TOKEN_LITERAL ||
+                parse_is(p, 0, "*")) &&
+               parse_peek(p)->pos == p->tokens[p->at - 1].end);
         node->text = rf_slice(p->text, p->tokens[first].pos, p->tokens[p->at - 1].end);
         node->kind = node->text.len == 1 ? AST_STAR : AST_WILDCARD;
     }
@@ -139,7 +145,10 @@ static enum rf_kind parse_unary(struct parser *p, struct ast **out);
 enum rf_kind parse_type(struct parser *p, enum type *out)
 {
     const struct token *t = parse_peek(p);
-    if (t->kind != TOKEN_NAME || !type_parse(t->text, out)) return parse_expected(p, "a type (bool, int, long, real, decimal, datetime, timespan, guid, string, dynamic)");
+    if (t->kind != TOKEN_NAME || !type_parse(t->text, out))
+        return parse_expected(
+            p,
+            "a type (bool, int, long, real, decimal, datetime, timespan, guid, string, dynamic)");
     p->at++;
     return RF_OK;
 }
@@ -150,7 +159,8 @@ enum rf_kind parse_columns(struct parser *p, struct ast_column **out, uint32_t *
     uint32_t n = 0, cap = 0;
     while (!parse_is(p, 0, ")")) {
         if (n == cap) {
-            struct ast_column *grown = rf_arena_grow(p->arena, list, cap * sizeof *list, (cap * 2 + 8) * sizeof *list);
+            struct ast_column *grown =
+                rf_arena_grow(p->arena, list, cap * sizeof *list, (cap * 2 + 8) * sizeof *list);
             if (grown == NULL) return PARSE_NOMEM(p);
             list = grown;
             cap = cap * 2 + 8;
@@ -170,11 +180,14 @@ enum rf_kind parse_columns(struct parser *p, struct ast_column **out, uint32_t *
 
 /* The dotted or dashed name of a parameter (hint.strategy) when a parameter stands here: fills *tokens
  * with its length. */
-static bool at_param(const struct parser *p, const char *const *known, rf_str *name, uint32_t *tokens)
+static bool at_param(const struct parser *p, const char *const *known, rf_str *name,
+                     uint32_t *tokens)
 {
     uint32_t n = 1;
     if (parse_peek(p)->kind != TOKEN_NAME) return false;
-    while ((parse_is(p, n, ".") || parse_is(p, n, "-")) && parse_peek_after(p, n + 1)->kind == TOKEN_NAME) n += 2;
+    while ((parse_is(p, n, ".") || parse_is(p, n, "-")) &&
+           parse_peek_after(p, n + 1)->kind == TOKEN_NAME)
+        n += 2;
     if (!parse_is(p, n, "=")) return false;
     *tokens = n;
     *name = rf_slice(p->text, parse_peek(p)->pos, parse_peek_after(p, n - 1)->end);
@@ -208,7 +221,8 @@ enum rf_kind parse_params(struct parser *p, const char *const *known, struct ast
     uint32_t tokens, cap = 0;
     while (at_param(p, known, &name, &tokens)) {
         if (into->param_count == cap) {
-            struct ast_param *grown = rf_arena_grow(p->arena, into->params, cap * sizeof *grown, (cap + 8) * sizeof *grown);
+            struct ast_param *grown = rf_arena_grow(p->arena, into->params, cap * sizeof *grown,
+                                                    (cap + 8) * sizeof *grown);
             if (grown == NULL) return PARSE_NOMEM(p);
             into->params = grown;
             cap += 8;
@@ -234,8 +248,10 @@ rf_str ast_param_text(const struct ast *node, const char *name)
 {
     const struct ast_param *param = ast_param(node, name);
     if (param == NULL) return (rf_str){NULL, 0};
-    if (param->value->kind == AST_LITERAL && param->value->value.type == TYPE_STRING) return param->value->value.s;
-    if (param->value->kind == AST_LITERAL && param->value->value.type == TYPE_BOOL) return param->value->value.b ? RF_S("true") : RF_S("false");
+    if (param->value->kind == AST_LITERAL && param->value->value.type == TYPE_STRING)
+        return param->value->value.s;
+    if (param->value->kind == AST_LITERAL && param->value->value.type == TYPE_BOOL)
+        return param->value->value.b ? RF_S("true") : RF_S("false");
     return param->value->text;
 }
 
@@ -264,7 +280,8 @@ static enum rf_kind parse_dynamic_bag(struct parser *p, struct rf_buf *buf)
     dyn_begin(&b, buf, DYN_BAG);
     while (!parse_is(p, 0, "}")) {
         const struct token *t = parse_peek(p);
-        if (t->kind != TOKEN_STRING && t->kind != TOKEN_NAME) return parse_expected(p, "a key in quotes");
+        if (t->kind != TOKEN_STRING && t->kind != TOKEN_NAME)
+            return parse_expected(p, "a key in quotes");
         dyn_key(&b, t->text);
         p->at++;
         RF_TRY(parse_expect(p, ":"));
@@ -280,7 +297,9 @@ static enum rf_kind parse_dynamic_value(struct parser *p, struct rf_buf *buf)
 {
     enum rf_kind kind = RF_OK;
     const struct token *t = parse_peek(p);
-    if (++p->depth > DYN_DEPTH_MAX) return parse_fail_at(p->text, t->pos, p->err, RF_LIMIT, "TooDeep", "this dynamic literal nests deeper than %d", DYN_DEPTH_MAX);
+    if (++p->depth > DYN_DEPTH_MAX)
+        return parse_fail_at(p->text, t->pos, p->err, RF_LIMIT, "TooDeep",
+                             "this dynamic literal nests deeper than %d", DYN_DEPTH_MAX);
     if (parse_accept(p, "[")) {
         kind = parse_dynamic_array(p, buf);
     } else if (parse_accept(p, "{")) {
@@ -432,7 +451,8 @@ static enum rf_kind parse_primary(struct parser *p, struct ast **out)
 {
     const struct token *t = parse_peek(p);
     if (parse_is(p, 0, "dynamic") && parse_is(p, 1, "(")) return parse_dynamic(p, out);
-    if (parse_is(p, 0, "datatable") || (parse_is(p, 0, "externaldata") && parse_is(p, 1, "("))) return parse_table_literal(p, out);
+    if (parse_is(p, 0, "datatable") || (parse_is(p, 0, "externaldata") && parse_is(p, 1, "(")))
+        return parse_table_literal(p, out);
     if (parse_is(p, 0, "(")) {
         p->at++;
         RF_TRY(parse_pipe_or_expr(p, out));
@@ -449,7 +469,8 @@ static enum rf_kind parse_primary(struct parser *p, struct ast **out)
         return RF_OK;
     }
     if (t->kind != TOKEN_NAME && !at_quoted_name(p)) return parse_expected(p, "an expression");
-    if ((rf_str_eq_nocase(t->text, RF_S("true")) || rf_str_eq_nocase(t->text, RF_S("false"))) && t->kind == TOKEN_NAME && !parse_is(p, 1, "(")) {
+    if ((rf_str_eq_nocase(t->text, RF_S("true")) || rf_str_eq_nocase(t->text, RF_S("false"))) &&
+        t->kind == TOKEN_NAME && !parse_is(p, 1, "(")) {
         node->kind = AST_LITERAL;
         node->value = value_bool(t->text.len == 4);
         p->at++;
@@ -487,7 +508,8 @@ enum rf_kind parse_postfix(struct parser *p, struct ast **out)
         if (dot) {
             if (parse_peek(p)->kind == TOKEN_LITERAL) return parse_expected(p, "a member's name");
             RF_TRY(parse_name(p, &node->text));
-            if (parse_accept(p, "(")) { /* database("x").f(..): the base is kept beside the arguments */
+            if (parse_accept(
+                    p, "(")) { /* database("x").f(..): the base is kept beside the arguments */
                 node->kind = AST_CALL;
                 node->body = left;
                 RF_TRY(parse_arguments(p, node));
@@ -523,9 +545,12 @@ static enum rf_kind parse_unary(struct parser *p, struct ast **out)
     RF_TRY(parse_unary(p, &kid));
     p->depth--;
     if (kid->kind == AST_LITERAL && !kid->value.null && rf_str_is(node->text, "-") &&
-        (type_is_i64(kid->value.type) || kid->value.type == TYPE_REAL) && kid->value.type != TYPE_DATETIME) {
-        if (kid->value.type == TYPE_REAL) kid->value.r = -kid->value.r;
-        else kid->value.i = (int64_t)(0 - (uint64_t)kid->value.i);
+        (type_is_i64(kid->value.type) || kid->value.type == TYPE_REAL) &&
+        kid->value.type != TYPE_DATETIME) {
+        if (kid->value.type == TYPE_REAL)
+            kid->value.r = -kid->value.r;
+        else
+            kid->value.i = (int64_t)(0 - (uint64_t)kid->value.i);
         kid->pos = node->pos;
         *out = kid;
         return RF_OK;
@@ -537,10 +562,12 @@ static enum rf_kind parse_unary(struct parser *p, struct ast **out)
 
 enum rf_kind parse_too_deep(struct parser *p)
 {
-    return parse_fail_at(p->text, parse_peek(p)->pos, p->err, RF_LIMIT, "TooDeep", "the query nests deeper than %d levels here", PARSE_DEPTH_MAX);
+    return parse_fail_at(p->text, parse_peek(p)->pos, p->err, RF_LIMIT, "TooDeep",
+                         "the query nests deeper than %d levels here", PARSE_DEPTH_MAX);
 }
 
-static enum rf_kind make_binary(struct parser *p, rf_str op, struct ast *left, struct ast *right, struct ast **out)
+static enum rf_kind make_binary(struct parser *p, rf_str op, struct ast *left, struct ast *right,
+                                struct ast **out)
 {
     struct ast *node = ast_new(p, AST_BINARY);
     if (node == NULL) return PARSE_NOMEM(p);
@@ -554,10 +581,38 @@ static enum rf_kind make_binary(struct parser *p, rf_str op, struct ast *left, s
 static bool is_string_operator(rf_str op)
 {
     static const char *const names[] = {
-        "=~", "!~", "has", "!has", "has_cs", "!has_cs", "hasprefix", "!hasprefix", "hasprefix_cs", "!hasprefix_cs",
-        "hassuffix", "!hassuffix", "hassuffix_cs", "!hassuffix_cs", "contains", "!contains", "contains_cs", "!contains_cs",
-        "startswith", "!startswith", "startswith_cs", "!startswith_cs", "endswith", "!endswith", "endswith_cs",
-        "!endswith_cs", "matches", "like", "notcontains", "containscs", "notlike", ":",
+        "=~",
+        "!~",
+        "has",
+        "!has",
+        "has_cs",
+        "!has_cs",
+        "hasprefix",
+        "!hasprefix",
+        "hasprefix_cs",
+        "!hasprefix_cs",
+        "hassuffix",
+        "!hassuffix",
+        "hassuffix_cs",
+        "!hassuffix_cs",
+        "contains",
+        "!contains",
+        "contains_cs",
+        "!contains_cs",
+        "startswith",
+        "!startswith",
+        "startswith_cs",
+        "!startswith_cs",
+        "endswith",
+        "!endswith",
+        "endswith_cs",
+        "!endswith_cs",
+        "matches",
+        "like",
+        "notcontains",
+        "containscs",
+        "notlike",
+        ":",
     };
     for (size_t i = 0; i < RF_COUNT(names); i++)
         if (rf_str_is(op, names[i])) return true;
@@ -629,7 +684,8 @@ static enum rf_kind parse_between(struct parser *p, struct ast *left, struct ast
     RF_TRY(parse_expect(p, ".."));
     RF_TRY(parse_expr(p, &high));
     RF_TRY(parse_expect(p, ")"));
-    if (!add_kid(p, node, left) || !add_kid(p, node, low) || !add_kid(p, node, high)) return PARSE_NOMEM(p);
+    if (!add_kid(p, node, left) || !add_kid(p, node, low) || !add_kid(p, node, high))
+        return PARSE_NOMEM(p);
     *out = node;
     return RF_OK;
 }
@@ -664,8 +720,10 @@ static bool at_any(const struct parser *p, const char *const *names, size_t coun
 /* < > <= >= == != in between: one level, left to right, as chains do not occur in practice. */
 static enum rf_kind parse_comparison(struct parser *p, struct ast **out)
 {
-    static const char *const comparisons[] = {"<", ">", "<=", ">=", "==", "!=", "<>", "="}; /* a lone = is read as == */
-    static const char *const lists[] = {"in", "!in", "in~", "!in~", "has_any", "!has_any", "has_all", "!has_all"};
+    static const char *const comparisons[] = {
+        "<", ">", "<=", ">=", "==", "!=", "<>", "="}; /* a lone = is read as == */
+    static const char *const lists[] = {"in",      "!in",      "in~",     "!in~",
+                                        "has_any", "!has_any", "has_all", "!has_all"};
     struct ast *left, *right;
     RF_TRY(parse_additive(p, &left));
     for (;;) {
@@ -678,7 +736,8 @@ static enum rf_kind parse_comparison(struct parser *p, struct ast **out)
             p->at++;
             RF_TRY(parse_additive(p, &right));
             RF_TRY(make_binary(p, op, left, right, &left));
-        } else if (parse_peek(p)->kind == TOKEN_PUNCT && parse_peek(p)->text.len > 2 && parse_peek(p)->text.ptr[0] == '!') {
+        } else if (parse_peek(p)->kind == TOKEN_PUNCT && parse_peek(p)->text.len > 2 &&
+                   parse_peek(p)->text.ptr[0] == '!') {
             return parse_expected(p, "an operator");
         } else {
             break;
@@ -719,7 +778,8 @@ enum rf_kind parse_named_expr(struct parser *p, struct ast **out)
     struct ast *node = ast_new(p, AST_NAMED), *kid;
     if (node == NULL) return PARSE_NOMEM(p);
     uint32_t start = p->at;
-    if ((parse_peek(p)->kind == TOKEN_NAME && parse_is(p, 1, "=")) || (at_quoted_name(p) && parse_is(p, 3, "="))) {
+    if ((parse_peek(p)->kind == TOKEN_NAME && parse_is(p, 1, "=")) ||
+        (at_quoted_name(p) && parse_is(p, 3, "="))) {
         node->names = rf_arena_new(p->arena, rf_str, 1);
         if (node->names == NULL) return PARSE_NOMEM(p);
         RF_TRY(parse_name(p, &node->names[0]));

@@ -14,7 +14,7 @@ enum token_kind {
     TOKEN_NAME,    /* identifier or keyword; text */
     TOKEN_STRING,  /* text is the unescaped text */
     TOKEN_LITERAL, /* number, timespan, datetime(..), guid(..), long(null) ...: value */
-    TOKEN_PUNCT,   /* operators and brackets; text: "|" "==" "!=" "=~" "!~" "<=" ">=" "<>" ".." "=>" "-" ... */
+    TOKEN_PUNCT, /* operators and brackets; text: "|" "==" "!=" "=~" "!~" "<=" ">=" "<>" ".." "=>" "-" ... */
 };
 
 struct token {
@@ -40,12 +40,16 @@ struct query_ast {
 };
 
 /* Parses a whole request: statements separated by ';'. */
-RF_MUST_USE enum rf_kind parse_query(rf_str text, struct rf_arena *arena, struct query_ast *out, struct rf_err *err);
+RF_MUST_USE enum rf_kind parse_query(rf_str text, struct rf_arena *arena, struct query_ast *out,
+                                     struct rf_err *err);
 
 /* Line and column of a byte offset. */
 void parse_place(rf_str text, uint32_t pos, uint32_t *line, uint32_t *column);
-/* Fills the error with the place of `pos` in `text`. */
-enum rf_kind parse_fail_at(rf_str text, uint32_t pos, struct rf_err *err, enum rf_kind kind, const char *code, const char *fmt, ...) RF_PRINTF(6, 7);
+/* Fills the error with the place of `pos` in `text`, and gives `kind`. */
+#define parse_fail_at(text, pos, err, kind, code, ...)                                             \
+    (parse_err_at((text), (pos), (err), (kind), (code), __VA_ARGS__), (kind))
+void parse_err_at(rf_str text, uint32_t pos, struct rf_err *err, enum rf_kind kind,
+                  const char *code, const char *fmt, ...) RF_PRINTF(6, 7);
 
 /* ---- for operators' parsers -------------------------------------------------------------------------- */
 
@@ -99,19 +103,21 @@ struct binder;
 struct node;
 
 /* A tabular operator: one file each (op_<name>.c), which parses, binds, plans and executes it. */
-struct operator {
+struct operator
+{
     const char *name; /* "where", "mv-expand"; aliases are entries of their own */
     const char *doc;
     const char *syntax;
     bool source; /* may begin a pipe (print, range, union ...): bind's input is NULL then */
     bool hidden; /* an alias: works, not listed */
     /* Called after the operator's name was taken. Sets node->body (and params). NULL: nothing to parse. */
-    enum rf_kind (*parse)(struct parser *p, struct ast *node);
+    enum rf_kind (*parse)(struct parser * p, struct ast * node);
     /* Makes the plan node over `input` (NULL never). */
-    enum rf_kind (*bind)(struct binder *b, const struct ast *node, struct node *input, struct node **out);
+    enum rf_kind (*bind)(struct binder * b, const struct ast *node, struct node *input,
+                         struct node **out);
 };
-const struct operator *operator_find(rf_str name);
+const struct operator* operator_find(rf_str name);
 size_t operator_count(void);
-const struct operator *operator_at(size_t index);
+const struct operator* operator_at(size_t index);
 
 #endif

@@ -3,20 +3,22 @@
 
 /* The operator whose name stands here: names such as project-away are several tokens without blanks. Sets
  * *tokens to its length. */
-static const struct operator *at_operator(const struct parser *p, uint32_t *tokens)
+static const struct operator* at_operator(const struct parser *p, uint32_t *tokens)
 {
-    const struct operator *found = NULL;
+    const struct operator* found = NULL;
     const struct token *first = parse_peek(p);
     if (first->kind != TOKEN_NAME) return NULL;
     for (uint32_t n = 1;; n += 2) {
         const struct token *last = parse_peek_after(p, n - 1);
-        const struct operator *op = operator_find(rf_slice(p->text, first->pos, last->end));
+        const struct operator* op = operator_find(rf_slice(p->text, first->pos, last->end));
         if (op != NULL) {
             found = op;
             *tokens = n;
         }
         const struct token *dash = parse_peek_after(p, n), *next = parse_peek_after(p, n + 1);
-        if (!parse_is(p, n, "-") || dash->pos != last->end || next->kind != TOKEN_NAME || next->pos != dash->end) return found;
+        if (!parse_is(p, n, "-") || dash->pos != last->end || next->kind != TOKEN_NAME ||
+            next->pos != dash->end)
+            return found;
     }
 }
 
@@ -29,12 +31,15 @@ static rf_str nth_operator(const void *state, size_t index)
 static enum rf_kind parse_operator(struct parser *p, struct ast **out)
 {
     uint32_t tokens = 0;
-    const struct operator *op = at_operator(p, &tokens);
+    const struct operator* op = at_operator(p, &tokens);
     if (op == NULL) {
         const struct token *t = parse_peek(p);
         rf_str near;
-        if (t->kind == TOKEN_NAME && rf_nearest(t->text, operator_count(), nth_operator, NULL, &near) != NULL)
-            return parse_fail_at(p->text, t->pos, p->err, RF_INVALID, "UnknownOperator", "there is no operator '%.*s'; did you mean '%.*s'?", RF_FMT(t->text), RF_FMT(near));
+        if (t->kind == TOKEN_NAME &&
+            rf_nearest(t->text, operator_count(), nth_operator, NULL, &near) != NULL)
+            return parse_fail_at(p->text, t->pos, p->err, RF_INVALID, "UnknownOperator",
+                                 "there is no operator '%.*s'; did you mean '%.*s'?",
+                                 RF_FMT(t->text), RF_FMT(near));
         return parse_expected(p, "an operator (where, extend, project, summarize ...)");
     }
     struct ast *node = ast_new(p, AST_OPERATOR);
@@ -65,10 +70,12 @@ static enum rf_kind parse_operators(struct parser *p, struct ast *pipe)
 static bool at_source_operator(const struct parser *p)
 {
     uint32_t tokens = 0;
-    const struct operator *op = at_operator(p, &tokens);
+    const struct operator* op = at_operator(p, &tokens);
     if (op == NULL || !op->source) return false;
     if (parse_is(p, tokens, "(")) return strcmp(op->name, "range") != 0;
-    return !parse_is(p, tokens, "|") && !parse_is(p, tokens, ")") && !parse_is(p, tokens, ",") && !parse_is(p, tokens, "=") && !parse_is(p, tokens, ";") && parse_peek_after(p, tokens)->kind != TOKEN_END;
+    return !parse_is(p, tokens, "|") && !parse_is(p, tokens, ")") && !parse_is(p, tokens, ",") &&
+           !parse_is(p, tokens, "=") && !parse_is(p, tokens, ";") &&
+           parse_peek_after(p, tokens)->kind != TOKEN_END;
 }
 
 static enum rf_kind parse_source_pipe(struct parser *p, struct ast **out)
@@ -76,7 +83,9 @@ static enum rf_kind parse_source_pipe(struct parser *p, struct ast **out)
     struct ast *pipe = ast_new(p, AST_PIPE), *op;
     if (pipe == NULL) return PARSE_NOMEM(p);
     RF_TRY(parse_operator(p, &op));
-    if (!ast_list_add(p, &pipe->kids, &pipe->kid_count, NULL) || !ast_list_add(p, &pipe->kids, &pipe->kid_count, op)) return PARSE_NOMEM(p);
+    if (!ast_list_add(p, &pipe->kids, &pipe->kid_count, NULL) ||
+        !ast_list_add(p, &pipe->kids, &pipe->kid_count, op))
+        return PARSE_NOMEM(p);
     RF_TRY(parse_operators(p, pipe));
     *out = pipe;
     return RF_OK;
@@ -95,7 +104,8 @@ enum rf_kind parse_pipe_or_expr(struct parser *p, struct ast **out)
         RF_TRY(parse_expr(p, &source));
         if (parse_is(p, 0, "|")) {
             pipe = ast_new(p, AST_PIPE);
-            if (pipe == NULL || !ast_list_add(p, &pipe->kids, &pipe->kid_count, source)) return PARSE_NOMEM(p);
+            if (pipe == NULL || !ast_list_add(p, &pipe->kids, &pipe->kid_count, source))
+                return PARSE_NOMEM(p);
             pipe->pos = source->pos;
             p->search = false;
             RF_TRY(parse_operators(p, pipe));
@@ -123,7 +133,8 @@ enum rf_kind parse_table(struct parser *p, struct ast **out)
 enum rf_kind parse_sub_pipe(struct parser *p, struct ast **out)
 {
     struct ast *pipe = ast_new(p, AST_PIPE), *op;
-    if (pipe == NULL || !ast_list_add(p, &pipe->kids, &pipe->kid_count, NULL)) return PARSE_NOMEM(p);
+    if (pipe == NULL || !ast_list_add(p, &pipe->kids, &pipe->kid_count, NULL))
+        return PARSE_NOMEM(p);
     if (++p->depth > PARSE_DEPTH_MAX) return parse_too_deep(p);
     (void)parse_accept(p, "|");
     if (!parse_is(p, 0, ")") && !parse_is(p, 0, "}")) {
@@ -165,13 +176,15 @@ enum rf_kind parse_table_literal(struct parser *p, struct ast **out)
 
 /* ---- statements ------------------------------------------------------------------------------------ */
 
-static enum rf_kind parse_argument_list(struct parser *p, struct ast_argument **out, uint32_t *count)
+static enum rf_kind parse_argument_list(struct parser *p, struct ast_argument **out,
+                                        uint32_t *count)
 {
     struct ast_argument *list = NULL;
     uint32_t n = 0, cap = 0;
     while (!parse_is(p, 0, ")")) {
         if (n == cap) {
-            struct ast_argument *grown = rf_arena_grow(p->arena, list, cap * sizeof *list, (cap + 8) * sizeof *list);
+            struct ast_argument *grown =
+                rf_arena_grow(p->arena, list, cap * sizeof *list, (cap + 8) * sizeof *list);
             if (grown == NULL) return PARSE_NOMEM(p);
             list = grown;
             cap += 8;
@@ -211,7 +224,8 @@ static bool at_lambda(const struct parser *p)
     }
 }
 
-static enum rf_kind parse_statements(struct parser *p, const char *end, struct statement **out, uint32_t *count);
+static enum rf_kind parse_statements(struct parser *p, const char *end, struct statement **out,
+                                     uint32_t *count);
 
 static enum rf_kind parse_lambda(struct parser *p, struct ast **out)
 {
@@ -275,7 +289,8 @@ static enum rf_kind parse_statement(struct parser *p, struct statement *s)
     return parse_pipe_or_expr(p, &s->value);
 }
 
-static enum rf_kind parse_statements(struct parser *p, const char *end, struct statement **out, uint32_t *count)
+static enum rf_kind parse_statements(struct parser *p, const char *end, struct statement **out,
+                                     uint32_t *count)
 {
     struct statement *list = NULL;
     uint32_t n = 0, cap = 0;
@@ -283,7 +298,8 @@ static enum rf_kind parse_statements(struct parser *p, const char *end, struct s
         while (parse_accept(p, ";")) continue;
         if (end != NULL ? parse_is(p, 0, end) : parse_peek(p)->kind == TOKEN_END) break;
         if (n == cap) {
-            struct statement *grown = rf_arena_grow(p->arena, list, cap * sizeof *list, (cap * 2 + 8) * sizeof *list);
+            struct statement *grown =
+                rf_arena_grow(p->arena, list, cap * sizeof *list, (cap * 2 + 8) * sizeof *list);
             if (grown == NULL) return PARSE_NOMEM(p);
             list = grown;
             cap = cap * 2 + 8;
@@ -292,14 +308,16 @@ static enum rf_kind parse_statements(struct parser *p, const char *end, struct s
         RF_TRY(parse_statement(p, &list[n++]));
         if (parse_is(p, 0, ";")) continue;
         if (end != NULL ? parse_is(p, 0, end) : parse_peek(p)->kind == TOKEN_END) break;
-        return parse_expected(p, end != NULL ? "'|', ';' or '}'" : "'|', ';' or the end of the query");
+        return parse_expected(p,
+                              end != NULL ? "'|', ';' or '}'" : "'|', ';' or the end of the query");
     }
     *out = list;
     *count = n;
     return RF_OK;
 }
 
-enum rf_kind parse_query(rf_str text, struct rf_arena *arena, struct query_ast *out, struct rf_err *err)
+enum rf_kind parse_query(rf_str text, struct rf_arena *arena, struct query_ast *out,
+                         struct rf_err *err)
 {
     struct parser p = {.text = text, .arena = arena, .err = err};
     RF_TRY(lex_query(&p));

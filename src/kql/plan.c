@@ -20,8 +20,10 @@ void node_prune_all(struct node *node, struct id_set *need)
 void node_prune(struct node *node, struct id_set *need)
 {
     node->pruned = true;
-    if (node->ops->prune != NULL) node->ops->prune(node, need);
-    else node_prune_all(node, need);
+    if (node->ops->prune != NULL)
+        node->ops->prune(node, need);
+    else
+        node_prune_all(node, need);
 }
 
 void expr_explain(const struct expr *expr, struct rf_buf *buf)
@@ -32,7 +34,9 @@ void expr_explain(const struct expr *expr, struct rf_buf *buf)
         text_put_value(buf, &expr->value);
         if (expr->type == TYPE_STRING) rf_buf_byte(buf, '"');
         break;
-    case EXPR_COLUMN: rf_buf_printf(buf, "#%u", expr->column_id); break;
+    case EXPR_COLUMN:
+        rf_buf_printf(buf, "#%u", expr->column_id);
+        break;
     case EXPR_CALL:
         rf_buf_printf(buf, "%s(", expr->func->name);
         for (uint32_t i = 0; i < expr->arg_count; i++) {
@@ -41,7 +45,9 @@ void expr_explain(const struct expr *expr, struct rf_buf *buf)
         }
         rf_buf_byte(buf, ')');
         break;
-    case EXPR_SUBQUERY: rf_buf_printf(buf, expr->as_array ? "(table)" : "toscalar(table)"); break;
+    case EXPR_SUBQUERY:
+        rf_buf_printf(buf, expr->as_array ? "(table)" : "toscalar(table)");
+        break;
     }
 }
 
@@ -54,7 +60,8 @@ void node_explain(const struct node *node, uint32_t depth, struct rf_buf *buf)
     }
     rf_buf_printf(buf, " ->");
     for (uint32_t i = 0; i < node->schema.count && i < 12; i++)
-        rf_buf_printf(buf, " %.*s#%u:%s", RF_FMT(node->schema.columns[i].name), node->schema.columns[i].id, type_name(node->schema.columns[i].type));
+        rf_buf_printf(buf, " %.*s#%u:%s", RF_FMT(node->schema.columns[i].name),
+                      node->schema.columns[i].id, type_name(node->schema.columns[i].type));
     if (node->schema.count > 12) rf_buf_printf(buf, " ... (%u columns)", node->schema.count);
     rf_buf_byte(buf, '\n');
     for (uint32_t i = 0; i < node->input_count; i++) node_explain(node->inputs[i], depth + 1, buf);

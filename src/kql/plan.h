@@ -3,8 +3,8 @@
 #ifndef RF_PLAN_H
 #define RF_PLAN_H
 
-#include "kql/func.h"
 #include "kql/aggr.h"
+#include "kql/func.h"
 
 /* A column of a node's output. `id` is unique in the query, so that expressions keep their meaning when
  * columns are dropped or moved; only exec turns ids into positions in a batch. */
@@ -22,9 +22,9 @@ struct schema {
 };
 
 enum expr_kind {
-    EXPR_CONST,    /* value */
-    EXPR_COLUMN,   /* column_id */
-    EXPR_CALL,     /* func, kernel, args, type, tuple_* */
+    EXPR_CONST,  /* value */
+    EXPR_COLUMN, /* column_id */
+    EXPR_CALL,   /* func, kernel, args, type, tuple_* */
     EXPR_SUBQUERY, /* a table made a constant, run once before its first use: the first cell of its first row
                       (toscalar), or its first column as a dynamic array (as_array: in (T), has_any (T)) */
 };
@@ -32,7 +32,7 @@ enum expr_kind {
 struct expr {
     enum expr_kind kind;
     uint8_t type;
-    uint32_t pos; /* in the query text */
+    uint32_t pos;               /* in the query text */
     uint32_t depth, call_count; /* of the tree below; a part that is used twice counts twice */
     struct value value;
     uint32_t column_id;
@@ -69,7 +69,7 @@ struct node {
     struct schema schema;
     struct node *inputs[2];
     uint32_t input_count;
-    uint32_t depth; /* of the plan below, sub-queries included: what running it recurses */
+    uint32_t depth;  /* of the plan below, sub-queries included: what running it recurses */
     bool serialized; /* row order is meaningful (after sort, top, serialize) */
     bool pruned;     /* guards nodes that several parents share */
 };
@@ -78,13 +78,17 @@ struct node {
 struct id_set {
     uint64_t *words;
     uint32_t word_count;
-    bool binding; /* a sub-query is pruned while the query is still being bound: shared tables may get more readers */
+    bool
+        binding; /* a sub-query is pruned while the query is still being bound: shared tables may get more readers */
 };
 static inline bool id_set_has(const struct id_set *set, uint32_t id)
 {
     return id / 64 < set->word_count && (set->words[id / 64] >> (id % 64) & 1) != 0;
 }
-static inline void id_set_add(struct id_set *set, uint32_t id) { set->words[id / 64] |= UINT64_C(1) << (id % 64); }
+static inline void id_set_add(struct id_set *set, uint32_t id)
+{
+    set->words[id / 64] |= UINT64_C(1) << (id % 64);
+}
 /* Adds every column id that `expr` reads. */
 void id_set_add_expr(struct id_set *set, const struct expr *expr);
 

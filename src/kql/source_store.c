@@ -91,7 +91,8 @@ static enum rf_kind push_rows(struct store_scan *s, const struct batch *batch, s
     if (exec->batch_rows == 0 || batch->row_count <= exec->batch_rows)
         return flow_push(exec, s->out, s->lane, batch, err);
     /* Tests run with small batches. */
-    for (uint32_t from = 0; from < batch->row_count && !flow_done(s->out); from += exec->batch_rows) {
+    for (uint32_t from = 0; from < batch->row_count && !flow_done(s->out);
+         from += exec->batch_rows) {
         uint32_t count = RF_MIN(exec->batch_rows, batch->row_count - from);
         uint32_t *rows = rf_arena_raw(batch->arena, uint32_t, count);
         struct batch some;
@@ -103,7 +104,8 @@ static enum rf_kind push_rows(struct store_scan *s, const struct batch *batch, s
     return RF_OK;
 }
 
-static enum rf_kind scan_cursor(struct store_scan *s, struct table_cursor *cursor, struct rf_err *err)
+static enum rf_kind scan_cursor(struct store_scan *s, struct table_cursor *cursor,
+                                struct rf_err *err)
 {
     while (s->left > 0 && !flow_done(s->out)) {
         struct batch batch;
@@ -140,20 +142,25 @@ static enum rf_kind scan_lane(void *ctx, size_t job, unsigned worker, struct rf_
     struct store_scan s = *lanes->scan;
     (void)worker;
     s.lane = (uint32_t)job;
-    for (uint32_t part = lanes->first[job]; part < lanes->first[job + 1] && s.left > 0 && !flow_done(s.out); part++) RF_TRY(scan_part(&s, part, err));
+    for (uint32_t part = lanes->first[job];
+         part < lanes->first[job + 1] && s.left > 0 && !flow_done(s.out); part++)
+        RF_TRY(scan_part(&s, part, err));
     return RF_OK;
 }
 
-static bool share_out(const struct store_scan *s, uint32_t lane_count, struct rf_arena *arena, struct store_lanes *out)
+static bool share_out(const struct store_scan *s, uint32_t lane_count, struct rf_arena *arena,
+                      struct store_lanes *out)
 {
     uint32_t parts = table_part_count(s->table), lane = 1;
     uint64_t total = 0, seen = 0;
     out->scan = s;
     out->first = rf_arena_new(arena, uint32_t, (size_t)lane_count + 1);
     if (out->first == NULL) return false;
-    for (uint32_t p = 0; p < parts; p++) total += part_wanted(s, p) ? table_part_rows(s->table, p) : 0;
+    for (uint32_t p = 0; p < parts; p++)
+        total += part_wanted(s, p) ? table_part_rows(s->table, p) : 0;
     for (uint32_t p = 0; p < parts; p++) {
-        while (lane < lane_count && seen * lane_count >= total * lane && seen > 0) out->first[lane++] = p;
+        while (lane < lane_count && seen * lane_count >= total * lane && seen > 0)
+            out->first[lane++] = p;
         seen += part_wanted(s, p) ? table_part_rows(s->table, p) : 0;
     }
     while (lane <= lane_count) out->first[lane++] = parts;

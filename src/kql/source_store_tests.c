@@ -53,8 +53,10 @@ static bool is_ascii(rf_str text)
 static const struct value *one_value(struct maker *m, const struct value *value)
 {
     struct value *copy = rf_arena_raw(m->arena, struct value, 1);
-    if (copy == NULL) m->no_memory = true;
-    else *copy = *value;
+    if (copy == NULL)
+        m->no_memory = true;
+    else
+        *copy = *value;
     return copy;
 }
 
@@ -62,8 +64,8 @@ static const struct value *one_value(struct maker *m, const struct value *value)
 
 static bool orders(enum type type)
 {
-    return type == TYPE_DATETIME || type == TYPE_TIMESPAN || type == TYPE_INT || type == TYPE_LONG ||
-           type == TYPE_REAL;
+    return type == TYPE_DATETIME || type == TYPE_TIMESPAN || type == TYPE_INT ||
+           type == TYPE_LONG || type == TYPE_REAL;
 }
 
 /* A constant as a value of the column's type; false when it has no equal there. */
@@ -86,8 +88,10 @@ static void add_range(struct maker *m, uint32_t column, char side, const struct 
     struct extent_test *test = add(m, column, EXTENT_RANGE);
     if (test == NULL) return;
     test->low.type = test->high.type = (uint8_t)type;
-    if (side == '>') test->low = value; /* the bound itself may be taken for a hit: nothing is lost */
-    else test->high = value;
+    if (side == '>')
+        test->low = value; /* the bound itself may be taken for a hit: nothing is lost */
+    else
+        test->high = value;
 }
 
 static void add_equals(struct maker *m, uint32_t column, const struct value *values, uint32_t count,
@@ -152,7 +156,8 @@ static void add_in(struct maker *m, uint32_t column, const struct expr *call, bo
         if (arg->kind != EXPR_CONST) return;
         cap += arg->value.type == TYPE_DYNAMIC && !arg->value.null ? dyn_count(arg->value.s) : 1;
     }
-    struct list list = {.values = rf_arena_new(m->arena, struct value, RF_MIN(cap, (size_t)VALUES_MAX) + 1)};
+    struct list list = {
+        .values = rf_arena_new(m->arena, struct value, RF_MIN(cap, (size_t)VALUES_MAX) + 1)};
     m->no_memory |= list.values == NULL;
     bool usable = list.values != NULL;
     for (uint32_t i = 1; i < call->arg_count && usable; i++)
@@ -226,7 +231,8 @@ static void add_has(struct maker *m, uint32_t column, rf_str part, bool fold)
 static void add_has_any(struct maker *m, uint32_t column, rf_str items)
 {
     struct terms terms;
-    if (dyn_tag(items) != DYN_ARRAY || dyn_count(items) > TERMS_MAX || !terms_new(m, &terms)) return;
+    if (dyn_tag(items) != DYN_ARRAY || dyn_count(items) > TERMS_MAX || !terms_new(m, &terms))
+        return;
     for (uint32_t i = 0; i < dyn_count(items); i++) {
         rf_str item = dyn_item(items, i);
         uint32_t before = terms.count;
@@ -252,16 +258,20 @@ static void add_text_test(struct maker *m, uint32_t column, rf_str name, const s
 {
     bool text = value->type == TYPE_STRING, list = value->type == TYPE_DYNAMIC && !value->null;
     if (m->source->columns[column].type != TYPE_STRING) return;
-    if (text && rf_str_is(name, "has")) add_has(m, column, value->s, true);
-    else if (text && rf_str_is(name, "has_cs")) add_has(m, column, value->s, false);
+    if (text && rf_str_is(name, "has"))
+        add_has(m, column, value->s, true);
+    else if (text && rf_str_is(name, "has_cs"))
+        add_has(m, column, value->s, false);
     else if (text && (rf_str_is(name, "contains") || rf_str_is(name, "startswith") ||
                       rf_str_is(name, "endswith")))
         add_contains(m, column, value->s, true);
     else if (text && (rf_str_is(name, "contains_cs") || rf_str_is(name, "startswith_cs") ||
                       rf_str_is(name, "endswith_cs")))
         add_contains(m, column, value->s, false);
-    else if (list && rf_str_is(name, "has_any")) add_has_any(m, column, value->s);
-    else if (list && rf_str_is(name, "has_all")) add_has_all(m, column, value->s);
+    else if (list && rf_str_is(name, "has_any"))
+        add_has_any(m, column, value->s);
+    else if (list && rf_str_is(name, "has_all"))
+        add_has_all(m, column, value->s);
 }
 
 /* ---- predicates --------------------------------------------------------------------------------------------------- */
@@ -269,11 +279,16 @@ static void add_text_test(struct maker *m, uint32_t column, rf_str name, const s
 static void compare(struct maker *m, uint32_t column, rf_str name, const struct value *constant,
                     bool turned)
 {
-    if (rf_str_is(name, "==")) add_equal(m, column, constant, false);
-    else if (rf_str_is(name, "=~")) add_equal(m, column, constant, true);
-    else if (name.ptr[0] == '<') add_range(m, column, turned ? '>' : '<', constant);
-    else if (name.ptr[0] == '>') add_range(m, column, turned ? '<' : '>', constant);
-    else if (!turned) add_text_test(m, column, name, constant);
+    if (rf_str_is(name, "=="))
+        add_equal(m, column, constant, false);
+    else if (rf_str_is(name, "=~"))
+        add_equal(m, column, constant, true);
+    else if (name.ptr[0] == '<')
+        add_range(m, column, turned ? '>' : '<', constant);
+    else if (name.ptr[0] == '>')
+        add_range(m, column, turned ? '<' : '>', constant);
+    else if (!turned)
+        add_text_test(m, column, name, constant);
 }
 
 static void take(struct maker *m, const struct expr *e)

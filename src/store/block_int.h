@@ -44,7 +44,7 @@ static inline uint64_t block_take_u64(struct block_reader *r)
 static inline rf_str block_take_str(struct block_reader *r, size_t len)
 {
     const uint8_t *p = block_take(r, len);
-    return p == NULL ? (rf_str){0} : rf_str_make(p, len);
+    return rf_str_make(p, p == NULL ? 0 : len);
 }
 
 static inline uint32_t block_page_count(uint32_t count)
@@ -76,7 +76,8 @@ enum block_text_kind {
 struct block_text_form {
     uint8_t kind;   /* enum block_text_kind */
     uint8_t upper;  /* hex digits */
-    uint8_t digits; /* HEX*: how many; NUMBER: how many, or 0: no leading zeros; TIME: decimals */
+    uint8_t digits; /* HEX*: how many; NUMBER: how many, or 0: no leading zeros; TIME: decimals;
+                       PLAIN: 1 when guids were pulled out of the texts */
 };
 enum { BLOCK_TEXT_DIGITS_MAX = 128, BLOCK_TEXT_NUMBER_DIGITS = 18, BLOCK_TEXT_PRINT_MAX = 160 };
 

@@ -347,7 +347,8 @@ static enum rf_kind open_pages(struct block_ints *ints, rf_str bytes, uint32_t c
     uint64_t scale = block_take_u64(&r);
     (void)block_take_u64(&r);
     const uint8_t *pages = block_take(&r, (size_t)block_page_count(count) * ENTRY_BYTES);
-    if (r.failed || mode != MODE_PAGES) return block_corrupt(err, "numbers are cut short");
+    if (r.failed || pages == NULL || mode != MODE_PAGES)
+        return block_corrupt(err, "numbers are cut short");
     *ints = (struct block_ints){
         .bytes = bytes, .count = count, .mode = MODE_PAGES, .scale = scale, .pages = pages};
     return RF_OK;
@@ -449,7 +450,8 @@ static enum rf_kind view_page(const struct block_ints *ints, uint32_t page, uint
     view->bits = block_take(&r, block_bits_bytes(count, view->width));
     view->places = block_take(&r, (size_t)view->exceptions * 2);
     view->values = block_take(&r, (size_t)view->exceptions * 8);
-    if (r.failed) return block_corrupt(err, "a page of numbers is cut short");
+    if (r.failed || view->values == NULL)
+        return block_corrupt(err, "a page of numbers is cut short");
     for (uint32_t i = 0; i < view->exceptions; i++)
         if (rf_get_u16le(view->places + (size_t)i * 2) >= count)
             return block_corrupt(err, "an exception lies outside its page");

@@ -253,6 +253,10 @@ static size_t make_text(struct rf_prng *prng, uint64_t how, char *to, size_t cap
     case 7:
         return (size_t)snprintf(to, cap, "%llu", a >> (b % 64));
     case 8:
+        if (a % 3 == 0)
+            return (size_t)snprintf(to, cap, "--id=%08llx-%04llx-%04llx-%04llx-%012llx%s", a >> 32,
+                                    a & 0xffff, a >> 16 & 0xffff, b >> 48, b & 0xffffffffffff,
+                                    words[b % 7]);
         return (size_t)snprintf(to, cap, "%s %s %s", words[a % 7], words[b % 7], words[a / 7 % 7]);
     default: {
         rf_str s = rf_test_bytes(prng, (uint8_t *)to, RF_MIN(cap, 200), NULL);

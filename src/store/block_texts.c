@@ -5,11 +5,16 @@
  *    5  4  exceptions                            9  4  bytes of the ints
  *   13     beginning, end
  *          typed: ints (kinds that are numbers) or packed cells, one for each text
- *          plain: ints (lengths), packed bytes of all texts
+ *          plain: ints (lengths), packed bytes of all texts; digits 1: with a byte 1 in the place of each guid
+ *          (8-4-4-4-12 lower case hex digits), and then the guids, packed
  *          exceptions, if there are any: u32 place of each, u32 length of each, packed bytes */
 #include "store/block_int.h"
 
 enum { HEAD_BYTES = 13, SAMPLE = 32, FORMS = 8, SHARED_BYTES_MAX = 255, TYPED_COUNT_MIN = 4 };
+enum { GUID_MARK = 1, GUID_TEXT_BYTES = 36, GUID_BYTES = 16, GUID_ONE_IN_BYTES = 4096 };
+enum { MARKED_BYTES_MAX = 16 << 20 };
+
+static const struct block_text_form guid_form = {.kind = BLOCK_TEXT_GUID};
 
 /* ---- choosing a form -------------------------------------------------------------------------------------- */
 
@@ -196,28 +201,85 @@ static bool encode_typed(struct block_codec *codec, struct block_buf *out,
     return good;
 }
 
+/* The next place at or after `from` where a guid stands in `text`, or text.len; its 16 bytes go to `cell`. */
+static size_t next_guid(rf_str text, size_t from, uint8_t *cell)
+{
+    for (size_t at = from + 8; at < text.len; at++) {
+        const uint8_t *hyphen = memchr(text.ptr + at, '-', text.len - at);
+        if (hyphen == NULL) break;
+        at = (size_t)(hyphen - text.ptr);
+        if (text.len - at < GUID_TEXT_BYTES - 8) break;
+        if (hyphen[5] != '-' || hyphen[10] != '-') continue;
+        int64_t unused;
+        rf_str guid = rf_slice(text, at - 8, at - 8 + GUID_TEXT_BYTES);
+        if (block_text_parse(&guid_form, guid, &unused, cell)) return at - 8;
+    }
+    return text.len;
+}
+
+/* Random digits are what compresses worst: each guid in the bytes leaves a mark, and goes to a list of its own. The
+ * bytes are left alone when they hold the mark already, or hardly a guid. */
+static bool pull_guids(struct block_buf *bytes, struct block_buf *guids)
+{
+    rf_str text = block_buf_view(bytes);
+    uint8_t cell[GUID_BYTES];
+    if (text.len == 0 || text.len > MARKED_BYTES_MAX) return true;
+    if (memchr(text.ptr, GUID_MARK, text.len) != NULL) return true;
+    for (size_t at = next_guid(text, 0, cell); at < text.len;) {
+        if (!block_buf_put(guids, cell, sizeof cell)) return false;
+        at = next_guid(text, at + GUID_TEXT_BYTES, cell);
+    }
+    if (guids->len / GUID_BYTES < text.len / GUID_ONE_IN_BYTES) guids->len = 0;
+    if (guids->len == 0) return true;
+    size_t from = 0, to = 0;
+    for (size_t at; from < text.len; from = at + GUID_TEXT_BYTES) {
+        at = next_guid(text, from, cell);
+        memmove(bytes->ptr + to, text.ptr + from, at - from);
+        to += at - from;
+        if (at == text.len) break;
+        bytes->ptr[to++] = GUID_MARK;
+    }
+    bytes->len = to;
+    return true;
+}
+
+static void put_together(struct block_buf *lengths, struct block_buf *bytes, const rf_str *items,
+                         uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        rf_put_u32le(lengths->ptr + (size_t)i * 4, (uint32_t)items[i].len);
+        if (items[i].len > 0) memcpy(bytes->ptr + bytes->len, items[i].ptr, items[i].len);
+        bytes->len += items[i].len;
+    }
+}
+
+static bool put_plain(struct block_codec *codec, struct block_buf *out,
+                      const struct block_buf *lengths, const struct block_buf *bytes,
+                      const struct block_buf *guids, uint32_t count)
+{
+    struct choice choice = {.form = {.kind = BLOCK_TEXT_PLAIN, .digits = guids->len > 0}};
+    size_t start = out->len, ints = start + HEAD_BYTES;
+    if (!put_head(out, &choice)) return false;
+    if (!block_ints_encode(out, &(struct block_cells){lengths->ptr, 4, count})) return false;
+    rf_put_u32le(out->ptr + start + 9, (uint32_t)(out->len - ints));
+    if (!block_pack(codec, out, block_buf_view(bytes))) return false;
+    return guids->len == 0 || block_pack(codec, out, block_buf_view(guids));
+}
+
 static bool encode_plain(struct block_codec *codec, struct block_buf *out, const rf_str *items,
                          uint32_t count)
 {
-    size_t start = out->len, total = 0;
-    struct block_buf lengths = block_buf_in(out->budget), bytes = block_buf_in(out->budget);
+    size_t total = 0;
+    struct block_buf lengths = block_buf_in(out->budget), bytes = lengths, guids = lengths;
     for (uint32_t i = 0; i < count; i++) total += items[i].len;
     RF_ASSERT(total <= BLOCK_TEXT_BYTES_MAX);
-    bool good = put_head(out, &(struct choice){0}) &&
-                block_buf_reserve(&lengths, (size_t)count * 4) && block_buf_reserve(&bytes, total);
-    if (good) {
-        for (uint32_t i = 0; i < count; i++) {
-            rf_put_u32le(lengths.ptr + (size_t)i * 4, (uint32_t)items[i].len);
-            if (items[i].len > 0) memcpy(bytes.ptr + bytes.len, items[i].ptr, items[i].len);
-            bytes.len += items[i].len;
-        }
-        size_t ints = out->len;
-        good = block_ints_encode(out, &(struct block_cells){lengths.ptr, 4, count});
-        if (good) rf_put_u32le(out->ptr + start + 9, (uint32_t)(out->len - ints));
-        good = good && block_pack(codec, out, block_buf_view(&bytes));
-    }
+    bool good = block_buf_reserve(&lengths, (size_t)count * 4) && block_buf_reserve(&bytes, total);
+    if (good) put_together(&lengths, &bytes, items, count);
+    good = good && pull_guids(&bytes, &guids) &&
+           put_plain(codec, out, &lengths, &bytes, &guids, count);
     block_buf_done(&lengths);
     block_buf_done(&bytes);
+    block_buf_done(&guids);
     return good;
 }
 
@@ -268,6 +330,43 @@ static rf_str ints_of(const struct texts_view *view)
     return rf_slice(view->bytes, view->ints_at, view->ints_at + view->ints_bytes);
 }
 
+/* Puts the guids back where their marks stand. */
+static enum rf_kind push_guids(const struct block_buf *marked, const struct block_buf *guids,
+                               struct block_buf *memory, struct rf_err *err)
+{
+    size_t count = guids->len / GUID_BYTES, from = 0;
+    if (!block_buf_reserve(memory, marked->len + count * (GUID_TEXT_BYTES - 1)))
+        return block_no_memory(err, memory->budget);
+    for (size_t i = 0; i < count; i++) {
+        const uint8_t *rest = marked->ptr + from;
+        const uint8_t *mark = memchr(rest, GUID_MARK, marked->len - from);
+        if (mark == NULL) return block_corrupt(err, "a guid has no place");
+        size_t len = (size_t)(mark - rest);
+        memcpy(memory->ptr + memory->len, rest, len);
+        memory->len += len;
+        memory->len +=
+            block_text_print(&guid_form, 0, guids->ptr + i * GUID_BYTES, memory->ptr + memory->len);
+        from += len + 1;
+    }
+    memcpy(memory->ptr + memory->len, marked->ptr + from, marked->len - from);
+    memory->len += marked->len - from;
+    return RF_OK;
+}
+
+static enum rf_kind unpack_marked(struct block_codec *codec, const struct texts_view *view,
+                                  size_t *at, struct block_buf *memory, struct rf_err *err)
+{
+    struct block_buf marked = block_buf_in(memory->budget), guids = marked;
+    enum rf_kind kind = block_unpack(codec, view->bytes, at, MARKED_BYTES_MAX, &marked, err);
+    if (kind == RF_OK) kind = block_unpack(codec, view->bytes, at, MARKED_BYTES_MAX, &guids, err);
+    if (kind == RF_OK && guids.len % GUID_BYTES != 0)
+        kind = block_corrupt(err, "guids are cut short");
+    if (kind == RF_OK) kind = push_guids(&marked, &guids, memory, err);
+    block_buf_done(&marked);
+    block_buf_done(&guids);
+    return kind;
+}
+
 static enum rf_kind decode_plain(struct block_codec *codec, const struct texts_view *view,
                                  struct block_buf *memory, struct block_buf *runs, rf_str *items,
                                  struct rf_err *err)
@@ -277,7 +376,10 @@ static enum rf_kind decode_plain(struct block_codec *codec, const struct texts_v
     size_t at = view->ints_at + view->ints_bytes, used = 0;
     if (view->exceptions != 0) return block_corrupt(err, "texts have a bad head");
     RF_TRY(block_ints_open(&lengths, ints_of(view), view->count, runs, err));
-    RF_TRY(block_unpack(codec, view->bytes, &at, BLOCK_TEXT_BYTES_MAX, memory, err));
+    if (view->form.digits == 0)
+        RF_TRY(block_unpack(codec, view->bytes, &at, BLOCK_TEXT_BYTES_MAX, memory, err));
+    else
+        RF_TRY(unpack_marked(codec, view, &at, memory, err));
     if (at != view->bytes.len) return block_corrupt(err, "texts are followed by other bytes");
     for (uint32_t page = 0; page * BLOCK_PAGE_ROWS < view->count; page++) {
         RF_TRY(

@@ -39,6 +39,8 @@ bool block_text_form_valid(const struct block_text_form *form)
 {
     if (form->upper > 1) return false;
     switch (form->kind) {
+    case BLOCK_TEXT_PLAIN:
+        return form->digits <= 1;
     case BLOCK_TEXT_HEX:
         return form->digits > 0 && form->digits <= BLOCK_TEXT_DIGITS_MAX;
     case BLOCK_TEXT_HEX_INT:
@@ -233,7 +235,9 @@ static size_t time_print(int64_t ticks, uint8_t decimals, uint8_t *out)
     int year, month, day;
     date_from_ticks(ticks, &year, &month, &day);
     int64_t rest = ticks % TICKS_PER_DAY;
-    memcpy(out, "0000-00-00T00:00:00", 19);
+    out[4] = out[7] = '-';
+    out[10] = 'T';
+    out[13] = out[16] = ':';
     number_print((uint64_t)year, 4, out);
     number_print((uint64_t)month, 2, out + 5);
     number_print((uint64_t)day, 2, out + 8);

@@ -15,15 +15,15 @@ void extent_checksum(const void *bytes, size_t len, uint8_t out[16])
 }
 
 /* HMAC-SHA256 of a label and the id. */
-static bool derive(const struct extent_key *key, const char *label,
-                   const uint8_t id[EXTENT_ID_BYTES], uint8_t out[32])
+static bool derive(const struct extent_key *key, rf_str label, const uint8_t id[EXTENT_ID_BYTES],
+                   uint8_t out[32])
 {
     uint8_t text[64];
-    size_t len = strlen(label);
-    memcpy(text, label, len);
-    memcpy(text + len, id, EXTENT_ID_BYTES);
+    RF_ASSERT(label.len + EXTENT_ID_BYTES <= sizeof text);
+    memcpy(text, label.ptr, label.len);
+    memcpy(text + label.len, id, EXTENT_ID_BYTES);
     unsigned got = 32;
-    return HMAC(EVP_sha256(), key->bytes, sizeof key->bytes, text, len + EXTENT_ID_BYTES, out,
+    return HMAC(EVP_sha256(), key->bytes, sizeof key->bytes, text, label.len + EXTENT_ID_BYTES, out,
                 &got) != NULL;
 }
 
@@ -34,8 +34,8 @@ enum rf_kind extent_crypt_init(struct extent_crypt *crypt, const struct extent_k
     memcpy(crypt->id, id, EXTENT_ID_BYTES);
     if (!crypt->on) return RF_OK;
     uint8_t check[32];
-    if (!derive(key, "ringfort extent", id, crypt->key) ||
-        !derive(key, "ringfort check", id, check))
+    if (!derive(key, RF_S("ringfort extent"), id, crypt->key) ||
+        !derive(key, RF_S("ringfort check"), id, check))
         return RF_FAIL(err, RF_IO, "CryptoFailed", "cannot derive the key of an extent");
     memcpy(crypt->key_check, check, sizeof crypt->key_check);
     return RF_OK;

@@ -46,7 +46,7 @@ static enum rf_kind begin(struct extent_file *f, const struct extent_options *op
     f->digest = EVP_MD_CTX_new();
     if (f->digest == NULL || EVP_DigestInit_ex(f->digest, EVP_sha256(), NULL) != 1)
         return RF_FAIL(err, RF_IO, "CryptoFailed", "cannot digest %s", f->path);
-    memcpy(header, EXTENT_MAGIC, 8);
+    memcpy(header, extent_magic, 8);
     rf_put_u32le(header + 8, EXTENT_VERSION);
     rf_put_u32le(header + 12, encrypted ? EXTENT_FLAG_ENCRYPTED : 0);
     memcpy(header + 16, id, sizeof id);
@@ -172,7 +172,7 @@ enum rf_kind extent_file_finish(struct extent_file *f, const struct extent_regio
                                 struct extent_info *info, struct rf_err *err)
 {
     uint8_t trailer[EXTENT_TRAILER_BYTES] = {0};
-    memcpy(trailer, EXTENT_TRAILER_MAGIC, 8);
+    memcpy(trailer, extent_trailer_magic, 8);
     rf_put_u32le(trailer + 8, EXTENT_VERSION);
     rf_put_u32le(trailer + 12, f->crypt.on ? EXTENT_FLAG_ENCRYPTED : 0);
     memcpy(trailer + 16, f->crypt.id, sizeof f->crypt.id);

@@ -46,6 +46,8 @@
 #ifndef RF_EXTENT_FORMAT_H
 #define RF_EXTENT_FORMAT_H
 
+#include <stdint.h>
+
 enum {
     EXTENT_VERSION = 1,
     EXTENT_HEADER_BYTES = 64,
@@ -60,8 +62,8 @@ enum {
     EXTENT_FOOTER_HEAD_BYTES = 32,
     EXTENT_REGION_BYTES_MAX = 1 << 30
 };
-#define EXTENT_MAGIC "RFEXT\0\0\1"
-#define EXTENT_TRAILER_MAGIC "RFEXTEND"
+static const uint8_t extent_magic[8] = {'R', 'F', 'E', 'X', 'T', 0, 0, 1};
+static const uint8_t extent_trailer_magic[8] = {'R', 'F', 'E', 'X', 'T', 'E', 'N', 'D'};
 
 enum extent_storage { EXTENT_CELLS, EXTENT_DICT, EXTENT_TEXTS, EXTENT_STORAGES };
 enum { EXTENT_BLOCK_HAS_RANGE = 1, EXTENT_BLOCK_MAX_CUT = 2 };

@@ -18,7 +18,7 @@ static void mend(uint8_t *file, size_t len, uint8_t *region)
 static void mend_trailer(uint8_t *file, size_t len)
 {
     uint8_t *trailer = file + (len - EXTENT_TRAILER_BYTES);
-    memcpy(trailer, EXTENT_TRAILER_MAGIC, 8);
+    memcpy(trailer, extent_trailer_magic, 8);
     rf_put_u32le(trailer + 8, EXTENT_VERSION);
     memset(trailer + 12, 0, 28); /* not encrypted */
     mend(file, len, trailer + 40);

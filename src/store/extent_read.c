@@ -171,7 +171,7 @@ static enum rf_kind parse_trailer(struct extent *e, const uint8_t *trailer,
     uint8_t check[16];
     uint64_t at = e->file_bytes - EXTENT_TRAILER_BYTES;
     extent_checksum(trailer, 80, check);
-    if (memcmp(trailer, EXTENT_TRAILER_MAGIC, 8) != 0 ||
+    if (memcmp(trailer, extent_trailer_magic, 8) != 0 ||
         memcmp(check, trailer + 80, sizeof check) != 0)
         return corrupt(e, at, e->file_bytes, "it does not end as an extent does", err);
     uint32_t version = rf_get_u32le(trailer + 8), flags = rf_get_u32le(trailer + 12);
@@ -199,7 +199,7 @@ static enum rf_kind read_footer(struct extent *e, const struct extent_key *key,
     if (!block_buf_reserve(tail, bytes)) return block_no_memory(err, e->budget);
     RF_TRY(rf_file_pread_all(e->file, tail->ptr, bytes, from, err));
     struct extent_region footer;
-    rf_str text;
+    rf_str text = {0};
     RF_TRY(parse_trailer(e, tail->ptr + bytes - EXTENT_TRAILER_BYTES, key, &footer, err));
     if (footer.offset < from || !extent_region_inside(e, &footer))
         RF_TRY(extent_read_region(e, &footer, tail, &text, err));
@@ -387,7 +387,7 @@ static enum rf_kind make_dict(struct extent *e, const struct extent_col *c,
 {
     struct block_buf head = block_buf_in(e->budget);
     struct extent_list list;
-    rf_str bytes;
+    rf_str bytes = {0};
     if (!block_buf_reserve(&dict->items, (size_t)c->dict_count * sizeof(rf_str)))
         return block_no_memory(err, e->budget);
     enum rf_kind kind = extent_read_region(e, &c->dict, &head, &bytes, err);
@@ -402,24 +402,25 @@ static enum rf_kind make_dict(struct extent *e, const struct extent_col *c,
     return kind;
 }
 
+static enum rf_kind load_dict(struct extent *e, struct extent_col *c, struct rf_err *err)
+{
+    struct extent_dict *dict = calloc(1, sizeof *dict);
+    if (dict == NULL) return block_no_memory(err, e->budget);
+    dict->items = dict->memory = dict->null_bytes = block_buf_in(e->budget);
+    enum rf_kind kind = make_dict(e, c, dict, err);
+    if (kind == RF_OK)
+        c->loaded = dict;
+    else
+        dict_free(dict);
+    return kind;
+}
+
 enum rf_kind extent_load_dict(struct extent *e, uint32_t column, const struct extent_dict **out,
                               struct rf_err *err)
 {
     struct extent_col *c = &e->columns[column];
-    enum rf_kind kind = RF_OK;
     pthread_mutex_lock(&e->lock);
-    if (c->loaded == NULL) {
-        struct extent_dict *dict = calloc(1, sizeof *dict);
-        if (dict == NULL) kind = block_no_memory(err, e->budget);
-        if (kind == RF_OK) {
-            dict->items = dict->memory = dict->null_bytes = block_buf_in(e->budget);
-            kind = make_dict(e, c, dict, err);
-        }
-        if (kind == RF_OK)
-            c->loaded = dict;
-        else
-            dict_free(dict);
-    }
+    enum rf_kind kind = c->loaded != NULL ? RF_OK : load_dict(e, c, err);
     *out = c->loaded;
     pthread_mutex_unlock(&e->lock);
     return kind;

@@ -376,7 +376,8 @@ static struct value probe_value(struct world *w, struct rf_prng *prng, int colum
 
 static rf_str text_of_value(struct world *w, const struct value *v)
 {
-    if (v->null || v->type == TYPE_STRING) return v->null ? (rf_str){0} : v->s;
+    if (v->null) return (rf_str){0};
+    if (v->type == TYPE_STRING) return v->s;
     struct rf_buf buf = rf_buf_in(&w->arena);
     if (v->type == TYPE_DYNAMIC) dyn_put_text(v->s, &buf);
     return rf_buf_view(&buf);

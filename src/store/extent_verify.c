@@ -9,7 +9,7 @@ static enum rf_kind verify_header(struct extent *e, struct rf_err *err)
     uint8_t header[EXTENT_HEADER_BYTES], check[16];
     RF_TRY(rf_file_pread_all(e->file, header, sizeof header, 0, err));
     extent_checksum(header, 48, check);
-    bool good = memcmp(header, EXTENT_MAGIC, 8) == 0 &&
+    bool good = memcmp(header, extent_magic, 8) == 0 &&
                 memcmp(check, header + 48, sizeof check) == 0 &&
                 rf_get_u32le(header + 8) == EXTENT_VERSION &&
                 memcmp(header + 16, e->crypt.id, EXTENT_ID_BYTES) == 0;

@@ -151,28 +151,29 @@ static bool seal_body(const struct journal_file *f, uint8_t *head, uint8_t *body
     if (RAND_bytes(head + 48, NONCE_BYTES) != 1) return false;
     EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
     int done = 0;
-    bool fine =
-        ctx != NULL && EVP_EncryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, f->key, head + 48) == 1 &&
-        EVP_EncryptUpdate(ctx, NULL, &done, head, SEALED_BYTES) == 1 &&
-        (len == 0 || EVP_EncryptUpdate(ctx, body, &done, body, (int)len) == 1) &&
-        EVP_EncryptFinal_ex(ctx, body + len, &done) == 1 &&
-        EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_GET_TAG, TAG_BYTES, head + 64) == 1;
+    bool fine = ctx != NULL &&
+                EVP_EncryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, f->key, head + 48) == 1 &&
+                EVP_EncryptUpdate(ctx, NULL, &done, head, SEALED_BYTES) == 1 &&
+                (len == 0 || EVP_EncryptUpdate(ctx, body, &done, body, (int)len) == 1) &&
+                EVP_EncryptFinal_ex(ctx, body + len, &done) == 1 &&
+                EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_GET_TAG, TAG_BYTES, head + 64) == 1;
     EVP_CIPHER_CTX_free(ctx);
     return fine;
 }
 
-static bool open_body(const struct journal_file *f, const uint8_t *head, uint8_t *body, uint32_t len)
+static bool open_body(const struct journal_file *f, const uint8_t *head, uint8_t *body,
+                      uint32_t len)
 {
     uint8_t tag[TAG_BYTES];
     memcpy(tag, head + 64, TAG_BYTES);
     EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
     int done = 0;
-    bool fine =
-        ctx != NULL && EVP_DecryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, f->key, head + 48) == 1 &&
-        EVP_DecryptUpdate(ctx, NULL, &done, head, SEALED_BYTES) == 1 &&
-        (len == 0 || EVP_DecryptUpdate(ctx, body, &done, body, (int)len) == 1) &&
-        EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_SET_TAG, TAG_BYTES, tag) == 1 &&
-        EVP_DecryptFinal_ex(ctx, body + len, &done) == 1;
+    bool fine = ctx != NULL &&
+                EVP_DecryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, f->key, head + 48) == 1 &&
+                EVP_DecryptUpdate(ctx, NULL, &done, head, SEALED_BYTES) == 1 &&
+                (len == 0 || EVP_DecryptUpdate(ctx, body, &done, body, (int)len) == 1) &&
+                EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_SET_TAG, TAG_BYTES, tag) == 1 &&
+                EVP_DecryptFinal_ex(ctx, body + len, &done) == 1;
     EVP_CIPHER_CTX_free(ctx);
     return fine;
 }
@@ -317,8 +318,9 @@ static enum rf_kind write_header(struct journal_writer *w, struct rf_err *err)
     memcpy(header + 16, w->f.salt, SALT_BYTES);
     memcpy(header + 32, w->f.key_check, MANIFEST_KEY_CHECK_BYTES);
     rf_put_u64le(header + 48, XXH3_64bits(header, 48));
-    RF_TRY(rf_fs_open(w->fs, w->path, RF_OPEN_READ | RF_OPEN_WRITE | RF_OPEN_CREATE | RF_OPEN_TRUNCATE,
-                      &w->f.file, err));
+    RF_TRY(rf_fs_open(w->fs, w->path,
+                      RF_OPEN_READ | RF_OPEN_WRITE | RF_OPEN_CREATE | RF_OPEN_TRUNCATE, &w->f.file,
+                      err));
     RF_TRY(rf_file_pwrite(w->f.file, header, sizeof header, 0, err));
     w->end = HEADER_BYTES;
     return RF_OK;
@@ -544,9 +546,12 @@ static enum rf_kind scan_records(struct window *w, struct rf_arena *arena,
         RF_TRY(record_at(w, at, &head, &record, err));
         /* A record whose sequence does not go on is as bad as none. */
         bool fits = record != NULL;
-        if (fits && head.kind == RECORD_MARK) fits = !under_way && head.sequence == s.sequence;
-        else if (fits && under_way) fits = head.sequence == group.sequence;
-        else if (fits) fits = head.sequence > s.sequence;
+        if (fits && head.kind == RECORD_MARK)
+            fits = !under_way && head.sequence == s.sequence;
+        else if (fits && under_way)
+            fits = head.sequence == group.sequence;
+        else if (fits)
+            fits = head.sequence > s.sequence;
         if (!fits) break;
         at += record_bytes(&head);
         if (head.kind == RECORD_MARK) {
@@ -719,8 +724,7 @@ enum rf_kind journal_copy(const struct journal_options *from, const struct journ
     RF_CLEANUP(window_done) struct window w;
     RF_TRY(window_open(from, &w, err));
     struct journal_writer *copy = writer_alloc(from->fs, to, from->budget);
-    if (copy == NULL)
-        return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "no memory for %s", to);
+    if (copy == NULL) return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "no memory for %s", to);
     copy->f = w.f;
     copy->f.path = copy->path;
     copy->f.file = NULL;

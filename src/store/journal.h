@@ -67,12 +67,12 @@ bool journal_exists(const struct journal_writer *w);
 /* ---- reading --------------------------------------------------------------------------------------- */
 
 struct journal_summary {
-    uint64_t end;       /* of the last whole commit */
+    uint64_t end;        /* of the last whole commit */
     uint64_t tail_bytes; /* behind it */
     uint64_t row_count, commit_count;
     uint64_t sequence; /* of the last commit; 0: none */
     struct journal_times times;
-    bool all_times; /* false when rows lie in records that say no time */
+    bool all_times;  /* false when rows lie in records that say no time */
     rf_str position; /* of the last commit; in `arena` */
 };
 /* Reads the whole file and checks every record. A tail that is not whole is no error; a record that
@@ -93,7 +93,8 @@ RF_MUST_USE enum rf_kind journal_read(struct journal_reader *r, const struct ext
 void journal_reader_free(struct journal_reader *r);
 /* The rows kept for the next flush, batch by batch. */
 struct journal_pending;
-const struct journal_pending *journal_pending_first(const struct journal_writer *w); /* NULL: none */
+const struct journal_pending *
+journal_pending_first(const struct journal_writer *w); /* NULL: none */
 const struct journal_pending *journal_pending_next(const struct journal_pending *p);
 RF_MUST_USE enum rf_kind journal_pending_read(const struct journal_writer *w,
                                               const struct journal_pending *p,

@@ -218,8 +218,8 @@ static bool cells_in_range(const struct vec *v, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
         if (v->nulls != NULL && v->nulls[i] != 0) continue;
-        int64_t cell = v->type == TYPE_BOOL ? ((const uint8_t *)v->data)[i]
-                                            : ((const int64_t *)v->data)[i];
+        int64_t cell =
+            v->type == TYPE_BOOL ? ((const uint8_t *)v->data)[i] : ((const int64_t *)v->data)[i];
         if (v->type == TYPE_BOOL && (cell < 0 || cell > 1)) return false;
         if (v->type == TYPE_INT && (cell < INT32_MIN || cell > INT32_MAX)) return false;
         if (v->type == TYPE_DATETIME && (cell < 0 || cell > DATETIME_MAX)) return false;

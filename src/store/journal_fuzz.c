@@ -39,7 +39,8 @@ static void read_file(rf_str bytes, struct rf_arena *arena)
     struct rf_err err;
     if (fault == NULL) return;
     all_types(columns);
-    struct journal_options options = {.fs = rf_fs_fault_fs(fault), .path = "/j", .budget = arena->budget};
+    struct journal_options options = {
+        .fs = rf_fs_fault_fs(fault), .path = "/j", .budget = arena->budget};
     struct journal_summary summary;
     struct journal_reader *reader;
     RF_ASSERT(rf_fs_open(options.fs, "/j", RF_OPEN_WRITE | RF_OPEN_CREATE, &file, &err) == RF_OK);
@@ -48,7 +49,8 @@ static void read_file(rf_str bytes, struct rf_arena *arena)
     if (journal_scan(&options, arena, &summary, &err) == RF_OK &&
         journal_reader_open(&options, summary.end, &reader, &err) == RF_OK) {
         struct journal_batch batch;
-        while (journal_read(reader, columns, TYPE_COUNT, INT64_MIN, INT64_MAX, &batch, &err) == RF_OK &&
+        while (journal_read(reader, columns, TYPE_COUNT, INT64_MIN, INT64_MAX, &batch, &err) ==
+                   RF_OK &&
                batch.batch.row_count > 0)
             for (uint32_t i = 0; i < batch.batch.column_count; i++)
                 for (uint32_t row = 0; row < batch.batch.row_count; row++)

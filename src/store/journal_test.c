@@ -58,11 +58,14 @@ static struct value random_value(struct rf_prng *prng, enum type type, struct rf
     return v;
 }
 
-static struct vec random_vec(struct rf_prng *prng, enum type type, uint32_t rows, struct rf_arena *arena)
+static struct vec random_vec(struct rf_prng *prng, enum type type, uint32_t rows,
+                             struct rf_arena *arena)
 {
     struct vec v;
     uint32_t shape = (uint32_t)rf_test_below(prng, 3);
-    uint32_t entries = shape == VEC_FLAT ? rows : shape == VEC_CONST ? 1 : 1 + (uint32_t)rf_test_below(prng, 600);
+    uint32_t entries = shape == VEC_FLAT    ? rows
+                       : shape == VEC_CONST ? 1
+                                            : 1 + (uint32_t)rf_test_below(prng, 600);
     cr_assert(vec_flat(arena, type, entries, &v) && vec_need_nulls(arena, &v, entries) != NULL);
     for (uint32_t i = 0; i < entries; i++) {
         struct value value = random_value(prng, type, arena);
@@ -80,7 +83,8 @@ static struct vec random_vec(struct rf_prng *prng, enum type type, uint32_t rows
 /* Some of the columns in any order. */
 static struct journal_batch random_batch(struct rf_prng *prng, struct rf_arena *arena)
 {
-    uint32_t rows = 1 + (uint32_t)rf_test_below(prng, RF_MIN(prng->size * 21u, (uint32_t)BATCH_ROWS));
+    uint32_t rows =
+        1 + (uint32_t)rf_test_below(prng, RF_MIN(prng->size * 21u, (uint32_t)BATCH_ROWS));
     uint32_t *indexes = rf_arena_new(arena, uint32_t, COLUMNS);
     struct vec *vecs = rf_arena_new(arena, struct vec, COLUMNS);
     uint32_t count = 0;
@@ -99,15 +103,18 @@ static struct journal_batch random_batch(struct rf_prng *prng, struct rf_arena *
 
 static void same_batch(const struct journal_batch *a, const struct journal_batch *b)
 {
-    cr_assert(a->batch.row_count == b->batch.row_count && a->batch.column_count == b->batch.column_count);
+    cr_assert(a->batch.row_count == b->batch.row_count &&
+              a->batch.column_count == b->batch.column_count);
     for (uint32_t c = 0; c < a->batch.column_count; c++) {
         cr_assert(a->indexes[c] == b->indexes[c]);
         for (uint32_t row = 0; row < a->batch.row_count; row++) {
-            struct value x = vec_value(&a->batch.columns[c], row), y = vec_value(&b->batch.columns[c], row);
+            struct value x = vec_value(&a->batch.columns[c], row),
+                         y = vec_value(&b->batch.columns[c], row);
             cr_assert(x.null == y.null, "nulls differ in column %u, row %u", c, row);
             if (x.null) continue;
-            bool same = type_is_bytes((enum type)x.type) ? rf_str_eq(x.s, y.s)
-                                                         : memcmp(&x.g, &y.g, type_cell_bytes[x.type]) == 0;
+            bool same = type_is_bytes((enum type)x.type)
+                            ? rf_str_eq(x.s, y.s)
+                            : memcmp(&x.g, &y.g, type_cell_bytes[x.type]) == 0;
             cr_assert(same, "values differ in column %u, row %u", c, row);
         }
     }
@@ -122,11 +129,13 @@ RF_PROP(journal_batch_comes_back, 300)
     struct rf_err err;
     cr_assert(journal_batch_encode(&in, &arena, &buf));
     rf_str bytes = rf_buf_view(&buf);
-    cr_assert(journal_batch_decode(bytes, all_types, COLUMNS, &arena, &out, &err) == RF_OK, "%s", err.text);
+    cr_assert(journal_batch_decode(bytes, all_types, COLUMNS, &arena, &out, &err) == RF_OK, "%s",
+              err.text);
     same_batch(&in, &out);
     /* Bytes cut short are refused, and bytes changed never crash. */
     size_t cut = (size_t)rf_test_below(prng, bytes.len);
-    cr_assert(journal_batch_decode(rf_slice(bytes, 0, cut), all_types, COLUMNS, &arena, &out, &err) == RF_CORRUPT);
+    cr_assert(journal_batch_decode(rf_slice(bytes, 0, cut), all_types, COLUMNS, &arena, &out,
+                                   &err) == RF_CORRUPT);
     buf.ptr[rf_test_below(prng, bytes.len)] ^= (uint8_t)(1 << rf_test_below(prng, 8));
     (void)!journal_batch_decode(bytes, all_types, COLUMNS, &arena, &out, &err);
 }
@@ -149,7 +158,8 @@ static void stage_init(struct stage *s, bool encrypted)
     rf_arena_init(&s->arena, 64 << 20);
     s->key.present = encrypted;
     memset(s->key.bytes, 0x5a, sizeof s->key.bytes);
-    s->options = (struct journal_options){.fs = rf_fs_fault_fs(s->fault), .path = "/j", .budget = &s->budget};
+    s->options = (struct journal_options){
+        .fs = rf_fs_fault_fs(s->fault), .path = "/j", .budget = &s->budget};
     if (encrypted) s->options.key = &s->key;
 }
 
@@ -168,11 +178,13 @@ static struct journal_batch one_row(struct rf_arena *arena, int64_t number)
     struct vec *v = rf_arena_new(arena, struct vec, 1);
     *cell = number;
     *v = (struct vec){.type = TYPE_LONG, .shape = VEC_CONST, .data = cell};
-    return (struct journal_batch){{.row_count = 1, .column_count = 1, .columns = v, .arena = arena}, &index};
+    return (struct journal_batch){{.row_count = 1, .column_count = 1, .columns = v, .arena = arena},
+                                  &index};
 }
 
 /* Writes commits 1..count, commit c of c % 3 rows, and notes where each ends. */
-static void write_commits(struct stage *s, uint32_t count, uint64_t *ends, struct journal_writer **out)
+static void write_commits(struct stage *s, uint32_t count, uint64_t *ends,
+                          struct journal_writer **out)
 {
     struct journal_writer *w;
     int64_t number = 0;
@@ -186,7 +198,8 @@ static void write_commits(struct stage *s, uint32_t count, uint64_t *ends, struc
             cr_assert(journal_put(w, &batch, times, &s->err) == RF_OK);
             number++;
         }
-        cr_assert(journal_flush(w, c, rf_str_make(position, (size_t)len), &s->err) == RF_OK, "%s", s->err.text);
+        cr_assert(journal_flush(w, c, rf_str_make(position, (size_t)len), &s->err) == RF_OK, "%s",
+                  s->err.text);
         if (ends != NULL) ends[c] = journal_bytes(w);
     }
     *out = w;
@@ -207,15 +220,17 @@ static void expect_commits(struct stage *s, uint32_t commit)
     struct journal_batch batch;
     char position[20];
     cr_assert(journal_scan(&s->options, &s->arena, &summary, &s->err) == RF_OK, "%s", s->err.text);
-    cr_assert(summary.sequence == commit && summary.row_count == rows_until(commit), "commit %u: %u, %llu rows",
-              commit, (unsigned)summary.sequence, (unsigned long long)summary.row_count);
+    cr_assert(summary.sequence == commit && summary.row_count == rows_until(commit),
+              "commit %u: %u, %llu rows", commit, (unsigned)summary.sequence,
+              (unsigned long long)summary.row_count);
     if (commit > 0) {
         (void)snprintf(position, sizeof position, "at %u", commit);
         cr_assert(rf_str_is(summary.position, position));
     }
     cr_assert(journal_reader_open(&s->options, summary.end, &reader, &s->err) == RF_OK);
     for (uint64_t i = 0; i <= rows_until(commit); i++) {
-        cr_assert(journal_read(reader, all_types, COLUMNS, INT64_MIN, INT64_MAX, &batch, &s->err) == RF_OK);
+        cr_assert(journal_read(reader, all_types, COLUMNS, INT64_MIN, INT64_MAX, &batch, &s->err) ==
+                  RF_OK);
         cr_assert(batch.batch.row_count == (i < rows_until(commit)));
         if (batch.batch.row_count > 0) cr_assert(vec_i64(&batch.batch.columns[0], 0) == (int64_t)i);
     }
@@ -225,7 +240,8 @@ static void expect_commits(struct stage *s, uint32_t commit)
 static void truncate_to(struct stage *s, uint64_t bytes)
 {
     struct rf_file *file;
-    cr_assert(rf_fs_open(s->options.fs, "/j", RF_OPEN_READ | RF_OPEN_WRITE, &file, &s->err) == RF_OK);
+    cr_assert(rf_fs_open(s->options.fs, "/j", RF_OPEN_READ | RF_OPEN_WRITE, &file, &s->err) ==
+              RF_OK);
     cr_assert(rf_file_truncate(file, bytes, &s->err) == RF_OK);
     rf_file_close(file);
 }
@@ -246,7 +262,8 @@ static void torn_at_every_byte(bool encrypted)
         /* The mark at a commit's end may be missing. */
         while (commit > 0 && ends[commit] - MARK_BYTES > at - 1) commit--;
         rf_arena_reset(&s.arena);
-        if (at - 1 >= HEADER) expect_commits(&s, commit);
+        if (at - 1 >= HEADER)
+            expect_commits(&s, commit);
         else {
             struct journal_summary summary;
             cr_assert(journal_scan(&s.options, &s.arena, &summary, &s.err) == RF_CORRUPT);
@@ -256,7 +273,10 @@ static void torn_at_every_byte(bool encrypted)
 }
 
 Test(journal, a_file_torn_at_any_byte_holds_its_whole_commits) { torn_at_every_byte(false); }
-Test(journal, an_encrypted_file_torn_at_any_byte_holds_its_whole_commits) { torn_at_every_byte(true); }
+Test(journal, an_encrypted_file_torn_at_any_byte_holds_its_whole_commits)
+{
+    torn_at_every_byte(true);
+}
 
 /* Every acknowledged commit has its mark behind it, so a flip is either found or, in the last mark and in the zeros
  * behind a body, without effect. */
@@ -276,8 +296,10 @@ static void flipped_bits(bool encrypted)
         rf_arena_reset(&s.arena);
         enum rf_kind kind = journal_scan(&s.options, &s.arena, &summary, &s.err);
         if (kind == RF_OK) harmless++;
-        if (kind == RF_OK) cr_assert(summary.sequence == COMMITS && summary.row_count == rows_until(COMMITS));
-        else cr_assert(kind == RF_CORRUPT && strstr(s.err.text, "/j: bytes ") != NULL);
+        if (kind == RF_OK)
+            cr_assert(summary.sequence == COMMITS && summary.row_count == rows_until(COMMITS));
+        else
+            cr_assert(kind == RF_CORRUPT && strstr(s.err.text, "/j: bytes ") != NULL);
         cr_assert(rf_fs_fault_flip(s.fault, "/j", at, bit));
     }
     cr_assert(harmless <= MARK_BYTES + 7 * 3 * COMMITS);
@@ -351,12 +373,14 @@ Test(journal, power_loss_keeps_acknowledged_commits)
                 int len = snprintf(position, sizeof position, "at %u", c);
                 for (uint32_t row = 0; row < c % 3; row++) {
                     struct journal_batch batch = one_row(&s.arena, number++);
-                    cr_assert(journal_put(w, &batch, (struct journal_times){0, 1}, &s.err) == RF_OK);
+                    cr_assert(journal_put(w, &batch, (struct journal_times){0, 1}, &s.err) ==
+                              RF_OK);
                 }
                 if (c == stop) rf_fs_fault_stop_at_sync(s.fault, 1);
                 kind = journal_flush(w, c, rf_str_make(position, (size_t)len), &s.err);
                 if (kind == RF_OK) acknowledged = c;
-                if (c == 1 && kind == RF_OK) cr_assert(rf_fs_sync_dir(s.options.fs, "/", &s.err) == RF_OK);
+                if (c == 1 && kind == RF_OK)
+                    cr_assert(rf_fs_sync_dir(s.options.fs, "/", &s.err) == RF_OK);
             }
             cr_assert(acknowledged == RF_MIN(stop - 1, (uint64_t)COMMITS));
             journal_writer_free(w);
@@ -365,7 +389,8 @@ Test(journal, power_loss_keeps_acknowledged_commits)
             rf_arena_reset(&s.arena);
             if (acknowledged > 0) {
                 kind = journal_scan(&s.options, &s.arena, &summary, &s.err);
-                cr_assert(kind == RF_OK, "seed %u, stop %u: %s", (unsigned)seed, (unsigned)stop, s.err.text);
+                cr_assert(kind == RF_OK, "seed %u, stop %u: %s", (unsigned)seed, (unsigned)stop,
+                          s.err.text);
                 cr_assert(summary.sequence == acknowledged || summary.sequence == acknowledged + 1);
                 expect_commits(&s, (uint32_t)summary.sequence);
             }

@@ -231,7 +231,8 @@ enum rf_kind manifest_decode(rf_str bytes, const char *path, struct rf_arena *ar
     memcpy(m.key_check, p + 32, MANIFEST_KEY_CHECK_BYTES);
     size_t room = bytes.len - HEADER_BYTES;
     if (m.column_count > MANIFEST_COLUMNS_MAX || m.extent_count > room / EXTENT_BYTES ||
-        m.dropped_count > room / DROPPED_BYTES || rf_get_u32le(p + 92) > MANIFEST_POSITION_BYTES_MAX)
+        m.dropped_count > room / DROPPED_BYTES ||
+        rf_get_u32le(p + 92) > MANIFEST_POSITION_BYTES_MAX)
         return damaged(path, "a count is out of range", bytes.len, err);
     if (m.journal >= m.next_number || m.retention_ticks < 0)
         return damaged(path, "a number is out of range", bytes.len, err);
@@ -244,7 +245,10 @@ enum rf_kind manifest_decode(rf_str bytes, const char *path, struct rf_arena *ar
     return RF_OK;
 }
 
-uint64_t manifest_generation(rf_str head) { return head.len < 24 ? 0 : rf_get_u64le(head.ptr + 16); }
+uint64_t manifest_generation(rf_str head)
+{
+    return head.len < 24 ? 0 : rf_get_u64le(head.ptr + 16);
+}
 
 void manifest_key_check(const struct extent_key *key, uint8_t out[MANIFEST_KEY_CHECK_BYTES])
 {

@@ -32,13 +32,14 @@ struct manifest_dropped {
 
 /* The arrays lie in the arena that made them. */
 struct manifest {
-    uint64_t generation;  /* counts replacements */
-    uint64_t next_number; /* for the next file, extent or journal */
-    uint64_t journal;     /* number of the journal; 0: there is none */
-    uint64_t sequence;    /* of the last commit that is in here and not in the journal */
+    uint64_t generation;     /* counts replacements */
+    uint64_t next_number;    /* for the next file, extent or journal */
+    uint64_t journal;        /* number of the journal; 0: there is none */
+    uint64_t sequence;       /* of the last commit that is in here and not in the journal */
     int64_t retention_ticks; /* 0: rows are kept for ever */
     bool encrypted;
-    uint8_t key_check[MANIFEST_KEY_CHECK_BYTES]; /* tells a wrong key before a file is read with it */
+    uint8_t
+        key_check[MANIFEST_KEY_CHECK_BYTES]; /* tells a wrong key before a file is read with it */
     struct extent_column *columns;
     uint32_t column_count;
     struct manifest_extent *extents;

@@ -28,7 +28,8 @@ RF_FUZZ(manifest, text)
         struct rf_buf buf = rf_buf_in(&arena);
         struct manifest again;
         manifest_encode(&m, &buf);
-        RF_ASSERT(buf.failed || manifest_decode(rf_buf_view(&buf), "m", &arena, &again, &err) == RF_OK);
+        RF_ASSERT(buf.failed ||
+                  manifest_decode(rf_buf_view(&buf), "m", &arena, &again, &err) == RF_OK);
     }
     free(copy);
 }

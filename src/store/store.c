@@ -74,8 +74,10 @@ enum rf_kind table_folder(const struct store *store, rf_str name, struct table_p
         return rf_fs_fail(ENAMETOOLONG, "open", store->folder, err);
     char *at = out->text + len;
     for (size_t i = 0; i < name.len; i++) {
-        if (plain_byte(name.ptr[i], i)) *at++ = (char)name.ptr[i];
-        else at += snprintf(at, 4, "%%%02X", name.ptr[i]);
+        if (plain_byte(name.ptr[i], i))
+            *at++ = (char)name.ptr[i];
+        else
+            at += snprintf(at, 4, "%%%02X", name.ptr[i]);
     }
     *at = '\0';
     return RF_OK;

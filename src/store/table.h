@@ -29,18 +29,21 @@ struct store_options {
     const char *folder;
     const struct extent_key *key; /* NULL: not encrypted */
     struct rf_budget *budget;
-    bool writer;                  /* create the folder when it is missing */
-    struct rf_clock *clock;       /* for retention and grace times; NULL: the real one */
-    bool no_term_index;           /* of extents that are written */
-    int compression_level;        /* of extents that are written; 0: the default, below 0: lz4 only */
+    bool writer;            /* create the folder when it is missing */
+    struct rf_clock *clock; /* for retention and grace times; NULL: the real one */
+    bool no_term_index;     /* of extents that are written */
+    int compression_level;  /* of extents that are written; 0: the default, below 0: lz4 only */
 };
-RF_MUST_USE enum rf_kind store_open(const struct store_options *options, struct store **out, struct rf_err *err);
+RF_MUST_USE enum rf_kind store_open(const struct store_options *options, struct store **out,
+                                    struct rf_err *err);
 void store_close(struct store *store);
 /* Names of all tables, sorted; in `arena`. */
-RF_MUST_USE enum rf_kind store_tables(struct store *store, struct rf_arena *arena, rf_str **names, uint32_t *count, struct rf_err *err);
+RF_MUST_USE enum rf_kind store_tables(struct store *store, struct rf_arena *arena, rf_str **names,
+                                      uint32_t *count, struct rf_err *err);
 
 /* The folder in which a table's files lie, NUL-terminated and in `arena`; it need not exist. */
-RF_MUST_USE enum rf_kind store_table_folder(struct store *store, rf_str name, struct rf_arena *arena, const char **out,
+RF_MUST_USE enum rf_kind store_table_folder(struct store *store, rf_str name,
+                                            struct rf_arena *arena, const char **out,
                                             struct rf_err *err);
 
 /* ---- writing: one process at a time per table --------------------------------------------------------------- */
@@ -49,8 +52,10 @@ struct table_writer;
 /* Opens or creates the table. Columns that it lacks are added (a column's type never changes: RF_CONFLICT ColumnTypeConflict);
  * the batches given later have exactly these columns, in this order. RF_CONFLICT TableLocked when another process writes.
  * Rows that a crash left in the journal are there again. */
-RF_MUST_USE enum rf_kind table_writer_open(struct store *store, rf_str name, const struct extent_column *columns, uint32_t column_count,
-                                           struct table_writer **out, struct rf_err *err);
+RF_MUST_USE enum rf_kind table_writer_open(struct store *store, rf_str name,
+                                           const struct extent_column *columns,
+                                           uint32_t column_count, struct table_writer **out,
+                                           struct rf_err *err);
 /* What opening found that a crash or a failure had left: bytes behind the journal's last whole commit, which were never
  * acknowledged and are gone now, and files that no manifest names, which were removed. */
 struct table_recovery {
@@ -59,17 +64,23 @@ struct table_recovery {
 };
 struct table_recovery table_writer_recovery(const struct table_writer *w);
 /* Appends rows; they count as stored once table_commit returned RF_OK. */
-RF_MUST_USE enum rf_kind table_append(struct table_writer *w, const struct batch *batch, struct rf_err *err);
+RF_MUST_USE enum rf_kind table_append(struct table_writer *w, const struct batch *batch,
+                                      struct rf_err *err);
 /* Makes everything appended so far durable: journal written and synced (small amounts), or sealed as extents (large ones).
  * `position` (may be empty) is stored in the same commit: where the source of these rows got to, for exactly-once resumption. */
 RF_MUST_USE enum rf_kind table_commit(struct table_writer *w, rf_str position, struct rf_err *err);
+/* Much is to come: rows go to an extent at once. Without it the first TABLE_BULK_ROWS rows are packed for the journal in
+ * vain. */
+void table_expect_bulk(struct table_writer *w);
 /* True when the rows appended since the last commit fill an extent: a commit now costs least. */
 bool table_wants_commit(const struct table_writer *w);
 /* Rows older than this, by TimeGenerated, are dropped by table_merge, whole extents at a time; 0: never. Durable on
  * return. */
-RF_MUST_USE enum rf_kind table_set_retention(struct table_writer *w, int64_t ticks, struct rf_err *err);
+RF_MUST_USE enum rf_kind table_set_retention(struct table_writer *w, int64_t ticks,
+                                             struct rf_err *err);
 /* The position of the last commit; allocated in `arena`. */
-RF_MUST_USE enum rf_kind table_position(struct table_writer *w, struct rf_arena *arena, rf_str *out, struct rf_err *err);
+RF_MUST_USE enum rf_kind table_position(struct table_writer *w, struct rf_arena *arena, rf_str *out,
+                                        struct rf_err *err);
 /* Turns the journal and small extents into large ones; drops extents older than the retention. Nothing may be
  * appended and not committed (RF_CONFLICT UncommittedRows). What it did up to an error stays done. */
 RF_MUST_USE enum rf_kind table_merge(struct table_writer *w, struct rf_err *err);
@@ -79,7 +90,8 @@ void table_writer_close(struct table_writer *w);
 /* ---- reading -------------------------------------------------------------------------------------------------------- */
 
 struct table; /* a consistent view */
-RF_MUST_USE enum rf_kind table_open(struct store *store, rf_str name, struct table **out, struct rf_err *err);
+RF_MUST_USE enum rf_kind table_open(struct store *store, rf_str name, struct table **out,
+                                    struct rf_err *err);
 void table_close(struct table *t);
 const struct extent_column *table_columns(const struct table *t, uint32_t *count);
 struct table_stats {
@@ -98,14 +110,17 @@ uint64_t table_part_rows(const struct table *t, uint32_t part);
  * A cursor over one part; `columns` and tests' columns are indexes into table_columns. Columns that the part lacks come as
  * constant nulls (empty texts). Same rules as extent_cursor_next. */
 struct table_cursor;
-RF_MUST_USE enum rf_kind table_cursor_new(struct table *t, uint32_t part, const uint32_t *columns, uint32_t column_count,
-                                          const struct extent_test *tests, uint32_t test_count, struct rf_budget *budget,
+RF_MUST_USE enum rf_kind table_cursor_new(struct table *t, uint32_t part, const uint32_t *columns,
+                                          uint32_t column_count, const struct extent_test *tests,
+                                          uint32_t test_count, struct rf_budget *budget,
                                           struct table_cursor **out, struct rf_err *err);
-RF_MUST_USE enum rf_kind table_cursor_next(struct table_cursor *c, struct batch *out, struct rf_err *err);
+RF_MUST_USE enum rf_kind table_cursor_next(struct table_cursor *c, struct batch *out,
+                                           struct rf_err *err);
 void table_cursor_free(struct table_cursor *c);
 
 /* Checks everything of a table: manifest, journal, extents. Calls `fault` for each fault found; RF_CORRUPT when there was one. */
-RF_MUST_USE enum rf_kind table_fsck(struct store *store, rf_str name, void (*fault)(void *state, const struct rf_err *err), void *state,
-                                    struct rf_err *err);
+RF_MUST_USE enum rf_kind table_fsck(struct store *store, rf_str name,
+                                    void (*fault)(void *state, const struct rf_err *err),
+                                    void *state, struct rf_err *err);
 
 #endif

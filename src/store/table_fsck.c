@@ -36,8 +36,8 @@ static enum rf_kind judge(struct fsck *f, enum rf_kind kind, const struct rf_err
     return kind;
 }
 
-static enum rf_kind digest_file(struct rf_file *file, EVP_MD_CTX *ctx, uint8_t *buf, uint8_t out[32],
-                                struct rf_err *err)
+static enum rf_kind digest_file(struct rf_file *file, EVP_MD_CTX *ctx, uint8_t *buf,
+                                uint8_t out[32], struct rf_err *err)
 {
     unsigned len = 0;
     uint64_t at = 0;
@@ -106,7 +106,9 @@ static enum rf_kind check_journal(const struct fsck *f, struct rf_err *err)
     RF_TRY(journal_scan(&options, &arena, &summary, err));
     RF_TRY(journal_reader_open(&options, summary.end, &reader, err));
     enum rf_kind kind;
-    do kind = journal_read(reader, f->m.columns, f->m.column_count, INT64_MIN, INT64_MAX, &batch, err);
+    do
+        kind = journal_read(reader, f->m.columns, f->m.column_count, INT64_MIN, INT64_MAX, &batch,
+                            err);
     while (kind == RF_OK && batch.batch.row_count > 0);
     journal_reader_free(reader);
     return kind;
@@ -133,8 +135,7 @@ enum rf_kind table_fsck(struct store *store, rf_str name,
     struct rf_err why;
     RF_TRY(table_folder(store, name, &folder, err));
     f.folder = folder.text;
-    enum rf_kind kind =
-        table_manifest_read(store, name, folder.text, &arena, &f.m, &held, &why);
+    enum rf_kind kind = table_manifest_read(store, name, folder.text, &arena, &f.m, &held, &why);
     if (kind == RF_NOT_FOUND) {
         if (err != NULL) *err = why;
         return kind;

@@ -69,8 +69,8 @@ static void read_position(rf_str position, struct taken_list *list)
 }
 
 /* The same file, further taken, replaces what stood for it. */
-static bool put_position(const struct taken *now, const struct taken_list *before, uint32_t replaced,
-                         struct rf_arena *arena, rf_str *out)
+static bool put_position(const struct taken *now, const struct taken_list *before,
+                         uint32_t replaced, struct rf_arena *arena, rf_str *out)
 {
     struct rf_buf buf = rf_buf_in(arena);
     uint32_t written = 0;
@@ -78,9 +78,10 @@ static bool put_position(const struct taken *now, const struct taken_list *befor
     for (uint32_t i = 0; i <= before->count && written < INGEST_FILES_MAX; i++) {
         const struct taken *t = i == 0 ? now : &before->items[i - 1];
         if (t == NULL || (i > 0 && i - 1 == replaced)) continue;
-        rf_buf_printf(&buf, "%" PRIu64 " %016" PRIx64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %d ",
-                      t->head_bytes, t->head_hash, t->rows, t->rejected, t->text_bytes,
-                      t->raw_bytes, t->complete);
+        rf_buf_printf(
+            &buf, "%" PRIu64 " %016" PRIx64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %d ",
+            t->head_bytes, t->head_hash, t->rows, t->rejected, t->text_bytes, t->raw_bytes,
+            t->complete);
         for (size_t k = 0; k < t->name.len && k < 200; k++)
             rf_buf_byte(&buf, t->name.ptr[k] < ' ' ? '_' : t->name.ptr[k]);
         rf_buf_byte(&buf, '\n');
@@ -113,7 +114,7 @@ struct ingest {
     uint64_t skip;    /* rows still to be passed over */
     uint64_t skip_rejects;
     uint64_t seen_rejects;
-    struct rejects {  /* of the batch at hand: told when it is kept */
+    struct rejects { /* of the batch at hand: told when it is kept */
         struct rf_arena arena;
         struct reader_reject *items;
         uint32_t count, cap;
@@ -335,6 +336,9 @@ static enum rf_kind open_writer(struct ingest *in, struct rf_err *err)
     struct table_recovery recovery = table_writer_recovery(in->writer);
     in->result.recovery.journal_tail_bytes += recovery.journal_tail_bytes;
     in->result.recovery.files_removed += recovery.files_removed;
+    bool packed = input_packing(in->input) != INPUT_PLAIN;
+    if (input_raw_bytes(in->input) >= (packed ? TABLE_BULK_BYTES / 8 : TABLE_BULK_BYTES))
+        table_expect_bulk(in->writer);
     return RF_OK;
 }
 
@@ -419,8 +423,7 @@ static enum rf_kind new_reader(struct ingest *in, struct rf_err *err)
 /* Keys beside the columns that the reader has met. */
 static uint32_t unknown_fields(const struct ingest *in)
 {
-    return in->format.format == READER_CSV ? 0
-                                           : in->reader->json.keys.count - 1 - in->column_count;
+    return in->format.format == READER_CSV ? 0 : in->reader->json.keys.count - 1 - in->column_count;
 }
 
 /* The reader as it stood before a batch. */
@@ -559,7 +562,8 @@ static bool find_taken(struct ingest *in)
     in->now.name = o->name;
     for (uint32_t i = 0; i < in->before.count && !o->again; i++) {
         const struct taken *t = &in->before.items[i];
-        if (t->head_bytes > in->len || XXH3_64bits(in->buf, t->head_bytes) != t->head_hash) continue;
+        if (t->head_bytes > in->len || XXH3_64bits(in->buf, t->head_bytes) != t->head_hash)
+            continue;
         bool same_size = t->raw_bytes == raw_bytes;
         if (same_size && t->complete) return true;
         /* One that was not finished, or that has grown since. */
@@ -618,7 +622,8 @@ static enum rf_kind run(struct ingest *in, struct rf_err *err)
     RF_TRY(take_rows(in, err));
     in->now.complete = true;
     RF_TRY(commit(in, err));
-    if (!in->widening && in->options->columns == NULL) in->result.fields_left_out = unknown_fields(in);
+    if (!in->widening && in->options->columns == NULL)
+        in->result.fields_left_out = unknown_fields(in);
     return RF_OK;
 }
 

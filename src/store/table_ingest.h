@@ -29,7 +29,8 @@ struct ingest_options {
     struct store *store;
     rf_str table;
     struct reader_input input;
-    rf_str name; /* of the file, for its format and the remembered position; empty for standard input */
+    rf_str
+        name; /* of the file, for its format and the remembered position; empty for standard input */
     const struct extent_column *columns; /* NULL: as told above */
     uint32_t column_count;
     bool again; /* take a file anew that was taken before */

@@ -77,7 +77,8 @@ static enum rf_kind add_journal(struct merged *m, struct rf_err *err)
     if (vecs == NULL) kind = no_memory(w, err);
     while (kind == RF_OK) {
         struct journal_batch in;
-        kind = journal_read(reader, w->m.columns, w->m.column_count, INT64_MIN, INT64_MAX, &in, err);
+        kind =
+            journal_read(reader, w->m.columns, w->m.column_count, INT64_MIN, INT64_MAX, &in, err);
         if (kind != RF_OK || in.batch.row_count == 0) break;
         for (uint32_t i = 0; i < m->column_count; i++)
             vecs[i] = table_missing((enum type)m->columns[i].type);
@@ -159,7 +160,8 @@ static enum rf_kind find_columns(struct merged *m, const struct manifest_extent 
         extent_free(extent);
         if (map == NULL) return no_memory(m->w, err);
         if (!known)
-            return RF_FAIL(err, RF_CORRUPT, "ExtentDamaged", "%s: it has columns that the table has not",
+            return RF_FAIL(err, RF_CORRUPT, "ExtentDamaged",
+                           "%s: it has columns that the table has not",
                            table_extent_path(m->w->folder, extents[i].number).text);
     }
     m->columns = columns;
@@ -170,7 +172,8 @@ static enum rf_kind find_columns(struct merged *m, const struct manifest_extent 
 
 /* ---- steps ----------------------------------------------------------------------------------------------------- */
 
-static bool listed(const struct manifest_extent *e, const struct manifest_extent *list, uint32_t count)
+static bool listed(const struct manifest_extent *e, const struct manifest_extent *list,
+                   uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++)
         if (list[i].number == e->number) return true;
@@ -255,8 +258,7 @@ static enum rf_kind join(struct table_writer *w, const struct manifest_extent *e
 static int by_time(const void *a, const void *b)
 {
     const struct manifest_extent *x = a, *y = b;
-    if (x->info.time_min != y->info.time_min)
-        return x->info.time_min < y->info.time_min ? -1 : 1;
+    if (x->info.time_min != y->info.time_min) return x->info.time_min < y->info.time_min ? -1 : 1;
     return x->number < y->number ? -1 : x->number > y->number;
 }
 
@@ -306,8 +308,7 @@ static enum rf_kind drop_old(struct table_writer *w, struct rf_err *err)
     if (w->m.retention_ticks == 0) return RF_OK;
     RF_CLEANUP(rf_arena_done) struct rf_arena arena;
     rf_arena_init_shared(&arena, w->store->options.budget);
-    int64_t now = DATETIME_UNIX_EPOCH +
-                  rf_clock_now(store_clock(w->store)) * TICKS_PER_MICROSECOND;
+    int64_t now = DATETIME_UNIX_EPOCH + rf_clock_now(store_clock(w->store)) * TICKS_PER_MICROSECOND;
     int64_t oldest = now - w->m.retention_ticks;
     struct manifest_extent *gone = rf_arena_new(&arena, struct manifest_extent, w->m.extent_count);
     if (gone == NULL) return no_memory(w, err);

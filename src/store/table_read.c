@@ -36,8 +36,7 @@ static int by_time(const void *a, const void *b)
 {
     const struct manifest_extent *x = ((const struct part *)a)->info;
     const struct manifest_extent *y = ((const struct part *)b)->info;
-    if (x->info.time_min != y->info.time_min)
-        return x->info.time_min < y->info.time_min ? -1 : 1;
+    if (x->info.time_min != y->info.time_min) return x->info.time_min < y->info.time_min ? -1 : 1;
     return x->number < y->number ? -1 : x->number > y->number;
 }
 
@@ -189,7 +188,7 @@ struct table_cursor {
     uint32_t slot_count;
     struct extent_cursor *extent;
     struct journal_reader *journal;
-    int64_t min, max; /* of the time column, for the journal's records */
+    int64_t min, max;   /* of the time column, for the journal's records */
     uint64_t bare_rows; /* rows to give of which no column is wanted */
     bool nothing;
 };
@@ -207,7 +206,8 @@ void table_cursor_free(struct table_cursor *c)
 static bool holds_empty(const struct extent_test *test)
 {
     for (uint32_t i = 0; i < test->value_count; i++)
-        if (test->values[i].null || (test->values[i].type == TYPE_STRING && test->values[i].s.len == 0))
+        if (test->values[i].null ||
+            (test->values[i].type == TYPE_STRING && test->values[i].s.len == 0))
             return true;
     return false;
 }
@@ -216,11 +216,15 @@ static bool holds_empty(const struct extent_test *test)
 static bool missing_may_pass(const struct extent_test *test, enum type type)
 {
     switch (test->kind) {
-    case EXTENT_RANGE: return type == TYPE_STRING;
+    case EXTENT_RANGE:
+        return type == TYPE_STRING;
     case EXTENT_EQUALS:
-    case EXTENT_CONTAINS: return holds_empty(test);
-    case EXTENT_TERMS: return test->term_count == 0;
-    case EXTENT_TERMS_ANY: return false;
+    case EXTENT_CONTAINS:
+        return holds_empty(test);
+    case EXTENT_TERMS:
+        return test->term_count == 0;
+    case EXTENT_TERMS_ANY:
+        return false;
     }
     return true;
 }
@@ -240,8 +244,10 @@ static enum rf_kind open_extent_cursor(struct table_cursor *c, const struct exte
         enum type type = (enum type)t->m.columns[tests[i].column].type;
         own[own_count] = tests[i];
         own[own_count].column = map[tests[i].column];
-        if (own[own_count].column != UINT32_MAX) own_count++;
-        else c->nothing |= !missing_may_pass(&tests[i], type);
+        if (own[own_count].column != UINT32_MAX)
+            own_count++;
+        else
+            c->nothing |= !missing_may_pass(&tests[i], type);
     }
     for (uint32_t i = 0; i < c->column_count; i++) {
         if (map[c->columns[i]] == UINT32_MAX) continue;
@@ -358,9 +364,12 @@ static enum rf_kind next_bare(struct table_cursor *c, struct batch *out)
 enum rf_kind table_cursor_next(struct table_cursor *c, struct batch *out, struct rf_err *err)
 {
     struct batch batch;
-    if (c->extent != NULL) RF_TRY(next_of_extent(c, &batch, err));
-    else if (c->journal != NULL) RF_TRY(next_of_journal(c, &batch, err));
-    else RF_TRY(next_bare(c, &batch));
+    if (c->extent != NULL)
+        RF_TRY(next_of_extent(c, &batch, err));
+    else if (c->journal != NULL)
+        RF_TRY(next_of_journal(c, &batch, err));
+    else
+        RF_TRY(next_bare(c, &batch));
     batch.column_count = c->column_count;
     batch.columns = c->vecs;
     *out = batch;

@@ -47,7 +47,8 @@ static void stage_init(struct stage *s, uint64_t seed, bool encrypted)
 static void stage_done(struct stage *s)
 {
     store_close(s->store);
-    cr_assert(atomic_load(&s->budget.used_bytes) == 0, "%zu bytes are kept", (size_t)atomic_load(&s->budget.used_bytes));
+    cr_assert(atomic_load(&s->budget.used_bytes) == 0, "%zu bytes are kept",
+              (size_t)atomic_load(&s->budget.used_bytes));
     rf_arena_done(&s->arena);
     rf_fs_fault_free(s->fault);
 }
@@ -63,17 +64,21 @@ enum { COLUMNS = RF_COUNT(columns) };
 static struct batch some_rows(struct rf_arena *arena, int64_t from, uint32_t count)
 {
     struct vec *v = rf_arena_new(arena, struct vec, COLUMNS);
-    cr_assert(vec_flat(arena, TYPE_DATETIME, count, &v[0]) && vec_flat(arena, TYPE_LONG, count, &v[1]) &&
+    cr_assert(vec_flat(arena, TYPE_DATETIME, count, &v[0]) &&
+              vec_flat(arena, TYPE_LONG, count, &v[1]) &&
               vec_flat(arena, TYPE_STRING, count, &v[2]));
     for (uint32_t i = 0; i < count; i++) {
-        struct value time = value_i64(TYPE_DATETIME, T0_DAYS * TICKS_PER_DAY + (from + i) * TICKS_PER_HOUR);
+        struct value time =
+            value_i64(TYPE_DATETIME, T0_DAYS * TICKS_PER_DAY + (from + i) * TICKS_PER_HOUR);
         struct value number = value_long(from + i);
-        struct value text = value_str(rf_arena_printf(arena, "row %lld of many", (long long)(from + i)));
+        struct value text =
+            value_str(rf_arena_printf(arena, "row %lld of many", (long long)(from + i)));
         vec_set(&v[0], i, &time);
         vec_set(&v[1], i, &number);
         vec_set(&v[2], i, &text);
     }
-    return (struct batch){.row_count = count, .column_count = COLUMNS, .columns = v, .arena = arena};
+    return (struct batch){
+        .row_count = count, .column_count = COLUMNS, .columns = v, .arena = arena};
 }
 
 static enum rf_kind append(struct table_writer *w, int64_t from, uint32_t count, struct rf_err *err)
@@ -113,7 +118,7 @@ static enum rf_kind read_all(struct stage *s, uint64_t *count)
     *count = 0;
     enum rf_kind kind = RF_OK;
     for (uint32_t part = 0; kind == RF_OK && part < table_part_count(t); part++) {
-        struct table_cursor *c;
+        struct table_cursor *c = NULL;
         uint64_t rows = 0;
         kind = table_cursor_new(t, part, all, COLUMNS, NULL, 0, &s->budget, &c, &s->err);
         while (kind == RF_OK) {
@@ -124,17 +129,17 @@ static enum rf_kind read_all(struct stage *s, uint64_t *count)
                 char text[40];
                 int64_t number = vec_i64(&b.columns[0], i);
                 int len = snprintf(text, sizeof text, "row %lld of many", (long long)number);
-                cr_assert(number >= 0 && (uint64_t)number < stats.row_count && !seen[number], "row %lld", (long long)number);
-                cr_assert(vec_i64(&b.columns[1], i) == T0_DAYS * TICKS_PER_DAY + number * TICKS_PER_HOUR);
+                cr_assert(number >= 0 && (uint64_t)number < stats.row_count && !seen[number],
+                          "row %lld", (long long)number);
+                cr_assert(vec_i64(&b.columns[1], i) ==
+                          T0_DAYS * TICKS_PER_DAY + number * TICKS_PER_HOUR);
                 cr_assert(rf_str_eq(vec_str(&b.columns[2], i), rf_str_make(text, (size_t)len)));
                 seen[number] = 1;
             }
             rows += b.row_count;
         }
-        if (kind == RF_OK) {
-            table_cursor_free(c);
-            cr_assert(rows == table_part_rows(t, part));
-        }
+        if (kind == RF_OK) cr_assert(rows == table_part_rows(t, part));
+        table_cursor_free(c);
         *count += rows;
     }
     if (kind == RF_OK) cr_assert(*count == stats.row_count);
@@ -167,7 +172,8 @@ static void ordinary(bool encrypted)
     stage_init(&s, 1, encrypted);
     cr_assert(read_all(&s, &(uint64_t){0}) == RF_NOT_FOUND);
     cr_assert(open_writer(&s, &w) == RF_OK, "%s", s.err.text);
-    cr_assert(table_writer_open(s.store, RF_S("T"), columns, COLUMNS, &other, &s.err) == RF_CONFLICT);
+    cr_assert(table_writer_open(s.store, RF_S("T"), columns, COLUMNS, &other, &s.err) ==
+              RF_CONFLICT);
     cr_assert(strcmp(s.err.code, "TableLocked") == 0);
     cr_assert(rows_of(&s) == 0);
     cr_assert(append(w, 0, 100, &s.err) == RF_OK);
@@ -177,7 +183,8 @@ static void ordinary(bool encrypted)
     cr_assert(append(w, 100, 5000, &s.err) == RF_OK && commit(w, 5100, &s.err) == RF_OK);
     cr_assert(rows_of(&s) == 5100);
     /* Many rows become an extent; what stays uncommitted is gone. */
-    cr_assert(append(w, 5100, TABLE_BULK_ROWS + 10, &s.err) == RF_OK && commit(w, 5110 + TABLE_BULK_ROWS, &s.err) == RF_OK);
+    cr_assert(append(w, 5100, TABLE_BULK_ROWS + 10, &s.err) == RF_OK &&
+              commit(w, 5110 + TABLE_BULK_ROWS, &s.err) == RF_OK);
     cr_assert(append(w, 5110 + TABLE_BULK_ROWS, 10, &s.err) == RF_OK);
     table_writer_close(w);
     uint64_t all = 5110 + TABLE_BULK_ROWS;
@@ -197,7 +204,8 @@ static void ordinary(bool encrypted)
     table_close(t);
     rf_str *names;
     uint32_t count;
-    cr_assert(store_tables(s.store, &s.arena, &names, &count, &s.err) == RF_OK && count == 1 && rf_str_is(names[0], "T"));
+    cr_assert(store_tables(s.store, &s.arena, &names, &count, &s.err) == RF_OK && count == 1 &&
+              rf_str_is(names[0], "T"));
     /* Of all the files that were made only those of the present state are left. */
     size_t files;
     cr_assert(rf_fs_list(s.fs, "/data/T", &s.arena, &names, &files, &s.err) == RF_OK);
@@ -213,7 +221,8 @@ Test(table, a_key_is_needed_and_must_be_the_right_one)
     struct stage s;
     struct table_writer *w;
     stage_init(&s, 1, true);
-    cr_assert(open_writer(&s, &w) == RF_OK && append(w, 0, 10, &s.err) == RF_OK && commit(w, 10, &s.err) == RF_OK);
+    cr_assert(open_writer(&s, &w) == RF_OK && append(w, 0, 10, &s.err) == RF_OK &&
+              commit(w, 10, &s.err) == RF_OK);
     table_writer_close(w);
     store_close(s.store);
     stage_store(&s, false);
@@ -229,35 +238,44 @@ Test(table, a_key_is_needed_and_must_be_the_right_one)
 
 Test(table, columns_are_added_and_keep_their_types)
 {
-    static const struct extent_column more[] = {
-        {{(const uint8_t *)"Extra", 5}, TYPE_REAL}, {{(const uint8_t *)"Number", 6}, TYPE_LONG}, {{(const uint8_t *)"Note", 4}, TYPE_STRING}};
+    static const struct extent_column more[] = {{{(const uint8_t *)"Extra", 5}, TYPE_REAL},
+                                                {{(const uint8_t *)"Number", 6}, TYPE_LONG},
+                                                {{(const uint8_t *)"Note", 4}, TYPE_STRING}};
     static const struct extent_column other_type[] = {{{(const uint8_t *)"Number", 6}, TYPE_REAL}};
     struct stage s;
     struct table_writer *w;
     stage_init(&s, 1, false);
-    cr_assert(open_writer(&s, &w) == RF_OK && append(w, 0, 10, &s.err) == RF_OK && commit(w, 10, &s.err) == RF_OK);
+    cr_assert(open_writer(&s, &w) == RF_OK && append(w, 0, 10, &s.err) == RF_OK &&
+              commit(w, 10, &s.err) == RF_OK);
     cr_assert(table_merge(w, &s.err) == RF_OK);
     table_writer_close(w);
-    cr_assert(table_writer_open(s.store, RF_S("T"), other_type, 1, &w, &s.err) == RF_CONFLICT && strcmp(s.err.code, "ColumnTypeConflict") == 0);
+    cr_assert(table_writer_open(s.store, RF_S("T"), other_type, 1, &w, &s.err) == RF_CONFLICT &&
+              strcmp(s.err.code, "ColumnTypeConflict") == 0);
     for (int merged = 0; merged < 2; merged++) {
-        cr_assert(table_writer_open(s.store, RF_S("T"), more, 3, &w, &s.err) == RF_OK, "%s", s.err.text);
+        cr_assert(table_writer_open(s.store, RF_S("T"), more, 3, &w, &s.err) == RF_OK, "%s",
+                  s.err.text);
         struct vec v[3];
-        struct value real = value_real(1.5), number = value_long(77), note = value_str(RF_S("seen"));
-        cr_assert(vec_const(&s.arena, &real, &v[0]) && vec_const(&s.arena, &number, &v[1]) && vec_const(&s.arena, &note, &v[2]));
+        struct value real = value_real(1.5), number = value_long(77),
+                     note = value_str(RF_S("seen"));
+        cr_assert(vec_const(&s.arena, &real, &v[0]) && vec_const(&s.arena, &number, &v[1]) &&
+                  vec_const(&s.arena, &note, &v[2]));
         struct batch b = {.row_count = 3, .column_count = 3, .columns = v, .arena = &s.arena};
-        cr_assert(table_append(w, &b, &s.err) == RF_OK && table_commit(w, RF_S(""), &s.err) == RF_OK);
+        cr_assert(table_append(w, &b, &s.err) == RF_OK &&
+                  table_commit(w, RF_S(""), &s.err) == RF_OK);
         if (merged) cr_assert(table_merge(w, &s.err) == RF_OK, "%s", s.err.text);
         table_writer_close(w);
         struct table *t;
         uint32_t count, extras = 0, rows = 0;
         cr_assert(table_open(s.store, RF_S("T"), &t, &s.err) == RF_OK);
         const struct extent_column *have = table_columns(t, &count);
-        cr_assert(count == 5 && rf_str_is(have[3].name, "Extra") && rf_str_is(have[4].name, "Note"));
+        cr_assert(count == 5 && rf_str_is(have[3].name, "Extra") &&
+                  rf_str_is(have[4].name, "Note"));
         static const uint32_t wanted[] = {3, 4, 1};
         for (uint32_t part = 0; part < table_part_count(t); part++) {
             struct table_cursor *c;
             struct batch got;
-            cr_assert(table_cursor_new(t, part, wanted, 3, NULL, 0, &s.budget, &c, &s.err) == RF_OK);
+            cr_assert(table_cursor_new(t, part, wanted, 3, NULL, 0, &s.budget, &c, &s.err) ==
+                      RF_OK);
             while (table_cursor_next(c, &got, &s.err) == RF_OK && got.row_count > 0)
                 for (uint32_t i = 0; i < got.row_count; i++, rows++) {
                     bool old = vec_i64(&got.columns[2], i) < 10;
@@ -280,7 +298,8 @@ Test(table, retention_drops_what_is_older)
     stage_init(&s, 1, false);
     cr_assert(open_writer(&s, &w) == RF_OK);
     /* Two extents, a year apart by their rows' numbers. */
-    cr_assert(append(w, 0, 24, &s.err) == RF_OK && commit(w, 0, &s.err) == RF_OK && table_merge(w, &s.err) == RF_OK);
+    cr_assert(append(w, 0, 24, &s.err) == RF_OK && commit(w, 0, &s.err) == RF_OK &&
+              table_merge(w, &s.err) == RF_OK);
     cr_assert(table_set_retention(w, 30 * TICKS_PER_DAY, &s.err) == RF_OK);
     int64_t now = (T0_DAYS * TICKS_PER_DAY - DATETIME_UNIX_EPOCH) / TICKS_PER_MICROSECOND;
     rf_clock_fixed_jump(&s.clock, now + 20 * 86400 * RF_USEC_PER_SECOND);
@@ -298,16 +317,19 @@ Test(table, a_reader_keeps_its_view_while_the_writer_goes_on)
     struct table *t;
     uint64_t rows = 0;
     stage_init(&s, 1, false);
-    cr_assert(open_writer(&s, &w) == RF_OK && append(w, 0, 3000, &s.err) == RF_OK && commit(w, 3000, &s.err) == RF_OK);
+    cr_assert(open_writer(&s, &w) == RF_OK && append(w, 0, 3000, &s.err) == RF_OK &&
+              commit(w, 3000, &s.err) == RF_OK);
     cr_assert(table_open(s.store, RF_S("T"), &t, &s.err) == RF_OK);
-    cr_assert(append(w, 3000, 3000, &s.err) == RF_OK && commit(w, 6000, &s.err) == RF_OK && table_merge(w, &s.err) == RF_OK);
+    cr_assert(append(w, 3000, 3000, &s.err) == RF_OK && commit(w, 6000, &s.err) == RF_OK &&
+              table_merge(w, &s.err) == RF_OK);
     table_writer_close(w);
     cr_assert(open_writer(&s, &w) == RF_OK && table_merge(w, &s.err) == RF_OK);
     for (uint32_t part = 0; part < table_part_count(t); part++) {
         static const uint32_t one[] = {1};
         struct table_cursor *c;
         struct batch b;
-        cr_assert(table_cursor_new(t, part, one, 1, NULL, 0, &s.budget, &c, &s.err) == RF_OK, "%s", s.err.text);
+        cr_assert(table_cursor_new(t, part, one, 1, NULL, 0, &s.budget, &c, &s.err) == RF_OK, "%s",
+                  s.err.text);
         while (table_cursor_next(c, &b, &s.err) == RF_OK && b.row_count > 0) rows += b.row_count;
         table_cursor_free(c);
     }
@@ -367,14 +389,17 @@ static void expect_state(struct stage *s, const struct progress *p, const char *
     struct table_writer *w;
     uint64_t rows = 0;
     enum rf_kind kind = read_all(s, &rows);
-    if (kind == RF_NOT_FOUND && strcmp(s->err.code, "TableNotFound") == 0 && p->acknowledged == 0) kind = RF_OK;
+    if (kind == RF_NOT_FOUND && strcmp(s->err.code, "TableNotFound") == 0 && p->acknowledged == 0)
+        kind = RF_OK;
     cr_assert(kind == RF_OK, "%s %llu: %s", what, (unsigned long long)n, s->err.text);
-    cr_assert(rows == (uint64_t)p->acknowledged || rows == (uint64_t)p->attempted, "%s %llu: %llu rows, not %lld", what,
-              (unsigned long long)n, (unsigned long long)rows, (long long)p->acknowledged);
+    cr_assert(rows == (uint64_t)p->acknowledged || rows == (uint64_t)p->attempted,
+              "%s %llu: %llu rows, not %lld", what, (unsigned long long)n, (unsigned long long)rows,
+              (long long)p->acknowledged);
     cr_assert(open_writer(s, &w) == RF_OK, "%s %llu: %s", what, (unsigned long long)n, s->err.text);
-    cr_assert(position_of(s, w) == (int64_t)rows, "%s %llu: position %lld of %llu rows", what, (unsigned long long)n,
-              (long long)position_of(s, w), (unsigned long long)rows);
-    cr_assert(append(w, (int64_t)rows, 2, &s->err) == RF_OK && commit(w, (int64_t)rows + 2, &s->err) == RF_OK);
+    cr_assert(position_of(s, w) == (int64_t)rows, "%s %llu: position %lld of %llu rows", what,
+              (unsigned long long)n, (long long)position_of(s, w), (unsigned long long)rows);
+    cr_assert(append(w, (int64_t)rows, 2, &s->err) == RF_OK &&
+              commit(w, (int64_t)rows + 2, &s->err) == RF_OK);
     table_writer_close(w);
     cr_assert(rows_of(s) == rows + 2);
     cr_assert(table_fsck(s->store, RF_S("T"), NULL, NULL, &s->err) == RF_OK, "%s", s->err.text);
@@ -454,8 +479,10 @@ Test(table, flipped_bits_are_reported_or_harmless)
     struct stage s;
     struct table_writer *w;
     stage_init(&s, 1, false);
-    cr_assert(open_writer(&s, &w) == RF_OK && append(w, 0, 500, &s.err) == RF_OK && commit(w, 500, &s.err) == RF_OK);
-    cr_assert(table_merge(w, &s.err) == RF_OK && append(w, 500, 20, &s.err) == RF_OK && commit(w, 520, &s.err) == RF_OK);
+    cr_assert(open_writer(&s, &w) == RF_OK && append(w, 0, 500, &s.err) == RF_OK &&
+              commit(w, 500, &s.err) == RF_OK);
+    cr_assert(table_merge(w, &s.err) == RF_OK && append(w, 500, 20, &s.err) == RF_OK &&
+              commit(w, 520, &s.err) == RF_OK);
     table_writer_close(w);
     rf_str *names;
     size_t count, flips = 0, found = 0;
@@ -470,32 +497,42 @@ Test(table, flipped_bits_are_reported_or_harmless)
             unsigned bit = (unsigned)rf_test_below(&prng, 8);
             cr_assert(rf_fs_fault_flip(s.fault, (const char *)path.ptr, at, bit));
             enum rf_kind kind = read_all(&s, &rows);
-            if (kind == RF_OK) cr_assert(rows == 520, "%.*s byte %llu", RF_FMT(path), (unsigned long long)at);
-            else cr_assert(kind == RF_CORRUPT || kind == RF_INVALID || kind == RF_DENIED, "kind %d: %s", kind, s.err.text);
+            if (kind == RF_OK)
+                cr_assert(rows == 520, "%.*s byte %llu", RF_FMT(path), (unsigned long long)at);
+            else
+                cr_assert(kind == RF_CORRUPT || kind == RF_INVALID || kind == RF_DENIED,
+                          "kind %d: %s", kind, s.err.text);
             found += kind != RF_OK;
             flips++;
             /* fsck knows each file's digest: only what no reader looks at may escape it. */
-            if (n % 8 == 0 && kind != RF_OK) cr_assert(table_fsck(s.store, RF_S("T"), NULL, NULL, &s.err) == RF_CORRUPT, "%s", s.err.text);
+            if (n % 8 == 0 && kind != RF_OK)
+                cr_assert(table_fsck(s.store, RF_S("T"), NULL, NULL, &s.err) == RF_CORRUPT, "%s",
+                          s.err.text);
             cr_assert(rf_fs_fault_flip(s.fault, (const char *)path.ptr, at, bit));
         }
     }
-    cr_assert(found * 10 > flips * 6, "%zu of %zu found", found, flips); /* the rest: the term index, digests */
+    cr_assert(found * 10 > flips * 6, "%zu of %zu found", found,
+              flips); /* the rest: the term index, digests */
     stage_done(&s);
 }
 
 Test(table, table_names_may_hold_anything_and_leave_the_folder_alone)
 {
-    static const char *const good[] = {"T", "a b", "../../etc/passwd", ".hidden", "\xc3\xa9t\xc3\xa9", "x%2Fy", "a/b"};
+    static const char *const good[] = {
+        "T", "a b", "../../etc/passwd", ".hidden", "\xc3\xa9t\xc3\xa9", "x%2Fy", "a/b"};
     struct stage s;
     stage_init(&s, 1, false);
     for (size_t i = 0; i < RF_COUNT(good); i++) {
         struct table_writer *w;
-        cr_assert(table_writer_open(s.store, rf_str_of(good[i]), columns, COLUMNS, &w, &s.err) == RF_OK, "%s", s.err.text);
+        cr_assert(table_writer_open(s.store, rf_str_of(good[i]), columns, COLUMNS, &w, &s.err) ==
+                      RF_OK,
+                  "%s", s.err.text);
         table_writer_close(w);
     }
     rf_str *names;
     uint32_t count;
-    cr_assert(store_tables(s.store, &s.arena, &names, &count, &s.err) == RF_OK && count == RF_COUNT(good));
+    cr_assert(store_tables(s.store, &s.arena, &names, &count, &s.err) == RF_OK &&
+              count == RF_COUNT(good));
     for (size_t i = 0; i < RF_COUNT(good); i++) {
         bool found = false;
         for (uint32_t k = 0; k < count; k++) found |= rf_str_is(names[k], good[i]);
@@ -515,10 +552,14 @@ static struct ingest_result ingest(struct stage *s, const char *name, rf_str tex
     char path[64];
     struct ingest_result result;
     (void)snprintf(path, sizeof path, "/%s", name);
-    cr_assert(rf_fs_open(s->fs, path, RF_OPEN_WRITE | RF_OPEN_CREATE | RF_OPEN_TRUNCATE, &file, &s->err) == RF_OK);
+    cr_assert(rf_fs_open(s->fs, path, RF_OPEN_WRITE | RF_OPEN_CREATE | RF_OPEN_TRUNCATE, &file,
+                         &s->err) == RF_OK);
     cr_assert(rf_file_write(file, text.ptr, text.len, &s->err) == RF_OK);
     rf_file_close(file);
-    struct ingest_options o = {.store = s->store, .table = RF_S("T"), .input = {.fs = s->fs, .path = path}, .name = rf_str_of(name)};
+    struct ingest_options o = {.store = s->store,
+                               .table = RF_S("T"),
+                               .input = {.fs = s->fs, .path = path},
+                               .name = rf_str_of(name)};
     cr_assert(table_ingest(&o, &result, &s->err) == RF_OK, "%s", s->err.text);
     return result;
 }
@@ -527,7 +568,8 @@ Test(table_ingest, a_file_is_taken_once_and_its_growth_after_it)
 {
     struct stage s;
     stage_init(&s, 1, false);
-    rf_str two = RF_S("{\"a\":1}\n{\"a\":2}\n"), three = RF_S("{\"a\":1}\n{\"a\":2}\n{\"a\":3,\"b\":\"new\"}\n");
+    rf_str two = RF_S("{\"a\":1}\n{\"a\":2}\n"),
+           three = RF_S("{\"a\":1}\n{\"a\":2}\n{\"a\":3,\"b\":\"new\"}\n");
     cr_assert(ingest(&s, "x.jsonl", two).progress.rows == 2);
     cr_assert(ingest(&s, "x.jsonl", two).already);
     struct ingest_result grown = ingest(&s, "x.jsonl", three);
@@ -539,7 +581,8 @@ Test(table_ingest, a_file_is_taken_once_and_its_growth_after_it)
     uint32_t count;
     cr_assert(table_open(s.store, RF_S("T"), &t, &s.err) == RF_OK);
     const struct extent_column *have = table_columns(t, &count);
-    cr_assert(count == 3 && rf_str_is(have[1].name, "b") && have[1].type == TYPE_STRING && have[2].type == TYPE_LONG);
+    cr_assert(count == 3 && rf_str_is(have[1].name, "b") && have[1].type == TYPE_STRING &&
+              have[2].type == TYPE_LONG);
     cr_assert(table_stats(t).row_count == 4);
     table_close(t);
     stage_done(&s);
@@ -561,15 +604,23 @@ Test(table_ingest, new_fields_become_columns_and_bad_rows_are_told_once)
     stage_init(&s, 1, false);
     text.arena = &s.arena;
     for (int i = 0; i < 9000; i++) {
-        if (i % 3000 == 2999) rf_buf_printf(&text, "{\"n\":%d,\"field%d\":%d}\n", i, i / 3000, i);
-        else if (i == 4500) rf_buf_printf(&text, "{\"n\": oops}\n");
-        else rf_buf_printf(&text, "{\"n\":%d}\n", i);
+        if (i % 3000 == 2999)
+            rf_buf_printf(&text, "{\"n\":%d,\"field%d\":%d}\n", i, i / 3000, i);
+        else if (i == 4500)
+            rf_buf_printf(&text, "{\"n\": oops}\n");
+        else
+            rf_buf_printf(&text, "{\"n\":%d}\n", i);
     }
     /* From memory, as a pipe: there is no looking ahead beyond the text at hand. */
-    struct ingest_options o = {.store = s.store, .table = RF_S("T"), .input = {.memory = rf_buf_view(&text)}, .reject = count_reject, .state = rejects};
+    struct ingest_options o = {.store = s.store,
+                               .table = RF_S("T"),
+                               .input = {.memory = rf_buf_view(&text)},
+                               .reject = count_reject,
+                               .state = rejects};
     cr_assert(table_ingest(&o, &result, &s.err) == RF_OK, "%s", s.err.text);
     cr_assert(result.progress.rows == 8999 && result.progress.rejected == 1);
-    cr_assert(rejects[0] == 1 && rejects[1] == 4501, "%llu rejects, line %llu", (unsigned long long)rejects[0], (unsigned long long)rejects[1]);
+    cr_assert(rejects[0] == 1 && rejects[1] == 4501, "%llu rejects, line %llu",
+              (unsigned long long)rejects[0], (unsigned long long)rejects[1]);
     struct table *t;
     uint32_t count;
     cr_assert(table_open(s.store, RF_S("T"), &t, &s.err) == RF_OK);
@@ -577,7 +628,8 @@ Test(table_ingest, new_fields_become_columns_and_bad_rows_are_told_once)
     cr_assert(count == 4 && table_stats(t).row_count == 8999);
     table_close(t);
     /* The same text again, into a table that knows no `extra`. */
-    rf_buf_printf(&text, "{\"n\":1,\"extra\":true}\n{\"n\": bad}\n{\"n\":2,\"more\":{\"deep\":[1]}}\n");
+    rf_buf_printf(&text,
+                  "{\"n\":1,\"extra\":true}\n{\"n\": bad}\n{\"n\":2,\"more\":{\"deep\":[1]}}\n");
     o.input.memory = rf_buf_view(&text);
     rejects[0] = 0;
     cr_assert(table_ingest(&o, &result, &s.err) == RF_OK, "%s", s.err.text);
@@ -596,7 +648,10 @@ Test(table_ingest, an_interrupted_file_goes_on_exactly_once)
     stage_init(&first, 1, false);
     struct rf_buf text = rf_buf_in(&first.arena);
     for (int i = 0; i < 300000; i++) {
-        rf_buf_printf(&text, "{\"Number\":%d,\"Text\":\"row %d of many\",\"TimeGenerated\":\"2024-05-01T00:00:00Z\"}\n", i, i);
+        rf_buf_printf(&text,
+                      "{\"Number\":%d,\"Text\":\"row %d of "
+                      "many\",\"TimeGenerated\":\"2024-05-01T00:00:00Z\"}\n",
+                      i, i);
         if (i % 1000 == 7) rf_buf_printf(&text, "broken\n");
     }
     rf_str all = rf_buf_view(&text);
@@ -604,17 +659,25 @@ Test(table_ingest, an_interrupted_file_goes_on_exactly_once)
         struct stage s;
         stage_init(&s, stop, false);
         struct rf_file *file;
-        cr_assert(rf_fs_open(s.fs, "/x.jsonl", RF_OPEN_WRITE | RF_OPEN_CREATE, &file, &s.err) == RF_OK);
-        cr_assert(rf_file_write(file, all.ptr, all.len, &s.err) == RF_OK && rf_file_sync(file, &s.err) == RF_OK);
+        cr_assert(rf_fs_open(s.fs, "/x.jsonl", RF_OPEN_WRITE | RF_OPEN_CREATE, &file, &s.err) ==
+                  RF_OK);
+        cr_assert(rf_file_write(file, all.ptr, all.len, &s.err) == RF_OK &&
+                  rf_file_sync(file, &s.err) == RF_OK);
         rf_file_close(file);
         cr_assert(rf_fs_sync_dir(s.fs, "/", &s.err) == RF_OK);
         uint64_t rejects[2] = {0, 0};
         struct ingest_result result;
-        struct ingest_options o = {.store = s.store, .table = RF_S("T"), .input = {.fs = s.fs, .path = "/x.jsonl"}, .name = RF_S("x.jsonl"), .reject = count_reject, .state = rejects};
+        struct ingest_options o = {.store = s.store,
+                                   .table = RF_S("T"),
+                                   .input = {.fs = s.fs, .path = "/x.jsonl"},
+                                   .name = RF_S("x.jsonl"),
+                                   .reject = count_reject,
+                                   .state = rejects};
         rf_fs_fault_stop_at_sync(s.fault, stop);
         (void)!table_ingest(&o, &result, &s.err);
         rf_fs_fault_power_loss(s.fault);
-        cr_assert(table_ingest(&o, &result, &s.err) == RF_OK, "stop %u: %s", (unsigned)stop, s.err.text);
+        cr_assert(table_ingest(&o, &result, &s.err) == RF_OK, "stop %u: %s", (unsigned)stop,
+                  s.err.text);
         struct table *t;
         cr_assert(table_open(s.store, RF_S("T"), &t, &s.err) == RF_OK);
         cr_assert(table_stats(t).row_count == 300000);
@@ -633,7 +696,8 @@ Test(table, another_process_reads_while_one_writes)
     cr_assert(mkdtemp(folder) != NULL);
     rf_budget_init(&s.budget, 256 << 20);
     rf_arena_init(&s.arena, 256 << 20);
-    struct store_options options = {.fs = s.fs, .folder = folder, .budget = &s.budget, .writer = true};
+    struct store_options options = {
+        .fs = s.fs, .folder = folder, .budget = &s.budget, .writer = true};
     cr_assert(store_open(&options, &s.store, &s.err) == RF_OK);
     struct table_writer *w;
     cr_assert(open_writer(&s, &w) == RF_OK);
@@ -654,12 +718,14 @@ Test(table, another_process_reads_while_one_writes)
         _exit(seen == 20000 ? 0 : 4);
     }
     for (int64_t at = 0; at < 20000; at += 100) {
-        cr_assert(append(w, at, 100, &s.err) == RF_OK && commit(w, at + 100, &s.err) == RF_OK, "%s", s.err.text);
+        cr_assert(append(w, at, 100, &s.err) == RF_OK && commit(w, at + 100, &s.err) == RF_OK, "%s",
+                  s.err.text);
         if (at % 1000 == 900) cr_assert(table_merge(w, &s.err) == RF_OK, "%s", s.err.text);
     }
     int status = 0;
     cr_assert(waitpid(child, &status, 0) == child);
-    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the reader ended with %d", WEXITSTATUS(status));
+    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the reader ended with %d",
+              WEXITSTATUS(status));
     table_writer_close(w);
     store_close(s.store);
     rf_arena_done(&s.arena);

@@ -84,7 +84,8 @@ enum rf_kind table_manifest_replace(struct table_writer *w, struct manifest *nex
     struct rf_buf buf = rf_buf_in(&arena);
     manifest_encode(next, &buf);
     enum rf_kind kind = RF_OK;
-    if (buf.failed || !copy_manifest(next, &kept, &copy)) kind = no_memory(w, err);
+    if (buf.failed || !copy_manifest(next, &kept, &copy))
+        kind = no_memory(w, err);
     else if (buf.len > MANIFEST_BYTES_MAX)
         kind = RF_FAIL(err, RF_LIMIT, "TooManyExtents", "the table '%s' has too many extents",
                        w->name);
@@ -113,8 +114,7 @@ bool table_drop_file(struct table_writer *w, struct manifest *next, enum manifes
     struct manifest_dropped *list =
         rf_arena_new(arena, struct manifest_dropped, (size_t)next->dropped_count + 1);
     if (list == NULL) return false;
-    if (next->dropped_count > 0)
-        memcpy(list, next->dropped, next->dropped_count * sizeof *list);
+    if (next->dropped_count > 0) memcpy(list, next->dropped, next->dropped_count * sizeof *list);
     list[next->dropped_count] = (struct manifest_dropped){
         .number = number, .since = rf_clock_now(store_clock(w->store)), .file = file};
     next->dropped = list;
@@ -122,7 +122,8 @@ bool table_drop_file(struct table_writer *w, struct manifest *next, enum manifes
     return true;
 }
 
-static struct table_path dropped_path(const struct table_writer *w, const struct manifest_dropped *d)
+static struct table_path dropped_path(const struct table_writer *w,
+                                      const struct manifest_dropped *d)
 {
     return d->file == MANIFEST_EXTENT_FILE ? table_extent_path(w->folder, d->number)
                                            : table_journal_path(w->folder, d->number);
@@ -133,8 +134,10 @@ static void forget_unread_manifests(struct table_writer *w)
 {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < w->retired_count; i++) {
-        if (rf_file_lock(w->retired[i], false, NULL) == RF_OK) rf_file_close(w->retired[i]);
-        else w->retired[kept++] = w->retired[i];
+        if (rf_file_lock(w->retired[i], false, NULL) == RF_OK)
+            rf_file_close(w->retired[i]);
+        else
+            w->retired[kept++] = w->retired[i];
     }
     w->retired_count = kept;
 }
@@ -168,8 +171,7 @@ static enum rf_kind lock_table(struct table_writer *w, struct rf_err *err)
     enum rf_kind kind = rf_file_lock(w->lock, false, err);
     if (kind != RF_CONFLICT) return kind;
     return RF_FAIL(err, RF_CONFLICT, "TableLocked",
-                   "another process is writing to the table '%s' of %s", w->name,
-                   w->store->folder);
+                   "another process is writing to the table '%s' of %s", w->name, w->store->folder);
 }
 
 /* The names of the table's folder and of the store's must not be lost either. */
@@ -191,8 +193,7 @@ static enum rf_kind sync_parents(const struct table_writer *w, struct rf_err *er
 static enum rf_kind read_manifest(struct table_writer *w, struct rf_err *err)
 {
     rf_str name = rf_str_of(w->name);
-    enum rf_kind kind =
-        table_manifest_read(w->store, name, w->folder, &w->arena, &w->m, NULL, err);
+    enum rf_kind kind = table_manifest_read(w->store, name, w->folder, &w->arena, &w->m, NULL, err);
     if (kind == RF_NOT_FOUND) {
         w->m = (struct manifest){.next_number = 1, .encrypted = w->store->options.key != NULL};
         manifest_key_check(w->store->options.key, w->m.key_check);
@@ -223,8 +224,7 @@ static enum rf_kind unite_columns(struct table_writer *w, const struct extent_co
                                   struct rf_err *err)
 {
     uint32_t total = w->m.column_count;
-    struct extent_column *all =
-        rf_arena_new(arena, struct extent_column, (size_t)total + count);
+    struct extent_column *all = rf_arena_new(arena, struct extent_column, (size_t)total + count);
     w->columns = rf_arena_new(&w->fixed, struct extent_column, count);
     w->indexes = rf_arena_new(&w->fixed, uint32_t, count);
     if (all == NULL || w->columns == NULL || w->indexes == NULL) return no_memory(w, err);
@@ -238,8 +238,8 @@ static enum rf_kind unite_columns(struct table_writer *w, const struct extent_co
         if (w->indexes[i] == UINT32_MAX) {
             for (uint32_t k = w->m.column_count; k < total; k++)
                 if (rf_str_eq(all[k].name, columns[i].name))
-                    return RF_FAIL(err, RF_CONFLICT, "ColumnExists", "two columns are called '%.*s'",
-                                   RF_FMT(columns[i].name));
+                    return RF_FAIL(err, RF_CONFLICT, "ColumnExists",
+                                   "two columns are called '%.*s'", RF_FMT(columns[i].name));
             w->indexes[i] = total;
             all[total++] = w->columns[i];
             continue;
@@ -251,8 +251,9 @@ static enum rf_kind unite_columns(struct table_writer *w, const struct extent_co
                            RF_FMT(columns[i].name), w->name, type_name(is), type_name(given));
     }
     if (total > MANIFEST_COLUMNS_MAX)
-        return RF_FAIL(err, RF_LIMIT, "TooManyColumns", "the table '%s' would have %u columns; %d are the most",
-                       w->name, total, MANIFEST_COLUMNS_MAX);
+        return RF_FAIL(err, RF_LIMIT, "TooManyColumns",
+                       "the table '%s' would have %u columns; %d are the most", w->name, total,
+                       MANIFEST_COLUMNS_MAX);
     w->column_count = count;
     w->time_column = table_time_column(w->columns, count);
     next->columns = all;
@@ -336,8 +337,9 @@ static enum rf_kind open_writer(struct table_writer *w, const struct extent_colu
     return RF_OK;
 }
 
-enum rf_kind table_writer_open(struct store *store, rf_str name, const struct extent_column *columns,
-                               uint32_t column_count, struct table_writer **out, struct rf_err *err)
+enum rf_kind table_writer_open(struct store *store, rf_str name,
+                               const struct extent_column *columns, uint32_t column_count,
+                               struct table_writer **out, struct rf_err *err)
 {
     struct table_path folder;
     RF_TRY(table_folder(store, name, &folder, err));
@@ -348,9 +350,10 @@ enum rf_kind table_writer_open(struct store *store, rf_str name, const struct ex
     rf_arena_init_shared(&w->fixed, store->options.budget);
     w->folder = strdup(folder.text);
     w->name = strndup((const char *)name.ptr, name.len);
-    enum rf_kind kind = w->folder == NULL || w->name == NULL
-                            ? RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "no memory for a writer")
-                            : open_writer(w, columns, column_count, err);
+    enum rf_kind kind =
+        w->folder == NULL || w->name == NULL
+            ? RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "no memory for a writer")
+            : open_writer(w, columns, column_count, err);
     if (kind != RF_OK) {
         w->failed = true;
         table_writer_close(w);
@@ -502,6 +505,11 @@ enum rf_kind table_append(struct table_writer *w, const struct batch *batch, str
     return kind;
 }
 
+void table_expect_bulk(struct table_writer *w)
+{
+    if (w->journal == NULL || journal_pending_rows(w->journal) == 0) w->bulk = true;
+}
+
 bool table_wants_commit(const struct table_writer *w)
 {
     return w->sealed_count > 0 || (w->bulk && w->extents != NULL && extent_is_full(w->extents));
@@ -516,8 +524,8 @@ static enum rf_kind commit_extents(struct table_writer *w, rf_str position, stru
     rf_arena_init_shared(&arena, w->store->options.budget);
     RF_TRY(seal_extents(w, err));
     struct manifest next = w->m;
-    next.extents = rf_arena_new(&arena, struct manifest_extent,
-                                (size_t)w->m.extent_count + w->sealed_count);
+    next.extents =
+        rf_arena_new(&arena, struct manifest_extent, (size_t)w->m.extent_count + w->sealed_count);
     if (next.extents == NULL) return no_memory(w, err);
     if (w->m.extent_count > 0)
         memcpy(next.extents, w->m.extents, w->m.extent_count * sizeof *next.extents);
@@ -528,8 +536,10 @@ static enum rf_kind commit_extents(struct table_writer *w, rf_str position, stru
     next.position = position;
     RF_TRY(table_manifest_replace(w, &next, err));
     w->sequence++;
-    w->sealed_count = 0;
+    /* After a full extent, or many rows, more of the kind is likely. */
     w->bulk = w->bulk_rows >= TABLE_BULK_ROWS;
+    for (uint32_t i = 0; i < w->sealed_count; i++) w->bulk |= w->sealed[i].full;
+    w->sealed_count = 0;
     w->bulk_rows = 0;
     return RF_OK;
 }

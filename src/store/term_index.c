@@ -302,6 +302,7 @@ void term_index_add_dynamic(struct term_index_builder *b, rf_str value)
         }
         while (depth > 0 && stack[depth - 1].next == dyn_count(stack[depth - 1].list)) depth--;
         if (depth == 0) return;
+        /* cppcheck-suppress uninitvar ; what lies below `depth` was pushed above */
         rf_str top = stack[depth - 1].list, key;
         uint32_t index = stack[depth - 1].next++;
         if (dyn_tag(top) == DYN_BAG) {

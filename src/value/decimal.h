@@ -14,12 +14,15 @@ uint64_t decimal_hash(const struct decimal *d); /* 1.0 and 1.00 hash alike */
 bool decimal_add(const struct decimal *a, const struct decimal *b, struct decimal *out);
 bool decimal_sub(const struct decimal *a, const struct decimal *b, struct decimal *out);
 bool decimal_mul(const struct decimal *a, const struct decimal *b, struct decimal *out);
-bool decimal_div(const struct decimal *a, const struct decimal *b, struct decimal *out); /* false: b is 0 */
-bool decimal_mod(const struct decimal *a, const struct decimal *b, struct decimal *out); /* never negative */
+bool decimal_div(const struct decimal *a, const struct decimal *b,
+                 struct decimal *out); /* false: b is 0 */
+bool decimal_mod(const struct decimal *a, const struct decimal *b,
+                 struct decimal *out); /* never negative */
 struct decimal decimal_neg(struct decimal d);
 /* Multiple of `size` at or below d. */
 bool decimal_floor_to(const struct decimal *d, const struct decimal *size, struct decimal *out);
-bool decimal_round(const struct decimal *d, int digits, struct decimal *out); /* half away from zero */
+bool decimal_round(const struct decimal *d, int digits,
+                   struct decimal *out);   /* half away from zero */
 int decimal_sign(const struct decimal *d); /* -1, 0, 1 */
 
 #endif

@@ -46,7 +46,10 @@ enum { DYN_DEPTH_MAX = 128 };
 
 /* ---- reading: every view lives as long as the bytes of `d`; `d` must be well formed ------------- */
 
-static inline enum dyn_tag dyn_tag(rf_str d) { return d.len == 0 ? DYN_NULL : (enum dyn_tag)d.ptr[0]; }
+static inline enum dyn_tag dyn_tag(rf_str d)
+{
+    return d.len == 0 ? DYN_NULL : (enum dyn_tag)d.ptr[0];
+}
 static inline bool dyn_is_null(rf_str d) { return dyn_tag(d) == DYN_NULL; }
 static inline bool dyn_is_number(rf_str d)
 {
@@ -60,9 +63,9 @@ void dyn_entry(rf_str bag, uint32_t index, rf_str *key, rf_str *value);
 /* Value under `key`; empty rf_str when absent or `bag` is no bag. */
 rf_str dyn_get(rf_str bag, rf_str key);
 /* `dyn_get` along a path of keys. */
-rf_str dyn_string(rf_str d);  /* text of a DYN_STRING, else empty */
-int64_t dyn_i64(rf_str d);    /* INT, LONG, DATETIME, TIMESPAN as stored */
-double dyn_real(rf_str d);    /* any number as double; nan for others */
+rf_str dyn_string(rf_str d); /* text of a DYN_STRING, else empty */
+int64_t dyn_i64(rf_str d);   /* INT, LONG, DATETIME, TIMESPAN as stored */
+double dyn_real(rf_str d);   /* any number as double; nan for others */
 /* The scalar as a typed value: BOOL, INT, LONG, REAL, DATETIME ...; arrays and bags give TYPE_DYNAMIC
  * itself, null a null dynamic. */
 struct value dyn_to_value(rf_str d);
@@ -90,8 +93,9 @@ void dyn_put_int(struct rf_buf *buf, int64_t i);  /* DYN_INT */
 void dyn_put_long(struct rf_buf *buf, int64_t i); /* DYN_LONG */
 void dyn_put_real(struct rf_buf *buf, double r);
 void dyn_put_string(struct rf_buf *buf, rf_str s);
-void dyn_put_value(struct rf_buf *buf, const struct value *v); /* any scalar; dynamic is copied in */
-void dyn_put_encoded(struct rf_buf *buf, rf_str d);            /* copies an encoded value; empty is null */
+void dyn_put_value(struct rf_buf *buf,
+                   const struct value *v);          /* any scalar; dynamic is copied in */
+void dyn_put_encoded(struct rf_buf *buf, rf_str d); /* copies an encoded value; empty is null */
 
 /* Arrays and bags. The builder collects end offsets beside the elements:
  *   struct dyn_builder b; dyn_begin(&b, buf, DYN_ARRAY);
@@ -106,9 +110,9 @@ struct dyn_builder {
     uint8_t tag;
 };
 void dyn_begin(struct dyn_builder *b, struct rf_buf *buf, enum dyn_tag tag);
-void dyn_next(struct dyn_builder *b);             /* before each element of an array */
-void dyn_key(struct dyn_builder *b, rf_str key);  /* before each value of a bag */
-void dyn_end(struct dyn_builder *b);              /* writes the header; moves the elements once */
+void dyn_next(struct dyn_builder *b);            /* before each element of an array */
+void dyn_key(struct dyn_builder *b, rf_str key); /* before each value of a bag */
+void dyn_end(struct dyn_builder *b);             /* writes the header; moves the elements once */
 /* Like dyn_begin where it is known how many elements will follow, exactly: nothing moves and nothing
  * is allocated beside `buf`. */
 void dyn_begin_counted(struct dyn_builder *b, struct rf_buf *buf, enum dyn_tag tag, uint32_t count);
