@@ -72,6 +72,15 @@ static bool push_trail(struct search *s, uint32_t edge, uint32_t node)
 
 /* ---- one match ------------------------------------------------------------------------------- */
 
+/* The trail is not allocated before its first hop. */
+static enum rf_kind set_path(struct search *s, uint32_t edge, uint32_t from, uint32_t count,
+                             struct rf_err *err)
+{
+    const uint32_t *edges = count == 0 ? NULL : s->trail_edge + from;
+    const uint32_t *nodes = count == 0 ? NULL : s->trail_node + from;
+    return matches_set_path(s->matches, edge, edges, nodes, count, err);
+}
+
 static enum rf_kind emit(struct search *s, struct rf_err *err)
 {
     const struct pattern *pattern = &s->node->pattern;
@@ -83,8 +92,7 @@ static enum rf_kind emit(struct search *s, struct rf_err *err)
         if (pattern->vars[step->edge].kind == PATTERN_EDGE)
             matches_set(s->matches, step->edge, s->trail_edge[from], 0);
         else
-            RF_TRY(matches_set_path(s->matches, step->edge, s->trail_edge + from,
-                                    s->trail_node + from, s->trail_to[i] - from, err));
+            RF_TRY(set_path(s, step->edge, from, s->trail_to[i] - from, err));
     }
     return matches_add(s->matches, err);
 }

@@ -8,7 +8,12 @@
 #include "kql/plugin.h"
 #include "value/text.h"
 
-enum { COLUMNS_MAX = 64, DIMENSIONS_DEFAULT = 5, PATTERNS_MAX = 1 << 14, CLUSTERS_MAX = 10 };
+enum {
+    PATTERN_COLUMNS_MAX = 64,
+    DIMENSIONS_DEFAULT = 5,
+    PATTERNS_MAX = 1 << 14,
+    CLUSTERS_MAX = 10
+};
 enum what { BASKET, AUTOCLUSTER, DIFFPATTERNS };
 
 struct pattern_options {
@@ -21,7 +26,7 @@ struct pattern_options {
 
 /* A pattern: a code per column, 0 is any value. */
 struct pattern {
-    uint32_t codes[COLUMNS_MAX];
+    uint32_t codes[PATTERN_COLUMNS_MAX];
     uint32_t length;
     uint64_t counts[2]; /* rows, by side */
     double score;
@@ -32,9 +37,9 @@ struct miner {
     struct plugin_run *run;
     const struct pattern_options *o;
     uint64_t row_count, totals[2];
-    uint32_t *codes[COLUMNS_MAX];   /* per column, per row: from 1 on */
-    uint64_t *example[COLUMNS_MAX]; /* a row with the code */
-    uint32_t code_count[COLUMNS_MAX];
+    uint32_t *codes[PATTERN_COLUMNS_MAX];   /* per column, per row: from 1 on */
+    uint64_t *example[PATTERN_COLUMNS_MAX]; /* a row with the code */
+    uint32_t code_count[PATTERN_COLUMNS_MAX];
     uint8_t *side; /* per row; 2 is neither */
     struct pattern *patterns;
     uint32_t count;
@@ -232,7 +237,7 @@ static struct value percent(double share) { return value_real(round(share * 1000
 
 static enum rf_kind emit(struct miner *m, const struct pattern *p, int64_t id)
 {
-    struct value cells[COLUMNS_MAX + 8];
+    struct value cells[PATTERN_COLUMNS_MAX + 8];
     uint32_t n = 0;
     double a = share(m, p, 0), b = share(m, p, 1);
     cells[n++] = value_long(id);
@@ -349,10 +354,10 @@ static enum rf_kind pattern_bind(struct binder *b, const struct plugin_call *cal
     struct node *projected;
     double dimensions = DIMENSIONS_DEFAULT;
     if (o == NULL || exprs == NULL) return BIND_NOMEM(b);
-    if (columns > COLUMNS_MAX && b->may_run)
+    if (columns > PATTERN_COLUMNS_MAX && b->may_run)
         return bind_fail(b, call->ast->pos, "TooManyColumns",
                          "%s looks at %d columns at most; project those of interest before it",
-                         names[what], COLUMNS_MAX);
+                         names[what], PATTERN_COLUMNS_MAX);
     *o = (struct pattern_options){
         .what = what, .threshold = 0.05, .size_weight = 0.5, .columns = columns, .hidden = -1};
     for (uint32_t c = 0; c < columns; c++)
@@ -360,10 +365,10 @@ static enum rf_kind pattern_bind(struct binder *b, const struct plugin_call *cal
     if (what == DIFFPATTERNS) {
         RF_TRY(bind_split(b, call, input, o, &exprs[columns]));
         RF_TRY(number_arg(b, call, 4, 0.015, 1, &o->threshold));
-        RF_TRY(number_arg(b, call, 5, 1, COLUMNS_MAX, &dimensions));
+        RF_TRY(number_arg(b, call, 5, 1, PATTERN_COLUMNS_MAX, &dimensions));
     } else if (what == BASKET) {
         RF_TRY(number_arg(b, call, 0, 0.015, 1, &o->threshold));
-        RF_TRY(number_arg(b, call, 2, 1, COLUMNS_MAX, &dimensions));
+        RF_TRY(number_arg(b, call, 2, 1, PATTERN_COLUMNS_MAX, &dimensions));
     } else {
         RF_TRY(number_arg(b, call, 0, 0, 1, &o->size_weight));
     }

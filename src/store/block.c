@@ -59,11 +59,6 @@ enum rf_kind block_no_memory(struct rf_err *err, const struct rf_budget *budget)
                    atomic_load_explicit(&budget->used_bytes, memory_order_relaxed));
 }
 
-enum rf_kind block_corrupt(struct rf_err *err, const char *what)
-{
-    return RF_FAIL(err, RF_CORRUPT, "BlockCorrupt", "%s", what);
-}
-
 /* ---- compression ---------------------------------------------------------------------------------------- */
 
 enum pack_method { PACK_NONE, PACK_LZ4, PACK_ZSTD };

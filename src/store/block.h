@@ -45,7 +45,11 @@ static inline rf_str block_buf_view(const struct block_buf *buf)
     return (rf_str){buf->ptr, buf->len};
 }
 enum rf_kind block_no_memory(struct rf_err *err, const struct rf_budget *budget);
-enum rf_kind block_corrupt(struct rf_err *err, const char *what);
+static inline enum rf_kind block_corrupt(struct rf_err *err, const char *what)
+{
+    (void)RF_FAIL(err, RF_CORRUPT, "BlockCorrupt", "%s", what);
+    return RF_CORRUPT;
+}
 
 /* ---- compression ------------------------------------------------------------------------------------ */
 

@@ -474,6 +474,23 @@ Test(table, a_full_disk_stops_writing_and_nothing_else)
     }
 }
 
+Test(table, memory_may_run_out_anywhere)
+{
+    bool done = false;
+    for (size_t limit = 1024; !done; limit += limit / 16 + 512) {
+        struct stage s;
+        struct progress p = {0, 0};
+        stage_init(&s, limit, limit % 3 == 0);
+        s.budget.limit_bytes = limit;
+        enum rf_kind kind = workload(&s, &p, false);
+        cr_assert(kind == RF_OK || kind == RF_LIMIT, "%zu bytes: %s", limit, s.err.text);
+        done = kind == RF_OK;
+        s.budget.limit_bytes = 256 << 20;
+        expect_state(&s, &p, "budget", limit);
+        stage_done(&s);
+    }
+}
+
 Test(table, flipped_bits_are_reported_or_harmless)
 {
     struct stage s;

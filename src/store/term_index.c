@@ -300,9 +300,9 @@ void term_index_add_dynamic(struct term_index_builder *b, rf_str value)
             stack[depth].list = value;
             stack[depth++].next = 0;
         }
+        /* cppcheck-suppress uninitvar ; what lies below `depth` was pushed above */
         while (depth > 0 && stack[depth - 1].next == dyn_count(stack[depth - 1].list)) depth--;
         if (depth == 0) return;
-        /* cppcheck-suppress uninitvar ; what lies below `depth` was pushed above */
         rf_str top = stack[depth - 1].list, key;
         uint32_t index = stack[depth - 1].next++;
         if (dyn_tag(top) == DYN_BAG) {
