@@ -26,7 +26,7 @@ enum rf_kind bind_steps(struct binder *b, uint32_t steps, uint32_t pos)
 enum rf_kind bind_no_room(struct binder *b)
 {
     if (!b->schema_full) return rf_fail_memory(b->err, b->arena);
-    return RF_FAIL(b->err, RF_LIMIT, "QueryTooLarge", "a table of this query has more than %d columns", COLUMNS_MAX);
+    return RF_FAIL(b->err, RF_LIMIT, "QueryTooLarge", "a table of this query has more than %d columns", TABLE_COLUMNS_MAX);
 }
 
 enum rf_kind bind_below(struct binder *b, uint32_t depth, uint32_t pos)
@@ -49,7 +49,7 @@ int schema_find(const struct schema *schema, rf_str name)
 
 bool schema_add_exact(struct schema_builder *sb, rf_str name, enum type type, uint32_t id)
 {
-    if (sb->schema.count == COLUMNS_MAX) {
+    if (sb->schema.count == TABLE_COLUMNS_MAX) {
         sb->b->schema_full = true;
         return false;
     }

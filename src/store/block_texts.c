@@ -335,7 +335,7 @@ static enum rf_kind push_guids(const struct block_buf *marked, const struct bloc
                                struct block_buf *memory, struct rf_err *err)
 {
     size_t count = guids->len / GUID_BYTES, from = 0;
-    if (!block_buf_reserve(memory, marked->len + count * (GUID_TEXT_BYTES - 1)))
+    if (!block_buf_reserve(memory, marked->len + count * (GUID_TEXT_BYTES - 1) + 1))
         return block_no_memory(err, memory->budget);
     for (size_t i = 0; i < count; i++) {
         const uint8_t *rest = marked->ptr + from;
