@@ -352,6 +352,7 @@ struct in_set {
     uint64_t mask;
     bool has_null;
     bool ready;
+    bool lasts; /* the list is made of constants, so it is the same for every batch */
 };
 
 static bool fold_text(struct rf_arena *arena, struct value *v)
@@ -450,27 +451,25 @@ static enum rf_kind in_prepare(struct func_call *call, const struct vec *args, s
     call->state = set;
     for (uint32_t a = 1; a < call->arg_count; a++)
         if (args[a].data == NULL) return RF_OK; /* a list that changes by row */
+    set->lasts = true;
     return RF_OK;
 }
 
 static enum rf_kind in_rows(struct func_call *call, const struct vec *args, uint32_t count,
                             struct vec *out, bool fold, bool negate, struct rf_err *err)
 {
-    struct in_set local, *set = call->state;
-    bool constant = true;
+    struct in_set local = {0}, *set = call->state;
+    bool constant = true; /* for these rows: a column may come as a constant and be another one in the next batch */
     for (uint32_t a = 1; a < call->arg_count; a++)
         constant = constant && args[a].shape == VEC_CONST;
-    if (constant && !set->ready &&
-        !set_build(set, args, call->arg_count, 0, (enum type)args[0].type, fold, call->query_arena))
-        return rf_fail_memory(err, call->query_arena);
+    struct rf_arena *arena = set->lasts ? call->query_arena : call->arena;
+    if (!set->lasts) set = &local;
+    if (constant && !(set->lasts && set->ready) && !set_build(set, args, call->arg_count, 0, (enum type)args[0].type, fold, arena))
+        return rf_fail_memory(err, arena);
     for (uint32_t i = 0; i < count; i++) {
         struct value v = vec_value(&args[0], ARG_STRIDE(&args[0]) ? i : 0);
-        if (!constant) {
-            if (!set_build(&local, args, call->arg_count, i, (enum type)args[0].type, fold,
-                           call->arena))
-                return rf_fail_memory(err, call->arena);
-            set = &local;
-        }
+        if (!constant && !set_build(set, args, call->arg_count, i, (enum type)args[0].type, fold, arena))
+            return rf_fail_memory(err, arena);
         if (v.null) { /* an or of ==: null == x is false */
             OUT_BOOL(out)[i] = negate;
             continue;
