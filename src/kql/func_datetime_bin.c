@@ -12,7 +12,7 @@ FUNC_KERNEL_SHARED(bin_i64)
     int64_t *result = OUT_I64(out), low = 0, low_size = 0;
     for (uint32_t i = 0; i < count; i++) {
         int64_t x = ARG_I64(&args[0], i), size = ARG_I64(&args[1], i);
-        if (size == low_size && (uint64_t)x - (uint64_t)low < (uint64_t)size) {
+        if (size == low_size && x >= low && (uint64_t)x - (uint64_t)low < (uint64_t)size) {
             result[i] = low;
         } else if (size > 0 && floor_to(x, size, &low)) {
             low_size = size;

@@ -2,6 +2,7 @@
  * and access to members of dynamics. Names that begin with '_' are the binder's own. */
 #include <math.h>
 
+#include "base/term.h"
 #include "kql/func_families.h"
 #include "value/decimal.h"
 #include "value/dyn.h"
@@ -355,12 +356,18 @@ struct in_set {
     bool lasts; /* the list is made of constants, so it is the same for every batch */
 };
 
+/* As =~ compares: simple Unicode case folding. */
 static bool fold_text(struct rf_arena *arena, struct value *v)
 {
     if (v->type != TYPE_STRING || v->s.len == 0) return true;
     uint8_t *lower = rf_arena_alloc(arena, v->s.len);
     if (lower == NULL) return false;
-    for (size_t i = 0; i < v->s.len; i++) lower[i] = rf_lower(v->s.ptr[i]);
+    uint8_t any = 0;
+    for (size_t i = 0; i < v->s.len; i++) {
+        lower[i] = rf_lower(v->s.ptr[i]);
+        any |= lower[i];
+    }
+    if (any >= 0x80) return term_fold(v->s, arena, &v->s);
     v->s.ptr = lower;
     return true;
 }
@@ -432,9 +439,9 @@ static bool set_build(struct in_set *set, const struct vec *args, uint32_t arg_c
     }
     uint64_t cap = 16;
     while (cap < 2 * n) cap *= 2;
-    *set = (struct in_set){.slots = rf_arena_new(arena, struct value, cap),
-                           .used = rf_arena_new(arena, uint8_t, cap),
-                           .mask = cap - 1};
+    set->slots = rf_arena_new(arena, struct value, cap);
+    set->used = rf_arena_new(arena, uint8_t, cap);
+    set->mask = cap - 1;
     if (set->slots == NULL || set->used == NULL) return false;
     for (uint32_t a = 1; a < arg_count; a++) {
         struct value v = vec_value(&args[a], args[a].shape == VEC_FLAT ? row : 0);
