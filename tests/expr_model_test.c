@@ -114,14 +114,8 @@ static struct value text_of(const uint32_t *points, size_t count, struct rf_aren
     return value_str(rf_str_make(bytes, len));
 }
 /* The only letters with two cases that the tables hold. */
-static uint32_t lower(uint32_t c)
-{
-    return (c >= 'A' && c <= 'Z') || c == 0xc9 ? c + 32 : c;
-}
-static uint32_t upper(uint32_t c)
-{
-    return (c >= 'a' && c <= 'z') || c == 0xe9 ? c - 32 : c;
-}
+static uint32_t lower(uint32_t c) { return (c >= 'A' && c <= 'Z') || c == 0xc9 ? c + 32 : c; }
+static uint32_t upper(uint32_t c) { return (c >= 'a' && c <= 'z') || c == 0xe9 ? c - 32 : c; }
 static uint32_t *points_of(const struct value *v, size_t *count, struct rf_arena *arena)
 {
     uint32_t *points = rf_arena_new(arena, uint32_t, v->s.len + 1);
@@ -177,9 +171,11 @@ static bool found(const struct value *a, enum place place, bool fold, struct rf_
     for (size_t from = 0; from + m <= n; from++) {
         bool same = true;
         for (size_t i = 0; i < m; i++)
-            same = same && (fold ? lower(text[from + i]) == lower(part[i]) : text[from + i] == part[i]);
+            same = same &&
+                   (fold ? lower(text[from + i]) == lower(part[i]) : text[from + i] == part[i]);
         size_t to = from + m;
-        bool before = from == 0 || !term_point(text[from - 1]) || from == n || !term_point(text[from]);
+        bool before =
+            from == 0 || !term_point(text[from - 1]) || from == n || !term_point(text[from]);
         bool after = to == n || !term_point(text[to]) || to == 0 || !term_point(text[to - 1]);
         if (place == AS_TERM || place == AFTER_BORDER) same = same && before;
         if (place == AS_TERM || place == BEFORE_BORDER) same = same && after;
@@ -212,7 +208,8 @@ static int order(const struct value *x, const struct value *y)
         return isnan(p) || isnan(q) ? 2 : p < q ? -1 : p > q;
     }
     if (x->type == TYPE_STRING) {
-        int c = memcmp(x->s.ptr, y->s.ptr, RF_MIN(x->s.len, y->s.len));
+        size_t n = RF_MIN(x->s.len, y->s.len);
+        int c = n == 0 ? 0 : memcmp(x->s.ptr, y->s.ptr, n);
         return c != 0 ? (c < 0 ? -1 : 1) : x->s.len < y->s.len ? -1 : x->s.len > y->s.len;
     }
     int64_t p = x->type == TYPE_BOOL ? x->b : x->i, q = y->type == TYPE_BOOL ? y->b : y->i;
@@ -248,7 +245,8 @@ MODEL(opposite) { return value_bool(!a[0].b); }
 static struct value within(const struct value *a, struct rf_arena *arena)
 {
     struct value low = value_null(TYPE_BOOL), high = low, sides[2];
-    if (!a[0].null && !a[1].null) low = value_bool(order(&a[0], &a[1]) == 0 || order(&a[0], &a[1]) == 1);
+    if (!a[0].null && !a[1].null)
+        low = value_bool(order(&a[0], &a[1]) == 0 || order(&a[0], &a[1]) == 1);
     if (!a[0].null && !a[2].null) high = value_bool(order(&a[0], &a[2]) <= 0);
     sides[0] = low, sides[1] = high;
     return both(sides, arena);
@@ -260,7 +258,10 @@ MODEL(outside)
     if (!v.null) v.b = !v.b;
     return v;
 }
-MODEL(listed) { return value_bool(!a[0].null && (order(&a[0], &a[1]) == 0 || order(&a[0], &a[2]) == 0)); }
+MODEL(listed)
+{
+    return value_bool(!a[0].null && (order(&a[0], &a[1]) == 0 || order(&a[0], &a[2]) == 0));
+}
 MODEL(unlisted) { return value_bool(!listed(a, arena).b); }
 MODEL(listed_nocase)
 {
@@ -276,10 +277,7 @@ MODEL(choose_case)
     if (!a[0].null && a[0].b) return a[1];
     return !a[2].null && a[2].b ? a[3] : a[4];
 }
-MODEL(first)
-{
-    return !a[0].null && !(a[0].type == TYPE_STRING && a[0].s.len == 0) ? a[0] : a[1];
-}
+MODEL(first) { return !a[0].null && !(a[0].type == TYPE_STRING && a[0].s.len == 0) ? a[0] : a[1]; }
 static struct value dynamic_or_null(rf_str d)
 {
     return dyn_is_null(d) ? value_null(TYPE_DYNAMIC) : value_dyn(d);
@@ -299,14 +297,21 @@ MODEL(item) { return dynamic_or_null(dyn_item(a[0].s, a[1].i)); }
     {B, "(%0 < %1)", {x, y}, 2, false, less}, {B, "(%0 <= %1)", {x, y}, 2, false, less_equal},     \
         {B, "(%0 > %1)", {x, y}, 2, false, greater},                                               \
         {B, "(%0 >= %1)", {x, y}, 2, false, greater_equal},                                        \
-        {B, "(%0 == %1)", {x, y}, 2, true, equal}, {B, "(%0 != %1)", {x, y}, 2, true, unequal}
+        {B, "(%0 == %1)", {x, y}, 2, true, equal},                                                 \
+    {                                                                                              \
+        B, "(%0 != %1)", {x, y}, 2, true, unequal                                                  \
+    }
 #define CHOSEN(t)                                                                                  \
     {t, "iff(%0, %1, %2)", {B, t, t}, 3, true, choose},                                            \
         {t, "case(%0, %1, %2, %3, %4)", {B, t, B, t, t}, 5, true, choose_case},                    \
-        {t, "coalesce(%0, %1)", {t, t}, 2, true, first}
+    {                                                                                              \
+        t, "coalesce(%0, %1)", {t, t}, 2, true, first                                              \
+    }
 #define SOUGHT(name, model, needle)                                                                \
     {B, "(%0 " name " %1)", {X, needle}, 2, false, model},                                         \
-        {B, "(%0 !" name " %1)", {X, needle}, 2, false, not_##model}
+    {                                                                                              \
+        B, "(%0 !" name " %1)", {X, needle}, 2, false, not_##model                                 \
+    }
 
 static const struct rule rules[] = {
     {L, "(%0 + %1)", {L, L}, 2, false, add},
@@ -421,10 +426,10 @@ static const struct {
     const char *name;
     uint8_t type;
 } columns[] = {
-    {"b1", TYPE_BOOL},     {"b2", TYPE_BOOL},     {"l1", TYPE_LONG},    {"l2", TYPE_LONG},
+    {"b1", TYPE_BOOL},     {"b2", TYPE_BOOL},     {"l1", TYPE_LONG},     {"l2", TYPE_LONG},
     {"r1", TYPE_REAL},     {"r2", TYPE_REAL},     {"t1", TYPE_DATETIME}, {"t2", TYPE_DATETIME},
-    {"s1", TYPE_TIMESPAN}, {"s2", TYPE_TIMESPAN}, {"x1", TYPE_STRING},  {"x2", TYPE_STRING},
-    {"y1", TYPE_DYNAMIC},  {"y2", TYPE_DYNAMIC},  {"n", TYPE_LONG},     {"keep", TYPE_BOOL},
+    {"s1", TYPE_TIMESPAN}, {"s2", TYPE_TIMESPAN}, {"x1", TYPE_STRING},   {"x2", TYPE_STRING},
+    {"y1", TYPE_DYNAMIC},  {"y2", TYPE_DYNAMIC},  {"n", TYPE_LONG},      {"keep", TYPE_BOOL},
 };
 enum { COLUMN_N = RF_COUNT(columns) - 2, COLUMN_KEEP, COLUMN_COUNT };
 
@@ -433,31 +438,72 @@ struct table {
     struct value cells[COLUMN_COUNT][ROWS_MAX];
 };
 
-static const char *const words[] = {"",    "a",     "b a",   "A-b", "aB",           "\xc3\xa9" "a",
-                                    "1",   "-7.5",  "\xc3\x89", "ab", "\xf0\x9f\x98\x80" "b", "2024-02-29",
-                                    "a_b", "null", "9223372036854775808", "1e3", "a.b c", "\xe6\x97\xa5"};
-static const char *const documents[] = {
-    "{\"a\":1,\"b\":[1,2.5,null]}", "{\"a\":{\"a\":\"7\"}}", "[[3,4],{\"a\":-1}]", "\"text\"",
-    "5",                            "{\"b\":\"x\",\"a\":null}", "[]",               "true"};
+static const char *const words[] = {"",
+                                    "a",
+                                    "b a",
+                                    "A-b",
+                                    "aB",
+                                    "\xc3\xa9"
+                                    "a",
+                                    "1",
+                                    "-7.5",
+                                    "\xc3\x89",
+                                    "ab",
+                                    "\xf0\x9f\x98\x80"
+                                    "b",
+                                    "2024-02-29",
+                                    "a_b",
+                                    "null",
+                                    "9223372036854775808",
+                                    "1e3",
+                                    "a.b c",
+                                    "\xe6\x97\xa5"};
+static const char *const documents[] = {"{\"a\":1,\"b\":[1,2.5,null]}",
+                                        "{\"a\":{\"a\":\"7\"}}",
+                                        "[[3,4],{\"a\":-1}]",
+                                        "\"text\"",
+                                        "5",
+                                        "{\"b\":\"x\",\"a\":null}",
+                                        "[]",
+                                        "true"};
 
 static struct value random_value(struct rf_prng *prng, uint8_t kind, struct rf_arena *arena)
 {
     struct rf_buf buf = rf_buf_in(arena);
     switch (kind) {
-    case TYPE_BOOL: return value_bool(rf_test_bool(prng));
-    case TYPE_LONG: return value_long(rf_test_i64(prng));
-    case TYPE_REAL: return value_real(rf_test_real(prng));
-    case TYPE_DATETIME: return value_i64(TYPE_DATETIME, rf_test_one_in(prng, 6) ? DATETIME_MAX : rf_test_between(prng, 0, rf_test_bool(prng) ? 1000000 : DATETIME_MAX));
-    case TYPE_TIMESPAN: return value_i64(TYPE_TIMESPAN, rf_test_one_in(prng, 6) ? INT64_MAX : rf_test_between(prng, -1000, 1000) * TICKS_PER_HOUR);
-    case SMALL: return value_long(rf_test_between(prng, -3, 4));
-    case SIZE: return value_long(rf_test_between(prng, 1, 50));
-    case SPAN: return value_i64(TYPE_TIMESPAN, rf_test_between(prng, 1, TICKS_PER_DAY_SMALL * TICKS_PER_DAY));
-    case KEY: return value_str(rf_str_of(rf_test_bool(prng) ? "a" : "b"));
-    case NEEDLE: return value_str(rf_str_of(words[1 + rf_test_below(prng, RF_COUNT(words) - 1)]));
+    case TYPE_BOOL:
+        return value_bool(rf_test_bool(prng));
+    case TYPE_LONG:
+        return value_long(rf_test_i64(prng));
+    case TYPE_REAL:
+        return value_real(rf_test_real(prng));
+    case TYPE_DATETIME:
+        return value_i64(
+            TYPE_DATETIME,
+            rf_test_one_in(prng, 6)
+                ? DATETIME_MAX
+                : rf_test_between(prng, 0, rf_test_bool(prng) ? 1000000 : DATETIME_MAX));
+    case TYPE_TIMESPAN:
+        return value_i64(TYPE_TIMESPAN, rf_test_one_in(prng, 6)
+                                            ? INT64_MAX
+                                            : rf_test_between(prng, -1000, 1000) * TICKS_PER_HOUR);
+    case SMALL:
+        return value_long(rf_test_between(prng, -3, 4));
+    case SIZE:
+        return value_long(rf_test_between(prng, 1, 50));
+    case SPAN:
+        return value_i64(TYPE_TIMESPAN,
+                         rf_test_between(prng, 1, TICKS_PER_DAY_SMALL * TICKS_PER_DAY));
+    case KEY:
+        return value_str(rf_str_of(rf_test_bool(prng) ? "a" : "b"));
+    case NEEDLE:
+        return value_str(rf_str_of(words[1 + rf_test_below(prng, RF_COUNT(words) - 1)]));
     case TYPE_DYNAMIC:
-        cr_assert(dyn_parse_json(rf_str_of(documents[rf_test_below(prng, RF_COUNT(documents))]), &buf, NULL) == RF_OK);
+        cr_assert(dyn_parse_json(rf_str_of(documents[rf_test_below(prng, RF_COUNT(documents))]),
+                                 &buf, NULL) == RF_OK);
         return value_dyn(dyn_done(&buf));
-    default: return value_str(rf_str_of(words[rf_test_below(prng, RF_COUNT(words))]));
+    default:
+        return value_str(rf_str_of(words[rf_test_below(prng, RF_COUNT(words))]));
     }
 }
 
@@ -474,21 +520,26 @@ static struct term *random_leaf(struct rf_prng *prng, uint8_t kind, struct rf_ar
     return term;
 }
 
-static struct term *random_term(struct rf_prng *prng, uint8_t kind, int depth, struct rf_arena *arena)
+static struct term *random_term(struct rf_prng *prng, uint8_t kind, int depth,
+                                struct rf_arena *arena)
 {
-    if (kind >= TYPE_COUNT || depth == 0 || rf_test_one_in(prng, 6)) return random_leaf(prng, kind, arena);
+    if (kind >= TYPE_COUNT || depth == 0 || rf_test_one_in(prng, 6))
+        return random_leaf(prng, kind, arena);
     const struct rule *rule;
     do rule = &rules[rf_test_below(prng, RF_COUNT(rules))];
     while (rule->type != kind);
     struct term *term = rf_arena_new(arena, struct term, 1);
     term->rule = rule;
-    for (uint32_t i = 0; i < rule->count; i++) term->kids[i] = random_term(prng, rule->args[i], depth - 1, arena);
+    for (uint32_t i = 0; i < rule->count; i++)
+        term->kids[i] = random_term(prng, rule->args[i], depth - 1, arena);
     return term;
 }
 
-static struct value evaluate(const struct term *term, const struct table *table, uint32_t row, struct rf_arena *arena)
+static struct value evaluate(const struct term *term, const struct table *table, uint32_t row,
+                             struct rf_arena *arena)
 {
-    if (term->rule == NULL) return term->column < 0 ? term->literal : table->cells[term->column][row];
+    if (term->rule == NULL)
+        return term->column < 0 ? term->literal : table->cells[term->column][row];
     struct value args[KIDS_MAX];
     bool null = false;
     for (uint32_t i = 0; i < term->rule->count; i++) {
@@ -506,27 +557,39 @@ static void print_literal(struct rf_buf *buf, const struct value *v)
         return;
     }
     rf_buf_printf(buf, "%s(", type_name(v->type));
-    if (v->null) rf_buf_str(buf, RF_S("null"));
-    else if (v->type == TYPE_REAL && isinf(v->r)) rf_buf_str(buf, v->r < 0 ? RF_S("-inf") : RF_S("+inf"));
-    else if (v->type == TYPE_REAL && isnan(v->r)) rf_buf_str(buf, RF_S("nan"));
-    else if (v->type == TYPE_REAL) rf_buf_printf(buf, "%.17g", v->r);
-    else if (v->type == TYPE_DYNAMIC && dyn_tag(v->s) == DYN_STRING) rf_buf_printf(buf, "\"%.*s\"", RF_FMT(dyn_string(v->s)));
-    else text_put_value(buf, v);
+    if (v->null)
+        rf_buf_str(buf, RF_S("null"));
+    else if (v->type == TYPE_REAL && isinf(v->r))
+        rf_buf_str(buf, v->r < 0 ? RF_S("-inf") : RF_S("+inf"));
+    else if (v->type == TYPE_REAL && isnan(v->r))
+        rf_buf_str(buf, RF_S("nan"));
+    else if (v->type == TYPE_REAL)
+        rf_buf_printf(buf, "%.17g", v->r);
+    else if (v->type == TYPE_DYNAMIC && dyn_tag(v->s) == DYN_STRING)
+        rf_buf_printf(buf, "\"%.*s\"", RF_FMT(dyn_string(v->s)));
+    else
+        text_put_value(buf, v);
     rf_buf_byte(buf, ')');
 }
 
 /* `table` NULL: columns by name; else the values of one row in their place. */
-static void print_term(struct rf_buf *buf, const struct term *term, const struct table *table, uint32_t row)
+static void print_term(struct rf_buf *buf, const struct term *term, const struct table *table,
+                       uint32_t row)
 {
     if (term->rule == NULL) {
-        if (term->column < 0) print_literal(buf, &term->literal);
-        else if (table == NULL) rf_buf_printf(buf, "%s", columns[term->column].name);
-        else print_literal(buf, &table->cells[term->column][row]);
+        if (term->column < 0)
+            print_literal(buf, &term->literal);
+        else if (table == NULL)
+            rf_buf_printf(buf, "%s", columns[term->column].name);
+        else
+            print_literal(buf, &table->cells[term->column][row]);
         return;
     }
     for (const char *p = term->rule->text; *p != '\0'; p++) {
-        if (*p == '%' && p[1] >= '0' && p[1] <= '9') print_term(buf, term->kids[*++p - '0'], table, row);
-        else rf_buf_byte(buf, (uint8_t)*p);
+        if (*p == '%' && p[1] >= '0' && p[1] <= '9')
+            print_term(buf, term->kids[*++p - '0'], table, row);
+        else
+            rf_buf_byte(buf, (uint8_t)*p);
     }
 }
 
@@ -542,14 +605,16 @@ struct shaped_source {
 };
 
 /* Cells of rows from..from+count-1, in the order that `at` gives or as they are. */
-static void put_cells(const struct value *cells, const uint32_t *at, uint32_t from, uint32_t count, struct rf_arena *arena, struct vec *out)
+static void put_cells(const struct value *cells, const uint32_t *at, uint32_t from, uint32_t count,
+                      struct rf_arena *arena, struct vec *out)
 {
     cr_assert(vec_flat(arena, cells[0].type, count, out));
     cr_assert(vec_need_nulls(arena, out, count) != NULL);
     for (uint32_t i = 0; i < count; i++) vec_set(out, i, &cells[at == NULL ? from + i : at[i]]);
 }
 
-static void shape_column(const struct shaped_source *s, uint32_t column, uint32_t from, uint32_t count, struct rf_arena *arena, struct vec *out)
+static void shape_column(const struct shaped_source *s, uint32_t column, uint32_t from,
+                         uint32_t count, struct rf_arena *arena, struct vec *out)
 {
     const struct value *cells = s->table->cells[column];
     uint32_t rows = s->table->rows, *codes, backwards[ROWS_MAX];
@@ -569,7 +634,8 @@ static void shape_column(const struct shaped_source *s, uint32_t column, uint32_
     }
 }
 
-static enum rf_kind shaped_scan(struct source *source, const struct scan *scan, struct exec *exec, struct flow *out, struct rf_err *err)
+static enum rf_kind shaped_scan(struct source *source, const struct scan *scan, struct exec *exec,
+                                struct flow *out, struct rf_err *err)
 {
     const struct shaped_source *s = (const struct shaped_source *)source;
     RF_CLEANUP(rf_arena_done) struct rf_arena arena;
@@ -579,8 +645,12 @@ static enum rf_kind shaped_scan(struct source *source, const struct scan *scan, 
         uint32_t count = RF_MIN(step, s->table->rows - from);
         rf_arena_reset(&arena);
         struct vec *vecs = rf_arena_new(&arena, struct vec, scan->column_count + 1);
-        for (uint32_t i = 0; i < scan->column_count; i++) shape_column(s, scan->columns[i], from, count, &arena, &vecs[i]);
-        struct batch batch = {.row_count = count, .column_count = scan->column_count, .columns = vecs, .arena = &arena};
+        for (uint32_t i = 0; i < scan->column_count; i++)
+            shape_column(s, scan->columns[i], from, count, &arena, &vecs[i]);
+        struct batch batch = {.row_count = count,
+                              .column_count = scan->column_count,
+                              .columns = vecs,
+                              .arena = &arena};
         RF_TRY(flow_push(exec, out, 0, &batch, err));
     }
     return RF_OK;
@@ -606,7 +676,8 @@ static bool same_value(const struct value *x, const struct value *y)
     return value_same(x, y);
 }
 
-static enum rf_kind checker_begin(struct kql_sink *sink, rf_str name, const struct schema *schema, const struct render *render, struct rf_err *err)
+static enum rf_kind checker_begin(struct kql_sink *sink, rf_str name, const struct schema *schema,
+                                  const struct render *render, struct rf_err *err)
 {
     (void)sink, (void)name, (void)schema, (void)render, (void)err;
     return RF_OK;
@@ -616,13 +687,15 @@ static enum rf_kind checker_end(struct kql_sink *sink, struct rf_err *err)
     (void)sink, (void)err;
     return RF_OK;
 }
-static enum rf_kind checker_push(struct kql_sink *sink, const struct batch *batch, struct rf_err *err)
+static enum rf_kind checker_push(struct kql_sink *sink, const struct batch *batch,
+                                 struct rf_err *err)
 {
     struct checker *c = (struct checker *)sink;
     (void)err;
     for (uint32_t i = 0; i < batch->row_count; i++) {
         struct value n = vec_value(&batch->columns[0], i);
-        cr_assert(!n.null && n.i >= 0 && n.i < ROWS_MAX && !c->seen[n.i], "%s: row %" PRId64 " twice", c->query, n.i);
+        cr_assert(!n.null && n.i >= 0 && n.i < ROWS_MAX && !c->seen[n.i],
+                  "%s: row %" PRId64 " twice", c->query, n.i);
         c->seen[n.i] = true;
         c->count++;
         if (c->want == NULL) continue;
@@ -632,21 +705,27 @@ static enum rf_kind checker_push(struct kql_sink *sink, const struct batch *batc
         struct rf_buf texts[2] = {rf_buf_in(&arena), rf_buf_in(&arena)};
         print_literal(&texts[0], &got);
         print_literal(&texts[1], &c->want[n.i]);
-        cr_assert(same_value(&got, &c->want[n.i]), "%s: row %" PRId64 " is %.*s, not %.*s", c->query, n.i, RF_FMT(rf_buf_view(&texts[0])), RF_FMT(rf_buf_view(&texts[1])));
+        cr_assert(same_value(&got, &c->want[n.i]), "%s: row %" PRId64 " is %.*s, not %.*s",
+                  c->query, n.i, RF_FMT(rf_buf_view(&texts[0])), RF_FMT(rf_buf_view(&texts[1])));
     }
     return RF_OK;
 }
 
-static void check_query(rf_str query, struct source *source, uint32_t batch_rows, const struct value *want, const bool *rows, uint32_t row_count)
+static void check_query(rf_str query, struct source *source, uint32_t batch_rows,
+                        const struct value *want, const bool *rows, uint32_t row_count)
 {
     struct source *sources[] = {source};
     struct catalog catalog = {.sources = sources, .source_count = source != NULL};
-    struct kql_request request = {.text = query, .catalog = &catalog, .memory_bytes = ARENA_BYTES, .batch_rows = batch_rows};
-    struct checker checker = {.sink = {checker_begin, checker_push, checker_end}, .want = want, .query = (const char *)query.ptr};
+    struct kql_request request = {
+        .text = query, .catalog = &catalog, .memory_bytes = ARENA_BYTES, .batch_rows = batch_rows};
+    struct checker checker = {.sink = {checker_begin, checker_push, checker_end},
+                              .want = want,
+                              .query = (const char *)query.ptr};
     struct rf_err err = {0};
     enum rf_kind kind = kql_run(&request, &checker.sink, NULL, &err);
     cr_assert(kind == RF_OK, "%.*s: %s", RF_FMT(query), err.text);
-    for (uint32_t i = 0; i < row_count; i++) cr_assert(checker.seen[i] == rows[i], "%.*s: row %u", RF_FMT(query), i);
+    for (uint32_t i = 0; i < row_count; i++)
+        cr_assert(checker.seen[i] == rows[i], "%.*s: row %u", RF_FMT(query), i);
 }
 
 static rf_str with_end(struct rf_buf *buf)
@@ -656,18 +735,23 @@ static rf_str with_end(struct rf_buf *buf)
     return rf_str_make(buf->ptr, buf->len - 1);
 }
 
-static void check_shapes(struct rf_prng *prng, const struct term *term, uint8_t type, const struct table *table, const struct value *want, struct rf_arena *arena)
+static void check_shapes(struct rf_prng *prng, const struct term *term, uint8_t type,
+                         const struct table *table, const struct value *want,
+                         struct rf_arena *arena)
 {
     struct ast_column names[COLUMN_COUNT];
     bool all[ROWS_MAX], kept[ROWS_MAX], held[ROWS_MAX];
-    for (uint32_t c = 0; c < COLUMN_COUNT; c++) names[c] = (struct ast_column){.name = rf_str_of(columns[c].name), .type = columns[c].type};
+    for (uint32_t c = 0; c < COLUMN_COUNT; c++)
+        names[c] = (struct ast_column){.name = rf_str_of(columns[c].name), .type = columns[c].type};
     for (uint32_t i = 0; i < table->rows; i++) {
         all[i] = true;
         kept[i] = table->cells[COLUMN_KEEP][i].b;
         held[i] = type == TYPE_BOOL && !want[i].null && want[i].b;
     }
     static const struct source_ops ops = {.scan = shaped_scan};
-    struct shaped_source source = {.source = {.ops = &ops, .name = RF_S("T"), .columns = names, .column_count = COLUMN_COUNT}, .table = table};
+    struct shaped_source source = {
+        .source = {.ops = &ops, .name = RF_S("T"), .columns = names, .column_count = COLUMN_COUNT},
+        .table = table};
     struct rf_buf whole = rf_buf_in(arena), filtered = rf_buf_in(arena), holding = rf_buf_in(arena);
     rf_buf_printf(&whole, "T | project n, v = ");
     rf_buf_printf(&filtered, "T | where keep | project n, v = ");
@@ -676,19 +760,22 @@ static void check_shapes(struct rf_prng *prng, const struct term *term, uint8_t 
     print_term(&filtered, term, NULL, 0);
     print_term(&holding, term, NULL, 0);
     rf_buf_printf(&holding, " | project n");
-    rf_str whole_text = with_end(&whole), filtered_text = with_end(&filtered), holding_text = with_end(&holding);
+    rf_str whole_text = with_end(&whole), filtered_text = with_end(&filtered),
+           holding_text = with_end(&holding);
     for (uint32_t layout = 0; layout < LAYOUT_COUNT; layout++) {
         source.layout = (enum layout)layout;
         source.batch_rows = 1 + (uint32_t)rf_test_below(prng, ROWS_MAX);
         uint32_t cut = rf_test_bool(prng) ? 0 : 1 + (uint32_t)rf_test_below(prng, 4);
         check_query(whole_text, &source.source, cut, want, all, table->rows);
         check_query(filtered_text, &source.source, cut, want, kept, table->rows);
-        if (type == TYPE_BOOL) check_query(holding_text, &source.source, cut, NULL, held, table->rows);
+        if (type == TYPE_BOOL)
+            check_query(holding_text, &source.source, cut, NULL, held, table->rows);
     }
 }
 
 /* Folded while it is bound. */
-static void check_literals(const struct term *term, const struct table *table, const struct value *want, struct rf_arena *arena)
+static void check_literals(const struct term *term, const struct table *table,
+                           const struct value *want, struct rf_arena *arena)
 {
     static const bool one[] = {true};
     for (uint32_t i = 0; i < table->rows && i < 2; i++) {
@@ -701,18 +788,21 @@ static void check_literals(const struct term *term, const struct table *table, c
 
 RF_PROP(expressions_give_what_the_model_gives, 4000)
 {
-    static const uint8_t types[] = {TYPE_BOOL, TYPE_BOOL, TYPE_LONG, TYPE_REAL, TYPE_DATETIME, TYPE_TIMESPAN, TYPE_STRING, TYPE_DYNAMIC};
+    static const uint8_t types[] = {TYPE_BOOL,     TYPE_BOOL,     TYPE_LONG,   TYPE_REAL,
+                                    TYPE_DATETIME, TYPE_TIMESPAN, TYPE_STRING, TYPE_DYNAMIC};
     RF_CLEANUP(rf_arena_done) struct rf_arena arena;
     rf_arena_init(&arena, ARENA_BYTES);
     struct table table = {.rows = 1 + (uint32_t)rf_test_len(prng, ROWS_MAX - 1)};
     for (uint32_t c = 0; c < COLUMN_COUNT; c++)
         for (uint32_t i = 0; i < table.rows; i++) {
             table.cells[c][i] = random_value(prng, columns[c].type, &arena);
-            if (c < COLUMN_N && columns[c].type != TYPE_STRING && rf_test_one_in(prng, 5)) table.cells[c][i] = value_null(columns[c].type);
+            if (c < COLUMN_N && columns[c].type != TYPE_STRING && rf_test_one_in(prng, 5))
+                table.cells[c][i] = value_null(columns[c].type);
             if (c == COLUMN_N) table.cells[c][i] = value_long(i);
         }
     uint8_t type = types[rf_test_below(prng, RF_COUNT(types))];
-    struct term *term = random_term(prng, type, 1 + (int)(DEPTH_MAX * prng->size / (RF_TEST_SIZE_MAX + 1)), &arena);
+    struct term *term =
+        random_term(prng, type, 1 + (int)(DEPTH_MAX * prng->size / (RF_TEST_SIZE_MAX + 1)), &arena);
     struct value want[ROWS_MAX];
     for (uint32_t i = 0; i < table.rows; i++) want[i] = evaluate(term, &table, i, &arena);
     check_shapes(prng, term, type, &table, want, &arena);

@@ -524,7 +524,7 @@ void json_put_string(struct rf_buf *buf, rf_str s)
 {
     if (!rf_buf_reserve(buf, s.len + 2)) return;
     rf_buf_byte(buf, '"');
-    const uint8_t *p = s.ptr, *end = s.ptr + s.len;
+    const uint8_t *p = s.ptr, *end = s.len == 0 ? p : p + s.len;
     while (p < end) {
         uint32_t high = 0;
         const uint8_t *stop = plain_end(p, end, &high);

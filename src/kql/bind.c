@@ -26,7 +26,8 @@ enum rf_kind bind_steps(struct binder *b, uint32_t steps, uint32_t pos)
 enum rf_kind bind_no_room(struct binder *b)
 {
     if (!b->schema_full) return rf_fail_memory(b->err, b->arena);
-    return RF_FAIL(b->err, RF_LIMIT, "QueryTooLarge", "a table of this query has more than %d columns", TABLE_COLUMNS_MAX);
+    return RF_FAIL(b->err, RF_LIMIT, "QueryTooLarge",
+                   "a table of this query has more than %d columns", TABLE_COLUMNS_MAX);
 }
 
 enum rf_kind bind_below(struct binder *b, uint32_t depth, uint32_t pos)
@@ -69,7 +70,8 @@ bool schema_add_exact(struct schema_builder *sb, rf_str name, enum type type, ui
 bool schema_add(struct schema_builder *sb, rf_str name, enum type type, uint32_t id)
 {
     rf_str unique = name;
-    for (uint32_t n = rf_str_eq(name, sb->last_name) ? sb->last_number + 1 : 1; schema_find(&sb->schema, unique) >= 0; n++) {
+    for (uint32_t n = rf_str_eq(name, sb->last_name) ? sb->last_number + 1 : 1;
+         schema_find(&sb->schema, unique) >= 0; n++) {
         sb->last_name = name;
         sb->last_number = n;
         unique = rf_arena_printf(sb->b->arena, "%.*s%u", RF_FMT(name), n);

@@ -172,8 +172,10 @@ static enum rf_kind bind_binary(struct binder *b, const struct ast *ast, struct 
     for (uint32_t i = count; i > 0; low = low->kids[0]) spine[--i] = low;
     struct expr *args[2] = {NULL, NULL};
     uint32_t first = 0;
-    if (low->kind == AST_STAR) RF_TRY(bind_star_operation(b, spine[first++], &args[0]));
-    else RF_TRY(bind_expr(b, low, &args[0]));
+    if (low->kind == AST_STAR)
+        RF_TRY(bind_star_operation(b, spine[first++], &args[0]));
+    else
+        RF_TRY(bind_expr(b, low, &args[0]));
     for (uint32_t i = first; i < count; i++) {
         RF_TRY(bind_steps(b, STEPS_EXPR, spine[i]->pos));
         RF_TRY(bind_expr(b, spine[i]->kids[1], &args[1]));
@@ -462,9 +464,10 @@ static enum rf_kind bind_ast_call(struct binder *b, const struct ast *ast, struc
 enum rf_kind bind_expr(struct binder *b, const struct ast *ast, struct expr **out)
 {
     if (++b->depth > BIND_DEPTH_MAX)
-        return bind_fail(b, ast->pos, "TooDeep",
-                         "the expression nests deeper than %d levels, functions' bodies included",
-                         BIND_DEPTH_MAX);
+        return parse_fail_at(
+            b->text, ast->pos, b->err, RF_LIMIT, "TooDeep",
+            "the expression nests deeper than %d levels, functions' bodies included",
+            BIND_DEPTH_MAX);
     enum rf_kind kind;
     RF_TRY(bind_steps(b, ast->kind == AST_LITERAL ? STEPS_LITERAL : STEPS_EXPR, ast->pos));
     switch (ast->kind) {

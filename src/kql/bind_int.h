@@ -37,7 +37,7 @@ enum {
     STEPS_EXPR = 8,
     STEPS_TABLE = 64,
     RESULTS_MAX = 1000,
-    TABLE_COLUMNS_MAX = 10000,           /* of one table */
+    TABLE_COLUMNS_MAX = 10000, /* of one table */
     SET_OPTIONS_MAX = 1000,
 };
 /* Counts work; RF_LIMIT QueryTooLarge when it is too much. */

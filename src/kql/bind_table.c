@@ -278,8 +278,8 @@ enum rf_kind bind_table(struct binder *b, const struct ast *ast, struct node **o
     bool keep_names = b->keep_names;
     b->keep_names = false;
     if (++b->depth > 300)
-        return bind_fail(b, ast->pos, "TooDeep",
-                         "tables nest deeper than 300 levels, functions' bodies included");
+        return parse_fail_at(b->text, ast->pos, b->err, RF_LIMIT, "TooDeep",
+                             "tables nest deeper than 300 levels, functions' bodies included");
     RF_TRY(bind_steps(b, STEPS_TABLE, ast->pos));
     b->rows = (struct row_scope){0};
     b->aggrs = NULL;

@@ -106,7 +106,7 @@ KERNEL(mod_i64)
             continue;
         }
         int64_t rest = b == -1 ? 0 : a % b;
-        OUT_I64(out)[i] = rest < 0 ? rest + (b < 0 ? -b : b) : rest;
+        OUT_I64(out)[i] = rest >= 0 ? rest : b < 0 ? rest - b : rest + b;
     }
     return RF_OK;
 }
@@ -180,6 +180,13 @@ KERNEL(negate_i64)
     UNUSED_CALL;
     for (uint32_t i = 0; i < count; i++)
         OUT_I64(out)[i] = (int64_t)(0 - (uint64_t)ARG_I64(&args[0], i));
+    return RF_OK;
+}
+KERNEL(negate_int) /* wraps as 32 bits do */
+{
+    UNUSED_CALL;
+    for (uint32_t i = 0; i < count; i++)
+        OUT_I64(out)[i] = (int32_t)(0 - (uint32_t)ARG_I64(&args[0], i));
     return RF_OK;
 }
 KERNEL(negate_real)
@@ -466,16 +473,19 @@ static enum rf_kind in_rows(struct func_call *call, const struct vec *args, uint
                             struct vec *out, bool fold, bool negate, struct rf_err *err)
 {
     struct in_set local = {0}, *set = call->state;
-    bool constant = true; /* for these rows: a column may come as a constant and be another one in the next batch */
+    bool constant =
+        true; /* for these rows: a column may come as a constant and be another one in the next batch */
     for (uint32_t a = 1; a < call->arg_count; a++)
         constant = constant && args[a].shape == VEC_CONST;
     struct rf_arena *arena = set->lasts ? call->query_arena : call->arena;
     if (!set->lasts) set = &local;
-    if (constant && !(set->lasts && set->ready) && !set_build(set, args, call->arg_count, 0, (enum type)args[0].type, fold, arena))
+    if (constant && !(set->lasts && set->ready) &&
+        !set_build(set, args, call->arg_count, 0, (enum type)args[0].type, fold, arena))
         return rf_fail_memory(err, arena);
     for (uint32_t i = 0; i < count; i++) {
         struct value v = vec_value(&args[0], ARG_STRIDE(&args[0]) ? i : 0);
-        if (!constant && !set_build(set, args, call->arg_count, i, (enum type)args[0].type, fold, arena))
+        if (!constant &&
+            !set_build(set, args, call->arg_count, i, (enum type)args[0].type, fold, arena))
             return rf_fail_memory(err, arena);
         if (v.null) { /* an or of ==: null == x is false */
             OUT_BOOL(out)[i] = negate;
@@ -610,7 +620,7 @@ const struct func func_operator[] = {
     {.name = "_negate",
      .doc = "-x",
      .flags = FUNC_HIDDEN,
-     .sigs = SIGS({"(a:int) int", negate_i64}, {"(a:long) long", negate_i64},
+     .sigs = SIGS({"(a:int) int", negate_int}, {"(a:long) long", negate_i64},
                   {"(a:real) real", negate_real}, {"(a:decimal) decimal", negate_decimal},
                   {"(a:timespan) timespan", negate_i64})},
     {.name = "<", .doc = "Less than.", .sigs = ORDER_SIGS(lt)},

@@ -25,13 +25,20 @@ static const char *const cells[TYPE_COUNT][TABLE_ROWS] = {
     [TYPE_LONG] = {"1", "-1", NULL, "9223372036854775807", "-9223372036854775808", "1"},
     [TYPE_REAL] = {"0.5", "-0.0", NULL, "nan", "1e308", "-inf"},
     [TYPE_DECIMAL] = {"0.5", "-1", NULL, "99999999999999999999.999999", "0", "0.5"},
-    [TYPE_DATETIME] = {"2024-02-29T12:30:00Z", "0001-01-01", NULL, "9999-12-31T23:59:59.9999999Z", "1970-01-01", "2024-03-01"},
-    [TYPE_TIMESPAN] = {"1.02:03:04.0000005", "-00:00:01", NULL, "10675199.02:48:05.4775807", "0", "01:00:00"},
-    [TYPE_GUID] = {"74be27de-1e4e-49d9-b579-fe0b331d3642", "00000000-0000-0000-0000-000000000000", NULL, "ffffffff-ffff-ffff-ffff-ffffffffffff", "74be27de-1e4e-49d9-b579-fe0b331d3642", NULL},
-    [TYPE_STRING] = {"powershell.exe -enc AAA=", "", "10.0.0.7", "Zo\xc3\xab \xf0\x9f\x98\x80", "a=1;b=\"x y\"", "{\"k\":[1,2]}"},
-    [TYPE_DYNAMIC] = {"{\"a\":1,\"b\":[1,\"x\",null]}", "[]", NULL, "[[1,2.5],{\"c\":{}}]", "\"text\"", "-7"},
+    [TYPE_DATETIME] = {"2024-02-29T12:30:00Z", "0001-01-01", NULL, "9999-12-31T23:59:59.9999999Z",
+                       "1970-01-01", "2024-03-01"},
+    [TYPE_TIMESPAN] = {"1.02:03:04.0000005", "-00:00:01", NULL, "10675199.02:48:05.4775807", "0",
+                       "01:00:00"},
+    [TYPE_GUID] = {"74be27de-1e4e-49d9-b579-fe0b331d3642", "00000000-0000-0000-0000-000000000000",
+                   NULL, "ffffffff-ffff-ffff-ffff-ffffffffffff",
+                   "74be27de-1e4e-49d9-b579-fe0b331d3642", NULL},
+    [TYPE_STRING] = {"powershell.exe -enc AAA=", "", "10.0.0.7", "Zo\xc3\xab \xf0\x9f\x98\x80",
+                     "a=1;b=\"x y\"", "{\"k\":[1,2]}"},
+    [TYPE_DYNAMIC] = {"{\"a\":1,\"b\":[1,\"x\",null]}", "[]", NULL, "[[1,2.5],{\"c\":{}}]",
+                      "\"text\"", "-7"},
 };
-static const char *const column_names[TYPE_COUNT] = {"b", "i", "l", "r", "d", "t", "s", "g", "x", "y"};
+static const char *const column_names[TYPE_COUNT] = {"b", "i", "l", "r", "d",
+                                                     "t", "s", "g", "x", "y"};
 
 struct tables {
     struct rf_arena arena;
@@ -56,7 +63,8 @@ static void append_row(struct rows *rows, uint32_t row)
         RF_ASSERT(cells[c][row] == NULL || !cell.null);
         RF_ASSERT(vec_const(&tables.arena, &cell, &columns[c]));
     }
-    struct batch batch = {.row_count = 1, .column_count = TYPE_COUNT, .columns = columns, .arena = &tables.arena};
+    struct batch batch = {
+        .row_count = 1, .column_count = TYPE_COUNT, .columns = columns, .arena = &tables.arena};
     RF_ASSERT(rows_append(rows, &batch));
 }
 
@@ -71,19 +79,26 @@ static void make_tables(void)
     uint8_t types[TYPE_COUNT];
     rf_arena_init(&tables.arena, 1u << 20);
     for (uint32_t c = 0; c < TYPE_COUNT; c++) {
-        tables.columns[c] = (struct ast_column){.name = rf_str_of(column_names[c]), .type = (uint8_t)c};
+        tables.columns[c] =
+            (struct ast_column){.name = rf_str_of(column_names[c]), .type = (uint8_t)c};
         types[c] = (uint8_t)c;
     }
     struct rows *rows = rows_new(&tables.arena, types, TYPE_COUNT);
     RF_ASSERT(rows != NULL);
     for (uint32_t row = 0; row < TABLE_ROWS; row++) append_row(rows, row);
     tables.sources[0] = source_rows_new(RF_S("T"), tables.columns, TYPE_COUNT, rows, &tables.arena);
-    tables.sources[1] = source_rows_new(RF_S("T2"), tables.columns, TYPE_COUNT, rows, &tables.arena);
+    tables.sources[1] =
+        source_rows_new(RF_S("T2"), tables.columns, TYPE_COUNT, rows, &tables.arena);
     tables.sources[2] = source_empty_new(RF_S("E"), tables.columns, TYPE_COUNT, &tables.arena);
     for (size_t i = 0; i < RF_COUNT(tables.sources); i++) RF_ASSERT(tables.sources[i] != NULL);
-    tables.functions[0] = (struct stored_function){.name = RF_S("F"), .text = RF_S("(n:long = 2, q:(*)) { q | take n }")};
-    tables.functions[1] = (struct stored_function){.name = RF_S("G"), .text = RF_S("(n:long) { G(n) + 1 }")};
-    tables.catalog = (struct catalog){.sources = tables.sources, .source_count = RF_COUNT(tables.sources), .functions = tables.functions, .function_count = RF_COUNT(tables.functions)};
+    tables.functions[0] = (struct stored_function){
+        .name = RF_S("F"), .text = RF_S("(n:long = 2, q:(*)) { q | take n }")};
+    tables.functions[1] =
+        (struct stored_function){.name = RF_S("G"), .text = RF_S("(n:long) { G(n) + 1 }")};
+    tables.catalog = (struct catalog){.sources = tables.sources,
+                                      .source_count = RF_COUNT(tables.sources),
+                                      .functions = tables.functions,
+                                      .function_count = RF_COUNT(tables.functions)};
     struct sigaction action = {.sa_handler = on_timer, .sa_flags = SA_RESTART};
     RF_ASSERT(sigaction(SIGVTALRM, &action, NULL) == 0);
 }
@@ -95,7 +110,8 @@ struct printer {
     uint32_t width;
 };
 
-static enum rf_kind printer_begin(struct kql_sink *sink, rf_str name, const struct schema *schema, const struct render *render, struct rf_err *err)
+static enum rf_kind printer_begin(struct kql_sink *sink, rf_str name, const struct schema *schema,
+                                  const struct render *render, struct rf_err *err)
 {
     struct printer *p = (struct printer *)sink;
     (void)name, (void)render, (void)err;
@@ -103,7 +119,8 @@ static enum rf_kind printer_begin(struct kql_sink *sink, rf_str name, const stru
     return RF_OK;
 }
 
-static enum rf_kind printer_push(struct kql_sink *sink, const struct batch *batch, struct rf_err *err)
+static enum rf_kind printer_push(struct kql_sink *sink, const struct batch *batch,
+                                 struct rf_err *err)
 {
     struct printer *p = (struct printer *)sink;
     RF_ASSERT(batch->column_count == p->width);
@@ -145,7 +162,11 @@ RF_FUZZ(kql, text)
     pthread_once(&tables_once, make_tables);
     RF_CLEANUP(rf_arena_done) struct rf_arena arena;
     rf_arena_init(&arena, MEMORY_BYTES);
-    struct kql_request request = {.text = text, .catalog = &tables.catalog, .memory_bytes = MEMORY_BYTES, .now_ticks = DATETIME_UNIX_EPOCH, .cancelled = &cancelled};
+    struct kql_request request = {.text = text,
+                                  .catalog = &tables.catalog,
+                                  .memory_bytes = MEMORY_BYTES,
+                                  .now_ticks = DATETIME_UNIX_EPOCH,
+                                  .cancelled = &cancelled};
     struct schema schema;
     struct rf_err err = {0};
     bool open;
@@ -154,7 +175,8 @@ RF_FUZZ(kql, text)
     check_error(kind, &err);
     if (text.len > RUN_TEXT_BYTES_MAX) return;
     err = (struct rf_err){0};
-    struct printer printer = {.sink = {.begin = printer_begin, .push = printer_push, .end = printer_end}};
+    struct printer printer = {
+        .sink = {.begin = printer_begin, .push = printer_push, .end = printer_end}};
     rf_arena_init(&printer.arena, MEMORY_BYTES);
     request.batch_rows = text.len % 3 == 0 ? 0 : (uint32_t)(text.len % 5) + 1;
     request.lane_count = text.len % 7 == 0 ? 2 : 1;

@@ -250,8 +250,8 @@ static enum rf_kind rewrite_one(struct rewrite *r, const struct ast *ast, struct
 static enum rf_kind rewrite(struct rewrite *r, const struct ast *ast, struct ast **out)
 {
     if (++r->depth > GRAPH_EXPR_DEPTH_MAX)
-        return bind_fail(r->b, ast->pos, "TooDeep", "the expression nests deeper than %d levels",
-                         GRAPH_EXPR_DEPTH_MAX);
+        return parse_fail_at(r->b->text, ast->pos, r->b->err, RF_LIMIT, "TooDeep",
+                             "the expression nests deeper than %d levels", GRAPH_EXPR_DEPTH_MAX);
     enum rf_kind kind = rewrite_one(r, ast, out);
     r->depth--;
     return kind;

@@ -197,8 +197,8 @@ static enum rf_kind bind_predicate(struct search *s, const struct ast *ast, stru
 {
     bool binary = ast->kind == AST_BINARY;
     if (++s->depth > SEARCH_DEPTH_MAX)
-        return bind_fail(s->b, ast->pos, "TooDeep", "the condition nests deeper than %d levels",
-                         SEARCH_DEPTH_MAX);
+        return parse_fail_at(s->b->text, ast->pos, s->b->err, RF_LIMIT, "TooDeep",
+                             "the condition nests deeper than %d levels", SEARCH_DEPTH_MAX);
     enum rf_kind kind;
     if (ast->kind == AST_STAR)
         kind = constant(s, value_bool(true), ast->pos, out);

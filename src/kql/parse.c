@@ -311,7 +311,7 @@ static enum rf_kind parse_dynamic_value(struct parser *p, struct rf_buf *buf)
     } else if (parse_is(p, 0, "-") && parse_peek_after(p, 1)->kind == TOKEN_LITERAL) {
         struct value v = parse_peek_after(p, 1)->value;
         p->at += 2;
-        if (type_is_i64(v.type)) v.i = -v.i;
+        if (type_is_i64(v.type)) v.i = (int64_t)(0 - (uint64_t)v.i);
         v.r = v.type == TYPE_REAL ? -v.r : v.r;
         dyn_put_value(buf, &v);
     } else if (t->kind == TOKEN_LITERAL) {
@@ -534,6 +534,24 @@ enum rf_kind parse_postfix(struct parser *p, struct ast **out)
     return RF_OK;
 }
 
+/* Turns the sign of a literal, if it has one. */
+static bool negate(const struct parser *p, struct ast *literal)
+{
+    struct value *v = &literal->value;
+    if (v->null) return false;
+    if (v->type == TYPE_REAL) {
+        /* The one whole number that fits with its sign only. */
+        bool lowest =
+            rf_str_is(rf_slice(p->text, literal->pos, literal->end), "9223372036854775808");
+        *v = lowest ? value_long(INT64_MIN) : value_real(-v->r);
+        return true;
+    }
+    if (v->type != TYPE_INT && v->type != TYPE_LONG && v->type != TYPE_TIMESPAN) return false;
+    v->i = (int64_t)(0 - (uint64_t)v->i);
+    if (v->type == TYPE_INT) v->i = (int32_t)(uint32_t)v->i;
+    return true;
+}
+
 static enum rf_kind parse_unary(struct parser *p, struct ast **out)
 {
     if (!parse_is(p, 0, "-") && !parse_is(p, 0, "+")) return parse_postfix(p, out);
@@ -544,13 +562,7 @@ static enum rf_kind parse_unary(struct parser *p, struct ast **out)
     if (++p->depth > PARSE_DEPTH_MAX) return parse_too_deep(p);
     RF_TRY(parse_unary(p, &kid));
     p->depth--;
-    if (kid->kind == AST_LITERAL && !kid->value.null && rf_str_is(node->text, "-") &&
-        (type_is_i64(kid->value.type) || kid->value.type == TYPE_REAL) &&
-        kid->value.type != TYPE_DATETIME) {
-        if (kid->value.type == TYPE_REAL)
-            kid->value.r = -kid->value.r;
-        else
-            kid->value.i = (int64_t)(0 - (uint64_t)kid->value.i);
+    if (kid->kind == AST_LITERAL && rf_str_is(node->text, "-") && negate(p, kid)) {
         kid->pos = node->pos;
         *out = kid;
         return RF_OK;

@@ -27,7 +27,10 @@ static enum rf_kind spool(struct source_file *file, struct rf_err *err)
     enum rf_kind kind = RF_OK;
     for (size_t got = 1; kind == RF_OK && got > 0;) {
         if (!rf_buf_reserve(&buf, INPUT_BUFFER_BYTES))
-            kind = rf_fail_memory(err, file->arena);
+            kind = RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded",
+                           "standard input does not fit in memory: %zu bytes came, and the tables "
+                           "may take %zu; a file that is named is read as it is needed",
+                           buf.len, file->arena->budget->limit_bytes);
         else
             kind = input_read(input, buf.ptr + buf.len, buf.cap - buf.len, &got, err);
         if (kind == RF_OK) buf.len += got;
