@@ -47,7 +47,10 @@ struct exec {
     const atomic_bool *cancelled; /* NULL, or set by another thread to end the query */
     const struct catalog *catalog;
     uint32_t batch_rows; /* BATCH_ROWS, less in tests */
-    bool has_timespan;   /* tables with TimeGenerated give only rows in [from, to) */
+    /* Of the operator that runs now, for the scan right below it. */
+    struct row_sieve *sieve;
+    const struct node *sieved; /* that scan */
+    bool has_timespan;         /* tables with TimeGenerated give only rows in [from, to) */
     int64_t from_ticks, to_ticks;
     atomic_uint_fast64_t rows_scanned, bytes_scanned; /* for --stats */
     struct rf_err *warning;                           /* NULL, or where the first warning goes */
@@ -107,16 +110,27 @@ RF_MUST_USE enum rf_kind rows_push_order(const struct rows *rows, const uint64_t
 
 /* ---- tables ---------------------------------------------------------------------------------------------------- */
 
+/* What an operator further up learns while it runs: that it will drop rows with certain values of one column (top: those
+ * beyond the worst row that it keeps). A source may ask and leave them out before it reads the rest of them. */
+struct row_sieve {
+    uint32_t column_id;
+    bool (*ready)(struct row_sieve *sieve, uint32_t lane); /* false: all rows pass so far */
+    /* Puts the numbers of the rows that pass into rows[], which has room for all; returns how many. */
+    uint32_t (*keep)(struct row_sieve *sieve, uint32_t lane, const struct vec *v,
+                     uint32_t row_count, uint32_t *rows);
+};
+
 /* What a scan is asked for. `columns` are indexes into the source's schema. */
 struct scan {
     const uint32_t *columns;
     uint32_t column_count;
-    /* Conjuncts that rows must meet, over the ids in column_ids[i] (parallel to the SOURCE's columns). A
-     * source may use them to leave out rows; it need not: the filter runs again behind it. */
+    /* Conjuncts that rows must meet, over the ids in column_ids[i] (parallel to the SOURCE's columns): none unless
+     * the source filters. They may be met in any order. */
     struct expr *const *predicates;
     uint32_t predicate_count;
     const uint32_t *column_ids;
-    uint64_t limit; /* rows wanted at most; UINT64_MAX when unknown */
+    uint64_t limit; /* rows wanted at most, after the predicates; UINT64_MAX when unknown */
+    struct row_sieve *sieve; /* NULL, or what a source may use */
 };
 
 /* A table that can be read. */
@@ -133,6 +147,7 @@ struct source_ops {
     /* Pushes batches whose columns are scan->columns in that order. */
     enum rf_kind (*scan)(struct source *source, const struct scan *scan, struct exec *exec,
                          struct flow *out, struct rf_err *err);
+    bool filters; /* scan pushes only rows that meet all predicates; else they are met behind it */
 };
 
 /* Whoever takes a source from the catalog to look at its columns calls this first: files are not read

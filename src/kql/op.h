@@ -42,8 +42,11 @@ RF_MUST_USE enum rf_kind summarize_node_new(struct binder *b, struct ast *const 
                                             uint32_t item_count, struct ast *const *keys,
                                             uint32_t key_count, struct node *input,
                                             struct node **out);
-/* Passes predicates and limits on to a table scan, if that is what lies below. */
-void scan_offer_predicate(struct binder *b, struct node *node, struct expr *predicate);
+/* The scan of a table from which rows come to `node` one by one, through filters and projections only; or NULL. */
+struct node *scan_below(struct node *node);
+/* True when the scan below will give only rows that meet the predicate: nobody needs to look again. */
+bool scan_takes_predicate(struct node *node, struct expr *predicate);
+/* Passes a limit on to a scan, if that is what lies below. */
 void scan_offer_limit(struct node *node, uint64_t limit);
 /* The same for a sort below: it then keeps the best rows only. */
 void sort_offer_limit(struct node *node, uint64_t limit);

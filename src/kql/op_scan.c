@@ -24,7 +24,8 @@ static enum rf_kind scan_run(struct node *node, struct exec *exec, struct flow *
                         .predicates = s->predicates,
                         .predicate_count = s->predicate_count,
                         .column_ids = s->column_ids,
-                        .limit = s->limit};
+                        .limit = s->limit,
+                        .sieve = exec->sieved == node ? exec->sieve : NULL};
     return s->source->ops->scan(s->source, &scan, exec, out, err);
 }
 
@@ -88,10 +89,10 @@ enum rf_kind bind_scan(struct binder *b, struct source *source, struct node **ou
 
 /* Goes down through nodes that neither add nor reorder rows: column ids are unique in the query, so a predicate
  * means the same below them. */
-static struct scan_node *scan_below(struct node *node)
+struct node *scan_below(struct node *node)
 {
     for (;;) {
-        if (node->ops == &scan_ops) return (struct scan_node *)node;
+        if (node->ops == &scan_ops) return node;
         if (strcmp(node->ops->name, "where") != 0 && strcmp(node->ops->name, "project") != 0)
             return NULL;
         node = node->inputs[0];
@@ -110,12 +111,14 @@ static bool reads_only(const struct scan_node *s, const struct expr *e)
     return true;
 }
 
-void scan_offer_predicate(struct binder *b, struct node *node, struct expr *predicate)
+bool scan_takes_predicate(struct node *node, struct expr *predicate)
 {
-    (void)b;
-    struct scan_node *s = scan_below(node);
-    if (s == NULL || s->predicate_count == SCAN_PREDICATES_MAX || !reads_only(s, predicate)) return;
+    struct scan_node *s = (struct scan_node *)scan_below(node);
+    if (s == NULL || !s->source->ops->filters || s->predicate_count == SCAN_PREDICATES_MAX ||
+        !reads_only(s, predicate))
+        return false;
     s->predicates[s->predicate_count++] = predicate;
+    return true;
 }
 
 void scan_offer_limit(struct node *node, uint64_t limit)

@@ -1,5 +1,6 @@
 /* op_sort.c - sort, order, top: all rows by keys, or the first of them. */
 #define _GNU_SOURCE /* qsort_r */
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "kql/bind_int.h"
@@ -10,6 +11,7 @@ struct sort_node {
     struct sort_key *keys;
     uint32_t key_count;
     uint64_t limit;
+    struct node *scan; /* from which the rows come one by one, or NULL */
 };
 
 /* Keys of one kept row lie in a run of values; `row` breaks ties, so that the order is stable. */
@@ -54,21 +56,28 @@ struct sort_run {
     struct value *values;
     uint64_t count, cap;
 };
-struct sort_flow {
-    struct flow flow;
-    struct exec *exec;
-    const struct sort_node *sort;
+/* What one lane keeps. */
+struct sort_lane {
     struct eval *eval;
     struct rf_arena arena;
-    uint8_t *types;
     struct sort_run runs[2];
     uint32_t now; /* which run is being filled */
     bool has_bar; /* row limit - 1 of the present run is the worst one wanted */
 };
+struct sort_flow {
+    struct flow flow;
+    struct row_sieve sieve;
+    struct exec *exec;
+    const struct sort_node *sort;
+    struct rf_arena arena;
+    uint8_t *types;
+    struct sort_lane *lanes;
+};
 
 enum {
-    SORT_SLACK_ROWS = 8192
-}; /* rows beyond the limit that are kept before the best are chosen */
+    SORT_SLACK_ROWS = 8192,     /* rows beyond the limit that are kept before the best are chosen */
+    SORT_LIMIT_SMALL = 1 << 20, /* up to this limit the best are chosen while rows come */
+};
 
 static bool run_reserve(struct sort_run *run, uint32_t keys, uint32_t more)
 {
@@ -104,9 +113,9 @@ static uint64_t *run_order(const struct sort_flow *f, struct sort_run *run)
 }
 
 /* Moves the best `limit` rows into the other run, in order. */
-static bool run_cut(struct sort_flow *f)
+static bool run_cut(struct sort_flow *f, struct sort_lane *lane)
 {
-    struct sort_run *from = &f->runs[f->now], *to = &f->runs[1 - f->now];
+    struct sort_run *from = &lane->runs[lane->now], *to = &lane->runs[1 - lane->now];
     uint32_t keys = f->sort->key_count;
     uint64_t *order = run_order(f, from), limit = f->sort->limit;
     if (order == NULL || !run_start(f, to)) return false;
@@ -126,17 +135,22 @@ static bool run_cut(struct sort_flow *f)
                     return false;
         to->count += n;
     }
-    f->now = 1 - f->now;
-    f->has_bar = true;
+    lane->now = 1 - lane->now;
+    lane->has_bar = true;
     return true;
 }
 
-/* Rows of the batch that may still be among the first `limit`: better than the bar, ties lose as they came later. */
-static uint32_t rows_below_bar(const struct sort_flow *f, const struct vec *keys, uint32_t count,
-                               uint32_t *rows)
+/* The keys of the worst row that is wanted so far. */
+static const struct value *bar_of(const struct sort_flow *f, const struct sort_lane *lane)
 {
-    const struct sort_run *run = &f->runs[f->now];
-    const struct value *bar = &run->values[(f->sort->limit - 1) * f->sort->key_count];
+    return &lane->runs[lane->now].values[(f->sort->limit - 1) * f->sort->key_count];
+}
+
+/* Rows of the batch that may still be among the first `limit`: better than the bar, ties lose as they came later. */
+static uint32_t rows_below_bar(const struct sort_flow *f, const struct sort_lane *lane,
+                               const struct vec *keys, uint32_t count, uint32_t *rows)
+{
+    const struct value *bar = bar_of(f, lane);
     uint32_t n = 0;
     for (uint32_t i = 0; i < count; i++) {
         struct value row[16];
@@ -147,51 +161,153 @@ static uint32_t rows_below_bar(const struct sort_flow *f, const struct vec *keys
     return n;
 }
 
-static enum rf_kind sort_push(struct flow *flow, uint32_t lane, const struct batch *in,
+/* ---- the bar, for the scan below ---------------------------------------------------------------------- */
+
+static struct sort_flow *of_sieve(struct row_sieve *sieve)
+{
+    return (struct sort_flow *)((char *)sieve - offsetof(struct sort_flow, sieve));
+}
+
+static bool sieve_ready(struct row_sieve *sieve, uint32_t lane)
+{
+    const struct sort_flow *f = of_sieve(sieve);
+    return f->lanes[lane].has_bar && !bar_of(f, &f->lanes[lane])->null;
+}
+
+/* Rows whose first key is not beyond the bar's; of those that are equal the other keys decide later. */
+static uint32_t sieve_keep(struct row_sieve *sieve, uint32_t lane, const struct vec *v,
+                           uint32_t row_count, uint32_t *rows)
+{
+    const struct sort_flow *f = of_sieve(sieve);
+    const struct value *bar = bar_of(f, &f->lanes[lane]);
+    bool descending = f->sort->keys[0].descending;
+    uint32_t n = 0;
+    if (v->shape == VEC_FLAT && v->nulls == NULL && type_is_i64((enum type)v->type)) {
+        const int64_t *cells = v->data;
+        for (uint32_t i = 0; i < row_count; i++) {
+            rows[n] = i;
+            n += descending ? cells[i] >= bar->i : cells[i] <= bar->i;
+        }
+        return n;
+    }
+    for (uint32_t i = 0; i < row_count; i++) {
+        struct value cell = vec_value(v, i);
+        rows[n] = i;
+        n += keys_cmp(f->sort->keys, 1, &cell, bar) <= 0;
+    }
+    return n;
+}
+
+/* ---- running -------------------------------------------------------------------------------------------- */
+
+static enum rf_kind lane_add(struct sort_flow *f, struct sort_lane *lane, const struct batch *batch,
+                             const struct vec *keys, struct rf_err *err)
+{
+    struct sort_run *run = &lane->runs[lane->now];
+    uint32_t key_count = f->sort->key_count, count = batch->row_count;
+    if (!run_reserve(run, key_count, count)) return rf_fail_memory(err, &run->arena);
+    for (uint32_t k = 0; k < key_count; k++)
+        for (uint32_t i = 0; i < count; i++) {
+            struct value v = vec_value(&keys[k], i);
+            if (!value_copy(&v, &run->arena, &run->values[(run->count + i) * key_count + k]))
+                return rf_fail_memory(err, &run->arena);
+        }
+    run->count += count;
+    return rows_append(run->rows, batch) ? RF_OK : rf_fail_memory(err, &run->arena);
+}
+
+static enum rf_kind sort_push(struct flow *flow, uint32_t number, const struct batch *in,
                               struct rf_err *err)
 {
     struct sort_flow *f = (struct sort_flow *)flow;
-    (void)lane;
-    uint32_t keys = f->sort->key_count, count = in->row_count;
+    struct sort_lane *lane = &f->lanes[number];
+    uint32_t keys = f->sort->key_count;
     struct batch batch = *in;
     struct vec *results = rf_arena_raw(in->arena, struct vec, keys);
     if (results == NULL) return rf_fail_memory(err, in->arena);
-    RF_TRY(eval_run(f->eval, in, results, err));
-    if (f->has_bar && keys <= 16) {
-        uint32_t *rows = rf_arena_raw(in->arena, uint32_t, count);
+    RF_TRY(eval_run(lane->eval, in, results, err));
+    if (lane->has_bar && keys <= 16) {
+        uint32_t *rows = rf_arena_raw(in->arena, uint32_t, in->row_count);
         if (rows == NULL) return rf_fail_memory(err, in->arena);
-        uint32_t kept = rows_below_bar(f, results, count, rows);
+        uint32_t kept = rows_below_bar(f, lane, results, in->row_count, rows);
         if (kept == 0) return RF_OK;
-        if (kept < count) {
+        if (kept < in->row_count) {
             if (!batch_select(in, rows, kept, &batch)) return rf_fail_memory(err, in->arena);
             for (uint32_t k = 0; k < keys; k++)
                 if (!vec_select(in->arena, &results[k], rows, kept, &results[k]))
                     return rf_fail_memory(err, in->arena);
-            count = kept;
         }
     }
-    struct sort_run *run = &f->runs[f->now];
-    if (!run_reserve(run, keys, count)) return rf_fail_memory(err, &run->arena);
-    for (uint32_t k = 0; k < keys; k++)
-        for (uint32_t i = 0; i < count; i++) {
-            struct value v = vec_value(&results[k], i);
-            if (!value_copy(&v, &run->arena, &run->values[(run->count + i) * keys + k]))
-                return rf_fail_memory(err, &run->arena);
-        }
-    run->count += count;
-    if (!rows_append(run->rows, &batch)) return rf_fail_memory(err, &run->arena);
-    if (f->sort->limit > 0 && f->sort->limit < (1u << 20) &&
-        run->count >= 2 * f->sort->limit + SORT_SLACK_ROWS && !run_cut(f))
-        return rf_fail_memory(err, &run->arena);
+    RF_TRY(lane_add(f, lane, &batch, results, err));
+    uint64_t limit = f->sort->limit;
+    if (limit > 0 && limit < SORT_LIMIT_SMALL &&
+        lane->runs[lane->now].count >= 2 * limit + SORT_SLACK_ROWS && !run_cut(f, lane))
+        return rf_fail_memory(err, &lane->arena);
     return RF_OK;
 }
 
-static enum rf_kind sort_emit(struct sort_flow *f, struct flow *out, struct rf_err *err)
+/* Appends the rows of one lane to those of another; their keys stay where they are. */
+static enum rf_kind lane_join(struct sort_flow *f, struct sort_lane *to, struct sort_lane *from,
+                              struct rf_err *err)
 {
-    struct sort_run *run = &f->runs[f->now];
+    struct sort_run *a = &to->runs[to->now], *b = &from->runs[from->now];
+    uint32_t keys = f->sort->key_count;
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    rf_arena_init_shared(&arena, f->exec->budget);
+    for (uint64_t at = 0; at < b->count; at += BATCH_ROWS) {
+        uint32_t n = (uint32_t)RF_MIN(b->count - at, (uint64_t)BATCH_ROWS);
+        struct batch batch;
+        rf_arena_reset(&arena);
+        if (!rows_batch(b->rows, at, &arena, &batch) || !rows_append(a->rows, &batch) ||
+            !run_reserve(a, keys, n))
+            return rf_fail_memory(err, &a->arena);
+        memcpy(&a->values[a->count * keys], &b->values[at * keys], n * keys * sizeof *a->values);
+        a->count += n;
+    }
+    return RF_OK;
+}
+
+static enum rf_kind sort_emit(struct sort_flow *f, uint32_t lanes, struct flow *out,
+                              struct rf_err *err)
+{
+    for (uint32_t l = 1; l < lanes; l++) RF_TRY(lane_join(f, &f->lanes[0], &f->lanes[l], err));
+    struct sort_run *run = &f->lanes[0].runs[f->lanes[0].now];
     uint64_t *order = run_order(f, run);
     if (order == NULL) return rf_fail_memory(err, &run->arena);
     return rows_push_order(run->rows, order, RF_MIN(run->count, f->sort->limit), f->exec, out, err);
+}
+
+static enum rf_kind lane_start(struct sort_flow *f, struct sort_lane *lane, struct rf_err *err)
+{
+    const struct sort_node *s = f->sort;
+    struct expr **exprs = rf_arena_new(&lane->arena, struct expr *, s->key_count);
+    if (exprs == NULL) return rf_fail_memory(err, &lane->arena);
+    for (uint32_t i = 0; i < s->key_count; i++) exprs[i] = s->keys[i].expr;
+    if (!run_start(f, &lane->runs[0])) return rf_fail_memory(err, &lane->runs[0].arena);
+    return eval_new(f->exec, &lane->arena, exprs, s->key_count, &s->node.inputs[0]->schema,
+                    &lane->eval, err);
+}
+
+/* Runs the input into the lanes, with the sieve held out to the scan below. */
+static enum rf_kind sort_input(struct sort_flow *f, struct rf_err *err)
+{
+    struct exec *exec = f->exec;
+    const struct sort_node *s = f->sort;
+    struct row_sieve *outer = exec->sieve;
+    const struct node *outer_scan = exec->sieved;
+    const struct expr *first = s->key_count == 0 ? NULL : s->keys[0].expr;
+    for (uint32_t l = 0; l < exec->lane_count; l++) RF_TRY(lane_start(f, &f->lanes[l], err));
+    if (s->scan != NULL && first != NULL && first->kind == EXPR_COLUMN &&
+        s->limit < SORT_LIMIT_SMALL) {
+        f->sieve = (struct row_sieve){
+            .column_id = first->column_id, .ready = sieve_ready, .keep = sieve_keep};
+        exec->sieve = &f->sieve;
+        exec->sieved = s->scan;
+    }
+    enum rf_kind kind = node_run(s->node.inputs[0], exec, &f->flow, err);
+    exec->sieve = outer;
+    exec->sieved = outer_scan;
+    return kind;
 }
 
 static enum rf_kind sort_run(struct node *node, struct exec *exec, struct flow *out,
@@ -200,25 +316,30 @@ static enum rf_kind sort_run(struct node *node, struct exec *exec, struct flow *
     struct sort_node *s = (struct sort_node *)node;
     struct sort_flow f = {.flow = {.push = sort_push}, .exec = exec, .sort = s};
     struct node *input = node->inputs[0];
+    if (s->limit == 0) return RF_OK;
+    uint32_t outer = exec->lane_count, lanes = s->limit < SORT_LIMIT_SMALL ? exec->worker_count : 1;
     rf_arena_init_shared(&f.arena, exec->budget);
-    for (int i = 0; i < 2; i++) rf_arena_init_shared(&f.runs[i].arena, exec->budget);
-    uint32_t lanes = exec->lane_count;
-    exec->lane_count = 1; /* one order of arrival, so that ties are settled alike each time */
-    enum rf_kind kind = RF_OK;
-    struct expr **exprs = rf_arena_new(&f.arena, struct expr *, s->key_count);
     f.types = rf_arena_new(&f.arena, uint8_t, input->schema.count);
-    if (exprs == NULL || f.types == NULL) kind = rf_fail_memory(err, &f.arena);
-    for (uint32_t i = 0; kind == RF_OK && i < s->key_count; i++) exprs[i] = s->keys[i].expr;
-    for (uint32_t i = 0; kind == RF_OK && i < input->schema.count; i++)
-        f.types[i] = input->schema.columns[i].type;
-    if (kind == RF_OK && !run_start(&f, &f.runs[0])) kind = rf_fail_memory(err, &f.arena);
-    if (kind == RF_OK)
-        kind = eval_new(exec, &f.arena, exprs, s->key_count, &input->schema, &f.eval, err);
-    if (kind == RF_OK) kind = node_run(input, exec, &f.flow, err);
-    exec->lane_count = lanes;
-    if (kind == RF_OK) kind = sort_emit(&f, out, err);
-    eval_done(f.eval);
-    for (int i = 0; i < 2; i++) rf_arena_done(&f.runs[i].arena);
+    f.lanes = rf_arena_new(&f.arena, struct sort_lane, lanes);
+    if (f.types == NULL || f.lanes == NULL) {
+        enum rf_kind kind = rf_fail_memory(err, &f.arena);
+        rf_arena_done(&f.arena);
+        return kind;
+    }
+    for (uint32_t i = 0; i < input->schema.count; i++) f.types[i] = input->schema.columns[i].type;
+    for (uint32_t l = 0; l < lanes; l++) {
+        rf_arena_init_shared(&f.lanes[l].arena, exec->budget);
+        for (int i = 0; i < 2; i++) rf_arena_init_shared(&f.lanes[l].runs[i].arena, exec->budget);
+    }
+    exec->lane_count = lanes; /* lanes' rows stand in order: ties are settled alike each time */
+    enum rf_kind kind = sort_input(&f, err);
+    exec->lane_count = outer;
+    if (kind == RF_OK) kind = sort_emit(&f, lanes, out, err);
+    for (uint32_t l = 0; l < lanes; l++) {
+        eval_done(f.lanes[l].eval);
+        for (int i = 0; i < 2; i++) rf_arena_done(&f.lanes[l].runs[i].arena);
+        rf_arena_done(&f.lanes[l].arena);
+    }
     rf_arena_done(&f.arena);
     return kind;
 }
@@ -261,6 +382,7 @@ enum rf_kind sort_node_new(struct binder *b, struct sort_key *keys, uint32_t key
     s->keys = keys;
     s->key_count = key_count;
     s->limit = limit;
+    s->scan = scan_below(input);
     s->node.serialized = true;
     *out = &s->node;
     return RF_OK;

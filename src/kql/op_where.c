@@ -110,8 +110,11 @@ enum rf_kind where_node_new(struct binder *b, struct expr *predicate, struct nod
     if (w == NULL) return BIND_NOMEM(b);
     if (predicate->type != TYPE_BOOL) RF_TRY(bind_cast(b, predicate, TYPE_BOOL, &predicate));
     split(w, predicate, CONJUNCTS_MAX);
-    for (uint32_t i = 0; i < w->count; i++) scan_offer_predicate(b, input, w->conjuncts[i]);
-    *out = &w->node;
+    uint32_t left = 0;
+    for (uint32_t i = 0; i < w->count; i++)
+        if (!scan_takes_predicate(input, w->conjuncts[i])) w->conjuncts[left++] = w->conjuncts[i];
+    w->count = left;
+    *out = left == 0 ? input : &w->node;
     return RF_OK;
 }
 

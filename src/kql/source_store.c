@@ -34,6 +34,14 @@ static enum rf_kind open_table(struct source *source, struct rf_err *err)
 
 /* ---- scanning ------------------------------------------------------------------------------------------------ */
 
+/* A conjunct over columns that the cursor gives: `columns[i]` is the place of its input's i-th column. */
+struct condition {
+    struct expr *expr;
+    struct schema input;
+    uint32_t *columns;
+    uint32_t cost;
+};
+
 struct store_scan {
     struct table *table;
     const struct scan *scan;
@@ -41,9 +49,31 @@ struct store_scan {
     struct flow *out;
     struct extent_test *tests;
     uint32_t test_count;
+    struct condition *conditions; /* the cheap ones first */
+    uint32_t condition_count;
+    uint32_t *
+        columns; /* what the cursor reads: the wanted columns, then those of conditions and sieve only */
+    uint32_t column_count;
+    struct row_sieve *sieve; /* NULL, or an operator's of its own */
+    uint32_t sieve_column;
     int64_t time_min, time_max; /* rows outside are not wanted */
-    uint64_t left;              /* of scan->limit */
+    struct scan_lane *lanes;
+    uint32_t lane_count;
+    uint64_t row_count; /* of wanted parts */
+};
+
+/* What one worker keeps. */
+struct scan_lane {
+    const struct store_scan *scan;
     uint32_t lane;
+    uint64_t left; /* of scan->limit */
+    struct rf_arena arena, batch;
+    struct eval **evals; /* by condition */
+    struct table_cursor *cursor;
+    struct vec *page; /* the cursor's columns for the current rows, as far as they are read */
+    bool *read;
+    uint32_t row_count;
+    uint32_t *rows; /* those that are left, or NULL: all */
 };
 
 /* The times that the tests leave. */
@@ -70,101 +100,260 @@ static bool part_wanted(const struct store_scan *s, uint32_t part)
     return max >= s->time_min && min <= s->time_max;
 }
 
-/* About: cells as they lie in vectors; texts' bytes are left aside, as counting them would cost a walk over all rows. */
-static uint64_t batch_bytes(const struct batch *batch)
+/* ---- conditions --------------------------------------------------------------------------------------------- */
+
+/* The place of a source's column among those that the cursor reads; adds it. */
+static uint32_t place_of(struct store_scan *s, uint32_t column)
 {
-    uint64_t bytes = 0;
-    for (uint32_t i = 0; i < batch->column_count; i++) {
-        const struct vec *v = &batch->columns[i];
-        if (v->shape == VEC_DICT) bytes += batch->row_count * sizeof *v->codes;
-        if (v->shape == VEC_FLAT) bytes += (uint64_t)batch->row_count * type_cell_bytes[v->type];
-    }
-    return bytes;
+    uint32_t i = 0;
+    while (i < s->column_count && s->columns[i] != column) i++;
+    if (i == s->column_count) s->columns[s->column_count++] = column;
+    return i;
 }
 
-static enum rf_kind push_rows(struct store_scan *s, const struct batch *batch, struct rf_err *err)
+static bool reads(const struct expr *e, uint32_t id)
 {
-    struct exec *exec = s->exec;
-    atomic_fetch_add_explicit(&exec->rows_scanned, batch->row_count, memory_order_relaxed);
-    atomic_fetch_add_explicit(&exec->bytes_scanned, batch_bytes(batch), memory_order_relaxed);
-    s->left -= RF_MIN(s->left, (uint64_t)batch->row_count);
-    if (exec->batch_rows == 0 || batch->row_count <= exec->batch_rows)
-        return flow_push(exec, s->out, s->lane, batch, err);
-    /* Tests run with small batches. */
-    for (uint32_t from = 0; from < batch->row_count && !flow_done(s->out);
-         from += exec->batch_rows) {
-        uint32_t count = RF_MIN(exec->batch_rows, batch->row_count - from);
-        uint32_t *rows = rf_arena_raw(batch->arena, uint32_t, count);
-        struct batch some;
-        if (rows == NULL) return rf_fail_memory(err, batch->arena);
-        for (uint32_t i = 0; i < count; i++) rows[i] = from + i;
-        if (!batch_select(batch, rows, count, &some)) return rf_fail_memory(err, batch->arena);
-        RF_TRY(flow_push(exec, s->out, s->lane, &some, err));
+    if (e->kind == EXPR_COLUMN) return e->column_id == id;
+    for (uint32_t i = 0; i < e->arg_count; i++)
+        if (reads(e->args[i], id)) return true;
+    return false;
+}
+
+/* About: what it costs to have a cell in hand. */
+static uint32_t cell_cost(enum type type)
+{
+    return type == TYPE_DYNAMIC ? 8 : type == TYPE_STRING ? 4 : 1;
+}
+
+static bool make_condition(struct store_scan *s, const struct source *source, struct expr *e,
+                           struct rf_arena *arena, struct condition *out)
+{
+    uint32_t n = source->column_count;
+    *out = (struct condition){.expr = e, .columns = rf_arena_new(arena, uint32_t, n)};
+    out->input.columns = rf_arena_new(arena, struct column, n);
+    if (out->columns == NULL || out->input.columns == NULL) return false;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t id = s->scan->column_ids[i];
+        if (!reads(e, id)) continue;
+        out->columns[out->input.count] = place_of(s, i);
+        out->input.columns[out->input.count++] = (struct column){
+            .name = source->columns[i].name, .id = id, .type = source->columns[i].type};
+        out->cost += cell_cost(source->columns[i].type);
     }
+    return true;
+}
+
+static bool make_conditions(struct store_scan *s, const struct source *source,
+                            struct rf_arena *arena)
+{
+    const struct scan *scan = s->scan;
+    s->columns = rf_arena_new(arena, uint32_t, (size_t)scan->column_count + source->column_count);
+    s->conditions = rf_arena_new(arena, struct condition, scan->predicate_count);
+    if (s->columns == NULL || s->conditions == NULL) return false;
+    for (uint32_t i = 0; i < scan->column_count; i++) s->columns[i] = scan->columns[i];
+    s->column_count = scan->column_count;
+    for (uint32_t i = 0; i < scan->predicate_count; i++) {
+        struct condition made;
+        if (!make_condition(s, source, scan->predicates[i], arena, &made)) return false;
+        uint32_t at = s->condition_count++;
+        for (; at > 0 && s->conditions[at - 1].cost > made.cost; at--)
+            s->conditions[at] = s->conditions[at - 1];
+        s->conditions[at] = made;
+    }
+    for (uint32_t i = 0; s->sieve != NULL && i < source->column_count; i++)
+        if (scan->column_ids[i] == s->sieve->column_id) {
+            s->sieve_column = place_of(s, i);
+            return true;
+        }
+    s->sieve = NULL;
+    return true;
+}
+
+/* ---- lanes -------------------------------------------------------------------------------------------------- */
+
+static enum rf_kind make_lane(struct store_scan *s, uint32_t number, struct rf_err *err)
+{
+    struct scan_lane *l = &s->lanes[number];
+    *l = (struct scan_lane){.scan = s, .lane = number, .left = s->scan->limit};
+    rf_arena_init_shared(&l->arena, s->exec->budget);
+    rf_arena_init_shared(&l->batch, s->exec->budget);
+    l->evals = rf_arena_new(&l->arena, struct eval *, s->condition_count);
+    l->page = rf_arena_new(&l->arena, struct vec, s->column_count);
+    l->read = rf_arena_new(&l->arena, bool, s->column_count);
+    if (l->evals == NULL || l->page == NULL || l->read == NULL)
+        return rf_fail_memory(err, &l->arena);
+    for (uint32_t i = 0; i < s->condition_count; i++)
+        RF_TRY(eval_new(s->exec, &l->arena, &s->conditions[i].expr, 1, &s->conditions[i].input,
+                        &l->evals[i], err));
     return RF_OK;
 }
 
-static enum rf_kind scan_cursor(struct store_scan *s, struct table_cursor *cursor,
+static void lane_done(const struct store_scan *s, struct scan_lane *l)
+{
+    if (l->scan == NULL) return;
+    for (uint32_t i = 0; i < s->condition_count && l->evals != NULL; i++) eval_done(l->evals[i]);
+    rf_arena_done(&l->batch);
+    rf_arena_done(&l->arena);
+}
+
+/* A column of the rows that are left. */
+static enum rf_kind lane_column(struct scan_lane *l, uint32_t place, struct vec *out,
                                 struct rf_err *err)
 {
-    while (s->left > 0 && !flow_done(s->out)) {
-        struct batch batch;
-        if (exec_cancelled(s->exec))
-            return RF_FAIL(err, RF_CANCELLED, "QueryCancelled", "the query was cancelled");
-        RF_TRY(table_cursor_next(cursor, &batch, err));
-        if (batch.row_count == 0) break;
-        RF_TRY(push_rows(s, &batch, err));
+    if (!l->read[place]) {
+        RF_TRY(table_cursor_column(l->cursor, place, &l->page[place], err));
+        l->read[place] = true;
+    }
+    *out = l->page[place];
+    if (l->rows != NULL && !vec_select(&l->batch, &l->page[place], l->rows, l->row_count, out))
+        return rf_fail_memory(err, &l->batch);
+    return RF_OK;
+}
+
+/* Keeps `count` of the rows that are left. */
+static void keep_rows(struct scan_lane *l, uint32_t *picks, uint32_t count)
+{
+    if (count == l->row_count) return;
+    for (uint32_t i = 0; i < count && l->rows != NULL; i++) picks[i] = l->rows[picks[i]];
+    l->rows = picks;
+    l->row_count = count;
+}
+
+static enum rf_kind meet_condition(struct scan_lane *l, uint32_t number, uint32_t *picks,
+                                   struct rf_err *err)
+{
+    const struct condition *c = &l->scan->conditions[number];
+    struct batch batch = {.row_count = l->row_count,
+                          .column_count = c->input.count,
+                          .columns = rf_arena_raw(&l->batch, struct vec, c->input.count),
+                          .arena = &l->batch};
+    struct vec met;
+    if (batch.columns == NULL) return rf_fail_memory(err, &l->batch);
+    for (uint32_t i = 0; i < c->input.count; i++)
+        RF_TRY(lane_column(l, c->columns[i], &batch.columns[i], err));
+    RF_TRY(eval_run(l->evals[number], &batch, &met, err));
+    keep_rows(l, picks, vec_true_rows(&met, l->row_count, picks));
+    return RF_OK;
+}
+
+/* Leaves the rows that meet every condition, reading only the columns that decide it. */
+static enum rf_kind choose_rows(struct scan_lane *l, struct rf_err *err)
+{
+    const struct store_scan *s = l->scan;
+    l->rows = NULL;
+    for (uint32_t i = 0; i < s->column_count; i++) l->read[i] = false;
+    for (uint32_t i = 0; i <= s->condition_count && l->row_count > 0; i++) {
+        if (i == s->condition_count && s->sieve == NULL) break;
+        uint32_t *picks = rf_arena_raw(&l->batch, uint32_t, l->row_count);
+        if (picks == NULL) return rf_fail_memory(err, &l->batch);
+        if (i < s->condition_count) {
+            RF_TRY(meet_condition(l, i, picks, err));
+            continue;
+        }
+        struct vec v;
+        if (!s->sieve->ready(s->sieve, l->lane)) break;
+        RF_TRY(lane_column(l, s->sieve_column, &v, err));
+        keep_rows(l, picks, s->sieve->keep(s->sieve, l->lane, &v, l->row_count, picks));
     }
     return RF_OK;
 }
 
-/* One part; parts do not depend on each other, so that workers may share them out. */
-static enum rf_kind scan_part(struct store_scan *s, uint32_t part, struct rf_err *err)
+/* About: cells as they lie in vectors; texts' bytes are left aside, as counting them would cost a walk over all rows. */
+static uint64_t vec_bytes(const struct vec *v, uint32_t rows)
 {
-    if (!part_wanted(s, part)) return RF_OK;
-    struct table_cursor *cursor;
-    RF_TRY(table_cursor_new(s->table, part, s->scan->columns, s->scan->column_count, s->tests,
-                            s->test_count, s->exec->budget, &cursor, err));
-    enum rf_kind kind = scan_cursor(s, cursor, err);
-    table_cursor_free(cursor);
+    if (v->shape == VEC_DICT) return rows * sizeof *v->codes;
+    return v->shape == VEC_FLAT ? (uint64_t)rows * type_cell_bytes[v->type] : 0;
+}
+
+static enum rf_kind push_rows(struct scan_lane *l, struct rf_err *err)
+{
+    const struct store_scan *s = l->scan;
+    struct batch batch = {.row_count = l->row_count,
+                          .column_count = s->scan->column_count,
+                          .columns = rf_arena_raw(&l->batch, struct vec, s->scan->column_count),
+                          .arena = &l->batch};
+    if (batch.columns == NULL) return rf_fail_memory(err, &l->batch);
+    for (uint32_t i = 0; i < s->scan->column_count; i++)
+        RF_TRY(lane_column(l, i, &batch.columns[i], err));
+    l->left -= RF_MIN(l->left, (uint64_t)batch.row_count);
+    return flow_push(s->exec, s->out, l->lane, &batch, err);
+}
+
+static enum rf_kind scan_cursor(struct scan_lane *l, struct rf_err *err)
+{
+    const struct store_scan *s = l->scan;
+    while (l->left > 0 && !flow_done(s->out)) {
+        uint32_t rows;
+        uint64_t bytes = 0;
+        if (exec_cancelled(s->exec))
+            return RF_FAIL(err, RF_CANCELLED, "QueryCancelled", "the query was cancelled");
+        rf_arena_reset(&l->batch);
+        RF_TRY(table_cursor_seek(l->cursor, &rows, err));
+        if (rows == 0) break;
+        l->row_count = rows;
+        RF_TRY(choose_rows(l, err));
+        if (l->row_count > 0) RF_TRY(push_rows(l, err));
+        for (uint32_t i = 0; i < s->column_count; i++)
+            bytes += l->read[i] ? vec_bytes(&l->page[i], rows) : 0;
+        atomic_fetch_add_explicit(&s->exec->rows_scanned, rows, memory_order_relaxed);
+        atomic_fetch_add_explicit(&s->exec->bytes_scanned, bytes, memory_order_relaxed);
+    }
+    return RF_OK;
+}
+
+static enum rf_kind scan_part(struct scan_lane *l, uint32_t part, uint32_t from, uint32_t to,
+                              struct rf_err *err)
+{
+    const struct store_scan *s = l->scan;
+    RF_TRY(table_cursor_new(s->table, part, s->columns, s->column_count, s->tests, s->test_count,
+                            s->exec->budget, &l->cursor, err));
+    table_cursor_blocks(l->cursor, from, to);
+    enum rf_kind kind = scan_cursor(l, err);
+    table_cursor_free(l->cursor);
+    l->cursor = NULL;
     return kind;
 }
 
-/* Lanes take runs of parts with about the same number of rows: lane i's rows stand before lane i + 1's. */
-struct store_lanes {
-    const struct store_scan *scan;
-    uint32_t *first; /* first part of each lane, and the end of the last */
-};
+/* The first block of a part, whose rows come after `before` others, that begins at row `row` or later. */
+static uint32_t block_at(uint64_t row, uint64_t before, uint32_t blocks)
+{
+    if (row <= before) return 0;
+    uint64_t inside = (row - before - 1) / EXTENT_BLOCK_ROWS + 1;
+    return (uint32_t)RF_MIN(inside, (uint64_t)blocks);
+}
 
+/* Lanes take runs of blocks with about the same number of rows: lane i's rows stand before lane i + 1's. */
 static enum rf_kind scan_lane(void *ctx, size_t job, unsigned worker, struct rf_err *err)
 {
-    const struct store_lanes *lanes = ctx;
-    struct store_scan s = *lanes->scan;
+    const struct store_scan *s = ctx;
+    struct scan_lane *l = &s->lanes[job];
+    uint64_t from = s->row_count * job / s->lane_count, before = 0;
+    uint64_t to = job + 1 == s->lane_count ? UINT64_MAX : s->row_count * (job + 1) / s->lane_count;
     (void)worker;
-    s.lane = (uint32_t)job;
-    for (uint32_t part = lanes->first[job];
-         part < lanes->first[job + 1] && s.left > 0 && !flow_done(s.out); part++)
-        RF_TRY(scan_part(&s, part, err));
+    for (uint32_t part = 0; part < table_part_count(s->table); part++) {
+        if (!part_wanted(s, part)) continue;
+        if (l->left == 0 || flow_done(s->out)) break;
+        uint32_t blocks = table_part_blocks(s->table, part);
+        uint32_t first = block_at(from, before, blocks), end = block_at(to, before, blocks);
+        if (first < end) RF_TRY(scan_part(l, part, first, end, err));
+        before += table_part_rows(s->table, part);
+    }
     return RF_OK;
 }
 
-static bool share_out(const struct store_scan *s, uint32_t lane_count, struct rf_arena *arena,
-                      struct store_lanes *out)
+static enum rf_kind run_lanes(struct store_scan *s, struct rf_arena *arena, struct rf_err *err)
 {
-    uint32_t parts = table_part_count(s->table), lane = 1;
-    uint64_t total = 0, seen = 0;
-    out->scan = s;
-    out->first = rf_arena_new(arena, uint32_t, (size_t)lane_count + 1);
-    if (out->first == NULL) return false;
-    for (uint32_t p = 0; p < parts; p++)
-        total += part_wanted(s, p) ? table_part_rows(s->table, p) : 0;
-    for (uint32_t p = 0; p < parts; p++) {
-        while (lane < lane_count && seen * lane_count >= total * lane && seen > 0)
-            out->first[lane++] = p;
-        seen += part_wanted(s, p) ? table_part_rows(s->table, p) : 0;
-    }
-    while (lane <= lane_count) out->first[lane++] = parts;
-    return true;
+    struct pool *pool;
+    for (uint32_t p = 0; p < table_part_count(s->table); p++)
+        s->row_count += part_wanted(s, p) ? table_part_rows(s->table, p) : 0;
+    s->lane_count = s->exec->lane_count;
+    if (s->row_count < 2 * EXTENT_BLOCK_ROWS || s->scan->limit != UINT64_MAX) s->lane_count = 1;
+    s->lanes = rf_arena_new(arena, struct scan_lane, s->lane_count);
+    if (s->lanes == NULL) return rf_fail_memory(err, arena);
+    for (uint32_t i = 0; i < s->lane_count; i++) RF_TRY(make_lane(s, i, err));
+    if (s->lane_count == 1) return scan_lane(s, 0, 0, err);
+    RF_TRY(exec_pool(s->exec, &pool, err));
+    return pool_run(pool, s->lane_count, scan_lane, s, err);
 }
 
 static enum rf_kind scan_table(struct source *source, const struct scan *scan, struct exec *exec,
@@ -177,21 +366,17 @@ static enum rf_kind scan_table(struct source *source, const struct scan *scan, s
                            .scan = scan,
                            .exec = exec,
                            .out = out,
-                           .left = scan->limit};
-    struct store_lanes lanes;
-    struct pool *pool;
+                           .sieve = scan->sieve};
     RF_TRY(source_store_tests(source, scan, &arena, &s.tests, &s.test_count, err));
+    if (!make_conditions(&s, source, &arena)) return rf_fail_memory(err, &arena);
     find_times(&s);
-    uint32_t wanted = 0, parts = table_part_count(s.table), count = exec->lane_count;
-    for (uint32_t p = 0; p < parts; p++) wanted += part_wanted(&s, p);
-    if (wanted < 2 || s.left != UINT64_MAX) count = 1;
-    if (!share_out(&s, count, &arena, &lanes)) return rf_fail_memory(err, &arena);
-    if (count == 1) return scan_lane(&lanes, 0, 0, err);
-    RF_TRY(exec_pool(exec, &pool, err));
-    return pool_run(pool, count, scan_lane, &lanes, err);
+    enum rf_kind kind = run_lanes(&s, &arena, err);
+    for (uint32_t i = 0; i < s.lane_count && s.lanes != NULL; i++) lane_done(&s, &s.lanes[i]);
+    return kind;
 }
 
-static const struct source_ops store_ops = {.open = open_table, .scan = scan_table};
+static const struct source_ops store_ops = {
+    .open = open_table, .scan = scan_table, .filters = true};
 
 struct source *source_store_new(struct store *store, rf_str name, struct rf_arena *arena)
 {

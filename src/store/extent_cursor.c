@@ -1,3 +1,4 @@
+#include "store/block_int.h"
 #include "store/extent_int.h"
 
 #include <stdlib.h>
@@ -11,8 +12,9 @@ struct extent_cursor {
     uint32_t column_count, page_column_count;
     struct vec *vecs;
     struct extent_filters filters;
-    uint32_t *filter_pages; /* per filter: index into pages */
-    uint32_t block, block_to, page;
+    uint32_t *filter_pages;         /* per filter: index into pages */
+    uint32_t block, block_to, page; /* the next page to look at */
+    uint32_t at_block, at_page;     /* the current rows */
 };
 
 static uint32_t pages_of_column(struct extent_cursor *c, uint32_t column)
@@ -114,29 +116,6 @@ static enum rf_kind page_may_pass(struct extent_cursor *c, bool *may, struct rf_
     return RF_OK;
 }
 
-static enum rf_kind fill_vec(struct extent_cursor *c, uint32_t index, uint32_t *rows,
-                             struct rf_err *err)
-{
-    struct extent_pages *pages = &c->pages[index];
-    const struct extent_col *col = &c->extent->columns[pages->column];
-    struct vec *v = &c->vecs[index];
-    RF_TRY(extent_pages_load(pages, c->block, c->page, rows, err));
-    *v = (struct vec){.type = col->type,
-                      .shape = VEC_FLAT,
-                      .data = pages->page_cells,
-                      .nulls = extent_pages_nulls(pages)};
-    if (col->storage != EXTENT_DICT) return RF_OK;
-    const struct extent_dict *dict;
-    RF_TRY(extent_load_dict(c->extent, pages->column, &dict, err));
-    v->shape = VEC_DICT;
-    v->codes = pages->page_cells;
-    v->data = dict->cells;
-    v->nulls = dict->nulls;
-    v->dict_count = col->dict_count;
-    v->dict_id = extent_dict_id(c->extent, pages->column);
-    return RF_OK;
-}
-
 /* Moves to the next page that may hold a row; *found is false at the end. */
 static enum rf_kind seek(struct extent_cursor *c, bool *found, struct rf_err *err)
 {
@@ -155,18 +134,49 @@ static enum rf_kind seek(struct extent_cursor *c, bool *found, struct rf_err *er
     return RF_OK;
 }
 
-enum rf_kind extent_cursor_next(struct extent_cursor *c, struct batch *out, struct rf_err *err)
+enum rf_kind extent_cursor_seek(struct extent_cursor *c, uint32_t *rows, struct rf_err *err)
 {
     bool found;
-    uint32_t rows = 0;
-    rf_arena_reset(&c->batch_arena);
+    *rows = 0;
     RF_TRY(seek(c, &found, err));
-    if (found) {
-        rows = (uint32_t)RF_MIN((uint64_t)BLOCK_PAGE_ROWS, extent_block_rows(c->extent, c->block) -
-                                                               (uint64_t)c->page * BLOCK_PAGE_ROWS);
-        for (uint32_t i = 0; i < c->column_count; i++) RF_TRY(fill_vec(c, i, &rows, err));
-        c->page++;
-    }
+    if (!found) return RF_OK;
+    c->at_block = c->block;
+    c->at_page = c->page++;
+    *rows = block_page_rows(extent_block_rows(c->extent, c->at_block), c->at_page);
+    return RF_OK;
+}
+
+enum rf_kind extent_cursor_column(struct extent_cursor *c, uint32_t index, struct vec *out,
+                                  struct rf_err *err)
+{
+    RF_ASSERT(index < c->column_count);
+    struct extent_pages *pages = &c->pages[index];
+    const struct extent_col *col = &c->extent->columns[pages->column];
+    uint32_t rows;
+    RF_TRY(extent_pages_load(pages, c->at_block, c->at_page, &rows, err));
+    *out = (struct vec){.type = col->type,
+                        .shape = VEC_FLAT,
+                        .data = pages->page_cells,
+                        .nulls = extent_pages_nulls(pages)};
+    if (col->storage != EXTENT_DICT) return RF_OK;
+    const struct extent_dict *dict;
+    RF_TRY(extent_load_dict(c->extent, pages->column, &dict, err));
+    out->shape = VEC_DICT;
+    out->codes = pages->page_cells;
+    out->data = dict->cells;
+    out->nulls = dict->nulls;
+    out->dict_count = col->dict_count;
+    out->dict_id = extent_dict_id(c->extent, pages->column);
+    return RF_OK;
+}
+
+enum rf_kind extent_cursor_next(struct extent_cursor *c, struct batch *out, struct rf_err *err)
+{
+    uint32_t rows;
+    rf_arena_reset(&c->batch_arena);
+    RF_TRY(extent_cursor_seek(c, &rows, err));
+    for (uint32_t i = 0; i < c->column_count && rows > 0; i++)
+        RF_TRY(extent_cursor_column(c, i, &c->vecs[i], err));
     *out = (struct batch){.row_count = rows,
                           .column_count = c->column_count,
                           .columns = c->vecs,

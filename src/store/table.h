@@ -105,6 +105,8 @@ uint32_t table_part_count(const struct table *t);
 /* The time range of a part from the manifest, without opening it; false when it has none. */
 bool table_part_times(const struct table *t, uint32_t part, int64_t *min, int64_t *max);
 uint64_t table_part_rows(const struct table *t, uint32_t part);
+/* Blocks of EXTENT_BLOCK_ROWS rows, the last one with less; the journal is one block of any size. */
+uint32_t table_part_blocks(const struct table *t, uint32_t part);
 /* Lets several threads read one table: cursors of one table may be made and used side by side, each by one thread. The
  * journal's rows come in the order of their arrival.
  * A cursor over one part; `columns` and tests' columns are indexes into table_columns. Columns that the part lacks come as
@@ -116,6 +118,13 @@ RF_MUST_USE enum rf_kind table_cursor_new(struct table *t, uint32_t part, const 
                                           struct table_cursor **out, struct rf_err *err);
 RF_MUST_USE enum rf_kind table_cursor_next(struct table_cursor *c, struct batch *out,
                                            struct rf_err *err);
+/* As extent_cursor_seek and extent_cursor_column. */
+RF_MUST_USE enum rf_kind table_cursor_seek(struct table_cursor *c, uint32_t *rows,
+                                           struct rf_err *err);
+RF_MUST_USE enum rf_kind table_cursor_column(struct table_cursor *c, uint32_t index,
+                                             struct vec *out, struct rf_err *err);
+/* Limits the cursor to a part's blocks from..to-1, so that several workers may share one part. */
+void table_cursor_blocks(struct table_cursor *c, uint32_t from, uint32_t to);
 void table_cursor_free(struct table_cursor *c);
 
 /* Checks everything of a table: manifest, journal, extents. Calls `fault` for each fault found; RF_CORRUPT when there was one. */

@@ -119,6 +119,12 @@ uint64_t table_part_rows(const struct table *t, uint32_t part)
     return e != NULL ? e->info.row_count : t->journal.row_count;
 }
 
+uint32_t table_part_blocks(const struct table *t, uint32_t part)
+{
+    if (t->parts[part].info == NULL) return 1;
+    return (uint32_t)((table_part_rows(t, part) + EXTENT_BLOCK_ROWS - 1) / EXTENT_BLOCK_ROWS);
+}
+
 struct table_stats table_stats(const struct table *t)
 {
     struct table_stats s = {.extent_count = t->m.extent_count,
@@ -180,12 +186,12 @@ struct table_cursor {
     struct table *table;
     struct part *part;
     struct rf_arena arena;
-    struct rf_arena batch; /* of batches that no file was read for */
+    struct rf_arena batch;
     struct vec *vecs;
     const uint32_t *columns; /* wanted */
     uint32_t column_count;
-    uint32_t *slots; /* of an extent's cursor: which wanted column each of its columns is */
-    uint32_t slot_count;
+    uint32_t
+        *slots; /* of each wanted column in the extent's cursor; UINT32_MAX: the part lacks it */
     struct extent_cursor *extent;
     struct journal_reader *journal;
     int64_t min, max;   /* of the time column, for the journal's records */
@@ -237,7 +243,8 @@ static enum rf_kind open_extent_cursor(struct table_cursor *c, const struct exte
     RF_TRY(open_part(t, c->part, err));
     const uint32_t *map = c->part->map;
     struct extent_test *own = rf_arena_new(&c->arena, struct extent_test, test_count);
-    uint32_t *columns = rf_arena_new(&c->arena, uint32_t, c->column_count), own_count = 0;
+    uint32_t *columns = rf_arena_new(&c->arena, uint32_t, c->column_count), own_count = 0,
+             there = 0;
     c->slots = rf_arena_new(&c->arena, uint32_t, c->column_count);
     if (own == NULL || columns == NULL || c->slots == NULL) return rf_fail_memory(err, &c->arena);
     for (uint32_t i = 0; i < test_count; i++) {
@@ -250,17 +257,18 @@ static enum rf_kind open_extent_cursor(struct table_cursor *c, const struct exte
             c->nothing |= !missing_may_pass(&tests[i], type);
     }
     for (uint32_t i = 0; i < c->column_count; i++) {
+        c->slots[i] = UINT32_MAX;
         if (map[c->columns[i]] == UINT32_MAX) continue;
-        columns[c->slot_count] = map[c->columns[i]];
-        c->slots[c->slot_count++] = i;
+        columns[there] = map[c->columns[i]];
+        c->slots[i] = there++;
     }
     if (c->nothing) return RF_OK;
-    if (c->slot_count == 0 && own_count == 0) {
+    if (there == 0 && own_count == 0) {
         c->bare_rows = c->part->info->info.row_count;
         return RF_OK;
     }
-    return extent_cursor_new(c->part->extent, columns, c->slot_count, own, own_count, budget,
-                             &c->extent, err);
+    return extent_cursor_new(c->part->extent, columns, there, own, own_count, budget, &c->extent,
+                             err);
 }
 
 static enum rf_kind open_journal_cursor(struct table_cursor *c, const struct extent_test *tests,
@@ -321,17 +329,19 @@ enum rf_kind table_cursor_new(struct table *t, uint32_t part, const uint32_t *co
     return RF_OK;
 }
 
-static enum rf_kind next_of_extent(struct table_cursor *c, struct batch *out, struct rf_err *err)
+void table_cursor_blocks(struct table_cursor *c, uint32_t from, uint32_t to)
 {
-    struct batch in;
-    RF_TRY(extent_cursor_next(c->extent, &in, err));
-    for (uint32_t i = 0; i < c->slot_count && in.row_count > 0; i++)
-        c->vecs[c->slots[i]] = in.columns[i];
-    *out = in;
-    return RF_OK;
+    if (c->extent != NULL)
+        extent_cursor_blocks(c->extent, from, to);
+    else if (c->journal != NULL)
+        c->nothing = from > 0 || to == 0;
+    else if (c->bare_rows > 0) {
+        uint64_t end = RF_MIN(c->bare_rows, (uint64_t)to * EXTENT_BLOCK_ROWS);
+        c->bare_rows = end - RF_MIN(end, (uint64_t)from * EXTENT_BLOCK_ROWS);
+    }
 }
 
-static enum rf_kind next_of_journal(struct table_cursor *c, struct batch *out, struct rf_err *err)
+static enum rf_kind seek_journal(struct table_cursor *c, uint32_t *rows, struct rf_err *err)
 {
     const struct table *t = c->table;
     struct journal_batch in;
@@ -348,30 +358,39 @@ static enum rf_kind next_of_journal(struct table_cursor *c, struct batch *out, s
             }
         if (there) c->vecs[i] = in.batch.columns[at];
     }
-    *out = in.batch;
+    *rows = in.batch.row_count;
     return RF_OK;
 }
 
-static enum rf_kind next_bare(struct table_cursor *c, struct batch *out)
+enum rf_kind table_cursor_seek(struct table_cursor *c, uint32_t *rows, struct rf_err *err)
 {
-    uint32_t count = (uint32_t)RF_MIN(c->bare_rows, (uint64_t)BATCH_ROWS);
-    c->bare_rows -= count;
-    rf_arena_reset(&c->batch);
-    *out = (struct batch){.row_count = count, .arena = &c->batch};
+    *rows = 0;
+    if (c->nothing) return RF_OK;
+    if (c->extent != NULL) return extent_cursor_seek(c->extent, rows, err);
+    if (c->journal != NULL) return seek_journal(c, rows, err);
+    *rows = (uint32_t)RF_MIN(c->bare_rows, (uint64_t)BATCH_ROWS);
+    c->bare_rows -= *rows;
+    return RF_OK;
+}
+
+enum rf_kind table_cursor_column(struct table_cursor *c, uint32_t index, struct vec *out,
+                                 struct rf_err *err)
+{
+    RF_ASSERT(index < c->column_count);
+    if (c->extent != NULL && c->slots[index] != UINT32_MAX)
+        return extent_cursor_column(c->extent, c->slots[index], out, err);
+    *out = c->vecs[index];
     return RF_OK;
 }
 
 enum rf_kind table_cursor_next(struct table_cursor *c, struct batch *out, struct rf_err *err)
 {
-    struct batch batch;
-    if (c->extent != NULL)
-        RF_TRY(next_of_extent(c, &batch, err));
-    else if (c->journal != NULL)
-        RF_TRY(next_of_journal(c, &batch, err));
-    else
-        RF_TRY(next_bare(c, &batch));
-    batch.column_count = c->column_count;
-    batch.columns = c->vecs;
-    *out = batch;
+    uint32_t rows;
+    rf_arena_reset(&c->batch);
+    RF_TRY(table_cursor_seek(c, &rows, err));
+    for (uint32_t i = 0; i < c->column_count && rows > 0; i++)
+        RF_TRY(table_cursor_column(c, i, &c->vecs[i], err));
+    *out = (struct batch){
+        .row_count = rows, .column_count = c->column_count, .columns = c->vecs, .arena = &c->batch};
     return RF_OK;
 }
