@@ -70,8 +70,8 @@ struct scan_lane {
     struct rf_arena arena, batch;
     struct eval **evals; /* by condition */
     struct table_cursor *cursor;
-    struct vec *page; /* the cursor's columns for the current rows, as far as they are read */
-    bool *read;
+    struct vec *page; /* the cursor's columns, as far as they are read */
+    uint32_t *read;   /* of how many rows each was read; 0: not yet */
     uint32_t row_count;
     uint32_t *rows; /* those that are left, or NULL: all */
 };
@@ -179,7 +179,7 @@ static enum rf_kind make_lane(struct store_scan *s, uint32_t number, struct rf_e
     rf_arena_init_shared(&l->batch, s->exec->budget);
     l->evals = rf_arena_new(&l->arena, struct eval *, s->condition_count);
     l->page = rf_arena_new(&l->arena, struct vec, s->column_count);
-    l->read = rf_arena_new(&l->arena, bool, s->column_count);
+    l->read = rf_arena_new(&l->arena, uint32_t, s->column_count);
     if (l->evals == NULL || l->page == NULL || l->read == NULL)
         return rf_fail_memory(err, &l->arena);
     for (uint32_t i = 0; i < s->condition_count; i++)
@@ -196,17 +196,15 @@ static void lane_done(const struct store_scan *s, struct scan_lane *l)
     rf_arena_done(&l->arena);
 }
 
-/* A column of the rows that are left. */
+/* A column of the rows that are left. As these only become fewer, a column of as many rows as there are now is still good. */
 static enum rf_kind lane_column(struct scan_lane *l, uint32_t place, struct vec *out,
                                 struct rf_err *err)
 {
-    if (!l->read[place]) {
-        RF_TRY(table_cursor_column(l->cursor, place, &l->page[place], err));
-        l->read[place] = true;
+    if (l->read[place] != l->row_count) {
+        RF_TRY(table_cursor_column(l->cursor, place, l->rows, l->row_count, &l->page[place], err));
+        l->read[place] = l->row_count;
     }
     *out = l->page[place];
-    if (l->rows != NULL && !vec_select(&l->batch, &l->page[place], l->rows, l->row_count, out))
-        return rf_fail_memory(err, &l->batch);
     return RF_OK;
 }
 
@@ -241,7 +239,7 @@ static enum rf_kind choose_rows(struct scan_lane *l, struct rf_err *err)
 {
     const struct store_scan *s = l->scan;
     l->rows = NULL;
-    for (uint32_t i = 0; i < s->column_count; i++) l->read[i] = false;
+    for (uint32_t i = 0; i < s->column_count; i++) l->read[i] = 0;
     for (uint32_t i = 0; i <= s->condition_count && l->row_count > 0; i++) {
         if (i == s->condition_count && s->sieve == NULL) break;
         uint32_t *picks = rf_arena_raw(&l->batch, uint32_t, l->row_count);
@@ -294,7 +292,7 @@ static enum rf_kind scan_cursor(struct scan_lane *l, struct rf_err *err)
         RF_TRY(choose_rows(l, err));
         if (l->row_count > 0) RF_TRY(push_rows(l, err));
         for (uint32_t i = 0; i < s->column_count; i++)
-            bytes += l->read[i] ? vec_bytes(&l->page[i], rows) : 0;
+            bytes += l->read[i] > 0 ? vec_bytes(&l->page[i], rows) : 0;
         atomic_fetch_add_explicit(&s->exec->rows_scanned, rows, memory_order_relaxed);
         atomic_fetch_add_explicit(&s->exec->bytes_scanned, bytes, memory_order_relaxed);
     }

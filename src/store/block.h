@@ -131,9 +131,30 @@ RF_MUST_USE enum rf_kind block_reals_page(const struct block_reals *reals, uint3
 
 RF_MUST_USE bool block_texts_encode(struct block_codec *codec, struct block_buf *out,
                                     const rf_str *items, uint32_t count);
-/* Decodes all of them: items[0..count-1] become views of `memory`, whose earlier content is lost. */
-RF_MUST_USE enum rf_kind block_texts_decode(struct block_codec *codec, rf_str bytes, uint32_t count,
-                                            struct block_buf *memory, rf_str *items,
-                                            struct rf_err *err);
+/* An encoded run of texts made ready for reading. What is plain is unpacked when it is opened; what is typed is printed
+ * when it is read, and only the texts that are asked for. */
+struct block_texts {
+    rf_str bytes, front, back;
+    uint32_t count, exceptions;
+    uint8_t kind, upper, digits; /* see block_text_form */
+    const uint8_t *places;       /* of exceptions */
+    struct block_ints ints;      /* lengths, or the texts' numbers */
+    struct block_buf memory;     /* plain texts, or exceptions */
+    struct block_buf room;       /* of ints; or cells */
+    struct block_buf views;      /* rf_str of each plain text, or of each exception */
+    struct block_buf printed;    /* what the last read gave */
+};
+struct block_texts block_texts_in(struct rf_budget *budget);
+/* `bytes` must live as long as the texts are read. What was opened before is lost. */
+RF_MUST_USE enum rf_kind block_texts_open(struct block_codec *codec, struct block_texts *t,
+                                          rf_str bytes, uint32_t count, struct rf_err *err);
+/* Texts of one page of BLOCK_PAGE_ROWS: those of `rows` (numbers within the page, rising), or with NULL the first
+ * row_count. Views live until the next read. */
+RF_MUST_USE enum rf_kind block_texts_read(struct block_texts *t, uint32_t page,
+                                          const uint32_t *rows, uint32_t row_count, rf_str *items,
+                                          struct rf_err *err);
+/* All of them: items[0..count-1]. */
+RF_MUST_USE enum rf_kind block_texts_all(struct block_texts *t, rf_str *items, struct rf_err *err);
+void block_texts_done(struct block_texts *t);
 
 #endif

@@ -79,7 +79,12 @@ struct block_text_form {
     uint8_t digits; /* HEX*: how many; NUMBER: how many, or 0: no leading zeros; TIME: decimals;
                        PLAIN: 1 when guids were pulled out of the texts */
 };
-enum { BLOCK_TEXT_DIGITS_MAX = 128, BLOCK_TEXT_NUMBER_DIGITS = 18, BLOCK_TEXT_PRINT_MAX = 160 };
+enum {
+    BLOCK_TEXT_DIGITS_MAX = 128,
+    BLOCK_TEXT_NUMBER_DIGITS = 18,
+    BLOCK_TEXT_PRINT_MAX = 160,
+    BLOCK_TEXT_IPV4_ROOM = 16 /* each part is written with a byte behind it */
+};
 
 /* Kinds whose value is a number, kept as ints; the others are kept in block_text_cell_bytes bytes. */
 static inline bool block_text_is_int(const struct block_text_form *form)

@@ -280,22 +280,32 @@ RF_PROP(block_texts_come_back, 800)
                                text, sizeof text);
         cr_assert(rf_arena_str(&arena, rf_str_make(text, len), &v[i]));
     }
-    struct block_buf out = block_buf_in(&budget), memory = block_buf_in(&budget);
+    struct block_buf out = block_buf_in(&budget);
+    struct block_texts texts = block_texts_in(&budget);
     struct rf_err err;
     cr_assert(block_texts_encode(&codec, &out, v, count));
-    cr_assert(block_texts_decode(&codec, block_buf_view(&out), count, &memory, got, &err) == RF_OK);
+    cr_assert(block_texts_open(&codec, &texts, block_buf_view(&out), count, &err) == RF_OK);
+    cr_assert(block_texts_all(&texts, got, &err) == RF_OK);
     for (uint32_t i = 0; i < count; i++) cr_assert(rf_str_eq(v[i], got[i]), "%.*s", RF_FMT(v[i]));
+    for (uint32_t page = 0; page * BLOCK_PAGE_ROWS < count; page++) {
+        uint32_t from = page * BLOCK_PAGE_ROWS, rows[BLOCK_PAGE_ROWS], n = 0;
+        for (uint32_t i = 0; i < BLOCK_PAGE_ROWS && from + i < count; i++)
+            if (rf_test_one_in(prng, 3)) rows[n++] = i;
+        cr_assert(block_texts_read(&texts, page, rows, n, got, &err) == RF_OK);
+        for (uint32_t i = 0; i < n; i++) cr_assert(rf_str_eq(v[from + rows[i]], got[i]));
+    }
     for (int i = 0; i < 4; i++) {
         uint8_t *byte = out.ptr + rf_test_below(prng, out.len),
                 bit = (uint8_t)(1 << rf_test_below(prng, 8));
         *byte ^= bit;
-        if (block_texts_decode(&codec, block_buf_view(&out), count, &memory, got, &err) == RF_OK)
+        if (block_texts_open(&codec, &texts, block_buf_view(&out), count, &err) == RF_OK &&
+            block_texts_all(&texts, got, &err) == RF_OK)
             for (uint32_t k = 0; k < count; k++)
                 (void)rf_hash(got[k].ptr, got[k].len, 0); /* every byte is readable */
         *byte ^= bit;
     }
     block_buf_done(&out);
-    block_buf_done(&memory);
+    block_texts_done(&texts);
     cr_assert(atomic_load(&budget.used_bytes) == 0);
 }
 

@@ -297,37 +297,45 @@ bool block_texts_encode(struct block_codec *codec, struct block_buf *out, const 
 
 /* ---- decoding ------------------------------------------------------------------------------------------- */
 
-struct texts_view {
-    struct block_text_form form;
-    rf_str front, back, bytes;
-    uint32_t count, exceptions;
-    size_t ints_at, ints_bytes;
-};
-
-static enum rf_kind view_texts(struct texts_view *view, rf_str bytes, uint32_t count,
-                               struct rf_err *err)
+struct block_texts block_texts_in(struct rf_budget *budget)
 {
-    struct block_reader r = {bytes, 0, false};
-    *view = (struct texts_view){.bytes = bytes, .count = count};
-    view->form.kind = block_take_u8(&r);
-    view->form.upper = block_take_u8(&r);
-    view->form.digits = block_take_u8(&r);
-    uint8_t front = block_take_u8(&r), back = block_take_u8(&r);
-    view->exceptions = block_take_u32(&r);
-    view->ints_bytes = block_take_u32(&r);
-    view->front = block_take_str(&r, front);
-    view->back = block_take_str(&r, back);
-    view->ints_at = r.at;
-    (void)block_take(&r, view->ints_bytes);
-    if (r.failed || count > BLOCK_COUNT_MAX) return block_corrupt(err, "texts are cut short");
-    if (!block_text_form_valid(&view->form) || view->exceptions > count)
-        return block_corrupt(err, "texts have a bad head");
-    return RF_OK;
+    struct block_buf empty = block_buf_in(budget);
+    return (struct block_texts){.memory = empty, .room = empty, .views = empty, .printed = empty};
 }
 
-static rf_str ints_of(const struct texts_view *view)
+void block_texts_done(struct block_texts *t)
 {
-    return rf_slice(view->bytes, view->ints_at, view->ints_at + view->ints_bytes);
+    block_buf_done(&t->memory);
+    block_buf_done(&t->room);
+    block_buf_done(&t->views);
+    block_buf_done(&t->printed);
+}
+
+static struct block_text_form form_of(const struct block_texts *t)
+{
+    return (struct block_text_form){.kind = t->kind, .upper = t->upper, .digits = t->digits};
+}
+
+/* Reads the head; *at moves to the ints, whose length is *ints_bytes. */
+static enum rf_kind open_head(struct block_texts *t, size_t *at, size_t *ints_bytes,
+                              struct rf_err *err)
+{
+    struct block_reader r = {t->bytes, 0, false};
+    t->kind = block_take_u8(&r);
+    t->upper = block_take_u8(&r);
+    t->digits = block_take_u8(&r);
+    uint8_t front = block_take_u8(&r), back = block_take_u8(&r);
+    t->exceptions = block_take_u32(&r);
+    *ints_bytes = block_take_u32(&r);
+    t->front = block_take_str(&r, front);
+    t->back = block_take_str(&r, back);
+    *at = r.at;
+    (void)block_take(&r, *ints_bytes);
+    if (r.failed || t->count > BLOCK_COUNT_MAX) return block_corrupt(err, "texts are cut short");
+    struct block_text_form form = form_of(t);
+    if (!block_text_form_valid(&form) || t->exceptions > t->count)
+        return block_corrupt(err, "texts have a bad head");
+    return RF_OK;
 }
 
 /* Puts the guids back where their marks stand. */
@@ -353,12 +361,12 @@ static enum rf_kind push_guids(const struct block_buf *marked, const struct bloc
     return RF_OK;
 }
 
-static enum rf_kind unpack_marked(struct block_codec *codec, const struct texts_view *view,
-                                  size_t *at, struct block_buf *memory, struct rf_err *err)
+static enum rf_kind unpack_marked(struct block_codec *codec, rf_str bytes, size_t *at,
+                                  struct block_buf *memory, struct rf_err *err)
 {
     struct block_buf marked = block_buf_in(memory->budget), guids = marked;
-    enum rf_kind kind = block_unpack(codec, view->bytes, at, MARKED_BYTES_MAX, &marked, err);
-    if (kind == RF_OK) kind = block_unpack(codec, view->bytes, at, MARKED_BYTES_MAX, &guids, err);
+    enum rf_kind kind = block_unpack(codec, bytes, at, MARKED_BYTES_MAX, &marked, err);
+    if (kind == RF_OK) kind = block_unpack(codec, bytes, at, MARKED_BYTES_MAX, &guids, err);
     if (kind == RF_OK && guids.len % GUID_BYTES != 0)
         kind = block_corrupt(err, "guids are cut short");
     if (kind == RF_OK) kind = push_guids(&marked, &guids, memory, err);
@@ -367,138 +375,179 @@ static enum rf_kind unpack_marked(struct block_codec *codec, const struct texts_
     return kind;
 }
 
-static enum rf_kind decode_plain(struct block_codec *codec, const struct texts_view *view,
-                                 struct block_buf *memory, struct block_buf *runs, rf_str *items,
-                                 struct rf_err *err)
+/* Unpacks the bytes and makes a view of each text. */
+static enum rf_kind open_plain(struct block_codec *codec, struct block_texts *t, rf_str ints,
+                               size_t at, struct rf_err *err)
 {
-    struct block_ints lengths;
     uint32_t page_lengths[BLOCK_PAGE_ROWS], got;
-    size_t at = view->ints_at + view->ints_bytes, used = 0;
-    if (view->exceptions != 0) return block_corrupt(err, "texts have a bad head");
-    RF_TRY(block_ints_open(&lengths, ints_of(view), view->count, runs, err));
-    if (view->form.digits == 0)
-        RF_TRY(block_unpack(codec, view->bytes, &at, BLOCK_TEXT_BYTES_MAX, memory, err));
+    size_t used = 0;
+    if (t->exceptions != 0) return block_corrupt(err, "texts have a bad head");
+    RF_TRY(block_ints_open(&t->ints, ints, t->count, &t->room, err));
+    if (t->digits == 0)
+        RF_TRY(block_unpack(codec, t->bytes, &at, BLOCK_TEXT_BYTES_MAX, &t->memory, err));
     else
-        RF_TRY(unpack_marked(codec, view, &at, memory, err));
-    if (at != view->bytes.len) return block_corrupt(err, "texts are followed by other bytes");
-    for (uint32_t page = 0; page * BLOCK_PAGE_ROWS < view->count; page++) {
+        RF_TRY(unpack_marked(codec, t->bytes, &at, &t->memory, err));
+    if (at != t->bytes.len) return block_corrupt(err, "texts are followed by other bytes");
+    if (!block_buf_reserve(&t->views, (size_t)t->count * sizeof(rf_str)))
+        return block_no_memory(err, t->views.budget);
+    rf_str *view = (rf_str *)(void *)t->views.ptr;
+    for (uint32_t page = 0; page * BLOCK_PAGE_ROWS < t->count; page++) {
         RF_TRY(
-            block_codes_page(&lengths, page, BLOCK_TEXT_BYTES_MAX + 1u, page_lengths, &got, err));
+            block_codes_page(&t->ints, page, BLOCK_TEXT_BYTES_MAX + 1u, page_lengths, &got, err));
         for (uint32_t i = 0; i < got; i++) {
-            if (page_lengths[i] > memory->len - used)
+            if (page_lengths[i] > t->memory.len - used)
                 return block_corrupt(err, "texts are longer than their bytes");
-            *items++ = rf_str_make(memory->ptr + used, page_lengths[i]);
+            *view++ = rf_str_make(t->memory.ptr + used, page_lengths[i]);
             used += page_lengths[i];
         }
     }
-    return used == memory->len ? RF_OK : block_corrupt(err, "texts are shorter than their bytes");
+    return used == t->memory.len ? RF_OK : block_corrupt(err, "texts are shorter than their bytes");
+}
+
+/* A view of each exception's text; their places must rise. */
+static enum rf_kind open_exceptions(struct block_texts *t, struct rf_err *err)
+{
+    const uint8_t *lengths = t->places + (size_t)t->exceptions * 4;
+    size_t used = 0;
+    if (!block_buf_reserve(&t->views, (size_t)t->exceptions * sizeof(rf_str)))
+        return block_no_memory(err, t->views.budget);
+    rf_str *view = (rf_str *)(void *)t->views.ptr;
+    for (uint32_t i = 0, last = 0; i < t->exceptions; i++) {
+        uint32_t place = rf_get_u32le(t->places + (size_t)i * 4),
+                 len = rf_get_u32le(lengths + (size_t)i * 4);
+        if (place >= t->count || (i > 0 && place <= last) || len > t->memory.len - used)
+            return block_corrupt(err, "an exception is out of range");
+        view[i] = rf_str_make(t->memory.ptr + used, len);
+        used += len;
+        last = place;
+    }
+    return used == t->memory.len ? RF_OK
+                                 : block_corrupt(err, "exceptions are shorter than their bytes");
+}
+
+static enum rf_kind open_typed(struct block_codec *codec, struct block_texts *t, rf_str ints,
+                               size_t at, struct rf_err *err)
+{
+    struct block_text_form form = form_of(t);
+    struct block_reader r = {t->bytes, at, false};
+    t->places = block_take(&r, (size_t)t->exceptions * 8);
+    if (r.failed) return block_corrupt(err, "exceptions are cut short");
+    if (t->exceptions > 0)
+        RF_TRY(block_unpack(codec, t->bytes, &r.at, BLOCK_TEXT_BYTES_MAX, &t->memory, err));
+    if (r.at != t->bytes.len) return block_corrupt(err, "texts are followed by other bytes");
+    if (block_text_is_int(&form))
+        RF_TRY(block_ints_open(&t->ints, ints, t->count, &t->room, err));
+    else {
+        size_t raw_bytes = block_text_cell_bytes(&form) * t->count, from = 0;
+        RF_TRY(block_unpack(codec, ints, &from, raw_bytes, &t->room, err));
+        if (t->room.len != raw_bytes) return block_corrupt(err, "texts are cut short");
+    }
+    return open_exceptions(t, err);
+}
+
+enum rf_kind block_texts_open(struct block_codec *codec, struct block_texts *t, rf_str bytes,
+                              uint32_t count, struct rf_err *err)
+{
+    size_t at, ints_bytes;
+    t->bytes = bytes;
+    t->count = count;
+    t->memory.len = t->room.len = t->views.len = t->printed.len = 0;
+    RF_TRY(open_head(t, &at, &ints_bytes, err));
+    rf_str ints = rf_slice(bytes, at, at + ints_bytes);
+    return t->kind == BLOCK_TEXT_PLAIN ? open_plain(codec, t, ints, at + ints_bytes, err)
+                                       : open_typed(codec, t, ints, at + ints_bytes, err);
 }
 
 /* The most bytes that a text of the form prints. */
-static size_t print_bytes_max(const struct texts_view *view)
+static size_t print_bytes_max(const struct block_texts *t)
 {
-    size_t middle = view->form.kind == BLOCK_TEXT_GUID     ? 36
-                    : view->form.kind == BLOCK_TEXT_NUMBER ? 20
-                    : view->form.kind == BLOCK_TEXT_IPV4   ? 15
-                    : view->form.kind == BLOCK_TEXT_TIME   ? 28
-                                                           : view->form.digits;
-    return view->front.len + middle + view->back.len;
+    size_t middle = t->kind == BLOCK_TEXT_GUID     ? 36
+                    : t->kind == BLOCK_TEXT_NUMBER ? 20
+                    : t->kind == BLOCK_TEXT_IPV4   ? BLOCK_TEXT_IPV4_ROOM
+                    : t->kind == BLOCK_TEXT_TIME   ? 28
+                                                   : t->digits;
+    return t->front.len + middle + t->back.len;
 }
 
-static rf_str print_one(const struct texts_view *view, int64_t number, const uint8_t *cell,
-                        uint8_t *to)
+static rf_str print_one(const struct block_texts *t, const struct block_text_form *form,
+                        int64_t number, const uint8_t *cell, uint8_t *to)
 {
     uint8_t *at = to;
-    if (view->front.len > 0) memcpy(at, view->front.ptr, view->front.len);
-    at += view->front.len;
-    at += block_text_print(&view->form, number, cell, at);
-    if (view->back.len > 0) memcpy(at, view->back.ptr, view->back.len);
-    at += view->back.len;
+    if (t->front.len > 0) memcpy(at, t->front.ptr, t->front.len);
+    at += t->front.len;
+    at += block_text_print(form, number, cell, at);
+    if (t->back.len > 0) memcpy(at, t->back.ptr, t->back.len);
+    at += t->back.len;
     return rf_str_make(to, (size_t)(at - to));
 }
 
-/* `memory` has room for all: no view moves. */
-static enum rf_kind print_ints(const struct texts_view *view, struct block_buf *memory,
-                               struct block_buf *runs, rf_str *items, struct rf_err *err)
+/* The first exception at `place` or behind it. */
+static uint32_t find_exception(const struct block_texts *t, uint32_t place)
 {
-    struct block_ints ints;
+    uint32_t low = 0, high = t->exceptions;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (rf_get_u32le(t->places + (size_t)middle * 4) < place)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* Prints texts of one page behind what is printed, for which there is room. */
+static enum rf_kind print_page(struct block_texts *t, uint32_t page, const uint32_t *rows,
+                               uint32_t row_count, rf_str *items, struct rf_err *err)
+{
+    struct block_text_form form = form_of(t);
+    size_t cell_bytes = block_text_cell_bytes(&form), from = (size_t)page * BLOCK_PAGE_ROWS;
+    bool is_int = block_text_is_int(&form);
     int64_t numbers[BLOCK_PAGE_ROWS];
-    uint32_t got;
-    RF_TRY(block_ints_open(&ints, ints_of(view), view->count, runs, err));
-    for (uint32_t page = 0; page * BLOCK_PAGE_ROWS < view->count; page++) {
-        RF_TRY(block_ints_page(&ints, page, numbers, &got, err));
-        for (uint32_t i = 0; i < got; i++) {
-            *items = print_one(view, numbers[i], NULL, memory->ptr + memory->len);
-            memory->len += items++->len;
+    uint32_t got, exception = find_exception(t, (uint32_t)from);
+    const rf_str *views = (const rf_str *)(const void *)t->views.ptr;
+    if (is_int) RF_TRY(block_ints_page(&t->ints, page, numbers, &got, err));
+    for (uint32_t i = 0; i < row_count; i++) {
+        uint32_t row = rows == NULL ? i : rows[i], place = (uint32_t)from + row;
+        while (exception < t->exceptions && rf_get_u32le(t->places + (size_t)exception * 4) < place)
+            exception++;
+        if (exception < t->exceptions && rf_get_u32le(t->places + (size_t)exception * 4) == place) {
+            items[i] = views[exception];
+            continue;
         }
+        items[i] = is_int ? print_one(t, &form, numbers[row], NULL, t->printed.ptr + t->printed.len)
+                          : print_one(t, &form, 0, t->room.ptr + place * cell_bytes,
+                                      t->printed.ptr + t->printed.len);
+        t->printed.len += items[i].len;
     }
     return RF_OK;
 }
 
-static enum rf_kind print_cells(struct block_codec *codec, const struct texts_view *view,
-                                struct block_buf *memory, struct block_buf *cells, rf_str *items,
-                                struct rf_err *err)
+enum rf_kind block_texts_read(struct block_texts *t, uint32_t page, const uint32_t *rows,
+                              uint32_t row_count, rf_str *items, struct rf_err *err)
 {
-    size_t cell_bytes = block_text_cell_bytes(&view->form), raw_bytes = cell_bytes * view->count,
-           at = 0;
-    cells->len = 0;
-    RF_TRY(block_unpack(codec, ints_of(view), &at, raw_bytes, cells, err));
-    if (cells->len != raw_bytes) return block_corrupt(err, "texts are cut short");
-    for (uint32_t i = 0; i < view->count; i++) {
-        items[i] = print_one(view, 0, cells->ptr + i * cell_bytes, memory->ptr + memory->len);
-        memory->len += items[i].len;
+    const rf_str *views = (const rf_str *)(const void *)t->views.ptr + page * BLOCK_PAGE_ROWS;
+    if (t->kind == BLOCK_TEXT_PLAIN) {
+        for (uint32_t i = 0; i < row_count; i++) items[i] = views[rows == NULL ? i : rows[i]];
+        return RF_OK;
     }
+    t->printed.len = 0;
+    if (!block_buf_reserve(&t->printed, print_bytes_max(t) * row_count + 1))
+        return block_no_memory(err, t->printed.budget);
+    return print_page(t, page, rows, row_count, items, err);
+}
+
+enum rf_kind block_texts_all(struct block_texts *t, rf_str *items, struct rf_err *err)
+{
+    t->printed.len = 0;
+    if (t->kind == BLOCK_TEXT_PLAIN) {
+        if (t->count > 0) memcpy(items, t->views.ptr, t->count * sizeof *items);
+        return RF_OK;
+    }
+    /* Below 2^10 * 2^20. */
+    if (!block_buf_reserve(&t->printed, print_bytes_max(t) * t->count + 1))
+        return block_no_memory(err, t->printed.budget);
+    for (uint32_t page = 0; page * BLOCK_PAGE_ROWS < t->count; page++)
+        RF_TRY(print_page(t, page, NULL, block_page_rows(t->count, page),
+                          items + (size_t)page * BLOCK_PAGE_ROWS, err));
     return RF_OK;
-}
-
-/* Exceptions were unpacked to the front of `memory`. */
-static enum rf_kind place_exceptions(const struct texts_view *view, const uint8_t *places,
-                                     rf_str bytes, rf_str *items, struct rf_err *err)
-{
-    const uint8_t *lengths = places + (size_t)view->exceptions * 4;
-    size_t used = 0;
-    for (uint32_t i = 0; i < view->exceptions; i++) {
-        uint32_t place = rf_get_u32le(places + (size_t)i * 4),
-                 len = rf_get_u32le(lengths + (size_t)i * 4);
-        if (place >= view->count || len > bytes.len - used)
-            return block_corrupt(err, "an exception is out of range");
-        items[place] = rf_str_make(bytes.ptr + used, len);
-        used += len;
-    }
-    return used == bytes.len ? RF_OK
-                             : block_corrupt(err, "exceptions are shorter than their bytes");
-}
-
-static enum rf_kind decode_typed(struct block_codec *codec, const struct texts_view *view,
-                                 struct block_buf *memory, struct block_buf *room, rf_str *items,
-                                 struct rf_err *err)
-{
-    size_t at = view->ints_at + view->ints_bytes;
-    size_t printed = print_bytes_max(view) * view->count; /* below 2^10 * 2^20 */
-    struct block_reader r = {view->bytes, at, false};
-    const uint8_t *places = block_take(&r, (size_t)view->exceptions * 8);
-    if (r.failed) return block_corrupt(err, "exceptions are cut short");
-    if (view->exceptions > 0)
-        RF_TRY(block_unpack(codec, view->bytes, &r.at, BLOCK_TEXT_BYTES_MAX, memory, err));
-    if (r.at != view->bytes.len) return block_corrupt(err, "texts are followed by other bytes");
-    size_t exception_bytes = memory->len;
-    if (!block_buf_reserve(memory, printed)) return block_no_memory(err, memory->budget);
-    bool is_int = block_text_is_int(&view->form);
-    RF_TRY(is_int ? print_ints(view, memory, room, items, err)
-                  : print_cells(codec, view, memory, room, items, err));
-    return place_exceptions(view, places, rf_str_make(memory->ptr, exception_bytes), items, err);
-}
-
-enum rf_kind block_texts_decode(struct block_codec *codec, rf_str bytes, uint32_t count,
-                                struct block_buf *memory, rf_str *items, struct rf_err *err)
-{
-    struct texts_view view;
-    RF_TRY(view_texts(&view, bytes, count, err));
-    struct block_buf room = block_buf_in(memory->budget);
-    memory->len = 0;
-    bool typed = view.form.kind != BLOCK_TEXT_PLAIN;
-    enum rf_kind kind = typed ? decode_typed(codec, &view, memory, &room, items, err)
-                              : decode_plain(codec, &view, memory, &room, items, err);
-    block_buf_done(&room);
-    return kind;
 }

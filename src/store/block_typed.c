@@ -28,6 +28,19 @@ static inline uint8_t hex_digit(uint8_t c, bool upper) { return digit_values[upp
 
 static char const *digits_of(bool upper) { return upper ? "0123456789ABCDEF" : "0123456789abcdef"; }
 
+/* The eight digits of four bytes, all at once: each half byte gets a byte of its own. */
+static void print_hex8(const uint8_t *cell, bool upper, uint8_t *out)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t x = rf_get_u32le(cell);
+    x = (x | x << 16) & UINT64_C(0x0000ffff0000ffff);
+    x = (x | x << 8) & UINT64_C(0x00ff00ff00ff00ff);
+    uint64_t digits = (x >> 4 & ones * 0x0f) | (x << 8 & UINT64_C(0x0f000f000f000f00));
+    digits &= ones * 0x0f;
+    uint64_t letters = (digits + ones * 6) >> 4 & ones;
+    rf_put_u64le(out, digits + ones * '0' + letters * (upper ? 'A' - '0' - 10 : 'a' - '0' - 10));
+}
+
 size_t block_text_cell_bytes(const struct block_text_form *form)
 {
     return form->kind == BLOCK_TEXT_GUID  ? 16
@@ -74,12 +87,15 @@ static bool guid_parse(rf_str s, bool upper, uint8_t *cell)
 
 static size_t guid_print(const uint8_t *cell, bool upper, uint8_t *out)
 {
-    const char *digits = digits_of(upper);
+    uint8_t digits[32];
+    for (unsigned i = 0; i < 4; i++)
+        print_hex8(cell + (size_t)i * 4, upper, digits + (size_t)i * 8);
     out[8] = out[13] = out[18] = out[23] = '-';
-    for (unsigned i = 0; i < 16; i++) {
-        out[guid_at[i]] = (uint8_t)digits[cell[i] >> 4];
-        out[guid_at[i] + 1] = (uint8_t)digits[cell[i] & 15];
-    }
+    memcpy(out, digits, 8);
+    memcpy(out + 9, digits + 8, 4);
+    memcpy(out + 14, digits + 12, 4);
+    memcpy(out + 19, digits + 16, 4);
+    memcpy(out + 24, digits + 20, 12);
     return GUID_TEXT_BYTES;
 }
 
@@ -101,7 +117,9 @@ static bool hex_parse(rf_str s, const struct block_text_form *form, uint8_t *cel
 static size_t hex_print(const struct block_text_form *form, const uint8_t *cell, uint8_t *out)
 {
     const char *digits = digits_of(form->upper);
-    for (size_t i = 0; i < form->digits; i++)
+    size_t whole = form->digits & ~(size_t)7;
+    for (size_t i = 0; i < whole; i += 8) print_hex8(cell + i / 2, form->upper, out + i);
+    for (size_t i = whole; i < form->digits; i++)
         out[i] = (uint8_t)digits[cell[i / 2] >> (i % 2 == 0 ? 4 : 0) & 15];
     return form->digits;
 }
@@ -177,17 +195,39 @@ static bool ipv4_parse(rf_str s, int64_t *number)
     return at == s.len;
 }
 
+/* A part of an address with the point behind it, and how long it is without. */
+struct octet {
+    char text[4];
+    uint8_t len;
+};
+#define OCTET(n)                                                                                   \
+    {                                                                                              \
+        {(char)((n) >= 100  ? '0' + (n) / 100                                                      \
+                : (n) >= 10 ? '0' + (n) / 10                                                       \
+                            : '0' + (n)),                                                          \
+         (char)((n) >= 100  ? '0' + (n) / 10 % 10                                                  \
+                : (n) >= 10 ? '0' + (n) % 10                                                       \
+                            : '.'),                                                                \
+         (char)((n) >= 100 ? '0' + (n) % 10 : '.'), '.'},                                          \
+            (n) >= 100  ? 3                                                                        \
+            : (n) >= 10 ? 2                                                                        \
+                        : 1                                                                        \
+    }
+#define OCTETS4(n) OCTET(n), OCTET((n) + 1), OCTET((n) + 2), OCTET((n) + 3)
+#define OCTETS16(n) OCTETS4(n), OCTETS4((n) + 4), OCTETS4((n) + 8), OCTETS4((n) + 12)
+#define OCTETS64(n) OCTETS16(n), OCTETS16((n) + 16), OCTETS16((n) + 32), OCTETS16((n) + 48)
+static const struct octet octets[256] = {OCTETS64(0), OCTETS64(64), OCTETS64(128), OCTETS64(192)};
+
+/* Writes up to BLOCK_TEXT_IPV4_ROOM bytes. */
 static size_t ipv4_print(uint32_t x, uint8_t *out)
 {
     size_t len = 0;
     for (int shift = 24; shift >= 0; shift -= 8) {
-        uint32_t octet = x >> shift & 255;
-        if (octet >= 100) out[len++] = (uint8_t)('0' + octet / 100);
-        if (octet >= 10) out[len++] = (uint8_t)('0' + octet / 10 % 10);
-        out[len++] = (uint8_t)('0' + octet % 10);
-        if (shift > 0) out[len++] = '.';
+        const struct octet *o = &octets[x >> shift & 255];
+        memcpy(out + len, o->text, 4);
+        len += o->len + 1u;
     }
-    return len;
+    return len - 1;
 }
 
 /* ---- times ---------------------------------------------------------------------------------------------- */

@@ -103,11 +103,13 @@ uint32_t extent_block_count(const struct extent *e);
 RF_MUST_USE enum rf_kind extent_cursor_next(struct extent_cursor *c, struct batch *out,
                                             struct rf_err *err);
 /* The same in two steps, for readers that look at some columns before they want the others: moves to the next rows and says
- * how many they are (0 at the end); then reads wanted columns of them, by their place in `columns`, at any time and
- * in any order until the next move. A column that is not asked for costs nothing. */
+ * how many they are (0 at the end); then reads wanted columns of them, by their place in `columns`, in any order. `rows`
+ * are the numbers of those that are wanted, rising, and `out` has just these; NULL: all. A view lives until the next
+ * move, or the next call for the same column. A column that is not asked for costs nothing. */
 RF_MUST_USE enum rf_kind extent_cursor_seek(struct extent_cursor *c, uint32_t *rows,
                                             struct rf_err *err);
 RF_MUST_USE enum rf_kind extent_cursor_column(struct extent_cursor *c, uint32_t index,
+                                              const uint32_t *rows, uint32_t row_count,
                                               struct vec *out, struct rf_err *err);
 void extent_cursor_free(struct extent_cursor *c);
 

@@ -110,8 +110,9 @@ static enum rf_kind page_may_pass(struct extent_cursor *c, bool *may, struct rf_
         struct extent_pages *pages = &c->pages[c->filter_pages[i]];
         if (f->kind == FILTER_TEXT) continue;
         RF_TRY(extent_pages_load(pages, c->block, c->page, &rows, err));
-        *may = f->kind == FILTER_CODES ? extent_filter_codes(f, pages->page_cells, rows)
-                                       : extent_filter_cells(f, pages->page_cells, rows);
+        *may = f->kind == FILTER_CODES
+                   ? extent_filter_codes(f, (const uint32_t *)(const void *)pages->cells.ptr, rows)
+                   : extent_filter_cells(f, pages->cells.ptr, rows);
     }
     return RF_OK;
 }
@@ -138,6 +139,7 @@ enum rf_kind extent_cursor_seek(struct extent_cursor *c, uint32_t *rows, struct 
 {
     bool found;
     *rows = 0;
+    rf_arena_reset(&c->batch_arena);
     RF_TRY(seek(c, &found, err));
     if (!found) return RF_OK;
     c->at_block = c->block;
@@ -146,37 +148,48 @@ enum rf_kind extent_cursor_seek(struct extent_cursor *c, uint32_t *rows, struct 
     return RF_OK;
 }
 
-enum rf_kind extent_cursor_column(struct extent_cursor *c, uint32_t index, struct vec *out,
-                                  struct rf_err *err)
+static enum rf_kind column_texts(struct extent_pages *pages, const uint32_t *rows,
+                                 uint32_t row_count, struct vec *out, struct rf_err *err)
+{
+    *out = (struct vec){.type = pages->extent->columns[pages->column].type, .shape = VEC_FLAT};
+    return extent_pages_texts(pages, rows, row_count, &out->data, &out->nulls, err);
+}
+
+enum rf_kind extent_cursor_column(struct extent_cursor *c, uint32_t index, const uint32_t *rows,
+                                  uint32_t row_count, struct vec *out, struct rf_err *err)
 {
     RF_ASSERT(index < c->column_count);
     struct extent_pages *pages = &c->pages[index];
     const struct extent_col *col = &c->extent->columns[pages->column];
-    uint32_t rows;
-    RF_TRY(extent_pages_load(pages, c->at_block, c->at_page, &rows, err));
-    *out = (struct vec){.type = col->type,
-                        .shape = VEC_FLAT,
-                        .data = pages->page_cells,
-                        .nulls = extent_pages_nulls(pages)};
-    if (col->storage != EXTENT_DICT) return RF_OK;
-    const struct extent_dict *dict;
-    RF_TRY(extent_load_dict(c->extent, pages->column, &dict, err));
-    out->shape = VEC_DICT;
-    out->codes = pages->page_cells;
-    out->data = dict->cells;
-    out->nulls = dict->nulls;
-    out->dict_count = col->dict_count;
-    out->dict_id = extent_dict_id(c->extent, pages->column);
+    uint32_t page_rows;
+    RF_TRY(extent_pages_load(pages, c->at_block, c->at_page, &page_rows, err));
+    if (col->storage == EXTENT_TEXTS) return column_texts(pages, rows, row_count, out, err);
+    struct vec v = {.type = col->type,
+                    .shape = VEC_FLAT,
+                    .data = pages->cells.ptr,
+                    .nulls = extent_pages_nulls(pages)};
+    if (col->storage == EXTENT_DICT) {
+        const struct extent_dict *dict;
+        RF_TRY(extent_load_dict(c->extent, pages->column, &dict, err));
+        v.shape = VEC_DICT;
+        v.codes = (const uint32_t *)(const void *)pages->cells.ptr;
+        v.data = dict->cells;
+        v.nulls = dict->nulls;
+        v.dict_count = col->dict_count;
+        v.dict_id = extent_dict_id(c->extent, pages->column);
+    }
+    if (rows != NULL && !vec_select(&c->batch_arena, &v, rows, row_count, &v))
+        return rf_fail_memory(err, &c->batch_arena);
+    *out = v;
     return RF_OK;
 }
 
 enum rf_kind extent_cursor_next(struct extent_cursor *c, struct batch *out, struct rf_err *err)
 {
     uint32_t rows;
-    rf_arena_reset(&c->batch_arena);
     RF_TRY(extent_cursor_seek(c, &rows, err));
     for (uint32_t i = 0; i < c->column_count && rows > 0; i++)
-        RF_TRY(extent_cursor_column(c, i, &c->vecs[i], err));
+        RF_TRY(extent_cursor_column(c, i, NULL, rows, &c->vecs[i], err));
     *out = (struct batch){.row_count = rows,
                           .column_count = c->column_count,
                           .columns = c->vecs,

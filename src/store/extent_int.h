@@ -204,18 +204,24 @@ struct extent_pages {
     struct block_reals reals;
     struct extent_list list;
     uint32_t chunk;
-    struct block_buf chunk_stored, chunk_memory, chunk_items;
-    struct block_buf cells, page_nulls; /* of one page */
-    const void *page_cells;             /* `cells`, or inside chunk_items */
+    struct block_buf chunk_stored;
+    struct block_texts texts;
+    struct block_buf items, cells,
+        page_nulls; /* of one page; items: the texts that were read last */
     bool page_has_nulls;
 };
 void extent_pages_init(struct extent_pages *pages, struct extent *e, uint32_t column,
                        struct block_codec *codec, struct rf_budget *budget);
 void extent_pages_done(struct extent_pages *pages);
-/* Makes page `page` of block `block` the current one and says how many rows it has. */
+/* Makes page `page` of block `block` the current one and says how many rows it has. Numbers and codes then lie in
+ * `cells`, their null flags in extent_pages_nulls. */
 RF_MUST_USE enum rf_kind extent_pages_load(struct extent_pages *pages, uint32_t block,
                                            uint32_t page, uint32_t *rows, struct rf_err *err);
-/* The current page; codes for columns with a dictionary. */
+/* Reads rows of the current page (numbers within it, rising; NULL: the first row_count) of a column that is kept as
+ * EXTENT_TEXTS. *cells are rf_str, or 16-byte cells; *nulls as in a vec. They live until the next call. */
+RF_MUST_USE enum rf_kind extent_pages_texts(struct extent_pages *pages, const uint32_t *rows,
+                                            uint32_t row_count, const void **cells,
+                                            const uint8_t **nulls, struct rf_err *err);
 static inline const uint8_t *extent_pages_nulls(const struct extent_pages *pages)
 {
     return pages->page_has_nulls ? pages->page_nulls.ptr : NULL;

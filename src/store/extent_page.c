@@ -18,18 +18,19 @@ void extent_pages_init(struct extent_pages *pages, struct extent *e, uint32_t co
                                    .memory = empty,
                                    .null_memory = empty,
                                    .chunk_stored = empty,
-                                   .chunk_memory = empty,
-                                   .chunk_items = empty,
+                                   .texts = block_texts_in(budget),
+                                   .items = empty,
                                    .cells = empty,
                                    .page_nulls = empty};
 }
 
 void extent_pages_done(struct extent_pages *pages)
 {
-    struct block_buf *bufs[] = {&pages->stored,       &pages->memory,       &pages->null_memory,
-                                &pages->chunk_stored, &pages->chunk_memory, &pages->chunk_items,
-                                &pages->cells,        &pages->page_nulls};
+    struct block_buf *bufs[] = {&pages->stored,       &pages->memory, &pages->null_memory,
+                                &pages->chunk_stored, &pages->items,  &pages->cells,
+                                &pages->page_nulls};
     for (size_t i = 0; i < RF_COUNT(bufs); i++) block_buf_done(bufs[i]);
+    block_texts_done(&pages->texts);
 }
 
 static const struct extent_col *column_of(const struct extent_pages *pages)
@@ -106,47 +107,50 @@ static enum rf_kind load_ints(struct extent_pages *pages, uint32_t page, struct 
 
 /* ---- texts ------------------------------------------------------------------------------------------------------ */
 
-static enum rf_kind load_chunk(struct extent_pages *pages, uint32_t chunk, struct rf_err *err)
+static enum rf_kind load_chunk(struct extent_pages *pages, uint32_t chunk,
+                               const struct extent_region *region, struct rf_err *err)
 {
-    struct extent_region region =
-        extent_region_at(pages->list.regions + (size_t)chunk * EXTENT_REGION_BYTES);
     uint32_t from = chunk * pages->list.chunk_items;
     uint32_t count = RF_MIN(pages->list.chunk_items, pages->list.item_count - from);
     rf_str bytes;
     pages->chunk = NONE;
-    pages->chunk_items.len = 0;
-    if (!block_buf_reserve(&pages->chunk_items, (size_t)count * sizeof(rf_str)))
-        return block_no_memory(err, pages->chunk_items.budget);
-    rf_str *items = (rf_str *)(void *)pages->chunk_items.ptr;
-    RF_TRY(extent_read_region(pages->extent, &region, &pages->chunk_stored, &bytes, err));
-    enum rf_kind kind =
-        block_texts_decode(pages->codec, bytes, count, &pages->chunk_memory, items, err);
-    if (kind == RF_OK)
-        kind = extent_check_texts((enum type)column_of(pages)->type, items, count, err);
-    RF_TRY(extent_fault(pages->extent, &region, kind, err));
+    RF_TRY(extent_read_region(pages->extent, region, &pages->chunk_stored, &bytes, err));
+    RF_TRY(extent_fault(pages->extent, region,
+                        block_texts_open(pages->codec, &pages->texts, bytes, count, err), err));
     pages->chunk = chunk;
     return RF_OK;
 }
 
-static enum rf_kind load_texts(struct extent_pages *pages, uint32_t page, uint32_t rows,
-                               struct rf_err *err)
+static const uint8_t *text_nulls(struct extent_pages *pages, const rf_str *items, uint32_t count)
 {
-    uint32_t row = page * BLOCK_PAGE_ROWS, chunk = row / pages->list.chunk_items;
-    if (pages->chunk != chunk) RF_TRY(load_chunk(pages, chunk, err));
-    const rf_str *items =
-        (const rf_str *)(const void *)pages->chunk_items.ptr + row % pages->list.chunk_items;
-    pages->page_cells = items;
-    enum type type = (enum type)column_of(pages)->type;
-    if (type == TYPE_STRING) return RF_OK;
     bool any = false;
-    for (uint32_t i = 0; i < rows; i++) any |= pages->page_nulls.ptr[i] = items[i].len == 0;
-    pages->page_has_nulls = any;
-    if (type == TYPE_DYNAMIC) return RF_OK;
-    for (uint32_t i = 0; i < rows; i++) {
+    for (uint32_t i = 0; i < count; i++) any |= pages->page_nulls.ptr[i] = items[i].len == 0;
+    return any ? pages->page_nulls.ptr : NULL;
+}
+
+enum rf_kind extent_pages_texts(struct extent_pages *pages, const uint32_t *rows,
+                                uint32_t row_count, const void **cells, const uint8_t **nulls,
+                                struct rf_err *err)
+{
+    enum type type = (enum type)column_of(pages)->type;
+    uint32_t row = pages->page * BLOCK_PAGE_ROWS, chunk = row / pages->list.chunk_items;
+    struct extent_region region =
+        extent_region_at(pages->list.regions + (size_t)chunk * EXTENT_REGION_BYTES);
+    rf_str *items = (rf_str *)(void *)pages->items.ptr;
+    if (pages->chunk != chunk) RF_TRY(load_chunk(pages, chunk, &region, err));
+    enum rf_kind kind =
+        block_texts_read(&pages->texts, row % pages->list.chunk_items / BLOCK_PAGE_ROWS, rows,
+                         row_count, items, err);
+    if (kind == RF_OK) kind = extent_check_texts(type, items, row_count, err);
+    RF_TRY(extent_fault(pages->extent, &region, kind, err));
+    *cells = items;
+    *nulls = type == TYPE_STRING ? NULL : text_nulls(pages, items, row_count);
+    if (type_is_bytes(type)) return RF_OK;
+    for (uint32_t i = 0; i < row_count; i++) {
         memset(pages->cells.ptr + (size_t)i * 16, 0, 16);
         if (items[i].len == 16) memcpy(pages->cells.ptr + (size_t)i * 16, items[i].ptr, 16);
     }
-    pages->page_cells = pages->cells.ptr;
+    *cells = pages->cells.ptr;
     return RF_OK;
 }
 
@@ -165,14 +169,12 @@ static enum rf_kind load_nulls(struct extent_pages *pages, uint32_t page, struct
     return RF_OK;
 }
 
-static enum rf_kind decode_page(struct extent_pages *pages, uint32_t page, uint32_t rows,
-                                struct rf_err *err)
+static enum rf_kind decode_page(struct extent_pages *pages, uint32_t page, struct rf_err *err)
 {
     const struct extent_col *c = column_of(pages);
     uint32_t count;
     RF_TRY(load_nulls(pages, page, err));
-    pages->page_cells = pages->cells.ptr;
-    if (c->storage == EXTENT_TEXTS) return load_texts(pages, page, rows, err);
+    if (c->storage == EXTENT_TEXTS) return RF_OK; /* read by extent_pages_texts */
     if (c->storage == EXTENT_DICT)
         return block_codes_page(&pages->ints, page, c->dict_count,
                                 (uint32_t *)(void *)pages->cells.ptr, &count, err);
@@ -188,16 +190,14 @@ enum rf_kind extent_pages_load(struct extent_pages *pages, uint32_t block, uint3
     uint32_t block_rows = extent_block_rows(pages->extent, block);
     *rows = block_page_rows(block_rows, page);
     if (pages->block == block && pages->page == page) return RF_OK;
-    if (pages->cells.cap == 0) {
-        if (!block_buf_reserve(&pages->cells, BLOCK_PAGE_ROWS * 16))
-            return block_no_memory(err, pages->cells.budget);
-        if (!block_buf_reserve(&pages->page_nulls, BLOCK_PAGE_ROWS))
-            return block_no_memory(err, pages->cells.budget);
-    }
+    if (!block_buf_reserve(&pages->cells, BLOCK_PAGE_ROWS * 16) ||
+        !block_buf_reserve(&pages->items, BLOCK_PAGE_ROWS * sizeof(rf_str)) ||
+        !block_buf_reserve(&pages->page_nulls, BLOCK_PAGE_ROWS))
+        return block_no_memory(err, pages->cells.budget);
     if (pages->block != block) RF_TRY(load_block(pages, block, err));
     pages->page = NONE;
     const struct extent_region *region = &column_of(pages)->blocks[block].region;
-    RF_TRY(extent_fault(pages->extent, region, decode_page(pages, page, *rows, err), err));
+    RF_TRY(extent_fault(pages->extent, region, decode_page(pages, page, err), err));
     pages->page = page;
     return RF_OK;
 }

@@ -322,7 +322,8 @@ static enum rf_kind decode_dict(struct extent *e, const struct extent_col *c,
                                 struct rf_err *err)
 {
     struct block_codec codec = {.budget = e->budget};
-    struct block_buf stored = block_buf_in(e->budget), memory = stored;
+    struct block_buf stored = block_buf_in(e->budget);
+    struct block_texts texts = block_texts_in(e->budget);
     rf_str *items = (rf_str *)(void *)dict->items.ptr;
     enum rf_kind kind = RF_OK;
     for (uint32_t i = 0; i < list->chunk_count && kind == RF_OK; i++) {
@@ -333,7 +334,8 @@ static enum rf_kind decode_dict(struct extent *e, const struct extent_col *c,
         rf_str bytes;
         kind = extent_read_region(e, &region, &stored, &bytes, err);
         if (kind != RF_OK) break;
-        kind = block_texts_decode(&codec, bytes, count, &memory, items + from, err);
+        kind = block_texts_open(&codec, &texts, bytes, count, err);
+        if (kind == RF_OK) kind = block_texts_all(&texts, items + from, err);
         if (kind == RF_OK) kind = extent_check_texts((enum type)c->type, items + from, count, err);
         kind = extent_fault(e, &region, kind, err);
         for (uint32_t k = from; k < from + count && kind == RF_OK; k++)
@@ -341,7 +343,7 @@ static enum rf_kind decode_dict(struct extent *e, const struct extent_col *c,
                 kind = block_no_memory(err, e->budget);
     }
     block_buf_done(&stored);
-    block_buf_done(&memory);
+    block_texts_done(&texts);
     block_codec_done(&codec);
     size_t at = 0;
     for (uint32_t i = 0; i < list->item_count && kind == RF_OK; i++) {

@@ -24,14 +24,13 @@ struct seen {
     bool in_range;
 };
 
-static void look_at_page(const struct extent_pages *pages, const struct extent_col *c,
+static void look_at_page(const void *cells, const uint8_t *nulls, const struct extent_col *c,
                          const struct extent_block *b, const uint8_t *dict_nulls, uint32_t rows,
                          struct seen *seen)
 {
-    const uint8_t *nulls = extent_pages_nulls(pages);
-    const int64_t *ints = pages->page_cells;
-    const double *reals = pages->page_cells;
-    const uint32_t *codes = pages->page_cells;
+    const int64_t *ints = cells;
+    const double *reals = cells;
+    const uint32_t *codes = cells;
     bool ranged = (b->flags & EXTENT_BLOCK_HAS_RANGE) != 0;
     double min, max;
     memcpy(&min, b->min, sizeof min);
@@ -59,7 +58,11 @@ static enum rf_kind verify_block(struct extent_pages *pages, uint32_t block,
     uint32_t rows;
     for (uint32_t page = 0; page * BLOCK_PAGE_ROWS < extent_block_rows(e, block); page++) {
         RF_TRY(extent_pages_load(pages, block, page, &rows, err));
-        look_at_page(pages, c, b, dict_nulls, rows, &seen);
+        const void *cells = pages->cells.ptr;
+        const uint8_t *nulls = extent_pages_nulls(pages);
+        if (c->storage == EXTENT_TEXTS)
+            RF_TRY(extent_pages_texts(pages, NULL, rows, &cells, &nulls, err));
+        look_at_page(cells, nulls, c, b, dict_nulls, rows, &seen);
     }
     if (seen.nulls != b->nulls)
         return extent_fault(e, &b->region, block_corrupt(err, "its header counts other nulls"),

@@ -122,6 +122,7 @@ RF_MUST_USE enum rf_kind table_cursor_next(struct table_cursor *c, struct batch 
 RF_MUST_USE enum rf_kind table_cursor_seek(struct table_cursor *c, uint32_t *rows,
                                            struct rf_err *err);
 RF_MUST_USE enum rf_kind table_cursor_column(struct table_cursor *c, uint32_t index,
+                                             const uint32_t *rows, uint32_t row_count,
                                              struct vec *out, struct rf_err *err);
 /* Limits the cursor to a part's blocks from..to-1, so that several workers may share one part. */
 void table_cursor_blocks(struct table_cursor *c, uint32_t from, uint32_t to);

@@ -365,6 +365,7 @@ static enum rf_kind seek_journal(struct table_cursor *c, uint32_t *rows, struct 
 enum rf_kind table_cursor_seek(struct table_cursor *c, uint32_t *rows, struct rf_err *err)
 {
     *rows = 0;
+    rf_arena_reset(&c->batch);
     if (c->nothing) return RF_OK;
     if (c->extent != NULL) return extent_cursor_seek(c->extent, rows, err);
     if (c->journal != NULL) return seek_journal(c, rows, err);
@@ -373,23 +374,24 @@ enum rf_kind table_cursor_seek(struct table_cursor *c, uint32_t *rows, struct rf
     return RF_OK;
 }
 
-enum rf_kind table_cursor_column(struct table_cursor *c, uint32_t index, struct vec *out,
-                                 struct rf_err *err)
+enum rf_kind table_cursor_column(struct table_cursor *c, uint32_t index, const uint32_t *rows,
+                                 uint32_t row_count, struct vec *out, struct rf_err *err)
 {
     RF_ASSERT(index < c->column_count);
     if (c->extent != NULL && c->slots[index] != UINT32_MAX)
-        return extent_cursor_column(c->extent, c->slots[index], out, err);
+        return extent_cursor_column(c->extent, c->slots[index], rows, row_count, out, err);
     *out = c->vecs[index];
+    if (rows != NULL && !vec_select(&c->batch, &c->vecs[index], rows, row_count, out))
+        return rf_fail_memory(err, &c->batch);
     return RF_OK;
 }
 
 enum rf_kind table_cursor_next(struct table_cursor *c, struct batch *out, struct rf_err *err)
 {
     uint32_t rows;
-    rf_arena_reset(&c->batch);
     RF_TRY(table_cursor_seek(c, &rows, err));
     for (uint32_t i = 0; i < c->column_count && rows > 0; i++)
-        RF_TRY(table_cursor_column(c, i, &c->vecs[i], err));
+        RF_TRY(table_cursor_column(c, i, NULL, rows, &c->vecs[i], err));
     *out = (struct batch){
         .row_count = rows, .column_count = c->column_count, .columns = c->vecs, .arena = &c->batch};
     return RF_OK;
