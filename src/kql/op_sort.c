@@ -75,7 +75,7 @@ struct sort_flow {
 };
 
 enum {
-    SORT_SLACK_ROWS = 8192,     /* rows beyond the limit that are kept before the best are chosen */
+    SORT_SLACK_ROWS = 1024,     /* rows beyond the limit that are kept before the best are chosen */
     SORT_LIMIT_SMALL = 1 << 20, /* up to this limit the best are chosen while rows come */
 };
 

@@ -4,8 +4,11 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
-#define XXH_INLINE_ALL
+#if defined(__x86_64__)
+#include <xxh_x86dispatch.h> /* chooses the widest registers that there are */
+#else
 #include <xxhash.h>
+#endif
 
 void extent_checksum(const void *bytes, size_t len, uint8_t out[16])
 {

@@ -78,7 +78,9 @@ struct extent_block {
 struct extent_dict {
     const void *cells;    /* rf_str, or 16-byte cells */
     const uint8_t *nulls; /* as in a vec: the empty text is null, but in a string column */
-    struct block_buf items, memory, null_bytes;
+    struct block_buf items, cell_bytes, null_bytes;
+    struct block_texts *chunks; /* whose views `cells` are */
+    uint32_t chunk_count;
 };
 
 struct extent_col {

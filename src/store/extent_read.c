@@ -240,11 +240,20 @@ enum rf_kind extent_open(const struct extent_options *options, const char *path,
     return RF_OK;
 }
 
+static void dict_free_chunks(struct extent_dict *dict)
+{
+    for (uint32_t i = 0; i < dict->chunk_count; i++) block_texts_done(&dict->chunks[i]);
+    free(dict->chunks);
+    dict->chunks = NULL;
+    dict->chunk_count = 0;
+}
+
 static void dict_free(struct extent_dict *dict)
 {
     if (dict == NULL) return;
+    dict_free_chunks(dict);
     block_buf_done(&dict->items);
-    block_buf_done(&dict->memory);
+    block_buf_done(&dict->cell_bytes);
     block_buf_done(&dict->null_bytes);
     free(dict);
 }
@@ -315,17 +324,27 @@ enum rf_kind extent_check_texts(enum type type, const rf_str *items, uint32_t co
 
 /* ---- dictionaries --------------------------------------------------------------------------------------------- */
 
-/* Chunks decode one by one; their texts are put one behind the other. Two passes over the items would be needed to
- * know the size before, so the views are made when all bytes are there. */
+static enum rf_kind decode_chunk(const struct extent_col *c, struct block_codec *codec,
+                                 rf_str bytes, uint32_t count, struct block_texts *texts,
+                                 rf_str *items, struct rf_err *err)
+{
+    RF_TRY(block_texts_open(codec, texts, bytes, count, err));
+    RF_TRY(block_texts_all(texts, items, err));
+    block_buf_done(&texts->room); /* the views need only what is unpacked and printed */
+    block_buf_done(&texts->views);
+    return extent_check_texts((enum type)c->type, items, count, err);
+}
+
 static enum rf_kind decode_dict(struct extent *e, const struct extent_col *c,
                                 const struct extent_list *list, struct extent_dict *dict,
                                 struct rf_err *err)
 {
     struct block_codec codec = {.budget = e->budget};
     struct block_buf stored = block_buf_in(e->budget);
-    struct block_texts texts = block_texts_in(e->budget);
     rf_str *items = (rf_str *)(void *)dict->items.ptr;
     enum rf_kind kind = RF_OK;
+    dict->chunks = calloc((size_t)list->chunk_count + 1, sizeof *dict->chunks);
+    if (dict->chunks == NULL) return block_no_memory(err, e->budget);
     for (uint32_t i = 0; i < list->chunk_count && kind == RF_OK; i++) {
         uint32_t from = i * list->chunk_items,
                  count = RF_MIN(list->chunk_items, list->item_count - from);
@@ -334,22 +353,13 @@ static enum rf_kind decode_dict(struct extent *e, const struct extent_col *c,
         rf_str bytes;
         kind = extent_read_region(e, &region, &stored, &bytes, err);
         if (kind != RF_OK) break;
-        kind = block_texts_open(&codec, &texts, bytes, count, err);
-        if (kind == RF_OK) kind = block_texts_all(&texts, items + from, err);
-        if (kind == RF_OK) kind = extent_check_texts((enum type)c->type, items + from, count, err);
-        kind = extent_fault(e, &region, kind, err);
-        for (uint32_t k = from; k < from + count && kind == RF_OK; k++)
-            if (!block_buf_put(&dict->memory, items[k].ptr, items[k].len))
-                kind = block_no_memory(err, e->budget);
+        struct block_texts *texts = &dict->chunks[dict->chunk_count++];
+        *texts = block_texts_in(e->budget);
+        kind = extent_fault(e, &region,
+                            decode_chunk(c, &codec, bytes, count, texts, items + from, err), err);
     }
     block_buf_done(&stored);
-    block_texts_done(&texts);
     block_codec_done(&codec);
-    size_t at = 0;
-    for (uint32_t i = 0; i < list->item_count && kind == RF_OK; i++) {
-        items[i].ptr = dict->memory.ptr + at;
-        at += items[i].len;
-    }
     return kind;
 }
 
@@ -378,8 +388,8 @@ static enum rf_kind dict_to_cells(struct extent *e, const struct extent_col *c,
         memset(cells.ptr + (size_t)i * 16, 0, 16);
         if (items[i].len == 16) memcpy(cells.ptr + (size_t)i * 16, items[i].ptr, 16);
     }
-    block_buf_done(&dict->memory);
-    dict->memory = cells;
+    dict_free_chunks(dict);
+    dict->cell_bytes = cells;
     dict->cells = cells.ptr;
     return RF_OK;
 }
@@ -408,7 +418,7 @@ static enum rf_kind load_dict(struct extent *e, struct extent_col *c, struct rf_
 {
     struct extent_dict *dict = calloc(1, sizeof *dict);
     if (dict == NULL) return block_no_memory(err, e->budget);
-    dict->items = dict->memory = dict->null_bytes = block_buf_in(e->budget);
+    dict->items = dict->cell_bytes = dict->null_bytes = block_buf_in(e->budget);
     enum rf_kind kind = make_dict(e, c, dict, err);
     if (kind == RF_OK)
         c->loaded = dict;
