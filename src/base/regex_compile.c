@@ -642,7 +642,8 @@ static enum rf_kind literals_make(struct regex *re, const struct regex_tree *tre
         if (longest == NULL || l.items[i].text.len > longest->text.len) longest = &l.items[i];
     if (!no_memory && l.has_prefix && longest != NULL)
         re->prefix = finder_make(&l.items[0], arena, &no_memory);
-    if (!no_memory && longest != NULL && longest->text.len > 1)
+    bool is_prefix = re->prefix != NULL && longest == &l.items[0]; /* looked for anyway */
+    if (!no_memory && longest != NULL && longest->text.len > 1 && !is_prefix)
         re->required = finder_make(longest, arena, &no_memory);
     return no_memory ? rf_fail_memory(err, arena) : RF_OK;
 }

@@ -174,5 +174,8 @@ enum regex_verdict regex_backtrack_run(const struct regex *re, struct regex_scra
 bool regex_onepass_make(struct regex *re, struct rf_arena *arena, struct rf_arena *temp);
 bool regex_onepass_run(const struct regex *re, rf_str text, size_t from, size_t to,
                        struct regex_group *groups, size_t cap);
+/* The match that starts at `from`, wherever it ends; adds the bytes that were looked at to *steps. */
+bool regex_onepass_match(const struct regex *re, rf_str text, size_t from, size_t *steps,
+                         struct regex_group *groups, size_t cap);
 
 #endif

@@ -1,5 +1,5 @@
 /* regex_onepass.c - groups without a search: when each byte leaves only one way to go, the way of a
- * match that is known to span text[from..to) needs one table look-up a byte.
+ * match that starts at a known place needs one table look-up a byte.
  *
  * A node stands behind each instruction that takes a byte, and at the start. Its row says for each
  * class of bytes the node behind, the slots to note on the way and the assertions that must hold. */
@@ -12,8 +12,10 @@ enum {
     WAY_ASSERT_SHIFT = 24,
     WAY_SLOT_SHIFT = 32
 };
-#define WAY_NODE_MASK                                                                              \
-    UINT64_C(0xFFFFFF) /* bits 0..23, node + 1; then assertions; then slots from 2 on */
+/* Bits 0..22, node + 1; bit 23; then assertions; then slots from 2 on. */
+#define WAY_NODE_MASK UINT64_C(0x7FFFFF)
+#define WAY_BEHIND_MATCH                                                                           \
+    UINT64_C(0x800000) /* where the node can match, that is preferred to going on */
 
 struct regex_onepass {
     uint64_t *ways;  /* class_count a node; 0: none */
@@ -85,6 +87,7 @@ static bool node_walk(struct builder *b, uint32_t node)
             break;
         case OP_BYTES:
         case OP_SET:
+            if (b->onepass->match[node] != 0) job.way |= WAY_BEHIND_MATCH;
             if (!ways_put(b, node, inst, job.way)) return false;
             break;
         case OP_ALT:
@@ -141,14 +144,32 @@ bool regex_onepass_make(struct regex *re, struct rf_arena *arena, struct rf_aren
     return true;
 }
 
+/* Whether a way's assertions hold here. */
+static inline bool way_open(uint64_t way, rf_str text, size_t at)
+{
+    uint32_t asserts = (uint32_t)(way >> WAY_ASSERT_SHIFT) & 0xFF;
+    return asserts == 0 || (asserts & ~regex_asserts_at(text, at)) == 0;
+}
+
 /* Notes the place in the slots of a way; false: its assertions do not hold here. */
 static inline bool way_take(uint64_t way, rf_str text, size_t at, size_t *slots)
 {
-    uint32_t asserts = (uint32_t)(way >> WAY_ASSERT_SHIFT) & 0xFF;
-    if (asserts != 0 && (asserts & ~regex_asserts_at(text, at)) != 0) return false;
+    if (!way_open(way, text, at)) return false;
     for (uint32_t mask = (uint32_t)(way >> WAY_SLOT_SHIFT); mask != 0; mask &= mask - 1)
         slots[__builtin_ctz(mask)] = at;
     return true;
+}
+
+static void fill_groups(const struct regex *re, const size_t *slots, size_t from, size_t to,
+                        struct regex_group *groups, size_t cap)
+{
+    groups[0] = (struct regex_group){from, to};
+    for (size_t i = 1; i < cap; i++) {
+        groups[i] = (struct regex_group){SIZE_MAX, SIZE_MAX};
+        if (i > re->capture_count || slots[2 * i - 2] == SIZE_MAX || slots[2 * i - 1] == SIZE_MAX)
+            continue;
+        groups[i] = (struct regex_group){slots[2 * i - 2], slots[2 * i - 1]};
+    }
 }
 
 bool regex_onepass_run(const struct regex *re, rf_str text, size_t from, size_t to,
@@ -165,12 +186,41 @@ bool regex_onepass_run(const struct regex *re, rf_str text, size_t from, size_t 
         node = (way & WAY_NODE_MASK) - 1;
     }
     if (op->match[node] == 0 || !way_take(op->match[node], text, to, slots)) return false;
-    groups[0] = (struct regex_group){from, to};
-    for (size_t i = 1; i < cap; i++) {
-        groups[i] = (struct regex_group){SIZE_MAX, SIZE_MAX};
-        if (i > re->capture_count || slots[2 * i - 2] == SIZE_MAX || slots[2 * i - 1] == SIZE_MAX)
-            continue;
-        groups[i] = (struct regex_group){slots[2 * i - 2], slots[2 * i - 1]};
+    fill_groups(re, slots, from, to, groups, cap);
+    return true;
+}
+
+bool regex_onepass_match(const struct regex *re, rf_str text, size_t from, size_t *steps,
+                         struct regex_group *groups, size_t cap)
+{
+    const struct regex_onepass *op = re->onepass;
+    const uint8_t *classes = re->forward.classes;
+    size_t slots[2 * ONEPASS_CAPTURES_MAX], best[2 * ONEPASS_CAPTURES_MAX];
+    size_t count = 2 * (size_t)re->capture_count, best_to = SIZE_MAX, at = from, node = 0;
+    size_t row = re->forward.class_count;
+    uint64_t best_match = 0;
+    bool noted = true; /* slots changed since the best match */
+    for (size_t i = 0; i < count; i++) slots[i] = SIZE_MAX;
+    for (;; at++) {
+        uint64_t match = op->match[node],
+                 way = at < text.len ? op->ways[node * row + classes[text.ptr[at]]] : 0;
+        if (match != 0 && way_open(match, text, at)) {
+            for (size_t i = 0; noted && i < count; i++) best[i] = slots[i];
+            noted = false;
+            best_to = at;
+            best_match = match;
+            if ((way & WAY_BEHIND_MATCH) != 0) break;
+        }
+        if (way == 0) break;
+        if ((way >> WAY_ASSERT_SHIFT) != 0) {
+            if (!way_take(way, text, at, slots)) break;
+            noted = true;
+        }
+        node = (way & WAY_NODE_MASK) - 1;
     }
+    *steps += at - from + 1;
+    if (best_to == SIZE_MAX) return false;
+    (void)way_take(best_match, text, best_to, best);
+    fill_groups(re, best, from, best_to, groups, cap);
     return true;
 }

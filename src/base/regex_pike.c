@@ -360,11 +360,28 @@ bool regex_match(const struct regex *re, struct regex_scratch *scratch, rf_str t
     return verdict == REGEX_YES;
 }
 
+/* Tries the places where a match may start, one after the other. GIVE_UP when these are many and each goes far: the automaton
+ * then needs less, as it reads each byte once. */
+static enum regex_verdict find_by_prefix(const struct regex *re, rf_str text, size_t from,
+                                         struct regex_group *groups, size_t cap)
+{
+    size_t steps = 0, steps_max = 4 * (text.len - from) + 256;
+    for (size_t at = from; (at = term_finder_next(re->prefix, text, at, NULL)) != SIZE_MAX; at++) {
+        if (regex_onepass_match(re, text, at, &steps, groups, cap)) return REGEX_YES;
+        if (steps > steps_max) return REGEX_GIVE_UP;
+    }
+    return REGEX_NO;
+}
+
 bool regex_find(const struct regex *re, struct regex_scratch *scratch, rf_str text, size_t from,
                 struct regex_group *groups, size_t cap, bool *no_memory)
 {
     size_t start = 0, end = 0;
     if (from > text.len || ruled_out(re, text, from)) return false;
+    if (cap > 0 && re->onepass != NULL && re->prefix != NULL && !re->anchored_start) {
+        enum regex_verdict found = find_by_prefix(re, text, from, groups, cap);
+        if (found != REGEX_GIVE_UP) return found == REGEX_YES;
+    }
     enum regex_verdict verdict =
         regex_dfa_run(re, scratch, text, from, text.len, false, re->anchored_start, cap == 0, &end);
     if (verdict == REGEX_NO) return false;
