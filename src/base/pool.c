@@ -73,7 +73,7 @@ static void *worker_main(void *arg)
     return NULL;
 }
 
-static unsigned processors(void)
+unsigned pool_processors(void)
 {
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
@@ -111,7 +111,7 @@ static void pool_dispose(struct pool *pool)
 
 enum rf_kind pool_new(unsigned threads, struct pool **out, struct rf_err *err)
 {
-    if (threads == 0) threads = RF_MIN(processors(), (unsigned)POOL_THREADS_MAX);
+    if (threads == 0) threads = RF_MIN(pool_processors(), (unsigned)POOL_THREADS_MAX);
     if (threads > POOL_THREADS_MAX)
         return RF_FAIL(err, RF_LIMIT, "ThreadLimit", "%u threads were asked for, %d is the most",
                        threads, POOL_THREADS_MAX);

@@ -3,6 +3,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/pool.h"
 #include "cli/cli.h"
 #include "cli/cli_text.h"
 
@@ -91,8 +92,4 @@ uint32_t cli_width(FILE *stream)
     return width >= 20 && width <= 10000 ? (uint32_t)width : 80;
 }
 
-uint32_t cli_workers(void)
-{
-    long count = sysconf(_SC_NPROCESSORS_ONLN);
-    return count < 1 ? 1 : count > 64 ? 64 : (uint32_t)count;
-}
+uint32_t cli_workers(void) { return RF_MIN(pool_processors(), 64u); }

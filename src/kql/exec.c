@@ -12,6 +12,12 @@ bool flow_done(struct flow *flow)
     return false;
 }
 
+void flow_lane_end(struct flow *flow, uint32_t lane)
+{
+    for (; flow != NULL; flow = flow->next)
+        if (flow->lane_end != NULL) flow->lane_end(flow, lane);
+}
+
 enum rf_kind node_run(struct node *node, struct exec *exec, struct flow *out, struct rf_err *err)
 {
     if (flow_done(out)) return RF_OK;

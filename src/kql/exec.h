@@ -18,7 +18,11 @@ struct flow {
                          struct rf_err *err);
     struct flow *next; /* where this one pushes to, or NULL for a sink */
     atomic_bool done;  /* set when no more rows are wanted: sources stop, nothing is an error */
+    /* NULL, or told when a source that runs several lanes is done with one of them, for better or worse. */
+    void (*lane_end)(struct flow *flow, uint32_t lane);
 };
+/* Tells `flow` and those behind it. Whoever pushes on several lanes at once calls it at the end of each. */
+void flow_lane_end(struct flow *flow, uint32_t lane);
 /* True when `flow` or a flow behind it wants no more rows. */
 bool flow_done(struct flow *flow);
 
@@ -42,6 +46,7 @@ struct exec {
      * all stand before those of lane i + 1, so that merging in lane order keeps the order of rows. */
     uint32_t lane_count, worker_count;
     struct pool *pool; /* of worker_count threads; NULL: made when it is first needed */
+    bool pool_busy;    /* a source uses the pool: what runs meanwhile, behind it, uses one lane */
     int64_t now_ticks;
     struct func_env env;
     const atomic_bool *cancelled; /* NULL, or set by another thread to end the query */
@@ -100,6 +105,11 @@ bool batch_select(const struct batch *in, const uint32_t *rows, uint32_t count, 
 /* Runs `node` to the end and keeps its rows in `arena`. Batches of several lanes are kept in lane order. */
 RF_MUST_USE enum rf_kind node_collect(struct node *node, struct exec *exec, struct rf_arena *arena,
                                       struct rows **out, struct rf_err *err);
+/* Runs `node` on all lanes when its rows come one by one from a scan, else on one, and pushes to `out` on lane 0, one batch at
+ * a time, in the order of rows: lane 0's at once, the others' when the lanes before them have ended. What comes before
+ * its turn is kept, up to a limit at which its lane waits. */
+RF_MUST_USE enum rf_kind node_run_ordered(struct node *node, struct exec *exec, struct flow *out,
+                                          struct rf_err *err);
 /* Pushes kept rows from..to-1 (whole columns in schema order) to `out` on lane 0. */
 RF_MUST_USE enum rf_kind rows_push(const struct rows *rows, struct exec *exec, struct flow *out,
                                    struct rf_err *err);

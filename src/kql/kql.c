@@ -72,10 +72,9 @@ static enum rf_kind run_results(struct request *r, struct kql_sink *sink, struct
     for (uint32_t i = 0; i < r->query.result_count; i++) {
         struct node *node = r->query.results[i];
         struct result_flow flow = {.flow = {.push = result_push}, .sink = sink};
-        /* Lanes would mix the order of rows that a person reads; breakers below use them. */
         RF_TRY(sink->begin(sink, r->query.names[i], &node->schema, i == 0 ? r->query.render : NULL,
                            err));
-        RF_TRY(node_run(node, &r->exec, &flow.flow, err));
+        RF_TRY(node_run_ordered(node, &r->exec, &flow.flow, err));
         RF_TRY(sink->end(sink, err));
     }
     return RF_OK;

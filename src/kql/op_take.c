@@ -33,7 +33,7 @@ static enum rf_kind take_run(struct node *node, struct exec *exec, struct flow *
                           .exec = exec,
                           .left = ((struct take_node *)node)->limit};
     if (f.left == 0) return RF_OK;
-    return node_run(node->inputs[0], exec, &f.flow, err);
+    return node_run_ordered(node->inputs[0], exec, &f.flow, err);
 }
 
 static void take_prune(struct node *node, struct id_set *need)

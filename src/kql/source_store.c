@@ -321,13 +321,11 @@ static uint32_t block_at(uint64_t row, uint64_t before, uint32_t blocks)
 }
 
 /* Lanes take runs of blocks with about the same number of rows: lane i's rows stand before lane i + 1's. */
-static enum rf_kind scan_lane(void *ctx, size_t job, unsigned worker, struct rf_err *err)
+static enum rf_kind scan_blocks(const struct store_scan *s, size_t job, struct rf_err *err)
 {
-    const struct store_scan *s = ctx;
     struct scan_lane *l = &s->lanes[job];
     uint64_t from = s->row_count * job / s->lane_count, before = 0;
     uint64_t to = job + 1 == s->lane_count ? UINT64_MAX : s->row_count * (job + 1) / s->lane_count;
-    (void)worker;
     for (uint32_t part = 0; part < table_part_count(s->table); part++) {
         if (!part_wanted(s, part)) continue;
         if (l->left == 0 || flow_done(s->out)) break;
@@ -339,19 +337,32 @@ static enum rf_kind scan_lane(void *ctx, size_t job, unsigned worker, struct rf_
     return RF_OK;
 }
 
+static enum rf_kind scan_lane(void *ctx, size_t job, unsigned worker, struct rf_err *err)
+{
+    const struct store_scan *s = ctx;
+    (void)worker;
+    enum rf_kind kind = scan_blocks(s, job, err);
+    flow_lane_end(s->out, (uint32_t)job);
+    return kind;
+}
+
 static enum rf_kind run_lanes(struct store_scan *s, struct rf_arena *arena, struct rf_err *err)
 {
     struct pool *pool;
     for (uint32_t p = 0; p < table_part_count(s->table); p++)
         s->row_count += part_wanted(s, p) ? table_part_rows(s->table, p) : 0;
     s->lane_count = s->exec->lane_count;
-    if (s->row_count < 2 * EXTENT_BLOCK_ROWS || s->scan->limit != UINT64_MAX) s->lane_count = 1;
+    if (s->row_count < 2 * EXTENT_BLOCK_ROWS || s->scan->limit != UINT64_MAX || s->exec->pool_busy)
+        s->lane_count = 1;
     s->lanes = rf_arena_new(arena, struct scan_lane, s->lane_count);
     if (s->lanes == NULL) return rf_fail_memory(err, arena);
     for (uint32_t i = 0; i < s->lane_count; i++) RF_TRY(make_lane(s, i, err));
     if (s->lane_count == 1) return scan_lane(s, 0, 0, err);
     RF_TRY(exec_pool(s->exec, &pool, err));
-    return pool_run(pool, s->lane_count, scan_lane, s, err);
+    s->exec->pool_busy = true;
+    enum rf_kind kind = pool_run(pool, s->lane_count, scan_lane, s, err);
+    s->exec->pool_busy = false;
+    return kind;
 }
 
 static enum rf_kind scan_table(struct source *source, const struct scan *scan, struct exec *exec,
