@@ -84,14 +84,14 @@ static size_t pack_bytes(struct block_codec *codec, rf_str raw, uint8_t *out, si
     return ZSTD_isError(got) ? 0 : got;
 }
 
-bool block_pack(struct block_codec *codec, struct block_buf *out, rf_str raw)
+static bool pack(struct block_codec *codec, struct block_buf *out, rf_str raw, bool compress)
 {
     RF_ASSERT(raw.len <= BLOCK_TEXT_BYTES_MAX);
     if (!block_buf_reserve(out, raw.len + 9)) return false;
     uint8_t *head = out->ptr + out->len, *body = head + 9;
     size_t worth = raw.len - raw.len / 16, stored = 0;
     uint8_t method = codec->level == 0 ? PACK_LZ4 : PACK_ZSTD;
-    if (raw.len >= PACK_BYTES_MIN) stored = pack_bytes(codec, raw, body, worth);
+    if (compress && raw.len >= PACK_BYTES_MIN) stored = pack_bytes(codec, raw, body, worth);
     if (stored == 0) {
         method = PACK_NONE;
         stored = raw.len;
@@ -102,6 +102,53 @@ bool block_pack(struct block_codec *codec, struct block_buf *out, rf_str raw)
     rf_put_u32le(head + 5, (uint32_t)stored);
     out->len += 9 + stored;
     return true;
+}
+
+bool block_pack(struct block_codec *codec, struct block_buf *out, rf_str raw)
+{
+    return pack(codec, out, raw, true);
+}
+
+/* ---- cells ------------------------------------------------------------------------------------------------ */
+
+enum { SAMPLE_BYTES = 4096, CELL_SLOTS = 1 << 14 };
+
+/* True when the bytes, each for itself, cannot be packed by a sixteenth, going by a sample: 7.5 bits is the least
+ * that one takes. The collisions counted here bound that from below. */
+static bool bytes_are_even(rf_str raw)
+{
+    uint32_t of_byte[256] = {0};
+    uint64_t squares = 0;
+    size_t count = RF_MIN(raw.len, (size_t)SAMPLE_BYTES), step = raw.len / count;
+    /* An odd step goes through all places of a cell. */
+    step -= step > 1 && step % 2 == 0;
+    for (size_t i = 0; i < count; i++) of_byte[raw.ptr[i * step]]++;
+    for (size_t i = 0; i < 256; i++) squares += (uint64_t)of_byte[i] * of_byte[i];
+    /* 256 * sum(p^2) <= 2^(8 - 7.5), and one for the chance hits of a sample. */
+    return squares * 256 <= (uint64_t)count * count / 1000 * 1414 + 256 * (uint64_t)count / 2;
+}
+
+/* True when hardly a cell came before, going by the first eight bytes. */
+static bool cells_are_unique(rf_str raw, size_t cell_bytes)
+{
+    uint16_t slots[CELL_SLOTS];
+    size_t count = raw.len / cell_bytes, again = 0;
+    memset(slots, 0, sizeof slots);
+    for (size_t i = 0; i < count; i++) {
+        uint64_t hash = rf_get_u64le(raw.ptr + i * cell_bytes) * UINT64_C(0x9e3779b97f4a7c15);
+        uint16_t *slot = &slots[hash >> 50], tag = (uint16_t)(hash >> 24 | 1);
+        again += *slot == tag;
+        *slot = tag;
+    }
+    return again <= count / 32;
+}
+
+bool block_pack_cells(struct block_codec *codec, struct block_buf *out, rf_str raw,
+                      size_t cell_bytes)
+{
+    bool random = cell_bytes >= 8 && raw.len >= SAMPLE_BYTES && bytes_are_even(raw) &&
+                  cells_are_unique(raw, cell_bytes);
+    return pack(codec, out, raw, !random);
 }
 
 static bool unpack_bytes(struct block_codec *codec, uint8_t method, rf_str stored, uint8_t *out,

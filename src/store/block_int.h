@@ -60,6 +60,10 @@ static inline unsigned block_bits_of(uint64_t v)
     return v == 0 ? 0 : 64 - (unsigned)__builtin_clzll(v);
 }
 
+/* As block_pack, for cells of one size that are likely random: then it does not even try. */
+RF_MUST_USE bool block_pack_cells(struct block_codec *codec, struct block_buf *out, rf_str raw,
+                                  size_t cell_bytes);
+
 /* ---- texts of one kind (block_typed.c) --------------------------------------------------------------- */
 
 enum block_text_kind {

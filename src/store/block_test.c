@@ -327,3 +327,21 @@ Test(block, texts_of_one_form_are_small)
         block_buf_done(&out);
     }
 }
+
+/* Cells that look random are not packed, but those that come again are. */
+Test(block, texts_that_repeat_are_packed)
+{
+    struct rf_prng prng = {5, 100};
+    rf_budget_init(&budget, (size_t)1 << 30);
+    enum { N = 4000, DISTINCT = 500, GUID = 0 };
+    static char text[DISTINCT][80];
+    static rf_str distinct[DISTINCT], v[N];
+    RF_CLEANUP(codec_cleanup) struct block_codec codec = {.budget = &budget, .level = 1};
+    for (int i = 0; i < DISTINCT; i++)
+        distinct[i] = rf_str_make(text[i], make_text(&prng, GUID, text[i], 80));
+    for (int i = 0; i < N; i++) v[i] = distinct[rf_test_below(&prng, DISTINCT)];
+    struct block_buf out = block_buf_in(&budget);
+    cr_assert(block_texts_encode(&codec, &out, v, N));
+    cr_expect((double)out.len / N <= 6, "%f bytes", (double)out.len / N);
+    block_buf_done(&out);
+}

@@ -10,6 +10,10 @@
  *          exceptions, if there are any: u32 place of each, u32 length of each, packed bytes */
 #include "store/block_int.h"
 
+#if defined(__x86_64__)
+#include <emmintrin.h>
+#endif
+
 enum { HEAD_BYTES = 13, SAMPLE = 32, FORMS = 8, SHARED_BYTES_MAX = 255, TYPED_COUNT_MIN = 4 };
 enum { GUID_MARK = 1, GUID_TEXT_BYTES = 36, GUID_BYTES = 16, GUID_ONE_IN_BYTES = 4096 };
 enum { MARKED_BYTES_MAX = 16 << 20 };
@@ -180,7 +184,8 @@ static bool put_typed(struct block_codec *codec, struct block_buf *out, const st
     if (block_text_is_int(&choice->form)) {
         if (!block_ints_encode(out, &(struct block_cells){parts->cells.ptr, 8, count}))
             return false;
-    } else if (!block_pack(codec, out, block_buf_view(&parts->cells))) {
+    } else if (!block_pack_cells(codec, out, block_buf_view(&parts->cells),
+                                 block_text_cell_bytes(&choice->form))) {
         return false;
     }
     rf_put_u32le(out->ptr + start + 5, parts->exceptions);
@@ -201,84 +206,148 @@ static bool encode_typed(struct block_codec *codec, struct block_buf *out,
     return good;
 }
 
-/* The next place at or after `from` where a guid stands in `text`, or text.len; its 16 bytes go to `cell`. */
-static size_t next_guid(rf_str text, size_t from, uint8_t *cell)
+/* A bit for each of 64 bytes that is `byte`. */
+static uint64_t mask_of(const uint8_t *p, uint8_t byte)
 {
-    for (size_t at = from + 8; at < text.len; at++) {
-        const uint8_t *hyphen = memchr(text.ptr + at, '-', text.len - at);
-        if (hyphen == NULL) break;
-        at = (size_t)(hyphen - text.ptr);
-        if (text.len - at < GUID_TEXT_BYTES - 8) break;
-        if (hyphen[5] != '-' || hyphen[10] != '-') continue;
-        int64_t unused;
-        rf_str guid = rf_slice(text, at - 8, at - 8 + GUID_TEXT_BYTES);
-        if (block_text_parse(&guid_form, guid, &unused, cell)) return at - 8;
+    uint64_t mask = 0;
+#if defined(__x86_64__)
+    __m128i wanted = _mm_set1_epi8((char)byte);
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) {
+        __m128i c = _mm_loadu_si128((const __m128i *)(const void *)(p + i * 16));
+        mask |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(c, wanted)) << i * 16;
     }
-    return text.len;
+#else
+    for (int i = 0; i < 64; i++) mask |= (uint64_t)(p[i] == byte) << i;
+#endif
+    return mask;
 }
 
-/* Random digits are what compresses worst: each guid in the bytes leaves a mark, and goes to a list of its own. The
- * bytes are left alone when they hold the mark already, or hardly a guid. */
-static bool pull_guids(struct block_buf *bytes, struct block_buf *guids)
+/* Notes guids and where they stand, each behind the one before. *marked: the text holds the mark already. */
+static bool find_guids(rf_str text, struct block_buf *places, struct block_buf *guids, bool *marked)
 {
-    rf_str text = block_buf_view(bytes);
-    uint8_t cell[GUID_BYTES];
-    if (text.len == 0 || text.len > MARKED_BYTES_MAX) return true;
-    if (memchr(text.ptr, GUID_MARK, text.len) != NULL) return true;
-    for (size_t at = next_guid(text, 0, cell); at < text.len;) {
-        if (!block_buf_put(guids, cell, sizeof cell)) return false;
-        at = next_guid(text, at + GUID_TEXT_BYTES, cell);
+    enum { STEP = 64 };
+    uint8_t tail[2 * STEP];
+    uint64_t hyphens = 0; /* of the step at hand */
+    size_t next = 0;
+    *marked = false;
+    for (size_t ahead = 0, at = 0; at < text.len; ahead += STEP) {
+        uint64_t more = 0;
+        if (ahead < text.len) {
+            const uint8_t *p = text.ptr + ahead;
+            if (text.len - ahead < STEP) {
+                memset(tail, 0, STEP);
+                memcpy(tail, p, text.len - ahead);
+                p = tail;
+            }
+            more = mask_of(p, '-');
+            if (mask_of(p, GUID_MARK) != 0) {
+                *marked = true;
+                return true;
+            }
+        }
+        if (ahead > 0) {
+            uint64_t first = hyphens & (hyphens >> 5 | more << 59) & (hyphens >> 10 | more << 54) &
+                             (hyphens >> 15 | more << 49);
+            for (; first != 0; first &= first - 1) {
+                size_t hyphen = at + (size_t)__builtin_ctzll(first), from = hyphen - 8;
+                uint8_t cell[GUID_BYTES];
+                int64_t unused;
+                if (hyphen < next + 8 || text.len - from < GUID_TEXT_BYTES) continue;
+                rf_str guid = rf_str_make(text.ptr + from, GUID_TEXT_BYTES);
+                if (!block_text_parse(&guid_form, guid, &unused, cell)) continue;
+                if (!block_buf_u32(places, (uint32_t)from) ||
+                    !block_buf_put(guids, cell, sizeof cell))
+                    return false;
+                next = from + GUID_TEXT_BYTES;
+            }
+            at += STEP;
+        }
+        hyphens = more;
     }
-    if (guids->len / GUID_BYTES < text.len / GUID_ONE_IN_BYTES) guids->len = 0;
-    if (guids->len == 0) return true;
-    size_t from = 0, to = 0;
-    for (size_t at; from < text.len; from = at + GUID_TEXT_BYTES) {
-        at = next_guid(text, from, cell);
-        memmove(bytes->ptr + to, text.ptr + from, at - from);
-        to += at - from;
-        if (at == text.len) break;
-        bytes->ptr[to++] = GUID_MARK;
-    }
-    bytes->len = to;
     return true;
 }
 
-static void put_together(struct block_buf *lengths, struct block_buf *bytes, const rf_str *items,
-                         uint32_t count)
+/* Random digits are what compresses worst: each guid in the text leaves a mark, and goes to a list of its own. The
+ * text is left alone when it holds the mark already, or hardly a guid: `guids` is empty then, and `bytes` as it was. */
+static bool pull_guids(rf_str text, struct block_buf *bytes, struct block_buf *guids)
+{
+    struct block_buf places = block_buf_in(bytes->budget);
+    bool marked = true, good = true;
+    if (text.len > 0 && text.len <= MARKED_BYTES_MAX)
+        good = find_guids(text, &places, guids, &marked);
+    if (marked || guids->len / GUID_BYTES < text.len / GUID_ONE_IN_BYTES) guids->len = 0;
+    size_t count = guids->len / GUID_BYTES, from = 0;
+    if (good && count > 0) good = block_buf_reserve(bytes, text.len);
+    for (size_t i = 0; i <= count && good && count > 0; i++) {
+        size_t to = i == count ? text.len : rf_get_u32le(places.ptr + i * 4);
+        memcpy(bytes->ptr + bytes->len, text.ptr + from, to - from);
+        bytes->len += to - from;
+        if (i < count) bytes->ptr[bytes->len++] = GUID_MARK;
+        from = to + GUID_TEXT_BYTES;
+    }
+    block_buf_done(&places);
+    return good;
+}
+
+/* True, with the bytes of all, when the texts lie one behind the other, as those of a column do. */
+static bool lie_together(const rf_str *items, uint32_t count, rf_str *all)
+{
+    *all = (rf_str){0};
+    for (uint32_t i = 0; i < count; i++) {
+        if (items[i].len == 0) continue;
+        if (all->len == 0) all->ptr = items[i].ptr;
+        if (items[i].ptr != all->ptr + all->len) return false;
+        all->len += items[i].len;
+    }
+    return true;
+}
+
+static void put_together(struct block_buf *bytes, const rf_str *items, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        rf_put_u32le(lengths->ptr + (size_t)i * 4, (uint32_t)items[i].len);
         if (items[i].len > 0) memcpy(bytes->ptr + bytes->len, items[i].ptr, items[i].len);
         bytes->len += items[i].len;
     }
 }
 
 static bool put_plain(struct block_codec *codec, struct block_buf *out,
-                      const struct block_buf *lengths, const struct block_buf *bytes,
-                      const struct block_buf *guids, uint32_t count)
+                      const struct block_buf *lengths, rf_str bytes, const struct block_buf *guids,
+                      uint32_t count)
 {
     struct choice choice = {.form = {.kind = BLOCK_TEXT_PLAIN, .digits = guids->len > 0}};
     size_t start = out->len, ints = start + HEAD_BYTES;
     if (!put_head(out, &choice)) return false;
     if (!block_ints_encode(out, &(struct block_cells){lengths->ptr, 4, count})) return false;
     rf_put_u32le(out->ptr + start + 9, (uint32_t)(out->len - ints));
-    if (!block_pack(codec, out, block_buf_view(bytes))) return false;
-    return guids->len == 0 || block_pack(codec, out, block_buf_view(guids));
+    if (!block_pack(codec, out, bytes)) return false;
+    return guids->len == 0 || block_pack_cells(codec, out, block_buf_view(guids), GUID_BYTES);
 }
 
 static bool encode_plain(struct block_codec *codec, struct block_buf *out, const rf_str *items,
                          uint32_t count)
 {
     size_t total = 0;
-    struct block_buf lengths = block_buf_in(out->budget), bytes = lengths, guids = lengths;
-    for (uint32_t i = 0; i < count; i++) total += items[i].len;
+    rf_str text;
+    struct block_buf lengths = block_buf_in(out->budget), bytes = lengths, marked = lengths,
+                     guids = lengths;
+    bool good = block_buf_reserve(&lengths, (size_t)count * 4);
+    for (uint32_t i = 0; i < count && good; i++) {
+        rf_put_u32le(lengths.ptr + (size_t)i * 4, (uint32_t)items[i].len);
+        total += items[i].len;
+    }
     RF_ASSERT(total <= BLOCK_TEXT_BYTES_MAX);
-    bool good = block_buf_reserve(&lengths, (size_t)count * 4) && block_buf_reserve(&bytes, total);
-    if (good) put_together(&lengths, &bytes, items, count);
-    good = good && pull_guids(&bytes, &guids) &&
-           put_plain(codec, out, &lengths, &bytes, &guids, count);
+    if (good && !lie_together(items, count, &text)) {
+        good = block_buf_reserve(&bytes, total);
+        if (good) put_together(&bytes, items, count);
+        text = block_buf_view(&bytes);
+    }
+    good = good && pull_guids(text, &marked, &guids);
+    if (good && guids.len > 0) text = block_buf_view(&marked);
+    good = good && put_plain(codec, out, &lengths, text, &guids, count);
     block_buf_done(&lengths);
     block_buf_done(&bytes);
+    block_buf_done(&marked);
     block_buf_done(&guids);
     return good;
 }
@@ -525,8 +594,9 @@ static enum rf_kind print_page(struct block_texts *t, uint32_t page, const uint3
 enum rf_kind block_texts_read(struct block_texts *t, uint32_t page, const uint32_t *rows,
                               uint32_t row_count, rf_str *items, struct rf_err *err)
 {
-    const rf_str *views = (const rf_str *)(const void *)t->views.ptr + page * BLOCK_PAGE_ROWS;
+    if (row_count == 0) return RF_OK;
     if (t->kind == BLOCK_TEXT_PLAIN) {
+        const rf_str *views = (const rf_str *)(const void *)t->views.ptr + page * BLOCK_PAGE_ROWS;
         for (uint32_t i = 0; i < row_count; i++) items[i] = views[rows == NULL ? i : rows[i]];
         return RF_OK;
     }

@@ -71,22 +71,57 @@ bool block_text_form_valid(const struct block_text_form *form)
     }
 }
 
-/* ---- guid --------------------------------------------------------------------------------------------- */
+/* ---- hex digits by the sixteen -------------------------------------------------------------------------- */
 
-static const uint8_t guid_at[16] = {0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34};
+#if defined(__x86_64__)
+/* 16 digits to 8 bytes; false when one is no hex digit of that case. */
+static bool hex16_parse(const uint8_t *p, bool upper, uint8_t *out)
+{
+    __m128i c = _mm_loadu_si128((const __m128i *)(const void *)p);
+    char a = upper ? 'A' : 'a';
+    /* Moved so that the wanted range begins at -128, where one signed comparison tells. */
+    __m128i digit = _mm_add_epi8(c, _mm_set1_epi8((char)(128 - '0')));
+    __m128i letter = _mm_add_epi8(c, _mm_set1_epi8((char)(128 - a)));
+    __m128i is_digit = _mm_cmplt_epi8(digit, _mm_set1_epi8((char)(10 - 128)));
+    __m128i is_letter = _mm_cmplt_epi8(letter, _mm_set1_epi8((char)(6 - 128)));
+    __m128i value =
+        _mm_sub_epi8(c, _mm_or_si128(_mm_and_si128(is_digit, _mm_set1_epi8('0')),
+                                     _mm_andnot_si128(is_digit, _mm_set1_epi8((char)(a - 10)))));
+    /* Of each pair the first, which lies lower in memory, is the upper half of the byte. */
+    __m128i pair = _mm_or_si128(_mm_slli_epi16(value, 4), _mm_srli_epi16(value, 8));
+    pair = _mm_packus_epi16(_mm_and_si128(pair, _mm_set1_epi16(0xff)), _mm_setzero_si128());
+    _mm_storel_epi64((__m128i *)(void *)out, pair);
+    return _mm_movemask_epi8(_mm_or_si128(is_digit, is_letter)) == 0xffff;
+}
+#else
+static bool hex16_parse(const uint8_t *p, bool upper, uint8_t *out)
+{
+    uint8_t bad = 0;
+    for (unsigned i = 0; i < 8; i++) {
+        uint8_t high = hex_digit(p[2 * i], upper), low = hex_digit(p[2 * i + 1], upper);
+        bad |= high | low;
+        out[i] = (uint8_t)(high << 4 | (low & 15));
+    }
+    return bad < 16;
+}
+#endif
+
+/* ---- guid --------------------------------------------------------------------------------------------- */
 
 static bool guid_parse(rf_str s, bool upper, uint8_t *cell)
 {
     if (s.len != GUID_TEXT_BYTES) return false;
     const uint8_t *p = s.ptr;
     if (p[8] != '-' || p[13] != '-' || p[18] != '-' || p[23] != '-') return false;
-    uint8_t bad = 0;
-    for (unsigned i = 0; i < 16; i++) {
-        uint8_t high = hex_digit(p[guid_at[i]], upper), low = hex_digit(p[guid_at[i] + 1], upper);
-        bad |= high | low;
-        cell[i] = (uint8_t)(high << 4 | (low & 15));
-    }
-    return bad < 16;
+    uint8_t digits[32];
+    memcpy(digits, p, 8);
+    memcpy(digits + 8, p + 9, 4);
+    memcpy(digits + 12, p + 14, 4);
+    memcpy(digits + 16, p + 19, 4);
+    memcpy(digits + 20, p + 24, 12);
+    bool first = hex16_parse(digits, upper, cell),
+         second = hex16_parse(digits + 16, upper, cell + 8);
+    return first && second;
 }
 
 static size_t guid_print_plain(const uint8_t *cell, bool upper, uint8_t *out)
@@ -149,8 +184,11 @@ static bool hex_parse(rf_str s, const struct block_text_form *form, uint8_t *cel
 {
     if (s.len != form->digits) return false;
     uint8_t bad = 0;
-    memset(cell, 0, block_text_cell_bytes(form));
-    for (size_t i = 0; i < s.len; i++) {
+    size_t whole = s.len / 16 * 16;
+    for (size_t i = 0; i < whole; i += 16)
+        if (!hex16_parse(s.ptr + i, form->upper, cell + i / 2)) return false;
+    memset(cell + whole / 2, 0, block_text_cell_bytes(form) - whole / 2);
+    for (size_t i = whole; i < s.len; i++) {
         uint8_t digit = hex_digit(s.ptr[i], form->upper);
         bad |= digit;
         cell[i / 2] |= (uint8_t)((digit & 15) << (i % 2 == 0 ? 4 : 0));

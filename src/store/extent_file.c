@@ -113,8 +113,10 @@ static bool grow_slots(struct extent_file *f)
     return true;
 }
 
+/* `check` is that of the bytes as they are. */
 static enum rf_kind write_region(struct extent_file *f, struct block_buf *bytes,
-                                 struct extent_region *out, struct rf_err *err)
+                                 const uint8_t check[16], struct extent_region *out,
+                                 struct rf_err *err)
 {
     RF_TRY(put_padding(f, err));
     *out = (struct extent_region){.offset = f->offset};
@@ -124,8 +126,10 @@ static enum rf_kind write_region(struct extent_file *f, struct block_buf *bytes,
         if (!extent_crypt_seal(&f->crypt, f->offset, bytes->ptr, len))
             return RF_FAIL(err, RF_IO, "CryptoFailed", "cannot encrypt a block of %s", f->path);
         bytes->len = len += EXTENT_TAG_BYTES;
+        extent_checksum(bytes->ptr, len, out->check);
+    } else {
+        memcpy(out->check, check, sizeof out->check);
     }
-    extent_checksum(bytes->ptr, len, out->check);
     out->bytes = (uint32_t)len;
     return put_bytes(f, bytes->ptr, len, err);
 }
@@ -144,7 +148,7 @@ enum rf_kind extent_file_region(struct extent_file *f, struct block_buf *bytes,
         *out = written_at(f, *slot - 1)->region;
         return RF_OK;
     }
-    RF_TRY(write_region(f, bytes, &w.region, err));
+    RF_TRY(write_region(f, bytes, w.check, &w.region, err));
     if (!block_buf_put(&f->regions, &w, sizeof w)) return block_no_memory(err, bytes->budget);
     *slot = (uint32_t)(f->regions.len / sizeof w);
     *out = w.region;

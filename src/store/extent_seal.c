@@ -5,6 +5,9 @@
 
 #include <math.h>
 
+_Static_assert(EXTENT_GRANULE_ROWS % BATCH_ROWS == 0 && (4 * BATCH_ROWS) % EXTENT_GRANULE_ROWS == 0,
+               "granules and chunks begin together");
+
 enum {
     CHUNK_BYTES = 256 << 10, /* of texts that are packed and unpacked as one */
     CHUNK_ITEMS_MIN = BATCH_ROWS,
@@ -225,21 +228,29 @@ static void put_head(uint8_t out[16], unsigned __int128 head)
     rf_put_u64le(out + 8, __builtin_bswap64((uint64_t)head));
 }
 
-static void range_of_texts(const rf_str *items, const uint8_t *used, uint32_t count,
-                           struct block_stats *stats)
+struct text_range {
+    unsigned __int128 min, max; /* heads */
+    bool some;
+};
+
+static void widen_range(struct text_range *range, const rf_str *items, const uint8_t *used,
+                        uint32_t count)
 {
-    unsigned __int128 min = ~(unsigned __int128)0, max = 0;
-    uint32_t seen = 0;
+    if (!range->some) *range = (struct text_range){.min = ~(unsigned __int128)0};
     for (uint32_t i = 0; i < count; i++) {
         if (used != NULL && used[i] == 0) continue;
         unsigned __int128 head = head_of(items[i]);
-        min = RF_MIN(min, head);
-        max = RF_MAX(max, head);
-        seen++;
+        range->min = RF_MIN(range->min, head);
+        range->max = RF_MAX(range->max, head);
+        range->some = true;
     }
-    if (seen == 0) return;
-    put_head(stats->min, min);
-    put_head(stats->max, max);
+}
+
+static void put_range(const struct text_range *range, struct block_stats *stats)
+{
+    if (!range->some) return;
+    put_head(stats->min, range->min);
+    put_head(stats->max, range->max);
     stats->flags = EXTENT_BLOCK_HAS_RANGE;
 }
 
@@ -262,7 +273,9 @@ static bool range_of_codes(struct seal *s, const struct writer_column *c, const 
     memset(used, 0, entries);
     for (uint32_t i = 0; i < count; i++) used[codes[i]] = 1;
     for (uint32_t i = 0; i < entries; i++) items[i] = writer_entry(c, i);
-    range_of_texts(items, used, entries, stats);
+    struct text_range range = {0};
+    widen_range(&range, items, used, entries);
+    put_range(&range, stats);
     return true;
 }
 
@@ -285,12 +298,16 @@ static uint32_t chunk_items_for(uint64_t bytes, uint32_t count, uint32_t chunk_b
     return items;
 }
 
-/* Writes the chunks and appends the list to `out`. */
-static enum rf_kind put_list(struct seal *s, struct block_buf *out, const rf_str *items,
-                             uint32_t count, uint32_t chunk_items, struct rf_err *err)
+static bool put_list_head(struct block_buf *out, uint32_t count, uint32_t chunk_items)
 {
     uint32_t chunks = count / chunk_items + (count % chunk_items != 0);
-    if (!block_buf_u32(out, chunk_items) || !block_buf_u32(out, chunks)) return no_memory(s, err);
+    return block_buf_u32(out, chunk_items) && block_buf_u32(out, chunks);
+}
+
+/* Writes the chunks and appends them to the list. */
+static enum rf_kind put_chunks(struct seal *s, struct block_buf *out, const rf_str *items,
+                               uint32_t count, uint32_t chunk_items, struct rf_err *err)
+{
     for (uint32_t i = 0; i < count; i += chunk_items) {
         struct extent_region region;
         s->chunk.len = 0;
@@ -328,12 +345,21 @@ static enum rf_kind encode_texts(struct seal *s, const struct writer_column *c, 
         return no_memory(s, err);
     rf_str *items = (rf_str *)(void *)s->items.ptr;
     for (uint32_t i = 0; i < count; i++) items[i] = writer_entry(c, row_at(s, from + i));
-    if (c->def.type == TYPE_STRING) range_of_texts(items, NULL, count, stats);
-    for (uint32_t i = 0; i < count && c->def.type != TYPE_STRING; i++)
-        stats->nulls += items[i].len == 0;
-    if (terms != NULL) index_granules(terms, c, items, count);
     uint32_t chunk_items = chunk_items_for(c->bytes.len, s->w->rows, CHUNK_BYTES, CHUNK_ITEMS_MAX);
-    return put_list(s, &s->block, items, count, chunk_items, err);
+    if (!put_list_head(&s->block, count, chunk_items)) return no_memory(s, err);
+    /* Range, terms and chunks of some rows before those of the next: their texts fit the caches, a block's do not. */
+    uint32_t step = RF_MAX(chunk_items, (uint32_t)EXTENT_GRANULE_ROWS);
+    struct text_range range = {0};
+    for (uint32_t at = 0; at < count; at += step) {
+        uint32_t rows = RF_MIN(step, count - at);
+        if (c->def.type == TYPE_STRING) widen_range(&range, items + at, NULL, rows);
+        for (uint32_t i = at; i < at + rows && c->def.type != TYPE_STRING; i++)
+            stats->nulls += items[i].len == 0;
+        if (terms != NULL) index_granules(terms, c, items + at, rows);
+        RF_TRY(put_chunks(s, &s->block, items + at, rows, chunk_items, err));
+    }
+    put_range(&range, stats);
+    return RF_OK;
 }
 
 static enum rf_kind put_dictionary(struct seal *s, const struct writer_column *c,
@@ -347,7 +373,8 @@ static enum rf_kind put_dictionary(struct seal *s, const struct writer_column *c
     for (uint32_t i = 0; i < entries; i++) items[i] = writer_entry(c, i);
     uint32_t chunk_items =
         chunk_items_for(c->bytes.len, entries, DICT_CHUNK_BYTES, DICT_CHUNK_ITEMS_MAX);
-    RF_TRY(put_list(s, &s->block, items, entries, chunk_items, err));
+    if (!put_list_head(&s->block, entries, chunk_items)) return no_memory(s, err);
+    RF_TRY(put_chunks(s, &s->block, items, entries, chunk_items, err));
     RF_TRY(extent_file_region(&s->file, &s->block, &region, err));
     if (!block_buf_u32(&s->footer, entries) || !extent_put_region(&s->footer, &region))
         return no_memory(s, err);
@@ -444,6 +471,10 @@ static enum rf_kind put_column(struct seal *s, struct writer_column *c, struct r
     if (!indexed || s->w->options.no_term_index) return put_blocks(s, c, NULL, err);
     struct term_index_builder terms;
     term_index_begin(&terms, s->w->options.budget);
+    if (c->bytes.len > 0) {
+        terms.memory = c->bytes.ptr;
+        terms.memory_end = c->bytes.ptr + c->bytes.cap;
+    }
     enum rf_kind kind = put_blocks(s, c, &terms, err);
     term_index_done(&terms);
     return kind;

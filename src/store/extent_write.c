@@ -122,10 +122,38 @@ uint64_t extent_writer_bytes(const struct extent_writer *w)
 
 /* ---- the dictionary ------------------------------------------------------------------------------------------ */
 
-static uint32_t tag_of(rf_str text)
+/* Not stored: it may change at any time. */
+static inline uint32_t tag_of(rf_str text)
 {
-    uint64_t hash = XXH3_64bits(text.ptr, text.len);
+    uint64_t a, b;
+    if (text.len > 16) {
+        uint64_t hash = XXH3_64bits(text.ptr, text.len);
+        return (uint32_t)(hash ^ hash >> 32);
+    }
+    if (text.len >= 8) {
+        a = rf_get_u64le(text.ptr);
+        b = rf_get_u64le(text.ptr + text.len - 8);
+    } else if (text.len >= 4) {
+        a = rf_get_u32le(text.ptr);
+        b = rf_get_u32le(text.ptr + text.len - 4);
+    } else {
+        a = text.len == 0 ? 0 : text.ptr[0] | (unsigned)text.ptr[text.len / 2] << 8;
+        b = text.len == 0 ? 0 : text.ptr[text.len - 1];
+    }
+    unsigned __int128 product = (unsigned __int128)(a ^ UINT64_C(0x9e3779b97f4a7c15)) *
+                                (b ^ text.len ^ UINT64_C(0xc2b2ae3d27d4eb4f));
+    uint64_t hash = (uint64_t)product ^ (uint64_t)(product >> 64);
     return (uint32_t)(hash ^ hash >> 32);
+}
+
+static inline bool same_bytes(const uint8_t *a, const uint8_t *b, size_t len)
+{
+    if (len > 16 || len < 4) return memcmp(a, b, len) == 0;
+    if (len < 8)
+        return ((rf_get_u32le(a) ^ rf_get_u32le(b)) |
+                (rf_get_u32le(a + len - 4) ^ rf_get_u32le(b + len - 4))) == 0;
+    return ((rf_get_u64le(a) ^ rf_get_u64le(b)) |
+            (rf_get_u64le(a + len - 8) ^ rf_get_u64le(b + len - 8))) == 0;
 }
 
 static bool grow_slots(struct writer_column *c)
@@ -154,7 +182,9 @@ static bool grow_slots(struct writer_column *c)
 
 static bool put_text(struct writer_column *c, rf_str text)
 {
-    if (!block_buf_reserve(&c->ends, 4) || !block_buf_put(&c->bytes, text.ptr, text.len))
+    /* One byte more, so that there is a place even for the empty text. */
+    if (!block_buf_reserve(&c->ends, 4) || !block_buf_reserve(&c->bytes, text.len + 1) ||
+        !block_buf_put(&c->bytes, text.ptr, text.len))
         return false;
     return block_buf_u32(&c->ends, (uint32_t)c->bytes.len);
 }
@@ -166,7 +196,8 @@ static int64_t code_of_tag(struct writer_column *c, rf_str text, uint32_t tag)
     uint32_t at = tag & (c->slot_cap - 1);
     for (; c->slots[at].code_1 != 0; at = (at + 1) & (c->slot_cap - 1)) {
         const struct writer_slot *slot = &c->slots[at];
-        if (slot->tag == tag && rf_str_eq(rf_str_make(c->bytes.ptr + slot->from, slot->len), text))
+        if (slot->tag == tag && slot->len == text.len &&
+            (text.len == 0 || same_bytes(c->bytes.ptr + slot->from, text.ptr, text.len)))
             return slot->code_1 - 1;
     }
     uint32_t code = writer_entries(c), from = (uint32_t)c->bytes.len;
@@ -186,7 +217,7 @@ bool writer_to_texts(struct writer_column *c, uint32_t rows)
     const uint32_t *codes = (const uint32_t *)(const void *)c->cells.ptr;
     size_t total = 0;
     for (uint32_t i = 0; i < rows; i++) total += writer_entry(c, codes[i]).len;
-    if (!block_buf_reserve(&bytes, total) || !block_buf_reserve(&ends, (size_t)rows * 4)) {
+    if (!block_buf_reserve(&bytes, total + 1) || !block_buf_reserve(&ends, (size_t)rows * 4)) {
         block_buf_done(&bytes);
         block_buf_done(&ends);
         return false;
@@ -229,8 +260,19 @@ static rf_str source_text(const struct vec *v, uint32_t index)
 
 static bool append_texts(struct writer_column *c, const struct vec *v, uint32_t count)
 {
-    for (uint32_t i = 0; i < count; i++)
-        if (!put_text(c, source_text(v, vec_at(v, i)))) return false;
+    size_t bytes = 0;
+    for (uint32_t i = 0; i < count; i++) bytes += source_text(v, vec_at(v, i)).len;
+    if (!block_buf_reserve(&c->ends, (size_t)count * 4) || !block_buf_reserve(&c->bytes, bytes + 1))
+        return false;
+    uint8_t *to = c->bytes.ptr + c->bytes.len, *ends = c->ends.ptr + c->ends.len;
+    for (uint32_t i = 0; i < count; i++, ends += 4) {
+        rf_str text = source_text(v, vec_at(v, i));
+        if (text.len > 0) memcpy(to, text.ptr, text.len);
+        to += text.len;
+        rf_put_u32le(ends, (uint32_t)(to - c->bytes.ptr));
+    }
+    c->bytes.len = (size_t)(to - c->bytes.ptr);
+    c->ends.len += (size_t)count * 4;
     return true;
 }
 

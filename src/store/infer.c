@@ -31,6 +31,9 @@ struct infer {
     struct undo undo[UNDO_MAX];
     uint32_t undo_count;
     struct scan_json json;
+    struct line_window lines;
+    struct dyn_shape shape;
+    struct rf_buf encoded; /* what nobody reads */
     struct scan_csv csv;
     struct csv_header header;
     bool header_known, too_many, started;
@@ -49,6 +52,9 @@ enum rf_kind infer_new(const struct reader_options *options, struct infer **out,
     infer->csv.arena = infer->json.scratch = &infer->scratch;
     infer->json.lines = options->format == READER_JSON_LINES;
     bool fine = scan_keys_init(&infer->json.keys, &infer->arena);
+    if (fine && infer->json.lines)
+        fine = line_window_init(&infer->lines, &infer->json, &infer->arena);
+    infer->encoded = rf_buf_in(&infer->arena);
     for (uint32_t i = 0; fine && options->header != NULL && i < options->header_count; i++)
         fine = csv_header_add(&infer->header, i, options->header[i]);
     infer->header_known = options->header != NULL;
@@ -139,12 +145,83 @@ static bool json_field(void *state, uint32_t key, const struct scan_token *token
     return note(infer, key, what);
 }
 
-__attribute__((always_inline)) static inline enum row_step json_rows(struct infer *infer,
-                                                                     bool lines)
+static enum row_step json_rows(struct infer *infer)
 {
     for (;;) {
         infer->undo_count = 0;
-        enum row_step step = scan_json_row(&infer->json, lines, true, json_field, infer);
+        enum row_step step = scan_json_row(&infer->json, false, true, json_field, infer);
+        if (step == ROW_DONE) continue;
+        undo_row(infer);
+        if (step != ROW_BAD) return step;
+        scan_json_recover(&infer->json);
+    }
+}
+
+/* ---- the usual line --------------------------------------------------------------------------------- */
+
+static enum line_step infer_string(struct infer *infer, uint32_t key, struct line *line)
+{
+    const uint8_t *p = line->at;
+    if (RF_UNLIKELY(line->marks->base + line->mark[0] != p)) return LINE_OTHER;
+    const uint8_t *end = line->marks->base + line->mark[1];
+    struct scan_token token = {.kind = SCAN_STRING};
+    if (RF_LIKELY(*end == '"')) {
+        line->mark += 2;
+    } else {
+        end = json_marked_string(line->marks, &line->mark);
+        if (end == NULL) return LINE_OTHER;
+        token.kind = SCAN_ESCAPED;
+    }
+    token.text = rf_str_make(p + 1, (size_t)(end - p) - 1);
+    line->at = end + 1;
+    return json_field(infer, key, &token) ? LINE_DONE : LINE_NO_MEMORY;
+}
+
+/* A whole number of few digits; all others by the grammar. */
+static inline bool pass_whole(struct line *line)
+{
+    const uint8_t *p = line->at + (*line->at == '-');
+    uint32_t count = digits_leading(rf_get_u64le(p));
+    if (count == 0 || count == 8 || (*p == '0' && count > 1)) return false;
+    p += count;
+    if (*p == '.' || (*p | 0x20) == 'e') return false;
+    line->at = p;
+    return true;
+}
+
+static inline enum line_step infer_value(void *state, uint32_t key, struct line *line)
+{
+    struct infer *infer = state;
+    struct scan_token token;
+    uint8_t first = *line->at;
+    if (first == '"') return infer_string(infer, key, line);
+    if (first == '{' || first == '[') {
+        infer->encoded.len = 0;
+        line->at = dyn_read_marked(infer->lines.nested, line->marks, line->at, &line->mark,
+                                   &infer->shape, &infer->encoded);
+        if (line->at == NULL) return infer->encoded.failed ? LINE_NO_MEMORY : LINE_OTHER;
+        token.kind = SCAN_OBJECT;
+    } else if (rf_is_digit(first) || first == '-') {
+        token.kind = SCAN_WHOLE;
+        token.exact = true;
+        enum line_step step = pass_whole(line) ? LINE_DONE : line_number(line, &token);
+        if (step != LINE_DONE) return step;
+    } else {
+        enum line_step step = line_word(line, &token);
+        if (step != LINE_DONE) return step;
+    }
+    return json_field(infer, key, &token) ? LINE_DONE : LINE_NO_MEMORY;
+}
+
+static enum row_step line_rows(struct infer *infer)
+{
+    for (;;) {
+        infer->undo_count = 0;
+        enum line_step line = line_read(&infer->lines, &infer->json, infer_value, infer);
+        if (RF_LIKELY(line == LINE_DONE)) continue;
+        if (line == LINE_NO_MEMORY) return ROW_NO_MEMORY;
+        undo_row(infer);
+        enum row_step step = scan_json_row(&infer->json, true, true, json_field, infer);
         if (step == ROW_DONE) continue;
         undo_row(infer);
         if (step != ROW_BAD) return step;
@@ -233,7 +310,8 @@ enum rf_kind infer_feed(struct infer *infer, rf_str text, bool last, size_t *tak
         *taken = (size_t)(infer->csv.at - from);
     } else {
         scan_json_feed(&infer->json, text, last);
-        step = infer->json.lines ? json_rows(infer, true) : json_rows(infer, false);
+        if (infer->json.lines) line_window_feed(&infer->lines, &infer->json);
+        step = infer->json.lines ? line_rows(infer) : json_rows(infer);
         *taken = (size_t)(infer->json.at - from);
     }
     if (step == ROW_NO_MEMORY) return rf_fail_memory(err, &infer->arena);

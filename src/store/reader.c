@@ -25,13 +25,16 @@ static struct sink_dict *dict_new(struct rf_arena *arena, bool dynamic)
     dict->count = 1;
     dict->keys = rf_arena_new(arena, rf_str, dict->cap);
     dict->hashes = rf_arena_new(arena, uint32_t, dict->cap);
-    dict->slots = rf_arena_new(arena, uint32_t, dict->slot_count);
+    dict->slots = rf_arena_new(arena, uint64_t, dict->slot_count);
     if (dict->keys == NULL || dict->hashes == NULL || dict->slots == NULL) return NULL;
     dict->values = dict->keys;
     if (!dynamic) return dict;
     dict->values = rf_arena_new(arena, rf_str, dict->cap);
     dict->nulls = rf_arena_new(arena, uint8_t, dict->cap);
+    dict->marks = rf_arena_new(arena, uint32_t, dict->cap);
+    dict->guesses = rf_arena_new(arena, uint32_t, SINK_GUESSES);
     if (dict->values == NULL || dict->nulls == NULL) return NULL;
+    if (dict->marks == NULL || dict->guesses == NULL) return NULL;
     dict->nulls[0] = 1;
     return dict;
 }
@@ -41,14 +44,16 @@ static bool dict_grow(struct rf_arena *arena, struct sink_dict *dict)
     uint32_t cap = dict->cap * 2, slot_count = dict->slot_count * 2;
     bool dynamic = dict->nulls != NULL;
     rf_str *keys = rf_arena_new(arena, rf_str, cap), *values = keys;
-    uint32_t *hashes = rf_arena_new(arena, uint32_t, cap),
-             *slots = rf_arena_new(arena, uint32_t, slot_count);
+    uint32_t *hashes = rf_arena_new(arena, uint32_t, cap), *marks = NULL;
+    uint64_t *slots = rf_arena_new(arena, uint64_t, slot_count);
     uint8_t *nulls = NULL;
     if (keys == NULL || hashes == NULL || slots == NULL) return false;
     if (dynamic) {
         values = rf_arena_new(arena, rf_str, cap);
         nulls = rf_arena_new(arena, uint8_t, cap);
-        if (values == NULL || nulls == NULL) return false;
+        marks = rf_arena_new(arena, uint32_t, cap);
+        if (values == NULL || nulls == NULL || marks == NULL) return false;
+        memcpy(marks, dict->marks, dict->count * sizeof *marks);
         memcpy(values, dict->values, dict->count * sizeof *values);
         memcpy(nulls, dict->nulls, dict->count);
     }
@@ -57,8 +62,9 @@ static bool dict_grow(struct rf_arena *arena, struct sink_dict *dict)
     for (uint32_t code = 1; code < dict->count; code++) {
         uint32_t at = hashes[code] & (slot_count - 1);
         while (slots[at] != 0) at = (at + 1) & (slot_count - 1);
-        slots[at] = code;
+        slots[at] = (uint64_t)hashes[code] << 32 | code;
     }
+    dict->marks = marks;
     dict->keys = keys;
     dict->values = values;
     dict->hashes = hashes;
@@ -67,19 +73,6 @@ static bool dict_grow(struct rf_arena *arena, struct sink_dict *dict)
     dict->cap = cap;
     dict->slot_count = slot_count;
     return true;
-}
-
-uint32_t sink_dict_find(struct sink *sink, rf_str key, uint32_t *hash)
-{
-    struct sink_dict *dict = sink->dict;
-    if (key.len == 0) return 0;
-    /* Neighbouring rows often agree: one comparison instead of a hash. */
-    if (rf_str_eq(dict->keys[dict->last], key)) return dict->last;
-    uint32_t h = (uint32_t)rf_hash(key.ptr, key.len, 0), mask = dict->slot_count - 1, at = h & mask;
-    for (uint32_t code; (code = dict->slots[at]) != 0; at = (at + 1) & mask)
-        if (dict->hashes[code] == h && rf_str_eq(dict->keys[code], key)) return dict->last = code;
-    *hash = h;
-    return UINT32_MAX;
 }
 
 enum sink_added sink_dict_add(struct reader *reader, struct sink *sink, rf_str key,
@@ -93,13 +86,14 @@ enum sink_added sink_dict_add(struct reader *reader, struct sink *sink, rf_str k
     uint32_t added = dict->count;
     if (!rf_arena_str(&reader->kept, key, &dict->keys[added])) return SINK_NO_MEMORY;
     if (value != NULL) {
+        RF_ASSERT(dict->nulls != NULL);
         if (!rf_arena_str(&reader->kept, *value, &dict->values[added])) return SINK_NO_MEMORY;
         dict->nulls[added] = 0;
     }
     dict->hashes[added] = hash;
     uint32_t mask = dict->slot_count - 1, at = hash & mask;
     while (dict->slots[at] != 0) at = (at + 1) & mask;
-    dict->slots[at] = added;
+    dict->slots[at] = (uint64_t)hash << 32 | added;
     dict->count++;
     dict->bytes += bytes;
     *code = dict->last = added;
@@ -185,7 +179,8 @@ static void sink_end(struct reader *reader, struct sink *sink, struct vec *vec)
     *vec = (struct vec){.type = sink->type, .shape = VEC_FLAT, .data = sink->data};
     if (sink->by_code) {
         struct sink_dict *dict = sink->dict;
-        if (reader->options.dict_ids != NULL && (dict->id == 0 || dict->shown != dict->count))
+        bool changed = !reader->options.dicts_grow && dict->shown != dict->count;
+        if (reader->options.dict_ids != NULL && (dict->id == 0 || changed))
             dict->id =
                 atomic_fetch_add_explicit(reader->options.dict_ids, 1, memory_order_relaxed) + 1;
         vec->shape = VEC_DICT;
@@ -225,6 +220,8 @@ static bool reader_start(struct reader *reader)
     reader->json.scratch = &reader->batch;
     if (options->format == READER_CSV) return true;
     if (!scan_keys_init(&reader->json.keys, &reader->kept)) return false;
+    if (reader->json.lines && !line_window_init(&reader->lines, &reader->json, &reader->kept))
+        return false;
     for (uint32_t i = 0; i < reader->sink_count; i++) {
         uint32_t key = scan_keys_find(&reader->json.keys, reader->sinks[i].name, true);
         if (key == UINT32_MAX) return false;
@@ -308,6 +305,7 @@ void reader_feed(struct reader *reader, rf_str text, bool last)
     else
         scan_json_feed(&reader->json, text, last);
     reader->piece_end = text.ptr + text.len;
+    if (reader->json.lines) line_window_feed(&reader->lines, &reader->json);
 }
 
 rf_str reader_rest(const struct reader *reader)

@@ -53,6 +53,9 @@ struct reader_options {
     struct rf_budget *budget; /* pays for everything the reader allocates */
     atomic_uint_fast64_t
         *dict_ids; /* numbers for vec.dict_id are drawn here; NULL: dict_id stays 0 */
+    /* A dictionary keeps its number while entries are added to it; those that were there stay as they are. For who keeps
+     * results per entry, not per dictionary. */
+    bool dicts_grow;
     void (*reject)(void *state, const struct reader_reject *reject); /* NULL: told nobody */
     void *reject_state;
 };

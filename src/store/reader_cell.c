@@ -1,5 +1,6 @@
 /* One field to one cell. The common pairs of JSON type and column type are done here directly; what is rare goes
  * through value_convert, which is what to*() is. */
+#include "base/digits.h"
 #include "base/json.h"
 #include "store/reader_int.h"
 #include "value/dyn.h"
@@ -22,18 +23,65 @@ static int64_t days_of(uint32_t year, uint32_t month, uint32_t day)
     return (int64_t)era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 306;
 }
 
-static bool iso_date(const uint8_t *p, int64_t *days)
+static bool date_exists(uint32_t year, uint32_t month, uint32_t day)
 {
     static const uint8_t month_days[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    if (year == 0 || month - 1 > 11 || day - 1 >= month_days[month - 1]) return false;
+    bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    return month != 2 || day != 29 || leap;
+}
+
+static bool iso_date(const uint8_t *p, int64_t *days)
+{
     uint32_t century, year, month, day;
     if (!two_digits(p, &century) || !two_digits(p + 2, &year) || p[4] != '-' ||
         !two_digits(p + 5, &month) || p[7] != '-' || !two_digits(p + 8, &day))
         return false;
     year += century * 100;
-    if (year == 0 || month - 1 > 11 || day - 1 >= month_days[month - 1]) return false;
-    bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    if (month == 2 && day == 29 && !leap) return false;
+    if (!date_exists(year, month, day)) return false;
     *days = days_of(year, month, day);
+    return true;
+}
+
+/* Byte `index` of a word. */
+static inline uint32_t byte_of(uint64_t word, uint32_t index)
+{
+    return (uint32_t)(word >> 8 * index & 0xff);
+}
+
+/* yyyy-mm-ddThh:mm:ss.fZ with one to seven digits f, or none and no point: what nearly all senders write. Eight bytes are
+ * looked at in one step: what differs from zeros with the marks between them is the digits' values. */
+static bool iso_usual(rf_str text, int64_t *ticks)
+{
+    if (text.len < 20 || text.len > 28 || text.len == 21 || text.ptr[text.len - 1] != 'Z')
+        return false;
+    const uint8_t *p = text.ptr;
+    uint64_t date = rf_get_u64le(p) ^ UINT64_C(0x2d30302d30303030);        /* 0000-00- */
+    uint64_t minute = rf_get_u64le(p + 8) ^ UINT64_C(0x30303a3030543030);  /* 00T00:00 */
+    uint64_t second = (rf_get_u64le(p + 12) >> 32) ^ UINT64_C(0x2e30303a); /* :00. */
+    uint64_t fraction = 0;
+    if (text.len == 20)
+        second &= 0xffffff;
+    else /* the digits behind the point, which is the lowest byte that goes, and no others */
+        fraction = rf_get_u64le(p + text.len - 9) >> 8 * (29 - text.len);
+    uint32_t shift = (uint32_t)(8 * (29 - text.len));
+    if (text.len > 20) fraction ^= UINT64_C(0x3030303030303030) >> shift;
+    uint64_t marks = (date & UINT64_C(0xff0000ff00000000)) |
+                     (minute & UINT64_C(0x0000ff0000ff0000)) | (second & UINT64_C(0xff0000ff));
+    if ((digits_over(date) | digits_over(minute) | digits_over(second) | digits_over(fraction) |
+         marks) != 0)
+        return false;
+    /* Each byte times ten and the next one. */
+    date = date * 10 + (date >> 8);
+    minute = minute * 10 + (minute >> 8);
+    uint32_t year = byte_of(date, 0) * 100 + byte_of(date, 2), month = byte_of(date, 5);
+    uint32_t day = byte_of(minute, 0), hour = byte_of(minute, 3), minutes = byte_of(minute, 6);
+    uint32_t seconds = byte_of(second, 1) * 10 + byte_of(second, 2);
+    if (hour > 23 || minutes > 59 || seconds > 59 || !date_exists(year, month, day)) return false;
+    /* As eight digits behind the point the fraction counts tenths of a tick; the eighth is 0. */
+    *ticks = days_of(year, month, day) * TICKS_PER_DAY +
+             (int64_t)(hour * 3600 + minutes * 60 + seconds) * TICKS_PER_SECOND +
+             (int64_t)(digits_join(fraction) / 10);
     return true;
 }
 
@@ -51,6 +99,7 @@ static bool iso_offset(const uint8_t *p, size_t len, int64_t *minutes)
 
 bool reader_iso_datetime(rf_str text, int64_t *ticks)
 {
+    if (RF_LIKELY(iso_usual(text, ticks))) return true;
     const uint8_t *p = text.ptr, *end = p + text.len;
     uint32_t hour, minute, second = 0;
     int64_t days, minutes = 0;
@@ -125,46 +174,29 @@ static bool put_value(struct reader *reader, struct sink *sink, const struct val
     return true;
 }
 
-static bool put_string(struct reader *reader, struct sink *sink, rf_str s)
+/* A text that the dictionary does not know. */
+bool sink_put_new_string(struct reader *reader, struct sink *sink, rf_str s, uint32_t hash)
 {
-    uint32_t row = reader->row_count, hash = 0;
-    if (sink->by_code) {
-        uint32_t code = sink_dict_find(sink, s, &hash);
-        if (RF_LIKELY(code != UINT32_MAX)) {
-            sink_put_code(sink, row, code);
-            return true;
-        }
-        switch (sink_dict_add(reader, sink, s, NULL, hash, &code)) {
-        case SINK_ADDED:
-            sink_put_code(sink, row, code);
-            return true;
-        case SINK_NO_MEMORY:
-            return false;
-        case SINK_DICT_FULL:
-            break;
-        }
-        if (!sink_flatten(reader, sink)) return false;
+    uint32_t code;
+    switch (sink_dict_add(reader, sink, s, NULL, hash, &code)) {
+    case SINK_ADDED:
+        sink_put_code(sink, reader->row_count, code);
+        return true;
+    case SINK_NO_MEMORY:
+        return false;
+    case SINK_DICT_FULL:
+        break;
     }
-    sink_put_bytes(sink, row, s);
+    if (!sink_flatten(reader, sink)) return false;
+    sink_put_bytes(sink, reader->row_count, s);
     return true;
 }
 
-/* Puts a dynamic whose text is `raw`; its encoding, when it is new, is made by encode(). */
-static bool put_dynamic(struct reader *reader, struct sink *sink, rf_str raw, const void *from,
-                        bool (*encode)(const void *from, struct rf_buf *buf))
+/* A dynamic that is not null and that the dictionary does not know, if there is one. */
+static bool put_new_dynamic(struct reader *reader, struct sink *sink, rf_str raw, rf_str encoded,
+                            uint32_t hash)
 {
-    uint32_t row = reader->row_count, hash = 0, code;
-    if (sink->by_code && (code = sink_dict_find(sink, raw, &hash)) != UINT32_MAX) {
-        sink_put_code(sink, row, code);
-        return true;
-    }
-    reader->encode.len = 0;
-    if (!encode(from, &reader->encode) || reader->encode.failed) return false;
-    rf_str encoded = dyn_done(&reader->encode);
-    if (sink->by_code && dyn_is_null(encoded)) {
-        sink_put_code(sink, row, 0);
-        return true;
-    }
+    uint32_t row = reader->row_count, code;
     if (sink->by_code) {
         switch (sink_dict_add(reader, sink, raw, &encoded, hash, &code)) {
         case SINK_ADDED:
@@ -177,13 +209,36 @@ static bool put_dynamic(struct reader *reader, struct sink *sink, rf_str raw, co
         }
         if (!sink_flatten(reader, sink)) return false;
     }
-    if (dyn_is_null(encoded)) {
-        sink_put_null(sink, row);
-        return true;
-    }
     rf_str kept;
     if (!rf_arena_str(&reader->batch, encoded, &kept)) return false;
     sink_put_bytes(sink, row, kept);
+    return true;
+}
+
+bool sink_put_encoded(struct reader *reader, struct sink *sink, rf_str raw, rf_str encoded)
+{
+    uint32_t hash = 0, code;
+    if (sink->by_code && (code = sink_dict_find(sink, raw, &hash)) != UINT32_MAX) {
+        sink_put_code(sink, reader->row_count, code);
+        return true;
+    }
+    return put_new_dynamic(reader, sink, raw, encoded, hash);
+}
+
+/* Puts a dynamic whose text is `raw`; its encoding, when it is new, is made by encode(). */
+static bool put_dynamic(struct reader *reader, struct sink *sink, rf_str raw, const void *from,
+                        bool (*encode)(const void *from, struct rf_buf *buf))
+{
+    uint32_t hash = 0, code;
+    if (sink->by_code && (code = sink_dict_find(sink, raw, &hash)) != UINT32_MAX) {
+        sink_put_code(sink, reader->row_count, code);
+        return true;
+    }
+    reader->encode.len = 0;
+    if (!encode(from, &reader->encode) || reader->encode.failed) return false;
+    rf_str encoded = dyn_done(&reader->encode);
+    if (!dyn_is_null(encoded)) return put_new_dynamic(reader, sink, raw, encoded, hash);
+    sink_put_null(sink, reader->row_count);
     return true;
 }
 
@@ -236,7 +291,7 @@ static bool put_json_dynamic(struct reader *reader, struct sink *sink,
     return put_dynamic(reader, sink, quoted, &text, value ? encode_text : encode_string);
 }
 
-static bool put_json_datetime(struct reader *reader, struct sink *sink, rf_str text)
+bool sink_put_datetime(struct reader *reader, struct sink *sink, rf_str text)
 {
     int64_t ticks;
     if (reader_iso_datetime(text, &ticks) || text_to_datetime(text, &ticks))
@@ -307,11 +362,11 @@ bool sink_put_json(struct reader *reader, struct sink *sink, const struct scan_t
     switch ((enum type)sink->type) {
     case TYPE_STRING:
         if (!token_text(reader, token, &text)) return false;
-        return put_string(reader, sink, text);
+        return sink_put_string(reader, sink, text);
     case TYPE_DYNAMIC:
         return put_json_dynamic(reader, sink, token);
     case TYPE_DATETIME:
-        if (token->kind == SCAN_STRING) return put_json_datetime(reader, sink, token->text);
+        if (token->kind == SCAN_STRING) return sink_put_datetime(reader, sink, token->text);
         break;
     case TYPE_LONG:
         if (RF_LIKELY(token->kind == SCAN_WHOLE && token->exact)) {
@@ -362,7 +417,7 @@ static bool short_whole(rf_str text, int64_t *out)
 bool sink_put_text(struct reader *reader, struct sink *sink, rf_str text)
 {
     uint32_t row = reader->row_count;
-    if (sink->type == TYPE_STRING) return put_string(reader, sink, text);
+    if (sink->type == TYPE_STRING) return sink_put_string(reader, sink, text);
     if (text.len == 0) {
         sink_put_null(sink, row);
         return true;
@@ -372,7 +427,7 @@ bool sink_put_text(struct reader *reader, struct sink *sink, rf_str text)
     case TYPE_DYNAMIC:
         return put_dynamic(reader, sink, text, &text, encode_text);
     case TYPE_DATETIME:
-        return put_json_datetime(reader, sink, text);
+        return sink_put_datetime(reader, sink, text);
     case TYPE_LONG:
         if (!short_whole(text, &whole)) break;
         sink_put_i64(sink, row, whole);

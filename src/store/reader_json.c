@@ -7,11 +7,11 @@ static bool field(void *state, uint32_t key, const struct scan_token *token)
     return column == UINT32_MAX || sink_put_json(reader, &reader->sinks[column], token);
 }
 
-__attribute__((always_inline)) static inline bool rows(struct reader *reader, bool lines)
+static bool rows(struct reader *reader)
 {
     struct scan_json *json = &reader->json;
     while (reader->row_count < reader->row_max) {
-        enum row_step step = scan_json_row(json, lines, false, field, reader);
+        enum row_step step = scan_json_row(json, false, false, field, reader);
         if (RF_LIKELY(step == ROW_DONE)) {
             reader->row_count++;
             continue;
@@ -27,7 +27,40 @@ __attribute__((always_inline)) static inline bool rows(struct reader *reader, bo
     return true;
 }
 
+/* Lines are counted as they are read. */
+static bool line_rows(struct reader *reader)
+{
+    struct scan_json *json = &reader->json;
+    struct text_place *place = &reader->place;
+    while (reader->row_count < reader->row_max) {
+        const uint8_t *from = json->at;
+        enum line_step line = reader_line(reader);
+        if (RF_LIKELY(line == LINE_DONE)) {
+            place->line += place->counted == from;
+            if (place->counted == from) place->counted = json->at;
+            reader->row_count++;
+            continue;
+        }
+        if (line == LINE_NO_MEMORY) return false;
+        enum row_step step = scan_json_row(json, true, false, field, reader);
+        if (step == ROW_NO_MEMORY) return false;
+        if (step == ROW_END) {
+            reader_undo_row(reader);
+            break;
+        }
+        if (step == ROW_BAD) {
+            reader_reject_row(reader, json->from, json->fault, json->reason);
+            scan_json_recover(json);
+        }
+        reader->row_count += step == ROW_DONE;
+        if (place->counted == NULL) continue;
+        place->line += scan_count_lines(place->counted, json->at);
+        place->counted = json->at;
+    }
+    return true;
+}
+
 bool reader_json_rows(struct reader *reader)
 {
-    return reader->json.lines ? rows(reader, true) : rows(reader, false);
+    return reader->json.lines ? line_rows(reader) : rows(reader);
 }

@@ -48,10 +48,11 @@ uint32_t scan_keys_find(struct scan_keys *keys, rf_str name, bool add)
         return keys_grow(keys) ? scan_keys_find(keys, name, true) : UINT32_MAX;
     struct scan_key *key = &keys->items[keys->count];
     *key = (struct scan_key){.hash = hash, .column = UINT32_MAX};
-    uint8_t *copy = rf_arena_zalloc(keys->arena, RF_MAX(name.len, (size_t)SCAN_KEY_PADDED));
+    uint8_t *copy = rf_arena_zalloc(keys->arena, name.len + 2 + SCAN_KEY_PADDED);
     if (copy == NULL) return UINT32_MAX;
-    if (name.len > 0) memcpy(copy, name.ptr, name.len);
-    key->name = rf_str_make(copy, name.len);
+    if (name.len > 0) memcpy(copy + 1, name.ptr, name.len);
+    copy[0] = copy[name.len + 1] = '"';
+    key->name = rf_str_make(copy + 1, name.len);
     keys->slots[at] = keys->count;
     return keys->count++;
 }
@@ -269,7 +270,8 @@ void scan_json_feed(struct scan_json *text, rf_str piece, bool last)
         text->end = cut == NULL ? piece.ptr : cut + 1;
     }
     text->last = last;
-    text->utf8_known = is_utf8(rf_str_make(text->at, (size_t)(text->end - text->at)));
+    text->utf8_known =
+        !text->utf8_later && is_utf8(rf_str_make(text->at, (size_t)(text->end - text->at)));
 }
 
 enum row_step scan_json_row_fault(struct scan_json *text, const uint8_t *fault, const char *reason)

@@ -56,10 +56,11 @@ struct scan_token {
 
 /* Keys seen so far. Each remembers which one followed it last: events of one kind repeat their order, so that
  * the next key is known by one comparison. Entry 0 stands for the start of a row. */
-enum { SCAN_KEY_PADDED = 16 };
+enum { SCAN_KEY_PADDED = 32 };
 struct scan_key {
-    rf_str
-        name; /* with room for SCAN_KEY_PADDED bytes at least, so that short ones compare in one step */
+    /* With a quote before it, one behind it, and room for SCAN_KEY_PADDED bytes at least from the first quote on, so that
+     * short ones compare in one step. */
+    rf_str name;
     uint32_t hash, next;
     uint32_t column; /* UINT32_MAX: not wanted */
 };
@@ -91,6 +92,7 @@ struct scan_json {
     const uint8_t *at, *end;
     bool lines;      /* a row ends at a line end */
     bool last;       /* nothing follows `end` */
+    bool utf8_later; /* rows are checked one by one: do not look at the text as a whole */
     bool utf8_known; /* the fed text is well-formed as a whole */
     uint8_t frame;   /* enum scan_frame, when not lines */
     struct scan_keys keys;
@@ -194,7 +196,7 @@ static inline bool scan_is_key(const uint8_t *at, size_t room, rf_str name)
 {
     if (room <= name.len || at[name.len] != '"') return false;
 #if defined(__SSE2__)
-    if (name.len <= SCAN_KEY_PADDED && room >= SCAN_KEY_PADDED) {
+    if (name.len <= 16 && room >= 16) {
         __m128i same = _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(const void *)at),
                                       _mm_loadu_si128((const __m128i *)(const void *)name.ptr));
         uint32_t wanted = (1u << name.len) - 1;

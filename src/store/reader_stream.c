@@ -25,12 +25,16 @@ static void feeder_done(struct feeder *feeder)
 
 static enum rf_kind feeder_grow(struct feeder *feeder, size_t cap, struct rf_err *err)
 {
+    RF_ASSERT(cap > feeder->cap);
     size_t more = cap - feeder->cap;
-    uint8_t *buf = rf_budget_take(feeder->budget, more) ? realloc(feeder->buf, cap) : NULL;
-    if (buf == NULL)
+    bool paid = rf_budget_take(feeder->budget, more);
+    uint8_t *buf = paid ? realloc(feeder->buf, cap) : NULL;
+    if (buf == NULL) {
+        if (paid) rf_budget_give(feeder->budget, more);
         return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded",
                        "no memory to read a row of %zu bytes (budget %zu bytes)", cap,
                        feeder->budget->limit_bytes);
+    }
     feeder->buf = buf;
     feeder->cap = cap;
     return RF_OK;

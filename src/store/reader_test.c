@@ -1,9 +1,6 @@
-#include <criterion/criterion.h>
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "store/infer.h"
 #include "store/reader_stream.h"
+#include "test/rf_prop.h"
 #include "value/text.h"
 
 /* Everything a text gives, as text: "name:type,..", then a line a row with '|' between cells (~ for null), then a line
@@ -12,10 +9,12 @@ struct fixture {
     struct rf_budget budget;
     struct rf_arena arena;
     struct rf_buf out, rejects;
+    bool no_offsets;
 };
 
 static void setup(struct fixture *f)
 {
+    f->no_offsets = false;
     rf_budget_init(&f->budget, (size_t)1 << 30);
     rf_arena_init_shared(&f->arena, &f->budget);
     f->out = rf_buf_in(&f->arena);
@@ -25,8 +24,9 @@ static void setup(struct fixture *f)
 static void note(void *state, const struct reader_reject *reject)
 {
     struct fixture *f = state;
-    rf_buf_printf(&f->rejects, "!%llu@%llu %s\n", (unsigned long long)reject->line,
-                  (unsigned long long)reject->offset, reject->reason);
+    unsigned long long offset = f->no_offsets ? 0 : reject->offset;
+    rf_buf_printf(&f->rejects, "!%llu@%llu %s\n", (unsigned long long)reject->line, offset,
+                  reject->reason);
 }
 
 /* "a:long,b:string" */
@@ -511,5 +511,219 @@ Test(reader, names_of_tables)
     }
     cr_expect(reader_is_table_name(RF_S("a.ndjson.zst")) && !reader_is_table_name(RF_S("a.gz")) &&
               !reader_is_table_name(RF_S("a.txt")));
+    rf_arena_done(&arena);
+}
+
+/* ---- two ways to read a line ------------------------------------------------------------------------------- */
+
+/* The same lines with a blank before each, which the quick way leaves to the other. */
+static rf_str blank_before_lines(struct rf_arena *arena, rf_str text)
+{
+    struct rf_buf out = rf_buf_in(arena);
+    for (size_t i = 0; i < text.len; i++) {
+        if (i == 0 || text.ptr[i - 1] == '\n') rf_buf_byte(&out, ' ');
+        rf_buf_byte(&out, text.ptr[i]);
+    }
+    return rf_buf_view(&out);
+}
+
+static const char all_types[] = "s:string,t:string,l:long,i:int,r:real,b:bool,d:datetime,y:dynamic,"
+                                "z:dynamic,g:guid,c:decimal,n:timespan,"
+                                "a_name_of_forty_bytes_that_is_quite_long:string";
+
+/* "name:type," for each column that inference finds. */
+static const char *columns_of(struct fixture *f, rf_str text)
+{
+    struct reader_options options = {.format = READER_JSON_LINES, .budget = &f->budget};
+    struct rf_buf out = rf_buf_in(&f->arena);
+    struct reader_column *columns;
+    struct infer *infer;
+    struct rf_err err;
+    uint32_t count;
+    size_t taken;
+    cr_assert(infer_new(&options, &infer, &err) == RF_OK);
+    cr_assert(infer_feed(infer, text, true, &taken, &err) == RF_OK);
+    cr_assert(infer_columns(infer, &f->arena, &columns, &count, &err) == RF_OK);
+    infer_free(infer);
+    for (uint32_t i = 0; i < count; i++)
+        rf_buf_printf(&out, "%.*s:%s,", RF_FMT(columns[i].name),
+                      type_name((enum type)columns[i].type));
+    rf_buf_byte(&out, '\0');
+    return (const char *)out.ptr;
+}
+
+static void read_alike(rf_str text, size_t step)
+{
+    struct fixture quick, slow;
+    if (text.len == 0) return;
+    setup(&quick);
+    setup(&slow);
+    quick.no_offsets = slow.no_offsets = true;
+    rf_str blanks = blank_before_lines(&slow.arena, text);
+    const char *a = read_text(&quick, READER_JSON_LINES, text, all_types, step, 7);
+    const char *b = read_text(&slow, READER_JSON_LINES, blanks, all_types, blanks.len, 2048);
+    cr_assert_str_eq(a, b);
+    cr_assert_str_eq(columns_of(&quick, text), columns_of(&slow, blanks));
+    rf_arena_done(&quick.arena);
+    rf_arena_done(&slow.arena);
+}
+
+static void put_field(struct rf_prng *prng, struct rf_buf *out)
+{
+    static const char *const names[] = {"s",
+                                        "t",
+                                        "l",
+                                        "i",
+                                        "r",
+                                        "b",
+                                        "d",
+                                        "y",
+                                        "z",
+                                        "g",
+                                        "c",
+                                        "n",
+                                        "a_name_of_forty_bytes_that_is_quite_long",
+                                        "new",
+                                        "\\u0073"};
+    static const char *const values[] = {"null",
+                                         "true",
+                                         "false",
+                                         "0",
+                                         "-0",
+                                         "7",
+                                         "-12",
+                                         "2147483648",
+                                         "123456789012345678",
+                                         "99999999999999999999",
+                                         "0.5",
+                                         "-0.25",
+                                         "12.125",
+                                         "1e3",
+                                         "1.5E-7",
+                                         "123456789.123456789",
+                                         "\"\"",
+                                         "\"x\"",
+                                         "\"seven b\"",
+                                         "\"eight by\"",
+                                         "\"sixteen bytes ab\"",
+                                         "\"a text with more than thirty-two bytes in it\"",
+                                         "\"C:\\\\Windows\\\\System32\"",
+                                         "\"\\u00e9\\n\\ud83d\\ude00\"",
+                                         "\"\xc3\xa9\"",
+                                         "\"2025-01-01T00:00:01.6360310Z\"",
+                                         "\"2024-02-29T23:59:59Z\"",
+                                         "\"2025-02-29T00:00:00.1Z\"",
+                                         "\"2025-01-01 00:00\"",
+                                         "\"1.02:03:04\"",
+                                         "\"6f1c2a74-53f0-4b1e-9a55-0c5d5b8e7a10\"",
+                                         "{}",
+                                         "[]",
+                                         "{\"k\":1}",
+                                         "{\"k\":{\"l\":[1,2.5,\"x\",null]},\"m\":\"a\\\\b\"}",
+                                         "[{\"id\":\"a long enough text\"},1]",
+                                         "[{\"id\":\"a long enough texT\"},1]",
+                                         "{\"k\":1,\"k\":2}",
+                                         "{\"a\" : 1}"};
+    bool blank = rf_test_one_in(prng, 4);
+    rf_buf_printf(out, "\"%s\":%s%s", names[rf_test_below(prng, RF_COUNT(names))], blank ? " " : "",
+                  values[rf_test_below(prng, RF_COUNT(values))]);
+}
+
+/* Lines as machines write them, some with a byte changed. */
+RF_PROP(reader_reads_usual_lines_like_all_others, 3000)
+{
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    rf_arena_init(&arena, 16 << 20);
+    struct rf_buf text = rf_buf_in(&arena);
+    static const char bytes[] = "\"\\{}[],:0.e-tx \n\r\x01\xc3";
+    uint64_t rows = rf_test_below(prng, 30);
+    for (uint64_t row = 0; row < rows; row++) {
+        uint64_t fields = rf_test_below(prng, 8);
+        size_t start = text.len;
+        rf_buf_byte(&text, '{');
+        for (uint64_t i = 0; i < fields; i++) {
+            if (i > 0) rf_buf_str(&text, rf_test_one_in(prng, 4) ? RF_S(", ") : RF_S(","));
+            put_field(prng, &text);
+        }
+        rf_buf_str(&text, rf_test_one_in(prng, 9) ? RF_S("}\r\n") : RF_S("}\n"));
+        if (rf_test_one_in(prng, 5))
+            text.ptr[start + rf_test_below(prng, text.len - start)] =
+                (uint8_t)bytes[rf_test_below(prng, sizeof bytes - 1)];
+    }
+    if (text.len > 0 && rf_test_one_in(prng, 3)) text.len--;
+    size_t step = rf_test_bool(prng) ? text.len : 1 + rf_test_below(prng, 200);
+    read_alike(rf_buf_view(&text), step);
+}
+
+/* More than a window holds, and lines that do not fit into one. */
+Test(reader, windows_of_lines)
+{
+    struct rf_arena arena;
+    rf_arena_init(&arena, 64 << 20);
+    struct rf_buf text = rf_buf_in(&arena);
+    for (int i = 0; i < 4000; i++) {
+        rf_buf_printf(&text, "{\"s\":\"user %d\",\"l\":%d,\"y\":{\"k\":[%d]}}\n", i % 300, i,
+                      i % 5);
+        if (i % 1000 == 500) rf_buf_str(&text, RF_S("{\"s\":\"open\n"));
+        if (i % 1000 != 700) continue;
+        rf_buf_str(&text, RF_S("{\"t\":\""));
+        for (int k = 0; k < 40000; k++) rf_buf_byte(&text, (uint8_t)('a' + k % 26));
+        rf_buf_str(&text, RF_S("\"}\n"));
+    }
+    read_alike(rf_buf_view(&text), text.len);
+    read_alike(rf_buf_view(&text), 100000);
+    rf_arena_done(&arena);
+}
+
+/* A dictionary that grows keeps its number for who asks so, and otherwise gets one for each state. */
+Test(reader, numbers_of_growing_dictionaries)
+{
+    struct fixture f;
+    setup(&f);
+    struct rf_buf text = rf_buf_in(&f.arena);
+    for (int i = 0; i < 1000; i++) rf_buf_printf(&text, "{\"s\":\"%d\"}\n", i / 4);
+    for (int grow = 0; grow < 2; grow++) {
+        atomic_uint_fast64_t ids = 0;
+        struct reader_column column = {RF_S("s"), TYPE_STRING};
+        struct reader_options options = {.columns = &column,
+                                         .column_count = 1,
+                                         .budget = &f.budget,
+                                         .batch_rows = 100,
+                                         .dict_ids = &ids,
+                                         .dicts_grow = grow == 1};
+        struct reader *reader;
+        struct batch batch;
+        struct rf_err err;
+        cr_assert(reader_new(&options, &reader, &err) == RF_OK);
+        reader_feed(reader, rf_buf_view(&text), true);
+        for (uint64_t row = 0, before = 0; row < 1000; row += batch.row_count) {
+            cr_assert(reader_next(reader, &batch, &err) == RF_OK);
+            cr_assert(batch.row_count == 100);
+            const struct vec *v = &batch.columns[0];
+            cr_assert(v->shape == VEC_DICT && v->dict_id != 0);
+            if (before != 0) cr_assert((v->dict_id == before) == (grow == 1));
+            before = v->dict_id;
+            for (uint32_t i = 0; i < 100; i++) {
+                char want[16];
+                snprintf(want, sizeof want, "%d", (int)(row + i) / 4);
+                cr_assert(rf_str_is(vec_str(v, i), want));
+            }
+        }
+        reader_free(reader);
+    }
+    rf_arena_done(&f.arena);
+}
+
+/* Columns that many different texts pass through: dictionaries fill, are given up, and come again. */
+Test(reader, dictionaries_come_and_go)
+{
+    struct rf_arena arena;
+    rf_arena_init(&arena, 64 << 20);
+    struct rf_buf text = rf_buf_in(&arena);
+    for (int i = 0; i < 60000; i++)
+        rf_buf_printf(&text,
+                      "{\"s\":\"\\\\user %d\",\"t\":\"%d\",\"y\":{\"k\":%d},\"z\":[\"%d\"]}\n",
+                      i * 7 % 30000, i, i, i % 3000);
+    read_alike(rf_buf_view(&text), text.len);
     rf_arena_done(&arena);
 }

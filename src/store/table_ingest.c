@@ -107,6 +107,7 @@ struct ingest {
     struct reader_column *columns; /* of the reader */
     uint32_t column_count, new_columns;
     bool widening; /* fields that are no column yet become one */
+    atomic_uint_fast64_t dict_ids;
     struct table_writer *writer;
     struct taken now;
     struct taken_list before;
@@ -133,11 +134,16 @@ static enum rf_kind no_memory(const struct ingest *in, struct rf_err *err)
 
 static enum rf_kind grow_buffer(struct ingest *in, size_t cap, struct rf_err *err)
 {
-    uint8_t *buf = rf_budget_take(in->budget, cap - in->cap) ? realloc(in->buf, cap) : NULL;
-    if (buf == NULL)
+    RF_ASSERT(cap > in->cap);
+    size_t more = cap - in->cap;
+    bool paid = rf_budget_take(in->budget, more);
+    uint8_t *buf = paid ? realloc(in->buf, cap) : NULL;
+    if (buf == NULL) {
+        if (paid) rf_budget_give(in->budget, more);
         return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded",
                        "no memory to read a row of %zu bytes (budget %zu bytes)", cap,
                        in->budget->limit_bytes);
+    }
     in->buf = buf;
     in->cap = cap;
     return RF_OK;
@@ -417,6 +423,8 @@ static enum rf_kind new_reader(struct ingest *in, struct rf_err *err)
     options.dynamic_from_text = in->options->columns != NULL;
     options.reject = keep_reject;
     options.reject_state = &in->rejects;
+    options.dict_ids = &in->dict_ids;
+    options.dicts_grow = true;
     return reader_new(&options, &in->reader, err);
 }
 

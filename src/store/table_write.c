@@ -60,14 +60,14 @@ static bool copy_manifest(const struct manifest *from, struct rf_arena *arena, s
 }
 
 /* Keeps the present manifest open, so that its readers can be asked for after it was replaced. */
-static bool retire_manifest(struct table_writer *w, const char *path)
+static enum rf_kind retire_manifest(struct table_writer *w, const char *path, struct rf_err *err)
 {
     struct rf_file *file;
     if (!room_for(&w->retired, w->retired_count, &w->retired_cap, sizeof(struct rf_file *)))
-        return false;
-    enum rf_kind kind = rf_fs_open(w->store->options.fs, path, RF_OPEN_READ, &file, NULL);
+        return no_memory(w, err);
+    enum rf_kind kind = rf_fs_open(w->store->options.fs, path, RF_OPEN_READ, &file, err);
     if (kind == RF_OK) w->retired[w->retired_count++] = file;
-    return kind == RF_OK || kind == RF_NOT_FOUND;
+    return kind == RF_NOT_FOUND ? RF_OK : kind;
 }
 
 enum rf_kind table_manifest_replace(struct table_writer *w, struct manifest *next,
@@ -89,8 +89,8 @@ enum rf_kind table_manifest_replace(struct table_writer *w, struct manifest *nex
     else if (buf.len > MANIFEST_BYTES_MAX)
         kind = RF_FAIL(err, RF_LIMIT, "TooManyExtents", "the table '%s' has too many extents",
                        w->name);
-    else if (!retire_manifest(w, path.text))
-        kind = RF_FAIL(err, RF_IO, "ManifestUnreadable", "%s cannot be opened", path.text);
+    else
+        kind = retire_manifest(w, path.text, err);
     if (kind != RF_OK) {
         rf_arena_done(&kept);
         return kind;

@@ -13,23 +13,42 @@
 
 #include "store/block.h"
 
-enum { TERM_INDEX_BYTES_MIN = 3, TERM_INDEX_WORD_BYTES = 64, TERM_INDEX_GRANULE_GUIDS = 1 };
+enum {
+    TERM_INDEX_BYTES_MIN = 3,
+    TERM_INDEX_WORD_BYTES = 64,
+    TERM_INDEX_GRANULE_GUIDS = 1,
+    TERM_INDEX_KNOWN_MAX = 64,
+    TERM_INDEX_EDGES_MAX = 256 + 64 + 8
+};
 
 /* ---- building ---------------------------------------------------------------------------------------------- */
 
 struct term_index_builder {
-    struct rf_arena scratch;   /* folded terms, printed numbers */
+    struct rf_arena scratch;   /* folded terms */
+    struct rf_arena print;     /* printed numbers, escaped strings */
     struct block_buf hashes;   /* u32, those of one granule distinct, granule after granule */
     struct block_buf granules; /* u32 end in `hashes`, u32 flags */
     struct block_buf seen;     /* hash table of the current granule, u32, 0 is free */
     uint32_t seen_count, flags;
     size_t from; /* of the current granule in `hashes`, bytes */
     bool failed; /* lack of memory; the rest does nothing */
+    bool use_bmi;
+    /* Memory of which every byte may be read; texts that lie in it are cut faster. Set by the caller, or NULL. */
+    const uint8_t *memory, *memory_end;
+    /* Keys and values of the dynamic before, in the order in which they are met: what comes again at the same place
+     * has its terms in the granule already. */
+    rf_str known[TERM_INDEX_KNOWN_MAX];
+    uint64_t known_keys; /* a bit for each of them that is a key */
+    uint32_t known_count;
+    /* Of the text being cut: where terms begin and end, and their hashes. */
+    uint32_t edges[TERM_INDEX_EDGES_MAX], edge_count;
+    uint32_t found[TERM_INDEX_EDGES_MAX / 2];
 };
 void term_index_begin(struct term_index_builder *b, struct rf_budget *budget);
 /* Adds the terms of a text to the current granule. */
 void term_index_add(struct term_index_builder *b, rf_str text);
-/* Adds the terms of a dynamic: of all texts in it, of keys, of printed numbers, and of the JSON text. */
+/* Adds the terms of a dynamic: of all texts in it, of keys, of printed numbers, and of the JSON text. `value` must
+ * live until the granule's end. */
 void term_index_add_dynamic(struct term_index_builder *b, rf_str value);
 void term_index_end_granule(struct term_index_builder *b);
 /* What was built: words of row w of granule g at (w * granule_count + g) * TERM_INDEX_WORD_BYTES of `words`. The

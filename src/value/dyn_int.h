@@ -54,4 +54,8 @@ static inline rf_str dyn_entry_value(rf_str entry)
 uint32_t dyn_drop_repeats(uint8_t *items, uint32_t *ends, uint32_t count, bool keep_first,
                           struct rf_arena *arena, bool *failed);
 
+/* Appends a number by its JSON text, which follows the grammar; `whole`: it has neither point nor exponent. False on
+ * lack of memory. */
+bool dyn_put_number_text(struct rf_buf *buf, rf_str text, bool whole);
+
 #endif

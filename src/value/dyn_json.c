@@ -174,9 +174,8 @@ static bool short_real(rf_str text, double *out)
 }
 
 /* A number as text when its double would not print the same. */
-static bool put_long_number(struct parser *parser, rf_str text)
+static bool put_long_number(struct rf_buf *buf, rf_str text)
 {
-    struct rf_buf *buf = parser->buf;
     double r;
     if (text.len > UINT32_MAX || !text_to_real(text, &r)) return false;
     if (!room(buf, text.len + 13)) return false;
@@ -194,17 +193,20 @@ static bool put_long_number(struct parser *parser, rf_str text)
     return true;
 }
 
-static inline bool put_number(struct parser *parser, const struct json_event *event)
+bool dyn_put_number_text(struct rf_buf *buf, rf_str text, bool whole)
 {
     int64_t i;
     double r;
     /* -0 has no int64. */
-    if (RF_LIKELY(event->whole) && json_number_i64(event->text, &i) &&
-        (i != 0 || event->text.len == 1))
-        return put_scalar(parser->buf, DYN_LONG, (uint64_t)i);
-    if (!event->whole && short_real(event->text, &r))
-        return put_scalar(parser->buf, DYN_REAL, real_bits(r));
-    return put_long_number(parser, event->text);
+    if (RF_LIKELY(whole) && json_number_i64(text, &i) && (i != 0 || text.len == 1))
+        return put_scalar(buf, DYN_LONG, (uint64_t)i);
+    if (!whole && short_real(text, &r)) return put_scalar(buf, DYN_REAL, real_bits(r));
+    return put_long_number(buf, text);
+}
+
+static inline bool put_number(struct parser *parser, const struct json_event *event)
+{
+    return dyn_put_number_text(parser->buf, event->text, event->whole);
 }
 
 /* Notes that a value is complete. */

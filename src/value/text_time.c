@@ -472,8 +472,8 @@ static bool number_and_unit(rf_str s, bool negative, int64_t *ticks)
         }
         if (!rf_is_digit(c)) break;
         seen++;
-        /* Digits of a fraction beyond what 19 can hold are cut; whole ones must fit. */
-        if (digits >= UINT64_C(1000000000000000000)) {
+        /* Digits of a fraction beyond its 18th place, or beyond what 19 can hold, are cut; whole ones must fit. */
+        if (digits >= UINT64_C(1000000000000000000) || scale >= UINT64_C(1000000000000000000)) {
             if (!after_point) return false;
             continue;
         }
