@@ -39,6 +39,11 @@ struct aggr {
                          struct rf_arena *arena, struct value *out, struct rf_err *err);
 };
 
+/* Results of groups 0..count-1 of `states` into `cells`, which has room for as many of call->type, where the aggregate can
+ * do that without looking at each alone (counts and sums, never null); else false. */
+bool aggr_emit_cells(const struct aggr_call *call, const uint8_t *states, uint32_t count,
+                     void *cells);
+
 const struct aggr *aggr_find(rf_str name);
 size_t aggr_count(void);
 const struct aggr *aggr_at(size_t index);

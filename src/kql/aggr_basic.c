@@ -162,6 +162,11 @@ static enum rf_kind sum_update(struct aggr_call *call, const struct vec *args, u
             sums->real += sum_reals(cells.real, count);
         return RF_OK;
     }
+    if (groups != NULL && cells.nulls == NULL && cells.i64 != NULL) {
+        for (uint32_t i = 0; i < count; i++)
+            sums[groups[i]].i64 = wrapping_add(sums[groups[i]].i64, cells.i64[i]);
+        return RF_OK;
+    }
     for (uint32_t i = 0; i < count; i++) {
         if (cells.nulls != NULL && cells.nulls[i]) continue;
         struct sum *sum = &sums[AGGR_GROUP(groups, i)];
@@ -205,6 +210,20 @@ static enum rf_kind sum_emit(struct aggr_call *call, const uint8_t *state, uint3
     else
         *out = value_decimal(sum->any ? sum->decimal : decimal_from_i64(0));
     return RF_OK;
+}
+
+bool aggr_emit_cells(const struct aggr_call *call, const uint8_t *states, uint32_t count,
+                     void *cells)
+{
+    if (call->aggr->emit == count_emit) {
+        memcpy(cells, states, (size_t)count * sizeof(int64_t));
+        return true;
+    }
+    if (call->aggr->emit != sum_emit || call->type == TYPE_DECIMAL) return false;
+    const struct sum *sums = AGGR_STATE_OF(struct sum, states);
+    int64_t *words = cells; /* of reals, too */
+    for (uint32_t i = 0; i < count; i++) words[i] = sums[i].i64;
+    return true;
 }
 
 /* ---- avg --------------------------------------------------------------------------------------------- */

@@ -15,7 +15,7 @@ struct distinct_call {
     uint32_t hashes_cap;
 };
 
-enum { DICT_CACHED_MAX = 1 << 20 };
+enum { DICT_CACHED_MAX = 1 << 20, HLL_FETCH_AHEAD = 8 };
 
 static enum rf_kind distinct_prepare(struct aggr_call *call, uint32_t accuracy_arg,
                                      struct rf_err *err)
@@ -60,10 +60,10 @@ static uint64_t dict_hash(struct distinct_call *shared, const struct vec *v, uin
 {
     uint64_t *hash = &shared->hashes[code];
     if (*hash != 0) return *hash;
-    struct vec entry = {.type = v->type,
-                        .shape = VEC_FLAT,
-                        .data = (const uint8_t *)v->data + (size_t)code * type_cell_bytes[v->type]};
-    vec_hash(&entry, 1, false, hash);
+    struct vec entries = *v;
+    entries.shape = VEC_FLAT;
+    struct value cell = vec_value(&entries, code);
+    *hash = v->type == TYPE_STRING ? rf_hash(cell.s.ptr, cell.s.len, 0) : value_hash(&cell);
     *hash += *hash == 0;
     return *hash;
 }
@@ -74,6 +74,10 @@ static uint32_t rows_to_see(const struct vec *v, uint32_t count, bool one_group,
 {
     AGGR_SCRATCH uint8_t seen[BATCH_ROWS];
     uint32_t kept = 0;
+    if (!one_group && v->nulls == NULL && v->type != TYPE_DYNAMIC) {
+        for (uint32_t i = 0; i < count; i++) rows[i] = i;
+        return count;
+    }
     if (one_group && v->shape == VEC_CONST) count = RF_MIN(count, 1u);
     bool mark = one_group && v->shape == VEC_DICT && v->dict_count <= BATCH_ROWS;
     if (mark) memset(seen, 0, v->dict_count);
@@ -132,6 +136,9 @@ static enum rf_kind hll_update(struct aggr_call *call, const struct vec *args, u
     if (!hash_rows(call, &args[0], count, rows, row_count, hash))
         return rf_fail_memory(err, call->arena);
     for (uint32_t k = 0; k < row_count; k++) {
+        uint32_t ahead = k + HLL_FETCH_AHEAD;
+        if (ahead < row_count)
+            hll_fetch(AGGR_STATE(struct hll, states, AGGR_GROUP(groups, rows[ahead])), hash[ahead]);
         struct hll *hll = AGGR_STATE(struct hll, states, AGGR_GROUP(groups, rows[k]));
         if (!hll_add(hll, shared->p, hash[k], call->arena)) return rf_fail_memory(err, call->arena);
     }

@@ -56,7 +56,7 @@ static bool slots_grow(struct hll *hll, struct rf_arena *arena)
 
 /* ---- registers ----------------------------------------------------------------------------------------- */
 
-static void registers_put(uint8_t *regs, uint8_t p, uint64_t hash)
+static inline void registers_put(uint8_t *regs, uint8_t p, uint64_t hash)
 {
     RF_ASSERT(p > 0);
     uint64_t index = hash >> (64 - p);
@@ -123,6 +123,12 @@ static bool lower_precision(struct hll *hll, uint8_t p, struct rf_arena *arena)
     return true;
 }
 
+RF_CLONES static void registers_max(uint8_t *restrict regs, const uint8_t *restrict others,
+                                    size_t count)
+{
+    for (size_t i = 0; i < count; i++) regs[i] = RF_MAX(regs[i], others[i]);
+}
+
 bool hll_merge(struct hll *into, const struct hll *from, struct rf_arena *arena)
 {
     if (from->p == 0) return true;
@@ -138,7 +144,7 @@ bool hll_merge(struct hll *into, const struct hll *from, struct rf_arena *arena)
     uint8_t *regs = registers(into);
     const uint8_t *others = registers(from);
     if (into->p == from->p) {
-        for (uint64_t i = 0; i < UINT64_C(1) << into->p; i++) regs[i] = RF_MAX(regs[i], others[i]);
+        registers_max(regs, others, (size_t)1 << into->p);
         return true;
     }
     for (uint64_t i = 0; i < UINT64_C(1) << from->p; i++)
@@ -179,9 +185,14 @@ static double ertl_tau(double x)
 int64_t hll_count(const struct hll *hll)
 {
     if (!hll->dense) return hll->count;
-    uint32_t histogram[66] = {0};
+    uint32_t histogram[66] = {0}, parts[4][66] = {{0}};
     uint8_t last = (uint8_t)(64 - hll->p + 1);
-    for (uint64_t i = 0; i < UINT64_C(1) << hll->p; i++) histogram[registers(hll)[i]]++;
+    /* Four counts of each rank, since neighbours often have the same and would wait for each other. */
+    for (uint64_t i = 0; i < UINT64_C(1) << hll->p; i += 4)
+        for (uint32_t k = 0; k < 4; k++) parts[k][registers(hll)[i + k]]++;
+    for (uint32_t k = 0; k < 4; k++)
+        for (uint32_t rank = 0; rank < RF_COUNT(histogram); rank++)
+            histogram[rank] += parts[k][rank];
     double m = (double)(UINT64_C(1) << hll->p);
     double z = m * ertl_tau(1 - histogram[last] / m);
     for (uint8_t rank = (uint8_t)(last - 1); rank >= 1; rank--) z = 0.5 * (z + histogram[rank]);

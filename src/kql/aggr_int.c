@@ -55,6 +55,7 @@ enum rf_kind aggr_update_where(struct aggr_call *call, const struct vec *args, u
     AGGR_SCRATCH uint32_t rows[BATCH_ROWS], kept_groups[BATCH_ROWS];
     AGGR_SCRATCH uint32_t codes[AGGR_FILTERED_MAX][BATCH_ROWS];
     uint32_t kept = true_rows(&args[predicate], count, rows);
+    RF_ASSERT(kept <= count);
     if (kept == 0) return RF_OK;
     if (kept == count) return update(call, args, count, groups, states, err);
     struct vec views[AGGR_FILTERED_MAX];

@@ -154,6 +154,43 @@ static enum rf_kind percentilew_prepare(struct aggr_call *call, struct rf_err *e
 
 /* ---- update ----------------------------------------------------------------------------------------------------- */
 
+/* Keys of a batch; cells that are null or nan get any. */
+RF_CLONES static void keys_of_reals(const double *cells, uint32_t count, uint64_t *keys)
+{
+    for (uint32_t i = 0; i < count; i++) keys[i] = digest_key_real(cells[i]);
+}
+RF_CLONES static void keys_of_i64(const int64_t *cells, uint32_t count, uint64_t *keys)
+{
+    for (uint32_t i = 0; i < count; i++) keys[i] = digest_key_i64(cells[i]);
+}
+
+/* Rows that have a value, in order; returns how many. */
+static uint32_t rows_with_value(const struct aggr_cells *cells, uint32_t count, uint32_t *rows)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        rows[kept] = i;
+        bool null = cells->nulls != NULL && cells->nulls[i];
+        kept += !null && !(cells->real != NULL && isnan(cells->real[i]));
+    }
+    return kept;
+}
+
+static enum rf_kind add_weighted(struct aggr_call *call, const uint64_t *keys, const uint32_t *rows,
+                                 uint32_t row_count, const uint32_t *groups, uint8_t *states,
+                                 const struct vec *weights, enum type type, struct rf_err *err)
+{
+    for (uint32_t k = 0; k < row_count; k++) {
+        uint32_t i = rows[k];
+        if (vec_null(weights, i) || vec_i64(weights, i) <= 0) continue;
+        struct digest *digest = AGGR_STATE(struct digest, states, AGGR_GROUP(groups, i));
+        digest->type = (uint8_t)type;
+        if (!digest_add(digest, keys[i], (double)vec_i64(weights, i), call->arena))
+            return rf_fail_memory(err, call->arena);
+    }
+    return RF_OK;
+}
+
 static enum rf_kind digest_update(struct aggr_call *call, const struct vec *args, uint32_t count,
                                   const uint32_t *groups, uint8_t *states,
                                   const struct vec *weights, struct rf_err *err)
@@ -161,20 +198,23 @@ static enum rf_kind digest_update(struct aggr_call *call, const struct vec *args
     enum type type;
     if (!percentile_type((enum type)args[0].type, &type)) return RF_OK;
     AGGR_SCRATCH struct aggr_cells cells;
+    AGGR_SCRATCH uint64_t keys[BATCH_ROWS];
+    AGGR_SCRATCH uint32_t rows[BATCH_ROWS];
+    RF_ASSERT(count <= BATCH_ROWS);
     aggr_cells(&args[0], count, &cells);
-    for (uint32_t i = 0; i < count; i++) {
-        if (cells.nulls != NULL && cells.nulls[i]) continue;
-        if (cells.real != NULL && isnan(cells.real[i])) continue;
-        double weight = 1;
-        if (weights != NULL) {
-            if (vec_null(weights, i) || vec_i64(weights, i) <= 0) continue;
-            weight = (double)vec_i64(weights, i);
-        }
-        uint64_t key =
-            cells.real != NULL ? digest_key_real(cells.real[i]) : digest_key_i64(cells.i64[i]);
-        struct digest *digest = AGGR_STATE(struct digest, states, AGGR_GROUP(groups, i));
-        digest->type = (uint8_t)type;
-        if (!digest_add(digest, key, weight, call->arena)) return rf_fail_memory(err, call->arena);
+    uint32_t row_count = rows_with_value(&cells, count, rows);
+    if (cells.real != NULL)
+        keys_of_reals(cells.real, count, keys);
+    else
+        keys_of_i64(cells.i64, count, keys);
+    if (weights != NULL)
+        return add_weighted(call, keys, rows, row_count, groups, states, weights, type, err);
+    for (uint32_t k = 0; k < row_count; k++) {
+        struct digest *digest = AGGR_STATE(struct digest, states, AGGR_GROUP(groups, rows[k]));
+        if (RF_LIKELY(digest_push(digest, keys[rows[k]]))) continue;
+        digest->type = (uint8_t)type; /* the first value of a group always comes here */
+        if (!digest_add_keys(digest, &keys[rows[k]], 1, call->arena))
+            return rf_fail_memory(err, call->arena);
     }
     return RF_OK;
 }
@@ -282,7 +322,7 @@ static enum rf_kind tdigest_emit(struct aggr_call *call, const uint8_t *state, u
     struct digest *digest;
     rf_str d;
     *out = value_null(TYPE_DYNAMIC);
-    if (AGGR_STATE_OF(struct digest, state)->count == 0) return RF_OK;
+    if (digest_empty(AGGR_STATE_OF(struct digest, state))) return RF_OK;
     if (!ordered(state, arena, &digest) || !digest_to_dyn(digest, arena, &d))
         return rf_fail_memory(err, arena);
     *out = value_dyn(d);

@@ -150,6 +150,49 @@ Test(digest, many_equal_values_stay_exact)
     rf_arena_done(&arena);
 }
 
+/* Beside outliers that leave nearly all values in one range of keys, and with one value that is heavy. */
+Test(digest, keeps_the_rank_beside_outliers)
+{
+    enum { VALUES = 300000 };
+    struct rf_arena arena;
+    rf_arena_init(&arena, 64 << 20);
+    struct digest digest = {.type = TYPE_REAL};
+    for (uint32_t i = 0; i < VALUES; i++) {
+        uint32_t x = (uint32_t)((uint64_t)i * 7919 % VALUES);
+        double value = x < VALUES / 2 ? 0.1 : 1 + x / (double)VALUES;
+        if (x == 0) value = -1e300;
+        if (x == VALUES - 1) value = 1e300;
+        cr_assert(digest_add(&digest, digest_key_real(value), 1, &arena));
+    }
+    cr_assert(digest_sort(&digest, &arena));
+    cr_expect(digest.approximate && digest.count < 40000 && digest_weight(&digest) == VALUES);
+    cr_expect(digest_percentile(&digest, 0).r == -1e300);
+    cr_expect(digest_percentile(&digest, 100).r == 1e300);
+    cr_expect(digest_percentile(&digest, 20).r == 0.1, "a heavy value stays what it is");
+    for (double p = 51; p < 100; p += 3.5)
+        cr_expect(fabs((digest_percentile(&digest, p).r - 1) * 100 - p) < 0.2, "%f", p);
+    cr_expect(fabs((digest_percentile(&digest, 99.9).r - 1) * 100 - 99.9) < 0.02);
+    rf_arena_done(&arena);
+}
+
+/* The first pile is exact whatever it holds; the order of arrival does not matter there. */
+Test(digest, one_pile_is_exact)
+{
+    enum { VALUES = 16384 };
+    struct rf_arena arena;
+    rf_arena_init(&arena, 64 << 20);
+    struct digest halves[2] = {{.type = TYPE_DATETIME}, {.type = TYPE_DATETIME}};
+    int64_t start = INT64_C(638700000000000000);
+    for (int64_t i = 0; i < VALUES; i++)
+        cr_assert(digest_add(&halves[i % 2], digest_key_i64(start + i * 7919 % VALUES), 1, &arena));
+    cr_assert(digest_merge(&halves[0], &halves[1], &arena));
+    cr_assert(digest_sort(&halves[0], &arena));
+    cr_expect(!halves[0].approximate && halves[0].count == VALUES);
+    for (int p = 1; p <= 100; p++)
+        cr_expect(digest_percentile(&halves[0], p).i == start + (p * VALUES + 99) / 100 - 1);
+    rf_arena_done(&arena);
+}
+
 Test(digest, forged_ones_do_no_harm)
 {
     static const char *const forged[] = {"null",

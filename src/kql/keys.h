@@ -1,7 +1,8 @@
 /* keys.h - key columns to dense numbers: the hash table under grouping, distinct and joins.
  *
- * Each column of a key becomes one 64-bit word: a number is its own word, a text (or dynamic, guid, decimal) is interned
- * once and its number is the word; dictionary entries are interned once per dictionary. Keys are then compared and hashed as words.
+ * A text (or dynamic, guid, decimal) is interned once and stands for its number from then on; entries of a dictionary are
+ * interned once per dictionary. A single text column therefore needs no further table. Columns that fit into 64 bits
+ * together (numbers of texts, ints, bools; or one number or time) are looked up as one word, all others as several words.
  * Equality is value_same's: nulls are equal to each other, nan to nan. Numbers are given in the order of first appearance. */
 #ifndef RF_KEYS_H
 #define RF_KEYS_H
@@ -21,7 +22,12 @@ bool keys_find(struct keys *k, const struct vec *columns, uint32_t row_count, ui
 uint32_t keys_count(const struct keys *k);
 /* One column of a key; views live as long as the arena. */
 struct value keys_value(const struct keys *k, uint32_t id, uint32_t column);
-/* Adds all keys of `from` (same types); ids[i] is the number of from's key i here. False on lack of memory. */
+/* One column of the keys from..from+count-1 as a flat vector: a view that holds until the next key is added. What must
+ * be gathered for it is allocated in `arena`. False on lack of memory. */
+bool keys_column(const struct keys *k, uint32_t column, uint32_t from, uint32_t count,
+                 struct rf_arena *arena, struct vec *out);
+/* Adds all keys of `from` (same types); ids[i] is the number of from's key i here. Texts are not copied: the arena of `from`
+ * must live as long as that of `into`. Reads `from` only. False on lack of memory. */
 bool keys_merge(struct keys *into, const struct keys *from, uint32_t *ids);
 
 #endif

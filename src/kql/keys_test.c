@@ -16,6 +16,8 @@ static struct value random_value(struct rf_prng *prng, enum type type)
         return value_real(reals[(uint32_t)rf_test_below(prng, RF_COUNT(reals))]);
     case TYPE_BOOL:
         return value_bool((uint32_t)rf_test_below(prng, 2) == 1);
+    case TYPE_GUID:
+        return value_guid((struct guid){{(uint8_t)rf_test_below(prng, 5)}});
     default:
         return value_i64(type, (int64_t)(uint32_t)rf_test_below(prng, 5) - 2);
     }
@@ -39,42 +41,174 @@ static void fill(struct rf_prng *prng, struct rf_arena *arena, enum type type, u
     out->dict_count = entries;
 }
 
-/* Equal numbers exactly where all columns are the same, and each number gives its key back. */
-RF_PROP(keys_number_equal_rows_alike, 300)
+/* A dictionary that comes with several batches, as a table's do. */
+static void fill_from(struct rf_prng *prng, struct rf_arena *arena, const struct vec *dict,
+                      uint32_t count, struct vec *out)
 {
-    static const uint8_t types[COLUMNS] = {TYPE_STRING, TYPE_LONG, TYPE_REAL};
-    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
-    rf_arena_init(&arena, 64u << 20);
-    struct keys *keys = keys_new(&arena, types, COLUMNS),
-                *merged = keys_new(&arena, types, COLUMNS);
-    struct vec batches[2][COLUMNS];
-    uint32_t ids[2][ROWS], found[ROWS], map[2 * ROWS];
-    for (int b = 0; b < 2; b++) {
-        for (int c = 0; c < COLUMNS; c++)
-            fill(prng, &arena, (enum type)types[c], ROWS, &batches[b][c]);
-        cr_assert(keys_add(keys, batches[b], ROWS, ids[b]));
-    }
-    for (int b = 0; b < 2; b++)
+    uint32_t *codes = rf_arena_new(arena, uint32_t, count);
+    for (uint32_t i = 0; i < count; i++) codes[i] = (uint32_t)rf_test_below(prng, dict->dict_count);
+    *out = *dict;
+    out->codes = codes;
+}
+
+/* Types that make one interned column, one word with and without nulls of its own, and several words. */
+static const struct key_types {
+    uint8_t types[COLUMNS];
+    uint8_t count;
+} key_types[] = {
+    {{TYPE_STRING}, 1},
+    {{TYPE_GUID}, 1},
+    {{TYPE_LONG}, 1},
+    {{TYPE_REAL}, 1},
+    {{TYPE_BOOL}, 1},
+    {{TYPE_DATETIME}, 1},
+    {{TYPE_INT}, 1},
+    {{TYPE_STRING, TYPE_STRING}, 2},
+    {{TYPE_GUID, TYPE_INT}, 2},
+    {{TYPE_INT, TYPE_STRING}, 2},
+    {{TYPE_BOOL, TYPE_STRING, TYPE_GUID}, 3},
+    {{TYPE_STRING, TYPE_LONG, TYPE_REAL}, 3},
+};
+
+struct key_batch {
+    struct vec columns[COLUMNS];
+    uint32_t ids[ROWS];
+};
+
+static void check_keys(const struct keys *keys, const struct key_types *t,
+                       const struct key_batch *batches, uint32_t batch_count)
+{
+    for (uint32_t b = 0; b < batch_count; b++)
         for (uint32_t i = 0; i < ROWS; i++) {
-            cr_assert(ids[b][i] < keys_count(keys));
-            for (int c = 0; c < COLUMNS; c++) {
-                struct value want = vec_value(&batches[b][c], i),
-                             got = keys_value(keys, ids[b][i], (uint32_t)c);
+            cr_assert(batches[b].ids[i] < keys_count(keys));
+            for (uint32_t c = 0; c < t->count; c++) {
+                struct value want = vec_value(&batches[b].columns[c], i),
+                             got = keys_value(keys, batches[b].ids[i], c);
                 cr_assert(value_same(&want, &got));
             }
         }
     for (uint32_t i = 0; i < keys_count(keys); i++) /* numbers are not given twice */
         for (uint32_t k = i + 1; k < keys_count(keys); k++) {
             bool same = true;
-            for (uint32_t c = 0; c < COLUMNS; c++) {
+            for (uint32_t c = 0; c < t->count; c++) {
                 struct value a = keys_value(keys, i, c), b = keys_value(keys, k, c);
                 same = same && value_same(&a, &b);
             }
             cr_assert(!same);
         }
-    cr_assert(keys_find(keys, batches[0], ROWS, found) && memcmp(found, ids[0], sizeof found) == 0);
-    cr_assert(keys_merge(merged, keys, map) && keys_count(merged) == keys_count(keys));
-    for (uint32_t i = 0; i < keys_count(keys); i++) cr_assert(map[i] == i);
+}
+
+static void check_columns(const struct keys *keys, const struct key_types *t,
+                          struct rf_arena *arena)
+{
+    uint32_t from = keys_count(keys) / 3, count = keys_count(keys) - from;
+    for (uint32_t c = 0; c < t->count; c++) {
+        struct vec v;
+        cr_assert(keys_column(keys, c, from, count, arena, &v));
+        for (uint32_t i = 0; i < count; i++) {
+            struct value want = keys_value(keys, from + i, c), got = vec_value(&v, i);
+            cr_assert(value_same(&want, &got) && want.null == got.null);
+        }
+    }
+}
+
+/* Equal numbers exactly where all columns are the same, and each number gives its key back; merged keys are the same keys. */
+RF_PROP(keys_number_equal_rows_alike, 600)
+{
+    enum { BATCHES = 4 };
+    const struct key_types *t = &key_types[rf_test_below(prng, RF_COUNT(key_types))];
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    rf_arena_init(&arena, 64u << 20);
+    /* The first two batches go to one lane, the others to another. */
+    struct keys *lanes[2] = {keys_new(&arena, t->types, t->count),
+                             keys_new(&arena, t->types, t->count)};
+    struct key_batch *batches = rf_arena_new(&arena, struct key_batch, BATCHES);
+    struct vec dicts[COLUMNS];
+    uint32_t *map = rf_arena_new(&arena, uint32_t, BATCHES * ROWS), found[ROWS];
+    for (uint32_t c = 0; c < t->count; c++) {
+        do fill(prng, &arena, (enum type)t->types[c], ROWS, &dicts[c]);
+        while (dicts[c].shape != VEC_DICT);
+        dicts[c].dict_id = 1 + c;
+    }
+    for (uint32_t b = 0; b < BATCHES; b++) {
+        for (uint32_t c = 0; c < t->count; c++)
+            if (rf_test_below(prng, 2) == 0)
+                fill(prng, &arena, (enum type)t->types[c], ROWS, &batches[b].columns[c]);
+            else
+                fill_from(prng, &arena, &dicts[c], ROWS, &batches[b].columns[c]);
+        cr_assert(keys_find(lanes[b / 2], batches[b].columns, ROWS, found));
+        cr_assert(keys_add(lanes[b / 2], batches[b].columns, ROWS, batches[b].ids));
+        for (uint32_t i = 0; i < ROWS; i++)
+            cr_assert(found[i] == KEYS_NONE || found[i] == batches[b].ids[i]);
+        cr_assert(keys_find(lanes[b / 2], batches[b].columns, ROWS, found));
+        cr_assert(memcmp(found, batches[b].ids, sizeof found) == 0);
+    }
+    for (uint32_t lane = 0; lane < 2; lane++) {
+        check_keys(lanes[lane], t, batches + 2 * lane, 2);
+        check_columns(lanes[lane], t, &arena);
+    }
+    cr_assert(keys_merge(lanes[0], lanes[1], map));
+    for (uint32_t b = 2; b < BATCHES; b++)
+        for (uint32_t i = 0; i < ROWS; i++) batches[b].ids[i] = map[batches[b].ids[i]];
+    check_keys(lanes[0], t, batches, BATCHES);
+    check_columns(lanes[0], t, &arena);
+    for (uint32_t b = 0; b < BATCHES; b++) {
+        cr_assert(keys_find(lanes[0], batches[b].columns, ROWS, found));
+        cr_assert(memcmp(found, batches[b].ids, sizeof found) == 0);
+    }
+    struct keys *empty = keys_new(&arena, t->types, t->count);
+    cr_assert(keys_merge(empty, lanes[0], map) && keys_count(empty) == keys_count(lanes[0]));
+    for (uint32_t i = 0; i < keys_count(empty); i++) cr_assert(map[i] == i);
+}
+
+/* More texts than one batch, so that tables grow while a dictionary is being learnt. */
+Test(keys, many_texts)
+{
+    enum { TEXTS = 20000 };
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    rf_arena_init(&arena, 64u << 20);
+    static const uint8_t types[] = {TYPE_STRING};
+    struct keys *keys = keys_new(&arena, types, 1);
+    rf_str *texts = rf_arena_new(&arena, rf_str, TEXTS);
+    uint32_t codes[1000], ids[1000];
+    for (uint32_t i = 0; i < TEXTS; i++) texts[i] = rf_arena_printf(&arena, "text %u", i);
+    struct vec v = {.type = TYPE_STRING,
+                    .shape = VEC_DICT,
+                    .dict_count = TEXTS,
+                    .dict_id = 7,
+                    .data = texts,
+                    .codes = codes};
+    for (uint32_t at = 0; at < 2 * TEXTS; at += 1000) { /* backwards, and all of them twice */
+        for (uint32_t i = 0; i < 1000; i++) codes[i] = TEXTS - 1 - (at + i) % TEXTS;
+        cr_assert(keys_add(keys, &v, 1000, ids));
+        for (uint32_t i = 0; i < 1000; i++) cr_assert(ids[i] == (at + i) % TEXTS);
+    }
+    cr_assert(keys_count(keys) == TEXTS);
+    struct vec flat = {.type = TYPE_STRING, .shape = VEC_FLAT, .data = texts + 500};
+    cr_assert(keys_find(keys, &flat, 1000, ids));
+    for (uint32_t i = 0; i < 1000; i++) cr_assert(ids[i] == TEXTS - 1 - (i + 500));
+}
+
+/* So many rows that small words get a table of their own, then words of other kinds. */
+Test(keys, many_small_words)
+{
+    enum { KEYS = 700, ROUNDS = 120 };
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    rf_arena_init(&arena, 64u << 20);
+    static const uint8_t types[] = {TYPE_LONG};
+    struct keys *keys = keys_new(&arena, types, 1);
+    int64_t cells[KEYS];
+    uint32_t ids[KEYS];
+    struct vec v = {.type = TYPE_LONG, .shape = VEC_FLAT, .data = cells};
+    for (int64_t round = 0; round < ROUNDS; round++) {
+        for (int64_t i = 0; i < KEYS; i++) cells[i] = round % 3 == 2 ? -i : i * (round % 3 + 1);
+        cr_assert(keys_find(keys, &v, KEYS, ids));
+        for (uint32_t i = 0; i < KEYS; i++)
+            cr_assert(ids[i] == KEYS_NONE || keys_value(keys, ids[i], 0).i == cells[i]);
+        cr_assert(keys_add(keys, &v, KEYS, ids));
+        for (uint32_t i = 0; i < KEYS; i++) cr_assert(keys_value(keys, ids[i], 0).i == cells[i]);
+    }
+    cr_assert(keys_count(keys) == KEYS + KEYS / 2 + KEYS - 1);
 }
 
 Test(keys, find_adds_nothing)

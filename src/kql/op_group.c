@@ -22,6 +22,7 @@ struct group_lane {
     struct keys *keys;
     uint8_t **states;    /* per aggregate: one state per group */
     uint32_t count, cap; /* groups; groups that states have room for */
+    uint32_t zeroed;     /* groups whose states are valid */
     uint32_t *row_group;
 };
 
@@ -32,19 +33,27 @@ struct group_flow {
     struct group_lane *lanes;
 };
 
-/* Room for the states of `count` groups; new ones are zero. */
+/* States for `count` groups, the new ones zeroed. What is only reserved is not touched, so that growing in large steps costs
+ * address space, not memory. */
 static bool lane_grow(const struct group_node *g, struct group_lane *l, uint32_t count)
 {
-    if (count <= l->cap) return true;
-    uint32_t cap = RF_MAX(count, l->cap * 2);
-    for (uint32_t a = 0; a < g->aggr_count; a++) {
-        size_t bytes = g->aggrs[a].aggr->state_bytes;
-        uint8_t *states = rf_arena_grow(&l->arena, l->states[a], l->cap * bytes, cap * bytes);
-        if (states == NULL) return false;
-        memset(states + l->cap * bytes, 0, (cap - l->cap) * bytes);
-        l->states[a] = states;
+    enum { STEP_LARGE_MAX = 1 << 20 };
+    if (count > l->cap) {
+        uint32_t cap = RF_MAX(count, l->cap < STEP_LARGE_MAX ? l->cap * 4 : l->cap * 2);
+        for (uint32_t a = 0; a < g->aggr_count; a++) {
+            size_t bytes = g->aggrs[a].aggr->state_bytes;
+            uint8_t *states =
+                rf_arena_grow(&l->arena, l->states[a], l->zeroed * bytes, cap * bytes);
+            if (states == NULL) return false;
+            l->states[a] = states;
+        }
+        l->cap = cap;
     }
-    l->cap = cap;
+    for (uint32_t a = 0; a < g->aggr_count && count > l->zeroed; a++) {
+        size_t bytes = g->aggrs[a].aggr->state_bytes;
+        memset(l->states[a] + l->zeroed * bytes, 0, (count - l->zeroed) * bytes);
+    }
+    l->zeroed = RF_MAX(l->zeroed, count);
     return true;
 }
 
@@ -94,7 +103,7 @@ static enum rf_kind lane_init(struct group_flow *f, struct group_lane *l, struct
                                          .arena = &l->arena};
         if (use->aggr->prepare != NULL) RF_TRY(use->aggr->prepare(&l->calls[a], err));
     }
-    if (!lane_grow(g, l, 64)) return rf_fail_memory(err, &l->arena);
+    if (!lane_grow(g, l, 1)) return rf_fail_memory(err, &l->arena);
     if (g->key_count == 0) l->count = 1;
     return eval_new(f->exec, &l->arena, g->exprs, g->expr_count, &g->node.inputs[0]->schema,
                     &l->eval, err);
@@ -122,38 +131,43 @@ static enum rf_kind merge_lane(struct group_flow *f, struct group_lane *from, st
     return RF_OK;
 }
 
+/* One column of the results of an aggregate for groups from..from+count-1. */
+static enum rf_kind emit_column(const struct aggr_use *use, struct aggr_call *call, uint32_t part,
+                                const uint8_t *states, uint32_t count, struct rf_arena *arena,
+                                struct vec *out, struct rf_err *err)
+{
+    call->type = (enum type)use->types[part];
+    if (!vec_flat(arena, call->type, count, out)) return rf_fail_memory(err, arena);
+    if (aggr_emit_cells(call, states, count, (void *)(uintptr_t)out->data)) return RF_OK;
+    if (vec_need_nulls(arena, out, count) == NULL) return rf_fail_memory(err, arena);
+    for (uint32_t i = 0; i < count; i++) {
+        struct value v = value_null(call->type);
+        RF_TRY(use->aggr->emit(call, states + (size_t)i * use->aggr->state_bytes, part, arena, &v,
+                               err));
+        vec_set(out, i, &v);
+    }
+    return RF_OK;
+}
+
 static enum rf_kind emit_batch(struct group_flow *f, uint32_t from, uint32_t count,
                                struct rf_arena *arena, struct batch *batch, struct rf_err *err)
 {
     const struct group_node *g = f->group;
     struct group_lane *l = &f->lanes[0];
-    const struct schema *schema = &g->node.schema;
     *batch = (struct batch){.row_count = count,
-                            .column_count = schema->count,
-                            .columns = rf_arena_new(arena, struct vec, schema->count),
+                            .column_count = g->node.schema.count,
+                            .columns = rf_arena_new(arena, struct vec, g->node.schema.count),
                             .arena = arena};
     if (batch->columns == NULL) return rf_fail_memory(err, arena);
-    for (uint32_t c = 0; c < schema->count; c++)
-        if (!vec_flat(arena, (enum type)schema->columns[c].type, count, &batch->columns[c]) ||
-            vec_need_nulls(arena, &batch->columns[c], count) == NULL)
-            return rf_fail_memory(err, arena);
     for (uint32_t k = 0; k < g->key_count; k++)
-        for (uint32_t i = 0; i < count; i++) {
-            struct value v = keys_value(l->keys, from + i, k);
-            vec_set(&batch->columns[k], i, &v);
-        }
-    uint32_t c = g->key_count;
+        if (!keys_column(l->keys, k, from, count, arena, &batch->columns[k]))
+            return rf_fail_memory(err, arena);
+    struct vec *out = batch->columns + g->key_count;
     for (uint32_t a = 0; a < g->aggr_count; a++) {
         const struct aggr_use *use = &g->aggrs[a];
-        for (uint32_t part = 0; part < use->column_count; part++, c++)
-            for (uint32_t i = 0; i < count; i++) {
-                struct value v = value_null(use->types[part]);
-                l->calls[a].type = (enum type)use->types[part];
-                RF_TRY(use->aggr->emit(&l->calls[a],
-                                       l->states[a] + (size_t)(from + i) * use->aggr->state_bytes,
-                                       part, arena, &v, err));
-                vec_set(&batch->columns[c], i, &v);
-            }
+        const uint8_t *states = l->states[a] + (size_t)from * use->aggr->state_bytes;
+        for (uint32_t part = 0; part < use->column_count; part++)
+            RF_TRY(emit_column(use, &l->calls[a], part, states, count, arena, out++, err));
     }
     return RF_OK;
 }
