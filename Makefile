@@ -11,7 +11,7 @@ SANITIZE = -Doptimization=1
 export UBSAN_OPTIONS ?= print_stacktrace=1
 export TSAN_OPTIONS ?= halt_on_error=1
 
-.PHONY: all help deps run test bench crash fuzz asan tsan cover lint format install uninstall clean
+.PHONY: all help deps run test bench crash flip fuzz asan tsan cover lint format install uninstall clean
 
 all: ## build the optimised build/ringfort
 	@tools/deps --check build
@@ -42,6 +42,11 @@ crash: ## kill ingest and merge at random points, ROUNDS times
 	@tools/deps build
 	@tools/build build "" $(RELEASE)
 	@tests/crash/run $(ROUNDS)
+
+flip: ## flip random bits in a store's files, FLIPS times, and ask it questions
+	@tools/deps build
+	@tools/build build "" $(RELEASE)
+	@tests/flip/run $(FLIPS)
 
 # New inputs stay in build-fuzz/corpus/T; KEEP=1 adds those to fuzz/T/ that reach code which its inputs do not.
 fuzz: ## fuzz target T for SECS seconds, with the corpus in fuzz/T/ [KEEP=1]

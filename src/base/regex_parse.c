@@ -383,7 +383,7 @@ static enum rf_kind class_items(struct parser *p, size_t open, struct regex_span
         if (p->text.ptr[p->at] == '\\') RF_TRY(perl_class(p, spans, &found));
         if (found) continue;
         size_t from = p->at;
-        uint32_t low, high;
+        uint32_t low = 0, high;
         RF_TRY(class_char(p, open, &low));
         high = low;
         skip_blanks(p, false);

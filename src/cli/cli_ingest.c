@@ -332,7 +332,10 @@ static int ingest(struct ingest_run *run)
 int cli_ingest(int argc, char **argv)
 {
     struct ingest_args args = {.files = calloc((size_t)argc + 1, sizeof(char *))};
-    if (args.files == NULL) return CLI_FAILED;
+    if (args.files == NULL) {
+        cli_say("no memory for the names of %d files", argc);
+        return CLI_FAILED;
+    }
     int status = read_args(argc, argv, &args);
     if (status == CLI_OK) {
         struct ingest_run run = {.args = &args, .terminal = cli_is_terminal(stderr)};

@@ -134,9 +134,9 @@ static int read_args(int argc, char **argv, struct query_args *args)
             return CLI_WRONG_USE;
         }
     }
-    return args->text == NULL
-               ? cli_wrong(&usage, "a query is needed, or - to read it from standard input")
-               : CLI_OK;
+    if (args->text != NULL) return CLI_OK;
+    (void)cli_wrong(&usage, "a query is needed, or - to read it from standard input");
+    return CLI_WRONG_USE;
 }
 
 static enum rf_kind read_text(const char *word, struct rf_arena *arena, rf_str *out,

@@ -1,4 +1,3 @@
-
 #include "cli/cli.h"
 #include "cli/cli_options.h"
 
@@ -45,7 +44,7 @@ static int unknown_command(const char *name)
     return CLI_WRONG_USE;
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
     if (argc < 2) {
         cli_say("a command is needed; 'ringfort --help' lists them");
@@ -70,4 +69,14 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < RF_COUNT(commands); i++)
         if (strcmp(name, commands[i].name) == 0) return commands[i].run(argc - 1, argv + 1);
     return unknown_command(name);
+}
+
+int main(int argc, char **argv)
+{
+    int status = run(argc, argv);
+    struct rf_err err;
+    bool written = fflush(stdout) == 0 && ferror(stdout) == 0;
+    if (written || status != CLI_OK) return status;
+    (void)rf_fail_errno(&err, "OutputFailed", "the output cannot be written");
+    return cli_say_error(&err, (rf_str){NULL, 0}, NULL);
 }

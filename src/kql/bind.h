@@ -61,7 +61,7 @@ struct binder {
 };
 
 /* What to return when something could not be added: memory is used up, or a schema is full. */
-#define BIND_NOMEM(b) bind_no_room(b)
+#define BIND_NOMEM(b) ((void)bind_no_room(b), RF_LIMIT)
 enum rf_kind bind_no_room(struct binder *b);
 /* Error at a position in the query text: RF_INVALID. */
 #define bind_fail(b, pos, code, ...) (bind_err((b), (pos), (code), __VA_ARGS__), RF_INVALID)

@@ -276,6 +276,7 @@ static enum rf_kind run(struct step *s, const struct batch *batch, struct vec *o
         return RF_OK;
     }
     if (s->expr->kind == EXPR_COLUMN) {
+        RF_ASSERT((uint32_t)s->slot < batch->column_count);
         *out = batch->columns[s->slot];
         return RF_OK;
     }

@@ -67,11 +67,11 @@ FUNC_KERNEL_SHARED(codec_hash_kernel)
 }
 
 /* Order counts: combine(a, b) is not combine(b, a). */
-static uint64_t combine(uint64_t seed, uint64_t hash)
+static uint64_t combine(uint64_t first, uint64_t second)
 {
     uint8_t bytes[16];
-    rf_put_u64le(bytes, seed);
-    rf_put_u64le(bytes + 8, hash);
+    rf_put_u64le(bytes, first);
+    rf_put_u64le(bytes + 8, second);
     return XXH64(bytes, sizeof bytes, 0);
 }
 

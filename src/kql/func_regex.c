@@ -288,6 +288,7 @@ FUNC_KERNEL(extract_picked_kernel)
 static void put_rewrite(struct rf_buf *buf, rf_str rewrite, rf_str text,
                         const struct regex_group *groups, size_t cap)
 {
+    RF_ASSERT(rewrite.ptr != NULL || rewrite.len == 0);
     for (size_t i = 0; i < rewrite.len; i++) {
         uint8_t c = rewrite.ptr[i];
         if (c == '\\' && i + 1 < rewrite.len) {

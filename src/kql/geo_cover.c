@@ -101,15 +101,15 @@ static bool search_face(struct search *search, struct frame *frames, int face)
     if (!visit(search, &frames[0], NULL, &deeper)) return false;
     if (!deeper) return true;
     while (depth >= 0) {
-        struct frame *frame = &frames[depth];
-        if (frame->child == 4) {
+        struct frame *above = &frames[depth];
+        if (above->child == 4) {
             depth--;
             continue;
         }
         struct frame *below = &frames[depth + 1];
-        below->cell = s2_child(frame->cell, frame->child++);
+        below->cell = s2_child(above->cell, above->child++);
         below->child = 0;
-        if (!visit(search, below, frame, &deeper)) return false;
+        if (!visit(search, below, above, &deeper)) return false;
         if (deeper) depth++;
     }
     return true;

@@ -29,13 +29,12 @@ static uint32_t find_in_cell(const struct arrangement *plan, struct geo_vec at, 
 
 static uint32_t find_vertex(const struct arrangement *plan, struct geo_vec at)
 {
-    int64_t x[2] = {cell_of(at.x - GEO_SNAP), cell_of(at.x + GEO_SNAP)};
-    int64_t y[2] = {cell_of(at.y - GEO_SNAP), cell_of(at.y + GEO_SNAP)};
-    int64_t z[2] = {cell_of(at.z - GEO_SNAP), cell_of(at.z + GEO_SNAP)};
-    for (int i = 0; i < 1 + (x[0] != x[1]); i++)
-        for (int j = 0; j < 1 + (y[0] != y[1]); j++)
-            for (int k = 0; k < 1 + (z[0] != z[1]); k++) {
-                uint32_t found = find_in_cell(plan, at, x[i], y[j], z[k]);
+    int64_t x_end = cell_of(at.x + GEO_SNAP), y_end = cell_of(at.y + GEO_SNAP),
+            z_end = cell_of(at.z + GEO_SNAP);
+    for (int64_t x = cell_of(at.x - GEO_SNAP); x <= x_end; x++)
+        for (int64_t y = cell_of(at.y - GEO_SNAP); y <= y_end; y++)
+            for (int64_t z = cell_of(at.z - GEO_SNAP); z <= z_end; z++) {
+                uint32_t found = find_in_cell(plan, at, x, y, z);
                 if (found != NO_VERTEX) return found;
             }
     return NO_VERTEX;

@@ -96,6 +96,7 @@ static enum rf_kind show(struct rewrite *r, struct graph_column column, uint32_t
             !schema_add_exact(&r->columns, name, column_type(m, &column), bind_new_id(r->b)))
             return BIND_NOMEM(r->b);
     }
+    RF_ASSERT(at < r->columns.schema.count);
     return make_name(r, r->columns.schema.columns[at].name, pos, out);
 }
 

@@ -115,9 +115,10 @@ static enum rf_kind emit_pairs(struct join_flow *f, const struct batch *probe, s
     if (ok && f->table->rows != NULL)
         ok = rows_gather(f->table->rows, f->pair_build, f->pair_count, &arena, &built);
     for (uint32_t c = 0; c < width && ok; c++) {
-        if (f->from_build[c] >= 0)
+        if (f->from_build[c] >= 0) {
+            RF_ASSERT(built.columns != NULL);
             batch.columns[c] = built.columns[f->from_build[c]];
-        else if (probe != NULL)
+        } else if (probe != NULL)
             ok = vec_select(&arena, &probe->columns[f->from_probe[c]], f->pair_probe, f->pair_count,
                             &batch.columns[c]);
         else {

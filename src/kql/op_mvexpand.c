@@ -58,6 +58,7 @@ static enum rf_kind expand_put(struct expand_binder *e, rf_str name, enum type t
     uint32_t id = bind_new_id(e->b);
     int at = schema_find(&e->sb.schema, name);
     if (at >= 0) {
+        RF_ASSERT((uint32_t)at < e->sb.schema.count);
         e->sb.schema.columns[at].type = (uint8_t)type;
         e->sb.schema.columns[at].id = id;
         e->plan->columns[at] = column;

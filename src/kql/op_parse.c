@@ -86,6 +86,7 @@ static enum rf_kind parse_pieces(struct parser *p, struct parse_body *body)
             body->pieces = grown;
             cap = more;
         }
+        RF_ASSERT(body->pieces != NULL);
         body->pieces[body->count++] = piece;
     }
     return body->count == 0 ? parse_expected(p, "a text, a column or '*'") : RF_OK;
@@ -538,6 +539,7 @@ static enum rf_kind bind_schema(struct binder *b, struct parse_node *n, struct p
             if (!schema_add_exact(&sb, piece->text, (enum type)piece->type, bind_new_id(b)))
                 return BIND_NOMEM(b);
         } else {
+            RF_ASSERT((uint32_t)at < sb.schema.count);
             sb.schema.columns[at].type = piece->type;
             sb.schema.columns[at].id = bind_new_id(b);
         }

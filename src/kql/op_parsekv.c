@@ -380,6 +380,7 @@ static enum rf_kind kv_bind(struct binder *b, const struct ast *node, struct nod
             if (!schema_add_exact(&sb, key->name, (enum type)key->type, bind_new_id(b)))
                 return BIND_NOMEM(b);
         } else {
+            RF_ASSERT((uint32_t)at < sb.schema.count);
             sb.schema.columns[at].type = key->type;
             sb.schema.columns[at].id = bind_new_id(b);
         }

@@ -78,6 +78,7 @@ static enum rf_kind count_words(struct reduce_run *r, struct key_map *map, uint3
                 *counts = grown;
                 cap = map->cap;
             }
+            RF_ASSERT(*counts != NULL);
             (*counts)[known]++;
         }
     }
@@ -97,6 +98,7 @@ static rf_str pattern_of(const struct reduce_run *r, rf_str text, const struct k
         rf_str word = rf_slice(text, words[w].from, words[w].to);
         struct value key[2] = {value_long(w), value_str(word)};
         uint32_t known = key_map_find(map, key);
+        RF_ASSERT(known == KEY_MAP_NONE || counts != NULL);
         rf_buf_str(buf, rf_slice(text, at, words[w].from));
         if (known != KEY_MAP_NONE && counts[known] >= (rf_is_digit(word.ptr[0]) ? most : least))
             rf_buf_str(buf, word);
@@ -333,9 +335,11 @@ static enum rf_kind reduce_bind(struct binder *b, const struct ast *node, struct
     if (n == NULL) return BIND_NOMEM(b);
     n->source = rf_str_is(ast_param_text(node, "kind"), "source");
     n->characters = ast_param_text(node, "characters");
-    if (threshold != NULL) RF_TRY(bind_constant(b, threshold->value, TYPE_REAL, &v));
-    if (v.null || !(v.r >= 0 && v.r <= 1))
-        return bind_fail(b, threshold->pos, "BadParameter", "threshold lies between 0 and 1");
+    if (threshold != NULL) {
+        RF_TRY(bind_constant(b, threshold->value, TYPE_REAL, &v));
+        if (v.null || !(v.r >= 0 && v.r <= 1))
+            return bind_fail(b, threshold->pos, "BadParameter", "threshold lies between 0 and 1");
+    }
     n->threshold = v.r;
     RF_TRY(bind_scalar(b, expr, &input->schema, &n->expr));
     if (n->expr->type != TYPE_STRING) RF_TRY(bind_cast(b, n->expr, TYPE_STRING, &n->expr));

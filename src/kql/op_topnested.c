@@ -429,7 +429,7 @@ static enum rf_kind nested_bind(struct binder *b, const struct ast *node, struct
         const struct level_body *level = &body->levels[i];
         RF_TRY(bind_level(b, level, i, n, names));
         const struct schema *groups = &n->levels[i].groups->schema;
-        rf_str key = ast_default_name(b, level->of), by = RF_S("");
+        rf_str key = ast_default_name(b, level->of), by;
         if (key.len == 0) key = rf_arena_printf(b->arena, "Column%u", i + 1);
         if (level->by->kind == AST_NAMED)
             by = level->by->names[0];

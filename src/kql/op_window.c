@@ -56,8 +56,10 @@ static enum type window_type(enum window_kind kind, struct expr *const *args)
     switch (kind) {
     case WINDOW_PREV:
     case WINDOW_NEXT:
+        RF_ASSERT(args[0] != NULL);
         return (enum type)args[0]->type;
     case WINDOW_CUMSUM:
+        RF_ASSERT(args[0] != NULL);
         return args[0]->type == TYPE_INT ? TYPE_LONG : (enum type)args[0]->type;
     case WINDOW_SESSION:
         return TYPE_DATETIME;

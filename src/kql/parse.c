@@ -34,15 +34,16 @@ void parse_err_at(rf_str text, uint32_t pos, struct rf_err *err, enum rf_kind ki
     if (err != NULL) parse_place(text, pos, &err->line, &err->column);
 }
 
-enum rf_kind parse_expected(struct parser *p, const char *what)
+void parse_note_expected(struct parser *p, const char *what)
 {
     const struct token *t = parse_peek(p);
-    if (t->kind == TOKEN_END)
-        return parse_fail_at(p->text, t->pos, p->err, RF_INVALID, "SyntaxError",
-                             "expected %s, found the end of the query", what);
     rf_str found = rf_slice(p->text, t->pos, RF_MIN(t->end, t->pos + 40));
-    return parse_fail_at(p->text, t->pos, p->err, RF_INVALID, "SyntaxError",
-                         "expected %s, found '%.*s'", what, RF_FMT(found));
+    if (t->kind == TOKEN_END)
+        (void)parse_fail_at(p->text, t->pos, p->err, RF_INVALID, "SyntaxError",
+                            "expected %s, found the end of the query", what);
+    else
+        (void)parse_fail_at(p->text, t->pos, p->err, RF_INVALID, "SyntaxError",
+                            "expected %s, found '%.*s'", what, RF_FMT(found));
 }
 
 /* ---- tokens ---------------------------------------------------------------------------------- */

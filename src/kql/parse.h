@@ -65,7 +65,8 @@ bool parse_accept(struct parser *p, const char *text);
 /* Takes it or fails with "expected `text`". */
 RF_MUST_USE enum rf_kind parse_expect(struct parser *p, const char *text);
 /* Fails at the next token: "expected <what>, found <token>". */
-enum rf_kind parse_expected(struct parser *p, const char *what);
+#define parse_expected(p, what) (parse_note_expected((p), (what)), RF_INVALID)
+void parse_note_expected(struct parser *p, const char *what);
 /* A name (identifier or ['quoted']). */
 RF_MUST_USE enum rf_kind parse_name(struct parser *p, rf_str *out);
 /* A name with '*' in it, for project-away and the like: AST_NAME, AST_WILDCARD or AST_STAR. */

@@ -203,6 +203,7 @@ static enum rf_kind put_key(struct unpack *u, struct output *o, const struct key
                          RF_FMT(name));
     RF_TRY(unpack_expr(u, key->name, key->type, &e));
     if (at < 0) return put(u, o, name, e);
+    RF_ASSERT((uint32_t)at < o->sb.schema.count);
     o->exprs[at] = e;
     o->sb.schema.columns[at].type = e->type;
     return RF_OK;
@@ -236,6 +237,7 @@ static enum rf_kind unpack_to_schema(struct unpack *u, struct node **out)
         if (at < 0)
             RF_TRY(put(u, &o, column->name, e));
         else {
+            RF_ASSERT((uint32_t)at < o.sb.schema.count);
             o.exprs[at] = e;
             o.sb.schema.columns[at].type = e->type;
         }

@@ -50,9 +50,10 @@ static enum rf_kind detect_compute(struct plugin_run *run, struct rf_err *err)
     const struct detect_options *o = run->options;
     struct time_events e;
     struct value cells[CELLS_MAX];
-    int64_t times[STEPS_MAX];
+    int64_t times[STEPS_MAX] = {0};
     uint32_t dimensions = o->time.dimension_count;
     bool is_time = o->time.type == TYPE_DATETIME;
+    RF_ASSERT(o->step_count > 0);
     RF_TRY(time_read(run, run->rows, dimensions, &e, err));
     for (uint64_t i = 0; i < e.count; i++) {
         if (!holds(run, o, &e.items[i], 0) || !follow(run, &e, i, times)) continue;
