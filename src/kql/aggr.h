@@ -15,6 +15,7 @@ struct aggr_call {
     enum type type;              /* of the result */
     struct rf_arena *arena;      /* memory for states, one per worker */
     void *state;                 /* shared by all groups: made by `prepare` */
+    bool backwards; /* batches come from the last to the first; rows within each in order */
 };
 
 struct aggr {
@@ -43,6 +44,13 @@ struct aggr {
  * do that without looking at each alone (counts and sums, never null); else false. */
 bool aggr_emit_cells(const struct aggr_call *call, const uint8_t *states, uint32_t count,
                      void *cells);
+
+/* The rows that may change the state of their group, by the first argument alone, into rows[]; returns how many. A row
+ * whose group is KEYS_NONE (new) is among them. */
+typedef uint32_t aggr_useful(const struct vec *first, uint32_t count, const uint32_t *groups,
+                             const uint8_t *states, uint32_t *rows);
+/* NULL: all rows may. *newest_first: few may, when the rows that come last come first. */
+aggr_useful *aggr_useful_of(const struct aggr *aggr, bool *newest_first);
 
 const struct aggr *aggr_find(rf_str name);
 size_t aggr_count(void);

@@ -4,6 +4,7 @@
  * the last one noted of each group is copied when the batch is done. */
 #include "kql/aggr_collect_int.h"
 
+#include "kql/keys.h"
 #include "value/dyn.h"
 
 struct pick {
@@ -125,19 +126,21 @@ enum rf_kind aggr_take_any_update_if(struct aggr_call *call, const struct vec *a
 
 /* True when `v` takes the place of the best value. Of equals the first stays; a null only serves
  * until a value comes. */
-static bool beats(const struct pick *pick, const struct value *v, bool largest)
+static bool beats(const struct aggr_call *call, const struct pick *pick, const struct value *v,
+                  bool largest)
 {
     if (!pick->any) return true;
     if (is_null(v)) return false;
     if (!pick->good) return true;
-    if (type_is_i64((enum type)v->type)) return largest ? v->i > pick->best.i : v->i < pick->best.i;
+    /* When batches come backwards, the first of equals comes last; but not within a batch. */
+    bool equal_beats = call->backwards && pick->pending == 0;
     int order = value_cmp(v, &pick->best);
-    return largest ? order > 0 : order < 0;
+    return equal_beats && order == 0 ? true : largest ? order > 0 : order < 0;
 }
 
 /* Whole numbers and times, the usual case, compared without making values of the cells. */
-static uint32_t note_i64(const struct vec *v, uint32_t count, const uint32_t *groups,
-                         uint8_t *states, bool largest, uint32_t *noted)
+static uint32_t note_i64(const struct aggr_call *call, const struct vec *v, uint32_t count,
+                         const uint32_t *groups, uint8_t *states, bool largest, uint32_t *noted)
 {
     const int64_t *data = v->data;
     uint32_t noted_count = 0;
@@ -145,7 +148,10 @@ static uint32_t note_i64(const struct vec *v, uint32_t count, const uint32_t *gr
         struct pick *pick = AGGR_STATE(struct pick, states, AGGR_GROUP(groups, i));
         uint32_t at = vec_at(v, i);
         int64_t x = data[at];
-        if (pick->good && (largest ? x <= pick->best.i : x >= pick->best.i)) continue;
+        bool equal_beats = call->backwards && pick->pending == 0;
+        if (pick->good && (largest ? x <= pick->best.i : x >= pick->best.i) &&
+            !(equal_beats && x == pick->best.i))
+            continue;
         bool null = v->nulls != NULL && v->nulls[at];
         if (null && pick->any) continue;
         struct value best = value_i64((enum type)v->type, x);
@@ -156,14 +162,14 @@ static uint32_t note_i64(const struct vec *v, uint32_t count, const uint32_t *gr
     return noted_count;
 }
 
-static uint32_t note_any(const struct vec *v, uint32_t count, const uint32_t *groups,
-                         uint8_t *states, bool largest, uint32_t *noted)
+static uint32_t note_any(const struct aggr_call *call, const struct vec *v, uint32_t count,
+                         const uint32_t *groups, uint8_t *states, bool largest, uint32_t *noted)
 {
     uint32_t noted_count = 0;
     for (uint32_t i = 0; i < count; i++) {
         struct pick *pick = AGGR_STATE(struct pick, states, AGGR_GROUP(groups, i));
         struct value x = vec_value(v, i);
-        if (!beats(pick, &x, largest)) continue;
+        if (!beats(call, pick, &x, largest)) continue;
         note_row(pick, &x, i, !is_null(&x));
         noted[noted_count++] = i;
     }
@@ -177,8 +183,8 @@ static enum rf_kind arg_update(struct aggr_call *call, const struct vec *args, u
     AGGR_SCRATCH uint32_t noted[BATCH_ROWS];
     RF_ASSERT(count <= BATCH_ROWS);
     uint32_t noted_count = type_is_i64((enum type)args[0].type)
-                               ? note_i64(&args[0], count, groups, states, largest, noted)
-                               : note_any(&args[0], count, groups, states, largest, noted);
+                               ? note_i64(call, &args[0], count, groups, states, largest, noted)
+                               : note_any(call, &args[0], count, groups, states, largest, noted);
     return keep_noted(call, args, groups, states, noted, noted_count, err);
 }
 
@@ -191,6 +197,50 @@ enum rf_kind aggr_arg_min_update(struct aggr_call *call, const struct vec *args,
                                  const uint32_t *groups, uint8_t *states, struct rf_err *err)
 {
     return arg_update(call, args, count, groups, states, false, err);
+}
+
+/* Rows that are not worse than what their group has; of equals update decides. */
+static uint32_t arg_useful(const struct vec *v, uint32_t count, const uint32_t *groups,
+                           const uint8_t *states, bool largest, uint32_t *rows)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        rows[n] = i;
+        const struct pick *pick =
+            groups[i] == KEYS_NONE
+                ? NULL
+                : AGGR_STATE_OF(struct pick, states + (size_t)groups[i] * sizeof(struct pick));
+        struct value x;
+        if (pick == NULL || !pick->good)
+            n++;
+        else if (v->nulls == NULL && type_is_i64((enum type)v->type)) {
+            int64_t cell = ((const int64_t *)v->data)[vec_at(v, i)];
+            n += largest ? cell >= pick->best.i : cell <= pick->best.i;
+        } else {
+            x = vec_value(v, i);
+            int order = is_null(&x) ? 0 : value_cmp(&x, &pick->best);
+            n += largest ? order >= 0 : order <= 0;
+        }
+    }
+    return n;
+}
+static uint32_t arg_max_useful(const struct vec *first, uint32_t count, const uint32_t *groups,
+                               const uint8_t *states, uint32_t *rows)
+{
+    return arg_useful(first, count, groups, states, true, rows);
+}
+static uint32_t arg_min_useful(const struct vec *first, uint32_t count, const uint32_t *groups,
+                               const uint8_t *states, uint32_t *rows)
+{
+    return arg_useful(first, count, groups, states, false, rows);
+}
+
+aggr_useful *aggr_useful_of(const struct aggr *aggr, bool *newest_first)
+{
+    *newest_first = aggr->update == aggr_arg_max_update;
+    return aggr->update == aggr_arg_max_update   ? arg_max_useful
+           : aggr->update == aggr_arg_min_update ? arg_min_useful
+                                                 : NULL;
 }
 
 /* ---- merge, emit ----------------------------------------------------------------------------------------- */
@@ -208,24 +258,25 @@ enum rf_kind aggr_take_any_merge(struct aggr_call *call, uint8_t *into_state,
     return RF_OK;
 }
 
-static void arg_merge(uint8_t *into_state, const uint8_t *from_state, bool largest)
+static void arg_merge(const struct aggr_call *call, uint8_t *into_state, const uint8_t *from_state,
+                      bool largest)
 {
     struct pick *into = AGGR_STATE(struct pick, into_state, 0);
     const struct pick *from = AGGR_STATE_OF(struct pick, from_state);
-    if (from->any && beats(into, &from->best, largest)) take_over(into, from);
+    if (from->any && beats(call, into, &from->best, largest)) take_over(into, from);
 }
 enum rf_kind aggr_arg_max_merge(struct aggr_call *call, uint8_t *into, const uint8_t *from,
                                 struct rf_err *err)
 {
-    (void)call, (void)err;
-    arg_merge(into, from, true);
+    (void)err;
+    arg_merge(call, into, from, true);
     return RF_OK;
 }
 enum rf_kind aggr_arg_min_merge(struct aggr_call *call, uint8_t *into, const uint8_t *from,
                                 struct rf_err *err)
 {
-    (void)call, (void)err;
-    arg_merge(into, from, false);
+    (void)err;
+    arg_merge(call, into, from, false);
     return RF_OK;
 }
 

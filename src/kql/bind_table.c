@@ -92,16 +92,19 @@ static rf_str nth_source(const void *state, size_t index)
     return ((const struct catalog *)state)->sources[index]->name;
 }
 
-static enum rf_kind fail_unknown(struct binder *b, rf_str name, uint32_t pos)
+/* The kind stands in the macro so that analyzers see that it is not RF_OK. */
+#define fail_unknown(b, name, pos) (note_unknown((b), (name), (pos)), RF_INVALID)
+static void note_unknown(struct binder *b, rf_str name, uint32_t pos)
 {
     rf_str near;
     const struct catalog *catalog = b->exec->catalog;
     if (catalog != NULL &&
         rf_nearest(name, catalog->source_count, nth_source, catalog, &near) != NULL)
-        return bind_fail(b, pos, "UnknownTable",
-                         "there is no table or function '%.*s'; did you mean '%.*s'?", RF_FMT(name),
-                         RF_FMT(near));
-    return bind_fail(b, pos, "UnknownTable", "there is no table or function '%.*s'", RF_FMT(name));
+        bind_err(b, pos, "UnknownTable",
+                 "there is no table or function '%.*s'; did you mean '%.*s'?", RF_FMT(name),
+                 RF_FMT(near));
+    else
+        bind_err(b, pos, "UnknownTable", "there is no table or function '%.*s'", RF_FMT(name));
 }
 
 /* Binds in the environment that the name was defined in. */

@@ -120,14 +120,18 @@ RF_MUST_USE enum rf_kind rows_push_order(const struct rows *rows, const uint64_t
 
 /* ---- tables ---------------------------------------------------------------------------------------------------- */
 
-/* What an operator further up learns while it runs: that it will drop rows with certain values of one column (top: those
- * beyond the worst row that it keeps). A source may ask and leave them out before it reads the rest of them. */
+/* What an operator further up learns while it runs: that it will drop rows with certain values of some columns (top: those
+ * beyond the worst row that it keeps; arg_max: those that come after the best of their group). A source may ask and leave
+ * them out before it reads the rest of them. */
 struct row_sieve {
-    uint32_t column_id;
+    const uint32_t *column_ids;
+    uint32_t column_count;
+    bool newest_first; /* wish: pages from the last to the first, as then more rows are left out */
+    bool backwards;    /* set by a source that meets the wish */
     bool (*ready)(struct row_sieve *sieve, uint32_t lane); /* false: all rows pass so far */
-    /* Puts the numbers of the rows that pass into rows[], which has room for all; returns how many. */
-    uint32_t (*keep)(struct row_sieve *sieve, uint32_t lane, const struct vec *v,
-                     uint32_t row_count, uint32_t *rows);
+    /* Puts the numbers of the rows that pass into rows[], which has room for all, and how many they are into *kept. */
+    enum rf_kind (*keep)(struct row_sieve *sieve, uint32_t lane, const struct vec *columns,
+                         uint32_t row_count, uint32_t *rows, uint32_t *kept, struct rf_err *err);
 };
 
 /* What a scan is asked for. `columns` are indexes into the source's schema. */

@@ -151,10 +151,12 @@ ROW_KERNEL(repeat)
 /* How many values start, start + step .. reach up to `stop`, at most ARRAY_COUNT_MAX. */
 static uint32_t range_count(int64_t start, int64_t stop, int64_t step)
 {
+    RF_ASSERT(step != 0);
     if (step > 0 ? start > stop : start < stop) return 0;
     uint64_t distance =
         step > 0 ? (uint64_t)stop - (uint64_t)start : (uint64_t)start - (uint64_t)stop;
     uint64_t stride = step > 0 ? (uint64_t)step : 0 - (uint64_t)step;
+    /* cppcheck-suppress zerodivcond ; it takes the other side of the ?: for a step of 0 */
     return (uint32_t)RF_MIN(distance / stride, ARRAY_COUNT_MAX - 1) + 1;
 }
 

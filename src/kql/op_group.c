@@ -1,5 +1,7 @@
 /* op_group.c - the node behind summarize, distinct, count and make-series: rows to groups by keys, aggregates
  * per group. Each lane groups on its own; at the end the lanes are merged into the first. */
+#include <stddef.h>
+
 #include "kql/bind_int.h"
 #include "kql/keys.h"
 #include "kql/op.h"
@@ -12,6 +14,7 @@ struct group_node {
     uint32_t key_count, expr_count;
     struct aggr_use *aggrs;
     uint32_t aggr_count;
+    struct node *scan; /* from which the rows come one by one, or NULL */
 };
 
 struct group_lane {
@@ -24,10 +27,13 @@ struct group_lane {
     uint32_t count, cap; /* groups; groups that states have room for */
     uint32_t zeroed;     /* groups whose states are valid */
     uint32_t *row_group;
+    uint64_t sieve_rows, sieve_kept; /* what the sieve was given and let pass */
 };
 
 struct group_flow {
     struct flow flow;
+    struct row_sieve sieve;
+    aggr_useful *useful;
     struct exec *exec;
     const struct group_node *group;
     struct group_lane *lanes;
@@ -73,11 +79,82 @@ static enum rf_kind group_push(struct flow *flow, uint32_t lane, const struct ba
     const struct vec *args = l->results + g->key_count;
     for (uint32_t a = 0; a < g->aggr_count; a++) {
         const struct aggr_use *use = &g->aggrs[a];
+        l->calls[a].backwards = f->sieve.backwards;
         RF_TRY(use->aggr->update(&l->calls[a], args, in->row_count,
                                  g->key_count > 0 ? l->row_group : NULL, l->states[a], err));
         args += use->arg_count;
     }
     return RF_OK;
+}
+
+/* ---- the sieve: rows that cannot change their group ------------------------------------------------------- */
+
+enum { SIEVE_TRIAL_ROWS = 16 * BATCH_ROWS };
+
+static struct group_flow *of_sieve(struct row_sieve *sieve)
+{
+    return (struct group_flow *)((char *)sieve - offsetof(struct group_flow, sieve));
+}
+
+/* Looking at each row twice pays only when most of them are left out. */
+static bool sieve_ready(struct row_sieve *sieve, uint32_t lane)
+{
+    const struct group_lane *l = &of_sieve(sieve)->lanes[lane];
+    return l->count > 0 && (l->sieve_rows < SIEVE_TRIAL_ROWS || l->sieve_kept < l->sieve_rows / 2);
+}
+
+static enum rf_kind sieve_keep(struct row_sieve *sieve, uint32_t lane, const struct vec *columns,
+                               uint32_t row_count, uint32_t *rows, uint32_t *kept,
+                               struct rf_err *err)
+{
+    struct group_flow *f = of_sieve(sieve);
+    const struct group_node *g = f->group;
+    struct group_lane *l = &f->lanes[lane];
+    if (g->key_count == 0)
+        memset(l->row_group, 0, row_count * sizeof *l->row_group);
+    else if (!keys_find(l->keys, columns, row_count, l->row_group))
+        return rf_fail_memory(err, &l->arena);
+    *kept = f->useful(&columns[g->key_count], row_count, l->row_group, l->states[0], rows);
+    l->sieve_rows += row_count;
+    l->sieve_kept += *kept;
+    return RF_OK;
+}
+
+/* One aggregate whose first argument and keys are columns of the scan below can tell early. */
+static bool sieve_make(struct group_flow *f, struct rf_arena *arena)
+{
+    const struct group_node *g = f->group;
+    bool newest_first;
+    if (g->scan == NULL || g->aggr_count != 1) return true;
+    f->useful = aggr_useful_of(g->aggrs[0].aggr, &newest_first);
+    if (f->useful == NULL) return true;
+    for (uint32_t i = 0; i <= g->key_count; i++)
+        if (g->exprs[i]->kind != EXPR_COLUMN) return true;
+    uint32_t *ids = rf_arena_new(arena, uint32_t, (size_t)g->key_count + 1);
+    if (ids == NULL) return false;
+    for (uint32_t i = 0; i <= g->key_count; i++) ids[i] = g->exprs[i]->column_id;
+    f->sieve = (struct row_sieve){.column_ids = ids,
+                                  .column_count = g->key_count + 1,
+                                  .newest_first = newest_first,
+                                  .ready = sieve_ready,
+                                  .keep = sieve_keep};
+    return true;
+}
+
+static enum rf_kind run_input(struct group_flow *f, struct rf_arena *arena, struct rf_err *err)
+{
+    struct exec *exec = f->exec;
+    struct row_sieve *outer = exec->sieve;
+    const struct node *outer_scan = exec->sieved;
+    if (!sieve_make(f, arena)) return rf_fail_memory(err, arena);
+    if (f->sieve.keep != NULL) {
+        exec->sieve = &f->sieve;
+        exec->sieved = f->group->scan;
+    }
+    enum rf_kind kind = node_run(f->group->node.inputs[0], exec, &f->flow, err);
+    exec->sieve = outer;
+    exec->sieved = outer_scan;
+    return kind;
 }
 
 static enum rf_kind lane_init(struct group_flow *f, struct group_lane *l, struct rf_err *err)
@@ -200,7 +277,7 @@ static enum rf_kind group_run(struct node *node, struct exec *exec, struct flow 
     enum rf_kind kind = RF_OK;
     for (uint32_t i = 0; i < lanes; i++) rf_arena_init_shared(&f.lanes[i].arena, exec->budget);
     for (uint32_t i = 0; i < lanes && kind == RF_OK; i++) kind = lane_init(&f, &f.lanes[i], err);
-    if (kind == RF_OK) kind = node_run(node->inputs[0], exec, &f.flow, err);
+    if (kind == RF_OK) kind = run_input(&f, &arena, err);
     exec->lane_count = outer;
     for (uint32_t i = 1; i < lanes && kind == RF_OK; i++) kind = merge_lane(&f, &f.lanes[i], err);
     if (kind == RF_OK) kind = group_emit(&f, out, err);
@@ -286,6 +363,7 @@ enum rf_kind group_node_new(struct binder *b, struct expr **keys, const struct c
                 return BIND_NOMEM(b);
     }
     g->key_count = key_count;
+    g->scan = scan_below(input);
     g->aggr_count = aggrs->count;
     g->node.schema = sb.schema;
     g->node.serialized = false;

@@ -175,27 +175,31 @@ static bool sieve_ready(struct row_sieve *sieve, uint32_t lane)
 }
 
 /* Rows whose first key is not beyond the bar's; of those that are equal the other keys decide later. */
-static uint32_t sieve_keep(struct row_sieve *sieve, uint32_t lane, const struct vec *v,
-                           uint32_t row_count, uint32_t *rows)
+static enum rf_kind sieve_keep(struct row_sieve *sieve, uint32_t lane, const struct vec *v,
+                               uint32_t row_count, uint32_t *rows, uint32_t *kept,
+                               struct rf_err *err)
 {
     const struct sort_flow *f = of_sieve(sieve);
     const struct value *bar = bar_of(f, &f->lanes[lane]);
     bool descending = f->sort->keys[0].descending;
     uint32_t n = 0;
-    if (v->shape == VEC_FLAT && v->nulls == NULL && type_is_i64((enum type)v->type)) {
+    (void)err;
+    if (v->nulls == NULL && type_is_i64((enum type)v->type)) {
         const int64_t *cells = v->data;
         for (uint32_t i = 0; i < row_count; i++) {
+            int64_t cell = cells[vec_at(v, i)];
             rows[n] = i;
-            n += descending ? cells[i] >= bar->i : cells[i] <= bar->i;
+            n += descending ? cell >= bar->i : cell <= bar->i;
         }
-        return n;
+    } else {
+        for (uint32_t i = 0; i < row_count; i++) {
+            struct value cell = vec_value(v, i);
+            rows[n] = i;
+            n += keys_cmp(f->sort->keys, 1, &cell, bar) <= 0;
+        }
     }
-    for (uint32_t i = 0; i < row_count; i++) {
-        struct value cell = vec_value(v, i);
-        rows[n] = i;
-        n += keys_cmp(f->sort->keys, 1, &cell, bar) <= 0;
-    }
-    return n;
+    *kept = n;
+    return RF_OK;
 }
 
 /* ---- running -------------------------------------------------------------------------------------------- */
@@ -299,8 +303,10 @@ static enum rf_kind sort_input(struct sort_flow *f, struct rf_err *err)
     for (uint32_t l = 0; l < exec->lane_count; l++) RF_TRY(lane_start(f, &f->lanes[l], err));
     if (s->scan != NULL && first != NULL && first->kind == EXPR_COLUMN &&
         s->limit < SORT_LIMIT_SMALL) {
-        f->sieve = (struct row_sieve){
-            .column_id = first->column_id, .ready = sieve_ready, .keep = sieve_keep};
+        f->sieve = (struct row_sieve){.column_ids = &first->column_id,
+                                      .column_count = 1,
+                                      .ready = sieve_ready,
+                                      .keep = sieve_keep};
         exec->sieve = &f->sieve;
         exec->sieved = s->scan;
     }

@@ -54,8 +54,8 @@ struct store_scan {
     uint32_t *
         columns; /* what the cursor reads: the wanted columns, then those of conditions and sieve only */
     uint32_t column_count;
-    struct row_sieve *sieve; /* NULL, or an operator's of its own */
-    uint32_t sieve_column;
+    struct row_sieve *sieve;    /* NULL, or an operator's of its own */
+    uint32_t *sieve_columns;    /* places */
     int64_t time_min, time_max; /* rows outside are not wanted */
     struct scan_lane *lanes;
     uint32_t lane_count;
@@ -160,12 +160,25 @@ static bool make_conditions(struct store_scan *s, const struct source *source,
             s->conditions[at] = s->conditions[at - 1];
         s->conditions[at] = made;
     }
-    for (uint32_t i = 0; s->sieve != NULL && i < source->column_count; i++)
-        if (scan->column_ids[i] == s->sieve->column_id) {
-            s->sieve_column = place_of(s, i);
-            return true;
+    return true;
+}
+
+/* The sieve's columns, or no sieve when one of them is not the table's. */
+static bool place_sieve(struct store_scan *s, const struct source *source, struct rf_arena *arena)
+{
+    if (s->sieve == NULL) return true;
+    s->sieve_columns = rf_arena_new(arena, uint32_t, s->sieve->column_count);
+    if (s->sieve_columns == NULL) return false;
+    for (uint32_t k = 0; k < s->sieve->column_count && s->sieve != NULL; k++) {
+        uint32_t i = 0;
+        while (i < source->column_count && s->scan->column_ids[i] != s->sieve->column_ids[k]) i++;
+        if (i == source->column_count) {
+            s->sieve = NULL;
+            break;
         }
-    s->sieve = NULL;
+        s->sieve_columns[k] = place_of(s, i);
+    }
+    if (s->sieve != NULL) s->sieve->backwards = s->sieve->newest_first;
     return true;
 }
 
@@ -234,26 +247,32 @@ static enum rf_kind meet_condition(struct scan_lane *l, uint32_t number, uint32_
     return RF_OK;
 }
 
+static enum rf_kind pass_sieve(struct scan_lane *l, struct rf_err *err)
+{
+    const struct store_scan *s = l->scan;
+    if (s->sieve == NULL || l->row_count == 0 || !s->sieve->ready(s->sieve, l->lane)) return RF_OK;
+    uint32_t n = s->sieve->column_count, kept,
+             *picks = rf_arena_raw(&l->batch, uint32_t, l->row_count);
+    struct vec *columns = rf_arena_raw(&l->batch, struct vec, n);
+    if (picks == NULL || columns == NULL) return rf_fail_memory(err, &l->batch);
+    for (uint32_t i = 0; i < n; i++) RF_TRY(lane_column(l, s->sieve_columns[i], &columns[i], err));
+    RF_TRY(s->sieve->keep(s->sieve, l->lane, columns, l->row_count, picks, &kept, err));
+    keep_rows(l, picks, kept);
+    return RF_OK;
+}
+
 /* Leaves the rows that meet every condition, reading only the columns that decide it. */
 static enum rf_kind choose_rows(struct scan_lane *l, struct rf_err *err)
 {
     const struct store_scan *s = l->scan;
     l->rows = NULL;
     for (uint32_t i = 0; i < s->column_count; i++) l->read[i] = 0;
-    for (uint32_t i = 0; i <= s->condition_count && l->row_count > 0; i++) {
-        if (i == s->condition_count && s->sieve == NULL) break;
+    for (uint32_t i = 0; i < s->condition_count && l->row_count > 0; i++) {
         uint32_t *picks = rf_arena_raw(&l->batch, uint32_t, l->row_count);
         if (picks == NULL) return rf_fail_memory(err, &l->batch);
-        if (i < s->condition_count) {
-            RF_TRY(meet_condition(l, i, picks, err));
-            continue;
-        }
-        struct vec v;
-        if (!s->sieve->ready(s->sieve, l->lane)) break;
-        RF_TRY(lane_column(l, s->sieve_column, &v, err));
-        keep_rows(l, picks, s->sieve->keep(s->sieve, l->lane, &v, l->row_count, picks));
+        RF_TRY(meet_condition(l, i, picks, err));
     }
-    return RF_OK;
+    return pass_sieve(l, err);
 }
 
 /* About: cells as they lie in vectors; texts' bytes are left aside, as counting them would cost a walk over all rows. */
@@ -299,6 +318,11 @@ static enum rf_kind scan_cursor(struct scan_lane *l, struct rf_err *err)
     return RF_OK;
 }
 
+static bool backwards(const struct store_scan *s)
+{
+    return s->sieve != NULL && s->sieve->backwards;
+}
+
 static enum rf_kind scan_part(struct scan_lane *l, uint32_t part, uint32_t from, uint32_t to,
                               struct rf_err *err)
 {
@@ -306,6 +330,7 @@ static enum rf_kind scan_part(struct scan_lane *l, uint32_t part, uint32_t from,
     RF_TRY(table_cursor_new(s->table, part, s->columns, s->column_count, s->tests, s->test_count,
                             s->exec->budget, &l->cursor, err));
     table_cursor_blocks(l->cursor, from, to);
+    if (backwards(s)) table_cursor_backwards(l->cursor);
     enum rf_kind kind = scan_cursor(l, err);
     table_cursor_free(l->cursor);
     l->cursor = NULL;
@@ -320,19 +345,24 @@ static uint32_t block_at(uint64_t row, uint64_t before, uint32_t blocks)
     return (uint32_t)RF_MIN(inside, (uint64_t)blocks);
 }
 
-/* Lanes take runs of blocks with about the same number of rows: lane i's rows stand before lane i + 1's. */
+/* Lanes take runs of blocks with about the same number of rows: lane i's rows stand before lane i + 1's. Backwards the first
+ * lane has the last run. */
 static enum rf_kind scan_blocks(const struct store_scan *s, size_t job, struct rf_err *err)
 {
     struct scan_lane *l = &s->lanes[job];
-    uint64_t from = s->row_count * job / s->lane_count, before = 0;
-    uint64_t to = job + 1 == s->lane_count ? UINT64_MAX : s->row_count * (job + 1) / s->lane_count;
-    for (uint32_t part = 0; part < table_part_count(s->table); part++) {
+    bool back = backwards(s);
+    uint64_t run = back ? s->lane_count - 1 - job : job, from = s->row_count * run / s->lane_count;
+    uint64_t to = run + 1 == s->lane_count ? UINT64_MAX : s->row_count * (run + 1) / s->lane_count;
+    uint64_t before = back ? s->row_count : 0;
+    uint32_t parts = table_part_count(s->table);
+    for (uint32_t i = 0; i < parts && l->left > 0 && !flow_done(s->out); i++) {
+        uint32_t part = back ? parts - 1 - i : i;
         if (!part_wanted(s, part)) continue;
-        if (l->left == 0 || flow_done(s->out)) break;
+        if (back) before -= table_part_rows(s->table, part);
         uint32_t blocks = table_part_blocks(s->table, part);
         uint32_t first = block_at(from, before, blocks), end = block_at(to, before, blocks);
         if (first < end) RF_TRY(scan_part(l, part, first, end, err));
-        before += table_part_rows(s->table, part);
+        if (!back) before += table_part_rows(s->table, part);
     }
     return RF_OK;
 }
@@ -377,7 +407,8 @@ static enum rf_kind scan_table(struct source *source, const struct scan *scan, s
                            .out = out,
                            .sieve = scan->sieve};
     RF_TRY(source_store_tests(source, scan, &arena, &s.tests, &s.test_count, err));
-    if (!make_conditions(&s, source, &arena)) return rf_fail_memory(err, &arena);
+    if (!make_conditions(&s, source, &arena) || !place_sieve(&s, source, &arena))
+        return rf_fail_memory(err, &arena);
     find_times(&s);
     enum rf_kind kind = run_lanes(&s, &arena, err);
     for (uint32_t i = 0; i < s.lane_count && s.lanes != NULL; i++) lane_done(&s, &s.lanes[i]);

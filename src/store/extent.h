@@ -111,6 +111,9 @@ RF_MUST_USE enum rf_kind extent_cursor_seek(struct extent_cursor *c, uint32_t *r
 RF_MUST_USE enum rf_kind extent_cursor_column(struct extent_cursor *c, uint32_t index,
                                               const uint32_t *rows, uint32_t row_count,
                                               struct vec *out, struct rf_err *err);
+/* From the last page to the first from now on; within a page rows stay in time order. Before the first move, after
+ * extent_cursor_blocks. */
+void extent_cursor_backwards(struct extent_cursor *c);
 void extent_cursor_free(struct extent_cursor *c);
 
 /* Reads every block and checks every checksum, dictionary, code and count: fsck. The first fault is returned as RF_CORRUPT with file and

@@ -12,9 +12,12 @@ struct extent_cursor {
     uint32_t column_count, page_column_count;
     struct vec *vecs;
     struct extent_filters filters;
-    uint32_t *filter_pages;         /* per filter: index into pages */
-    uint32_t block, block_to, page; /* the next page to look at */
-    uint32_t at_block, at_page;     /* the current rows */
+    uint32_t *filter_pages; /* per filter: index into pages */
+    uint32_t block, block_to,
+        page;               /* the next page to look at; backwards: block_to - 1, page - 1 */
+    bool backwards, inside; /* backwards: inside a block that may pass */
+    uint32_t block_from;
+    uint32_t at_block, at_page; /* the current rows */
 };
 
 static uint32_t pages_of_column(struct extent_cursor *c, uint32_t column)
@@ -87,6 +90,12 @@ void extent_cursor_blocks(struct extent_cursor *c, uint32_t from, uint32_t to)
     c->page = 0;
 }
 
+void extent_cursor_backwards(struct extent_cursor *c)
+{
+    c->backwards = true;
+    c->block_from = c->block;
+}
+
 static bool block_may_pass(const struct extent_cursor *c, uint32_t block)
 {
     for (uint32_t i = 0; i < c->filters.count; i++)
@@ -135,15 +144,38 @@ static enum rf_kind seek(struct extent_cursor *c, bool *found, struct rf_err *er
     return RF_OK;
 }
 
+/* The same from the end. */
+static enum rf_kind seek_back(struct extent_cursor *c, bool *found, struct rf_err *err)
+{
+    *found = false;
+    while (!c->filters.none && c->block_to > c->block_from) {
+        c->block = c->block_to - 1;
+        if (!c->inside && block_may_pass(c, c->block)) {
+            c->inside = true;
+            c->page = block_page_count(extent_block_rows(c->extent, c->block));
+        }
+        if (!c->inside || c->page == 0) {
+            c->block_to--;
+            c->inside = false;
+            continue;
+        }
+        c->page--;
+        RF_TRY(page_may_pass(c, found, err));
+        if (*found) return RF_OK;
+    }
+    return RF_OK;
+}
+
 enum rf_kind extent_cursor_seek(struct extent_cursor *c, uint32_t *rows, struct rf_err *err)
 {
     bool found;
     *rows = 0;
     rf_arena_reset(&c->batch_arena);
-    RF_TRY(seek(c, &found, err));
+    RF_TRY(c->backwards ? seek_back(c, &found, err) : seek(c, &found, err));
     if (!found) return RF_OK;
     c->at_block = c->block;
-    c->at_page = c->page++;
+    c->at_page = c->page;
+    c->page += !c->backwards;
     *rows = block_page_rows(extent_block_rows(c->extent, c->at_block), c->at_page);
     return RF_OK;
 }

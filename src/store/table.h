@@ -126,6 +126,8 @@ RF_MUST_USE enum rf_kind table_cursor_column(struct table_cursor *c, uint32_t in
                                              struct vec *out, struct rf_err *err);
 /* Limits the cursor to a part's blocks from..to-1, so that several workers may share one part. */
 void table_cursor_blocks(struct table_cursor *c, uint32_t from, uint32_t to);
+/* As extent_cursor_backwards; the journal's rows stay in the order of their arrival. */
+void table_cursor_backwards(struct table_cursor *c);
 void table_cursor_free(struct table_cursor *c);
 
 /* Checks everything of a table: manifest, journal, extents. Calls `fault` for each fault found; RF_CORRUPT when there was one. */

@@ -6,7 +6,7 @@
 #include "store/manifest.h"
 #include "store/table.h"
 
-enum { TABLE_COMPRESSION_LEVEL = 1, TABLE_PATH_BYTES_MAX = 4096 };
+enum { TABLE_COMPRESSION_LEVEL = 0, TABLE_PATH_BYTES_MAX = 4096 };
 
 struct store {
     struct store_options options;

@@ -341,6 +341,11 @@ void table_cursor_blocks(struct table_cursor *c, uint32_t from, uint32_t to)
     }
 }
 
+void table_cursor_backwards(struct table_cursor *c)
+{
+    if (c->extent != NULL) extent_cursor_backwards(c->extent);
+}
+
 static enum rf_kind seek_journal(struct table_cursor *c, uint32_t *rows, struct rf_err *err)
 {
     const struct table *t = c->table;
