@@ -138,6 +138,8 @@ run lint nowhere; ends 1
 run functions; ends 0; grep -q '^functions ' out || fail 'no functions'
 run functions strcat; ends 0; grep -q '^  strcat(' out || fail 'no signature'
 run functions --kind operators; grep -q '^  where ' out || fail 'no where'
+run functions prev; ends 0; grep -q '^  prev(Column' out || fail 'no special function'
+run functions bag_unpack; ends 0; grep -q 'evaluate bag_unpack(' out || fail 'no plugin'
 run functions stract; ends 1; says "did you mean"
 run functions --kind things; ends 2
 

@@ -5,24 +5,29 @@
 #include "cli/cli_text.h"
 #include "kql/aggr.h"
 #include "kql/parse.h"
+#include "kql/plugin.h"
+#include "kql/special.h"
 
 enum { OPT_KIND };
 
 static const struct cli_option options[] = {
-    [OPT_KIND] = {"kind", "KIND", "only functions, aggregations or operators"},
+    [OPT_KIND] = {"kind", "KIND",
+                  "only functions, special functions, aggregations, operators or plugins"},
 };
 
 static const struct cli_usage usage = {
     .command = "functions",
     .words = "[NAME]",
-    .doc = "Lists what the language knows, or tells about one function, aggregation or operator.",
+    .doc = "Lists what the language knows, or tells about one function, aggregation, operator or "
+           "plugin.",
     .options = options,
     .option_count = RF_COUNT(options),
 };
 
-/* The three registries seen as one list. */
-enum kind { KIND_FUNCTION, KIND_AGGREGATION, KIND_OPERATOR, KIND_COUNT };
-static const char *const kind_names[KIND_COUNT] = {"functions", "aggregations", "operators"};
+/* The registries seen as one list. */
+enum kind { KIND_FUNCTION, KIND_SPECIAL, KIND_AGGREGATION, KIND_OPERATOR, KIND_PLUGIN, KIND_COUNT };
+static const char *const kind_names[KIND_COUNT] = {"functions", "special functions", "aggregations",
+                                                   "operators", "plugins"};
 
 struct entry {
     enum kind kind;
@@ -36,6 +41,10 @@ static size_t kind_count(enum kind kind)
     switch (kind) {
     case KIND_FUNCTION:
         return func_count();
+    case KIND_SPECIAL:
+        return special_count();
+    case KIND_PLUGIN:
+        return plugin_count();
     case KIND_AGGREGATION:
         return aggr_count();
     default:
@@ -58,6 +67,12 @@ static struct entry entry_at(enum kind kind, size_t index)
         entry.name = aggr->name;
         entry.doc = aggr->doc;
         entry.hidden = (aggr->flags & FUNC_HIDDEN) != 0;
+    } else if (kind == KIND_SPECIAL) {
+        entry.name = special_at(index)->name;
+        entry.doc = special_at(index)->doc;
+    } else if (kind == KIND_PLUGIN) {
+        entry.name = plugin_at(index)->name;
+        entry.doc = plugin_at(index)->doc;
     } else {
         const struct operator* op = operator_at(index);
         entry.name = op->name;
@@ -113,8 +128,11 @@ static void print_detail(const struct entry *entry)
     } else if (entry->kind == KIND_AGGREGATION) {
         for (const char *const *sig = aggr_at(entry->index)->sigs; *sig != NULL; sig++)
             printf("  %s%s\n", entry->name, *sig);
-    } else if (operator_at(entry->index)->syntax != NULL) {
-        printf("  %s\n", operator_at(entry->index)->syntax);
+    } else {
+        const char *syntax = entry->kind == KIND_SPECIAL  ? special_at(entry->index)->syntax
+                             : entry->kind == KIND_PLUGIN ? plugin_at(entry->index)->syntax
+                                                          : operator_at(entry->index)->syntax;
+        if (syntax != NULL) printf("  %s\n", syntax);
     }
 }
 
@@ -145,10 +163,10 @@ static int tell(const char *name)
     if (found > 0) return CLI_OK;
     rf_str near;
     if (rf_nearest(rf_str_of(name), total, nth_name, NULL, &near) != NULL)
-        cli_say("there is no function, aggregation or operator '%s'; did you mean '%.*s'?", name,
-                RF_FMT(near));
+        cli_say("there is no function, aggregation, operator or plugin '%s'; did you mean '%.*s'?",
+                name, RF_FMT(near));
     else
-        cli_say("there is no function, aggregation or operator '%s'", name);
+        cli_say("there is no function, aggregation, operator or plugin '%s'", name);
     return CLI_FAILED;
 }
 
@@ -163,7 +181,9 @@ int cli_functions(int argc, char **argv)
             for (int kind = 0; kind < KIND_COUNT; kind++)
                 if (strcmp(line.value, kind_names[kind]) == 0) only = kind;
             if (only < 0)
-                return cli_wrong(&usage, "--kind: '%s' is not functions, aggregations or operators",
+                return cli_wrong(&usage,
+                                 "--kind: '%s' is not one of functions, special functions, "
+                                 "aggregations, operators and plugins",
                                  line.value);
             break;
         case CLI_WORD:

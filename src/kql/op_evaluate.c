@@ -17,6 +17,22 @@ static const struct plugin *find_plugin(rf_str name)
     return NULL;
 }
 
+size_t plugin_count(void)
+{
+    size_t count = 0;
+    for (size_t t = 0; t < RF_COUNT(plugin_tables); t++)
+        for (const struct plugin *p = plugin_tables[t]; p->name != NULL; p++) count++;
+    return count;
+}
+
+const struct plugin *plugin_at(size_t index)
+{
+    for (size_t t = 0; t < RF_COUNT(plugin_tables); t++)
+        for (const struct plugin *p = plugin_tables[t]; p->name != NULL; p++)
+            if (index-- == 0) return p;
+    return NULL;
+}
+
 /* ---- arguments ------------------------------------------------------------------------------- */
 
 const struct ast *plugin_arg(const struct plugin_call *call, uint32_t position, const char *name)

@@ -22,6 +22,10 @@ extern const struct plugin plugins_bag[], plugins_pivot[], plugins_rows[], plugi
     plugins_geo[], plugins_pattern[], plugins_activity[], plugins_cohort[], plugins_window[],
     plugins_sequence[], plugins_off[]; /* a NULL name ends each */
 
+/* All of them, in no order. */
+size_t plugin_count(void);
+const struct plugin *plugin_at(size_t index);
+
 /* ---- arguments ------------------------------------------------------------------------------- */
 
 /* The argument called `name` (in any case), else the one at `position` if it has no name or that one;
