@@ -7,6 +7,18 @@
 
 #include <math.h>
 
+/* Rows in the order of time often fall into one group, for which there are faster loops. */
+static bool is_one_group(const uint32_t *groups, uint32_t count)
+{
+    enum { STEP = 16 };
+    if (count == 0 || groups[count - 1] != groups[0]) return false;
+    uint32_t i = 0, other = 0;
+    for (; i + STEP <= count && other == 0; i += STEP)
+        for (uint32_t k = 0; k < STEP; k++) other |= groups[i + k] ^ groups[0];
+    for (; i < count; i++) other |= groups[i] ^ groups[0];
+    return other == 0;
+}
+
 /* ---- count --------------------------------------------------------------------------------------- */
 
 static uint32_t count_true(const struct vec *predicate, uint32_t count)
@@ -51,6 +63,8 @@ static enum rf_kind count_update(struct aggr_call *call, const struct vec *args,
     uint64_t *counts = AGGR_STATE(uint64_t, states, 0);
     if (groups == NULL)
         counts[0] += count;
+    else if (is_one_group(groups, count))
+        counts[groups[0]] += count;
     else
         for (uint32_t i = 0; i < count; i++) counts[groups[i]]++;
     return RF_OK;
@@ -163,6 +177,11 @@ static enum rf_kind sum_update(struct aggr_call *call, const struct vec *args, u
         return RF_OK;
     }
     if (groups != NULL && cells.nulls == NULL && cells.i64 != NULL) {
+        if (is_one_group(groups, count)) {
+            struct sum *sum = &sums[groups[0]];
+            sum->i64 = wrapping_add(sum->i64, (int64_t)sum_words(cells.i64, count));
+            return RF_OK;
+        }
         for (uint32_t i = 0; i < count; i++)
             sums[groups[i]].i64 = wrapping_add(sums[groups[i]].i64, cells.i64[i]);
         return RF_OK;
@@ -363,14 +382,36 @@ struct extreme {
     bool any;
 };
 
-static int64_t min_i64(const int64_t *x, uint32_t count, int64_t best)
+/* Comparisons of vectors give all ones or none. */
+typedef int64_t int4 __attribute__((vector_size(32), aligned(8), may_alias));
+#define CHOOSE4(type, mask, a, b) ((type)(((int4)(a) & (mask)) | ((int4)(b) & ~(mask))))
+
+RF_CLONES static int64_t min_i64(const int64_t *x, uint32_t count, int64_t best)
 {
-    for (uint32_t i = 0; i < count; i++) best = x[i] < best ? x[i] : best;
+    int4 a = {best, best, best, best}, b = a;
+    uint32_t i = 0;
+    for (; i + 8 <= count; i += 8) {
+        const int4 *at = (const int4 *)(const void *)(x + i);
+        int4 better_a = at[0] < a, better_b = at[1] < b;
+        a = CHOOSE4(int4, better_a, at[0], a);
+        b = CHOOSE4(int4, better_b, at[1], b);
+    }
+    for (; i < count; i++) best = RF_MIN(x[i], best);
+    for (uint32_t k = 0; k < 4; k++) best = RF_MIN(RF_MIN(b[k], a[k]), best);
     return best;
 }
-static int64_t max_i64(const int64_t *x, uint32_t count, int64_t best)
+RF_CLONES static int64_t max_i64(const int64_t *x, uint32_t count, int64_t best)
 {
-    for (uint32_t i = 0; i < count; i++) best = x[i] > best ? x[i] : best;
+    int4 a = {best, best, best, best}, b = a;
+    uint32_t i = 0;
+    for (; i + 8 <= count; i += 8) {
+        const int4 *at = (const int4 *)(const void *)(x + i);
+        int4 better_a = at[0] > a, better_b = at[1] > b;
+        a = CHOOSE4(int4, better_a, at[0], a);
+        b = CHOOSE4(int4, better_b, at[1], b);
+    }
+    for (; i < count; i++) best = RF_MAX(x[i], best);
+    for (uint32_t k = 0; k < 4; k++) best = RF_MAX(RF_MAX(b[k], a[k]), best);
     return best;
 }
 
@@ -401,28 +442,57 @@ static bool real_beats(double x, double best, bool largest)
     return largest ? x > best : x < best;
 }
 
-/* All rows at once: comparisons with nan are false, so a nan is looked for apart. */
+/* The smallest of the reals and `best`; comparisons with nan are false, so a nan is looked for apart. */
+RF_CLONES static double min_reals(const double *x, uint32_t count, double best, bool *has_nan)
+{
+    real4 a = {best, best, best, best}, b = a;
+    int4 nans = {0};
+    uint32_t i = 0;
+    for (; i + 8 <= count; i += 8) {
+        const real4 *at = (const real4 *)(const void *)(x + i);
+        int4 better_a = at[0] < a, better_b = at[1] < b;
+        nans |= (at[0] != at[0]) | (at[1] != at[1]);
+        a = CHOOSE4(real4, better_a, at[0], a);
+        b = CHOOSE4(real4, better_b, at[1], b);
+    }
+    *has_nan = (nans[0] | nans[1] | nans[2] | nans[3]) != 0;
+    for (; i < count; i++) {
+        *has_nan |= isnan(x[i]);
+        best = RF_MIN(x[i], best);
+    }
+    for (uint32_t k = 0; k < 4; k++) best = RF_MIN(RF_MIN(b[k], a[k]), best);
+    return best;
+}
+
+RF_CLONES static double max_reals(const double *x, uint32_t count, double best, bool *has_nan)
+{
+    real4 a = {best, best, best, best}, b = a;
+    int4 nans = {0};
+    uint32_t i = 0;
+    for (; i + 8 <= count; i += 8) {
+        const real4 *at = (const real4 *)(const void *)(x + i);
+        int4 better_a = at[0] > a, better_b = at[1] > b;
+        nans |= (at[0] != at[0]) | (at[1] != at[1]);
+        a = CHOOSE4(real4, better_a, at[0], a);
+        b = CHOOSE4(real4, better_b, at[1], b);
+    }
+    *has_nan = (nans[0] | nans[1] | nans[2] | nans[3]) != 0;
+    for (; i < count; i++) {
+        *has_nan |= isnan(x[i]);
+        best = RF_MAX(x[i], best);
+    }
+    for (uint32_t k = 0; k < 4; k++) best = RF_MAX(RF_MAX(b[k], a[k]), best);
+    return best;
+}
+
 static double extreme_of_reals(const double *x, uint32_t count, double best, bool largest)
 {
-    bool has_nan = isnan(best);
-    for (uint32_t i = 0; i < count; i++) has_nan |= x[i] != x[i];
-    if (has_nan) {
-        for (uint32_t i = 0; i < count; i++) best = real_beats(x[i], best, largest) ? x[i] : best;
-        return best;
-    }
-    /* Four at a time, since each comparison waits for the one before. */
-    double lanes[4] = {best, best, best, best};
-    uint32_t i = 0;
-    for (; i + 4 <= count; i += 4)
-        for (uint32_t k = 0; k < 4; k++) {
-            double a = x[i + k], b = lanes[k];
-            lanes[k] = (largest ? a > b : a < b) ? a : b;
-        }
-    for (; i < count; i++)
-        lanes[0] = (largest ? x[i] > lanes[0] : x[i] < lanes[0]) ? x[i] : lanes[0];
-    for (uint32_t k = 1; k < 4; k++)
-        lanes[0] = (largest ? lanes[k] > lanes[0] : lanes[k] < lanes[0]) ? lanes[k] : lanes[0];
-    return lanes[0];
+    bool has_nan = true;
+    double found = best;
+    if (!isnan(best)) found = (largest ? max_reals : min_reals)(x, count, best, &has_nan);
+    if (!has_nan) return found;
+    for (uint32_t i = 0; i < count; i++) best = real_beats(x[i], best, largest) ? x[i] : best;
+    return best;
 }
 
 static void extreme_real(const struct aggr_cells *cells, uint32_t count, const uint32_t *groups,
@@ -493,6 +563,10 @@ static enum rf_kind extreme_update(struct aggr_call *call, const struct vec *v, 
     }
     AGGR_SCRATCH struct aggr_cells cells;
     aggr_cells(v, count, &cells);
+    if (groups != NULL && cells.nulls == NULL && is_one_group(groups, count)) {
+        extremes += groups[0];
+        groups = NULL;
+    }
     if (cells.i64 != NULL)
         extreme_i64(&cells, count, groups, extremes, largest);
     else

@@ -2,6 +2,8 @@
 
 #include "value/decimal.h"
 
+#include <math.h>
+
 /* Every aggregate sees the same five rows; rows 0..2 and 3..4 also come as two workers' shares. */
 enum { ROWS = 5, SPLIT = 3 };
 static const uint8_t nulls[ROWS] = {0, 1, 0, 0, 0};
@@ -239,6 +241,51 @@ Test(aggr, nan_is_smallest_and_never_largest_beside_numbers)
     run_add(&run, &v, 3, NULL);
     cr_expect(run_value(&run, 0, 0).r != run_value(&run, 0, 0).r);
     run_close(&run);
+}
+
+/* One row that beats all others, at each place; all rows in one group, in two, and without any. */
+static void check_extreme(const char *aggr, enum type type, const void *cells, int64_t winner_bits)
+{
+    static uint32_t one[BATCH_ROWS], two_groups[BATCH_ROWS];
+    enum { N = 61 };
+    const struct vec v = {.type = (uint8_t)type, .shape = VEC_FLAT, .data = cells};
+    for (uint32_t i = 0; i < N; i++) {
+        one[i] = 1;
+        two_groups[i] = i == N / 2 ? 2 : 1;
+    }
+    const uint32_t *ways[] = {NULL, one, two_groups};
+    for (size_t way = 0; way < RF_COUNT(ways); way++) {
+        struct aggr_run run;
+        run_open(&run, aggr, type, &v, 1, NULL);
+        run_add(&run, &v, N, ways[way]);
+        struct value low = run_value(&run, way == 0 ? 0 : 1, 0), high = run_value(&run, 2, 0);
+        cr_expect(low.i == winner_bits || (way == 2 && high.i == winner_bits), "%s %d", aggr,
+                  (int)way);
+        run_close(&run);
+    }
+}
+
+Test(aggr, extremes_are_found_at_every_place)
+{
+    static int64_t whole[BATCH_ROWS];
+    static double real[BATCH_ROWS];
+    for (int at = 0; at < 61; at++) {
+        for (int sign = -1; sign <= 1; sign += 2) {
+            const char *aggr = sign < 0 ? "min" : "max";
+            for (int i = 0; i < 61; i++) {
+                whole[i] = (i * 7919) % 1000 - 500;
+                real[i] = (double)whole[i] / 4;
+            }
+            whole[at] = sign < 0 ? INT64_MIN + 1 : INT64_MAX;
+            real[at] = sign * 1e300;
+            check_extreme(aggr, TYPE_LONG, whole, whole[at]);
+            check_extreme(aggr, TYPE_DATETIME, whole, whole[at]);
+            check_extreme(aggr, TYPE_REAL, real, value_real(real[at]).i);
+            /* A nan is the smallest of all. */
+            real[(at + 17) % 61] = (double)NAN;
+            check_extreme(aggr, TYPE_REAL, real, value_real(sign < 0 ? (double)NAN : real[at]).i);
+        }
+    }
 }
 
 Test(aggr, datetimes_do_not_overflow_the_mean)

@@ -99,6 +99,14 @@ RF_MUST_USE enum rf_kind block_ints_page(const struct block_ints *ints, uint32_t
 RF_MUST_USE enum rf_kind block_codes_page(const struct block_ints *ints, uint32_t page,
                                           uint32_t limit, uint32_t *out, uint32_t *count,
                                           struct rf_err *err);
+/* The values of few rows (numbers within the page, rising) without decoding the page. `out` has room for row_count;
+ * of codes, only those asked for are held against the limit. */
+RF_MUST_USE enum rf_kind block_ints_rows(const struct block_ints *ints, uint32_t page,
+                                         const uint32_t *rows, uint32_t row_count, int64_t *out,
+                                         struct rf_err *err);
+RF_MUST_USE enum rf_kind block_codes_rows(const struct block_ints *ints, uint32_t page,
+                                          uint32_t limit, const uint32_t *rows, uint32_t row_count,
+                                          uint32_t *out, struct rf_err *err);
 /* True, with the value, when every value of the page is that one. */
 bool block_ints_page_constant(const struct block_ints *ints, uint32_t page, int64_t *value);
 
@@ -106,9 +114,6 @@ bool block_ints_page_constant(const struct block_ints *ints, uint32_t page, int6
  * lanes, so that a plain loop over the lanes fills vector registers. */
 size_t block_bits_bytes(uint32_t count, unsigned width);
 void block_bits_pack(const uint64_t *values, uint32_t count, unsigned width, uint8_t *out);
-void block_bits_unpack(const uint8_t *bytes, uint32_t count, unsigned width, uint64_t *out);
-void block_bits_unpack32(const uint8_t *bytes, uint32_t count, unsigned width,
-                         uint32_t *out); /* width <= 32 */
 
 /* ---- reals --------------------------------------------------------------------------------------------- */
 

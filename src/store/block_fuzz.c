@@ -3,6 +3,20 @@
 
 enum { COUNT_MAX = 8192 };
 
+/* Some rows are the same as those of the page. */
+static void check_rows(const struct block_ints *ints, uint32_t page, const int64_t *all,
+                       uint32_t count)
+{
+    uint32_t rows[BLOCK_PAGE_ROWS], n = 0, codes[BLOCK_PAGE_ROWS];
+    int64_t some[BLOCK_PAGE_ROWS];
+    for (uint32_t i = 0; i < count; i += 1 + i % 7) rows[n++] = i;
+    enum rf_kind kind = block_ints_rows(ints, page, rows, n, some, NULL);
+    RF_ASSERT(kind == RF_OK);
+    for (uint32_t i = 0; i < n; i++) RF_ASSERT(some[i] == all[rows[i]]);
+    if (block_codes_rows(ints, page, 1000, rows, n, codes, NULL) != RF_OK) return;
+    for (uint32_t i = 0; i < n; i++) RF_ASSERT(codes[i] == some[i] && codes[i] < 1000);
+}
+
 static void check_ints(rf_str bytes, uint32_t count, struct block_buf *memory)
 {
     struct block_ints ints;
@@ -11,6 +25,7 @@ static void check_ints(rf_str bytes, uint32_t count, struct block_buf *memory)
     if (block_ints_open(&ints, bytes, count, memory, NULL) != RF_OK) return;
     for (uint32_t page = 0; page * BLOCK_PAGE_ROWS < count; page++) {
         if (block_ints_page(&ints, page, numbers, &got, NULL) != RF_OK) continue;
+        check_rows(&ints, page, numbers, got);
         if (block_ints_page_constant(&ints, page, &same))
             for (uint32_t i = 0; i < got; i++) RF_ASSERT(numbers[i] == same);
         if (block_codes_page(&ints, page, 1000, codes, &got, NULL) != RF_OK) continue;

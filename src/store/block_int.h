@@ -60,6 +60,30 @@ static inline unsigned block_bits_of(uint64_t v)
     return v == 0 ? 0 : 64 - (unsigned)__builtin_clzll(v);
 }
 
+/* For large arrays on the stack that are written before they are read: zeroing them costs more than the work. */
+#define BLOCK_SCRATCH __attribute__((uninitialized))
+
+/* Unpacking and what is done to each x at once, while the values are in the first cache. `line` gives
+ * scale * x + add, which wraps. */
+struct block_line {
+    uint64_t scale, add;
+};
+void block_bits_ints(const uint8_t *bytes, uint32_t count, unsigned width,
+                     const struct block_line *line, uint64_t *out);
+/* x + base, with width and base below 32 bits. False when a sum is not below the limit. */
+RF_MUST_USE bool block_bits_codes(const uint8_t *bytes, uint32_t count, unsigned width,
+                                  uint32_t base, uint32_t limit, uint32_t *out);
+/* What `line` gives, divided. False, and nothing done, when that could pass 51 bits or x has above 32. */
+RF_MUST_USE bool block_bits_reals(const uint8_t *bytes, uint32_t count, unsigned width,
+                                  const struct block_line *line, double divisor, double *out);
+/* One value of `count` packed ones. */
+uint64_t block_bits_value(const uint8_t *bytes, uint32_t count, unsigned width, uint32_t i);
+
+/* A page of ints as reals: each divided. */
+RF_MUST_USE enum rf_kind block_ints_divided(const struct block_ints *ints, uint32_t page,
+                                            double divisor, double *out, uint32_t *count,
+                                            struct rf_err *err);
+
 /* As block_pack, for cells of one size that are likely random: then it does not even try. */
 RF_MUST_USE bool block_pack_cells(struct block_codec *codec, struct block_buf *out, rf_str raw,
                                   size_t cell_bytes);

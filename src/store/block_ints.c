@@ -458,40 +458,73 @@ static enum rf_kind view_page(const struct block_ints *ints, uint32_t page, uint
     return RF_OK;
 }
 
-RF_CLONES static void add_base(uint64_t *x, uint32_t count, uint64_t base)
+/* The first run that ends behind the row. */
+static uint32_t first_run(const struct block_ints *ints, uint32_t row)
 {
-    for (uint32_t i = 0; i < count; i++) x[i] += base;
-}
-RF_CLONES static void scale_up(uint64_t *x, uint32_t count, uint64_t scale, uint64_t origin)
-{
-    for (uint32_t i = 0; i < count; i++) x[i] = x[i] * scale + origin;
-}
-
-static void fill_runs(const struct block_ints *ints, uint32_t page, uint32_t count, int64_t *out)
-{
-    uint32_t row = page * BLOCK_PAGE_ROWS, low = 0, high = ints->run_count, done = 0;
-    while (low < high) { /* the first run that ends behind the row */
+    uint32_t low = 0, high = ints->run_count;
+    while (low < high) {
         uint32_t middle = low + (high - low) / 2;
         if (ints->ends[middle] > row)
             high = middle;
         else
             low = middle + 1;
     }
-    for (uint32_t run = low; done < count; run++) {
+    return low;
+}
+
+static void fill_runs(const struct block_ints *ints, uint32_t page, uint32_t count, int64_t *out)
+{
+    uint32_t row = page * BLOCK_PAGE_ROWS, done = 0;
+    for (uint32_t run = first_run(ints, row); done < count; run++) {
         uint32_t to = RF_MIN(ints->ends[run] - row, count);
         for (; done < to; done++) out[done] = ints->values[run];
     }
+}
+
+/* Scale and origin of the run and the base of the page are one multiplication and one addition. Differences have
+ * no origin. */
+static struct block_line line_of(const struct block_ints *ints, const struct page_view *view)
+{
+    if (ints->scale == 1) return (struct block_line){1, view->base};
+    return (struct block_line){ints->scale,
+                               view->base * ints->scale + (view->delta ? 0 : view->origin)};
 }
 
 static enum rf_kind look_up(const struct block_ints *ints, uint32_t page, int64_t *out,
                             uint32_t *count, struct rf_err *err)
 {
     struct block_ints inner = *ints;
-    uint32_t indexes[BLOCK_PAGE_ROWS];
+    BLOCK_SCRATCH uint32_t indexes[BLOCK_PAGE_ROWS];
     inner.mode = MODE_PAGES;
     RF_TRY(block_codes_page(&inner, page, ints->run_count, indexes, count, err));
     for (uint32_t i = 0; i < *count; i++) out[i] = ints->values[indexes[i]];
     return RF_OK;
+}
+
+static uint32_t exception_place(const struct page_view *view, uint32_t i)
+{
+    return rf_get_u16le(view->places + (size_t)i * 2);
+}
+static uint64_t exception_value(const struct page_view *view, uint32_t i,
+                                const struct block_line *line)
+{
+    return rf_get_u64le(view->values + (size_t)i * 8) * line->scale + line->add;
+}
+
+static void unpack_page(const struct block_ints *ints, const struct page_view *view, uint32_t count,
+                        uint64_t *out)
+{
+    struct block_line line = line_of(ints, view);
+    if (view->width == 0)
+        for (uint32_t i = 0; i < count; i++) out[i] = line.add;
+    else
+        block_bits_ints(view->bits, count, view->width, &line, out);
+    for (uint32_t i = 0; i < view->exceptions; i++)
+        out[exception_place(view, i)] = exception_value(view, i, &line);
+    if (!view->delta) return;
+    uint64_t sum = view->first * ints->scale + (ints->scale == 1 ? 0 : view->origin);
+    out[0] = sum;
+    for (uint32_t i = 1; i < count; i++) out[i] = sum += out[i];
 }
 
 enum rf_kind block_ints_page(const struct block_ints *ints, uint32_t page, int64_t *out,
@@ -506,43 +539,62 @@ enum rf_kind block_ints_page(const struct block_ints *ints, uint32_t page, int64
     }
     struct page_view view;
     RF_TRY(view_page(ints, page, n, &view, err));
-    uint64_t *x = (uint64_t *)(void *)out;
-    if (view.width == 0)
-        memset(x, 0, (size_t)n * sizeof *x);
-    else
-        block_bits_unpack(view.bits, n, view.width, x);
-    for (uint32_t i = 0; i < view.exceptions; i++)
-        x[rf_get_u16le(view.places + (size_t)i * 2)] = rf_get_u64le(view.values + (size_t)i * 8);
-    if (view.delta) {
-        x[0] = view.first;
-        for (uint32_t i = 1; i < n; i++) x[i] += x[i - 1] + view.base;
-    } else if (view.base != 0) {
-        add_base(x, n, view.base);
-    }
-    if (ints->scale != 1) scale_up(x, n, ints->scale, view.origin);
+    unpack_page(ints, &view, n, (uint64_t *)(void *)out);
     return RF_OK;
 }
 
-RF_CLONES static bool below_limit(const uint32_t *x, uint32_t count, uint32_t limit)
+RF_CLONES static void divide(const int64_t *ints, uint32_t count, double divisor, double *out)
+{
+    for (uint32_t i = 0; i < count; i++) out[i] = (double)ints[i] / divisor;
+}
+
+enum rf_kind block_ints_divided(const struct block_ints *ints, uint32_t page, double divisor,
+                                double *out, uint32_t *count, struct rf_err *err)
+{
+    RF_ASSERT(page < block_page_count(ints->count));
+    if (ints->mode == MODE_PAGES) {
+        uint32_t n = *count = block_page_rows(ints->count, page);
+        struct page_view view;
+        RF_TRY(view_page(ints, page, n, &view, err));
+        struct block_line line = line_of(ints, &view);
+        if (!view.delta && block_bits_reals(view.bits, n, view.width, &line, divisor, out)) {
+            for (uint32_t i = 0; i < view.exceptions; i++)
+                out[exception_place(&view, i)] =
+                    (double)(int64_t)exception_value(&view, i, &line) / divisor;
+            return RF_OK;
+        }
+    }
+    int64_t *cells = (int64_t *)(void *)out; /* of the same size: divided where they are */
+    RF_TRY(block_ints_page(ints, page, cells, count, err));
+    divide(cells, *count, divisor, out);
+    return RF_OK;
+}
+
+/* Whether all are below the limit. */
+RF_CLONES static bool narrow(const int64_t *wide, uint32_t count, uint32_t limit, uint32_t *out)
 {
     uint32_t bad = 0;
-    for (uint32_t i = 0; i < count; i++) bad |= x[i] >= limit;
+    for (uint32_t i = 0; i < count; i++) {
+        bad |= (uint64_t)wide[i] >= limit;
+        out[i] = (uint32_t)wide[i];
+    }
     return bad == 0;
 }
 
-RF_CLONES static void add_base32(uint32_t *x, uint32_t count, uint32_t base)
+/* Codes below 2^31 that need no arithmetic of 64 bits: neither the packed part nor the sum can wrap at 32. */
+static bool packed_codes(const struct block_ints *ints, const struct page_view *view)
 {
-    for (uint32_t i = 0; i < count; i++) x[i] += base;
+    return ints->scale == 1 && view->width <= 31 && !view->delta && view->exceptions == 0 &&
+           view->base <= INT32_MAX;
 }
 
-static bool narrow(const int64_t *wide, uint32_t count, uint32_t limit, uint32_t *out)
+static bool codes_of_page(const struct page_view *view, uint32_t count, uint32_t limit,
+                          uint32_t *out)
 {
-    bool good = true;
-    for (uint32_t i = 0; i < count; i++) {
-        good &= (uint64_t)wide[i] < limit;
-        out[i] = (uint32_t)wide[i];
-    }
-    return good;
+    uint32_t base = (uint32_t)view->base;
+    if (view->width > 0) return block_bits_codes(view->bits, count, view->width, base, limit, out);
+    for (uint32_t i = 0; i < count; i++) out[i] = base;
+    return base < limit;
 }
 
 enum rf_kind block_codes_page(const struct block_ints *ints, uint32_t page, uint32_t limit,
@@ -550,35 +602,108 @@ enum rf_kind block_codes_page(const struct block_ints *ints, uint32_t page, uint
 {
     RF_ASSERT(page < block_page_count(ints->count));
     uint32_t n = *count = block_page_rows(ints->count, page);
-    struct page_view view = {0};
-    bool direct = ints->mode == MODE_PAGES && ints->scale == 1;
-    if (direct) {
-        RF_TRY(view_page(ints, page, n, &view, err));
-        /* Neither the packed part nor the sum may wrap at 32 bits. */
-        direct = view.width <= 31 && !view.delta && view.exceptions == 0 && view.base <= INT32_MAX;
-    }
-    if (!direct) {
-        int64_t wide[BLOCK_PAGE_ROWS];
+    struct page_view view = {.delta = true};
+    if (ints->mode == MODE_PAGES) RF_TRY(view_page(ints, page, n, &view, err));
+    bool good;
+    if (packed_codes(ints, &view)) {
+        good = codes_of_page(&view, n, limit, out);
+    } else {
+        BLOCK_SCRATCH int64_t wide[BLOCK_PAGE_ROWS];
         RF_TRY(block_ints_page(ints, page, wide, count, err));
-        if (!narrow(wide, n, limit, out)) return block_corrupt(err, "a code is out of range");
+        good = narrow(wide, n, limit, out);
+    }
+    return good ? RF_OK : block_corrupt(err, "a code is out of range");
+}
+
+/* ---- some rows of a page ------------------------------------------------------------------------------ */
+
+/* The place of the first of the rising rows that is not below `row`. */
+static uint32_t row_place(const uint32_t *rows, uint32_t row_count, uint32_t row)
+{
+    uint32_t low = 0, high = row_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (rows[middle] < row)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static void unpack_rows(const struct block_ints *ints, const struct page_view *view, uint32_t count,
+                        const uint32_t *rows, uint32_t row_count, int64_t *out)
+{
+    struct block_line line = line_of(ints, view);
+    for (uint32_t i = 0; i < row_count; i++) {
+        uint64_t x = block_bits_value(view->bits, count, view->width, rows[i]);
+        out[i] = (int64_t)(x * line.scale + line.add);
+    }
+    for (uint32_t i = 0; i < view->exceptions; i++) {
+        uint32_t row = exception_place(view, i), at = row_place(rows, row_count, row);
+        if (at < row_count && rows[at] == row) out[at] = (int64_t)exception_value(view, i, &line);
+    }
+}
+
+/* Runs: the rows rise, so their runs do. */
+static void pick_runs(const struct block_ints *ints, uint32_t page, const uint32_t *rows,
+                      uint32_t row_count, int64_t *out)
+{
+    for (uint32_t i = 0, run = 0; i < row_count; i++) {
+        uint32_t row = page * BLOCK_PAGE_ROWS + rows[i];
+        if (i == 0)
+            run = first_run(ints, row);
+        else
+            while (ints->ends[run] <= row) run++;
+        out[i] = ints->values[run];
+    }
+}
+
+enum rf_kind block_ints_rows(const struct block_ints *ints, uint32_t page, const uint32_t *rows,
+                             uint32_t row_count, int64_t *out, struct rf_err *err)
+{
+    RF_ASSERT(page < block_page_count(ints->count));
+    uint32_t count = block_page_rows(ints->count, page);
+    if (row_count == 0) return RF_OK;
+    RF_ASSERT(rows[row_count - 1] < count);
+    if (ints->mode == MODE_RUNS) {
+        pick_runs(ints, page, rows, row_count, out);
         return RF_OK;
     }
-    if (view.width == 0)
-        memset(out, 0, (size_t)n * sizeof *out);
-    else
-        block_bits_unpack32(view.bits, n, view.width, out);
-    if (view.base != 0) add_base32(out, n, (uint32_t)view.base);
-    if (!below_limit(out, n, limit)) return block_corrupt(err, "a code is out of range");
+    struct page_view view;
+    RF_TRY(view_page(ints, page, count, &view, err));
+    if (view.delta) { /* each value depends on all before it */
+        BLOCK_SCRATCH int64_t all[BLOCK_PAGE_ROWS];
+        unpack_page(ints, &view, count, (uint64_t *)(void *)all);
+        for (uint32_t i = 0; i < row_count; i++) out[i] = all[rows[i]];
+    } else {
+        unpack_rows(ints, &view, count, rows, row_count, out);
+    }
+    if (ints->mode != MODE_TABLE) return RF_OK;
+    for (uint32_t i = 0; i < row_count; i++) {
+        if ((uint64_t)out[i] >= ints->run_count)
+            return block_corrupt(err, "a code is out of range");
+        out[i] = ints->values[out[i]];
+    }
+    return RF_OK;
+}
+
+enum rf_kind block_codes_rows(const struct block_ints *ints, uint32_t page, uint32_t limit,
+                              const uint32_t *rows, uint32_t row_count, uint32_t *out,
+                              struct rf_err *err)
+{
+    BLOCK_SCRATCH int64_t wide[BLOCK_PAGE_ROWS];
+    RF_ASSERT(row_count <= BLOCK_PAGE_ROWS);
+    RF_TRY(block_ints_rows(ints, page, rows, row_count, wide, err));
+    if (!narrow(wide, row_count, limit, out)) return block_corrupt(err, "a code is out of range");
     return RF_OK;
 }
 
 bool block_ints_page_constant(const struct block_ints *ints, uint32_t page, int64_t *value)
 {
     if (ints->mode == MODE_RUNS) {
-        int64_t low[BLOCK_PAGE_ROWS];
         if (ints->run_count != 1) return false;
-        fill_runs(ints, page, 1, low);
-        *value = low[0];
+        *value = ints->values[0];
         return true;
     }
     const uint8_t *entry = ints->pages + (size_t)page * ENTRY_BYTES;

@@ -154,11 +154,6 @@ enum rf_kind block_reals_open(struct block_codec *codec, struct block_reals *rea
     return open_scaled(reals, bytes, count, memory, err);
 }
 
-RF_CLONES static void divide(const int64_t *ints, uint32_t count, double divisor, double *out)
-{
-    for (uint32_t i = 0; i < count; i++) out[i] = (double)ints[i] / divisor;
-}
-
 enum rf_kind block_reals_page(const struct block_reals *reals, uint32_t page, double *out,
                               uint32_t *count, struct rf_err *err)
 {
@@ -168,9 +163,7 @@ enum rf_kind block_reals_page(const struct block_reals *reals, uint32_t page, do
         memcpy(out, reals->plain + from, (size_t)*count * sizeof *out);
         return RF_OK;
     }
-    int64_t ints[BLOCK_PAGE_ROWS];
-    RF_TRY(block_ints_page(&reals->ints, page, ints, count, err));
-    divide(ints, *count, reals->divisor, out);
+    RF_TRY(block_ints_divided(&reals->ints, page, reals->divisor, out, count, err));
     for (uint32_t i = 0; i < reals->exception_count; i++) {
         const uint8_t *exception = reals->exceptions + (size_t)i * EXCEPTION_BYTES;
         uint32_t row = rf_get_u32le(exception);

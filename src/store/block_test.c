@@ -60,6 +60,27 @@ static void make_numbers(struct rf_prng *prng, int64_t *v, uint32_t count)
     }
 }
 
+/* Rising numbers below `count`. */
+static uint32_t some_rows(struct rf_prng *prng, uint32_t count, uint32_t *rows)
+{
+    uint32_t n = 0;
+    uint64_t step = rf_test_bool(prng) ? 2 : 200;
+    for (uint32_t i = 0; i < count; i++)
+        if (rf_test_one_in(prng, step)) rows[n++] = i;
+    return n;
+}
+
+static void rows_are_as_in_page(struct rf_prng *prng, const struct block_ints *ints, uint32_t page,
+                                const int64_t *all, uint32_t count)
+{
+    static uint32_t rows[BLOCK_PAGE_ROWS];
+    static int64_t some[BLOCK_PAGE_ROWS];
+    uint32_t n = some_rows(prng, count, rows);
+    struct rf_err err;
+    cr_assert(block_ints_rows(ints, page, rows, n, some, &err) == RF_OK);
+    for (uint32_t i = 0; i < n; i++) cr_assert(some[i] == all[rows[i]], "row %u", rows[i]);
+}
+
 static uint32_t some_count(struct rf_prng *prng)
 {
     return rf_test_one_in(prng, 8) ? (uint32_t)rf_test_below(prng, 9000)
@@ -82,6 +103,7 @@ RF_PROP(block_ints_come_back, 600)
         cr_assert(block_ints_page(&ints, p, page, &got, &err) == RF_OK);
         cr_assert(got == RF_MIN((uint32_t)BLOCK_PAGE_ROWS, count - p * BLOCK_PAGE_ROWS));
         cr_assert(memcmp(page, v + p * BLOCK_PAGE_ROWS, got * 8) == 0);
+        rows_are_as_in_page(prng, &ints, p, page, got);
         int64_t same;
         if (block_ints_page_constant(&ints, p, &same))
             for (uint32_t i = 0; i < got; i++) cr_assert(page[i] == same);
@@ -93,7 +115,8 @@ RF_PROP(block_ints_come_back, 600)
         bad.ptr[rf_test_below(prng, bad.len)] ^= (uint8_t)(1 << rf_test_below(prng, 8));
     if (block_ints_open(&ints, block_buf_view(&bad), count, &memory, &err) == RF_OK)
         for (uint32_t p = 0, got; p * BLOCK_PAGE_ROWS < count; p++)
-            (void)!block_ints_page(&ints, p, page, &got, &err);
+            if (block_ints_page(&ints, p, page, &got, &err) == RF_OK)
+                rows_are_as_in_page(prng, &ints, p, page, got);
     block_buf_done(&bad);
     block_buf_done(&out);
     block_buf_done(&memory);
@@ -104,7 +127,7 @@ RF_PROP(block_codes_come_back, 400)
 {
     struct block_codec codec = codec_of(prng);
     (void)codec;
-    uint32_t count = some_count(prng), page[BLOCK_PAGE_ROWS];
+    uint32_t count = some_count(prng), page[BLOCK_PAGE_ROWS], rows[BLOCK_PAGE_ROWS];
     uint32_t limit = (uint32_t)1 << rf_test_below(prng, 32);
     bool narrow = limit <= 256 && rf_test_bool(prng), runs = rf_test_bool(prng);
     uint32_t *v = mem(count * 4);
@@ -127,11 +150,46 @@ RF_PROP(block_codes_come_back, 400)
         for (uint32_t i = 0; i < got; i++) most = RF_MAX(most, page[i]);
         cr_assert(block_codes_page(&ints, p, most, page, &got, &err) == RF_CORRUPT,
                   "a code at the limit is refused");
+        uint32_t n = some_rows(prng, got, rows);
+        most = 0;
+        cr_assert(block_codes_rows(&ints, p, limit, rows, n, page, &err) == RF_OK);
+        for (uint32_t i = 0; i < n; i++) {
+            cr_assert(page[i] == v[from + rows[i]]);
+            most = RF_MAX(most, page[i]);
+        }
+        if (n > 0) cr_assert(block_codes_rows(&ints, p, most, rows, n, page, &err) == RF_CORRUPT);
     }
     block_buf_done(&out);
     block_buf_done(&memory);
     free(v);
     free(bytes);
+}
+
+/* Against the arithmetic, value by value; lines at the edges of what takes the fast ways. */
+static void check_lines(const uint8_t *bytes, uint32_t count, unsigned width, const uint64_t *v)
+{
+    static const uint64_t scales[] = {
+        1, 0, 10, 10000, UINT32_MAX, (uint64_t)UINT32_MAX + 1, UINT64_C(864000000000), UINT64_MAX};
+    static const uint64_t adds[] = {0,
+                                    7,
+                                    (uint64_t)-7,
+                                    UINT64_C(1) << 50,
+                                    (uint64_t)-1 << 50,
+                                    (UINT64_C(1) << 50) + 1,
+                                    INT64_MAX,
+                                    UINT64_C(1) << 63};
+    static uint64_t got[BLOCK_PAGE_ROWS];
+    static double reals[BLOCK_PAGE_ROWS];
+    for (size_t s = 0; s < RF_COUNT(scales) * RF_COUNT(adds); s++) {
+        struct block_line line = {scales[s % RF_COUNT(scales)], adds[s / RF_COUNT(scales)]};
+        block_bits_ints(bytes, count, width, &line, got);
+        for (uint32_t i = 0; i < count; i++) cr_assert(got[i] == v[i] * line.scale + line.add);
+        if (!block_bits_reals(bytes, count, width, &line, 1000.0, reals)) continue;
+        for (uint32_t i = 0; i < count; i++) {
+            double want = (double)(int64_t)got[i] / 1000.0;
+            cr_assert(memcmp(&want, &reals[i], sizeof want) == 0, "%u bits", width);
+        }
+    }
 }
 
 Test(block, bits_of_every_width_and_small_counts)
@@ -150,11 +208,14 @@ Test(block, bits_of_every_width_and_small_counts)
             cr_assert(size < sizeof bytes);
             bytes[1 + size - 1] = 0;
             block_bits_pack(v, count, width, bytes + 1);
-            block_bits_unpack(bytes + 1, count, width, got);
+            block_bits_ints(bytes + 1, count, width, &(struct block_line){1, 0}, got);
             cr_assert(memcmp(v, got, count * 8) == 0, "%u values of %u bits", count, width);
-            if (width > 32) continue;
-            block_bits_unpack32(bytes + 1, count, width, got32);
-            for (uint32_t i = 0; i < count; i++) cr_assert(got32[i] == v[i]);
+            for (uint32_t i = 0; i < count; i += 1 + i / 4)
+                cr_assert(block_bits_value(bytes + 1, count, width, i) == v[i]);
+            check_lines(bytes + 1, count, width, v);
+            if (width > 31) continue;
+            cr_assert(block_bits_codes(bytes + 1, count, width, 5, UINT32_MAX, got32));
+            for (uint32_t i = 0; i < count; i++) cr_assert(got32[i] == v[i] + 5);
         }
     }
 }

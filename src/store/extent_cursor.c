@@ -194,7 +194,11 @@ enum rf_kind extent_cursor_column(struct extent_cursor *c, uint32_t index, const
     struct extent_pages *pages = &c->pages[index];
     const struct extent_col *col = &c->extent->columns[pages->column];
     uint32_t page_rows;
-    RF_TRY(extent_pages_load(pages, c->at_block, c->at_page, &page_rows, err));
+    bool sparse = rows != NULL && extent_pages_sparse(pages, c->at_block, c->at_page, row_count);
+    if (sparse)
+        RF_TRY(extent_pages_rows(pages, c->at_block, c->at_page, rows, row_count, err));
+    else
+        RF_TRY(extent_pages_load(pages, c->at_block, c->at_page, &page_rows, err));
     if (col->storage == EXTENT_TEXTS) return column_texts(pages, rows, row_count, out, err);
     struct vec v = {.type = col->type,
                     .shape = VEC_FLAT,
@@ -210,7 +214,7 @@ enum rf_kind extent_cursor_column(struct extent_cursor *c, uint32_t index, const
         v.dict_count = col->dict_count;
         v.dict_id = extent_dict_id(c->extent, pages->column);
     }
-    if (rows != NULL && !vec_select(&c->batch_arena, &v, rows, row_count, &v))
+    if (rows != NULL && !sparse && !vec_select(&c->batch_arena, &v, rows, row_count, &v))
         return rf_fail_memory(err, &c->batch_arena);
     *out = v;
     return RF_OK;

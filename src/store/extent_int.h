@@ -219,6 +219,14 @@ void extent_pages_done(struct extent_pages *pages);
  * `cells`, their null flags in extent_pages_nulls. */
 RF_MUST_USE enum rf_kind extent_pages_load(struct extent_pages *pages, uint32_t block,
                                            uint32_t page, uint32_t *rows, struct rf_err *err);
+/* True when a few rows of a page can be had without the others, and the page is not loaded yet. */
+bool extent_pages_sparse(const struct extent_pages *pages, uint32_t block, uint32_t page,
+                         uint32_t row_count);
+/* Reads just these rows (numbers within the page, strictly rising) of it: the first cells and null flags are theirs. The page is
+ * not loaded afterwards. */
+RF_MUST_USE enum rf_kind extent_pages_rows(struct extent_pages *pages, uint32_t block,
+                                           uint32_t page, const uint32_t *rows, uint32_t row_count,
+                                           struct rf_err *err);
 /* Reads rows of the current page (numbers within it, rising; NULL: the first row_count) of a column that is kept as
  * EXTENT_TEXTS. *cells are rf_str, or 16-byte cells; *nulls as in a vec. They live until the next call. */
 RF_MUST_USE enum rf_kind extent_pages_texts(struct extent_pages *pages, const uint32_t *rows,

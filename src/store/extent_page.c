@@ -2,7 +2,7 @@
 
 #include "store/block_int.h"
 
-enum { NONE = UINT32_MAX };
+enum { NONE = UINT32_MAX, SPARSE_ROWS_MAX = 64 };
 
 void extent_pages_init(struct extent_pages *pages, struct extent *e, uint32_t column,
                        struct block_codec *codec, struct rf_budget *budget)
@@ -88,6 +88,15 @@ RF_CLONES static bool in_range(const int64_t *v, uint32_t count, int64_t min, in
     return bad == 0;
 }
 
+static enum rf_kind check_ints(uint8_t type, const int64_t *cells, uint32_t count,
+                               struct rf_err *err)
+{
+    bool good = type == TYPE_INT        ? in_range(cells, count, INT32_MIN, INT32_MAX)
+                : type == TYPE_DATETIME ? in_range(cells, count, 0, DATETIME_MAX)
+                                        : true;
+    return good ? RF_OK : block_corrupt(err, "a value is not of its column's type");
+}
+
 static enum rf_kind load_ints(struct extent_pages *pages, uint32_t page, struct rf_err *err)
 {
     uint32_t count, bits[BLOCK_PAGE_ROWS];
@@ -99,10 +108,7 @@ static enum rf_kind load_ints(struct extent_pages *pages, uint32_t page, struct 
     }
     int64_t *cells = (int64_t *)(void *)pages->cells.ptr;
     RF_TRY(block_ints_page(&pages->ints, page, cells, &count, err));
-    bool good = type == TYPE_INT        ? in_range(cells, count, INT32_MIN, INT32_MAX)
-                : type == TYPE_DATETIME ? in_range(cells, count, 0, DATETIME_MAX)
-                                        : true;
-    return good ? RF_OK : block_corrupt(err, "a value is not of its column's type");
+    return check_ints(type, cells, count, err);
 }
 
 /* ---- texts ------------------------------------------------------------------------------------------------------ */
@@ -184,16 +190,64 @@ static enum rf_kind decode_page(struct extent_pages *pages, uint32_t page, struc
     return load_ints(pages, page, err);
 }
 
+static enum rf_kind reserve_page(struct extent_pages *pages, struct rf_err *err)
+{
+    if (!block_buf_reserve(&pages->cells, BLOCK_PAGE_ROWS * 16) ||
+        !block_buf_reserve(&pages->items, BLOCK_PAGE_ROWS * sizeof(rf_str)) ||
+        !block_buf_reserve(&pages->page_nulls, BLOCK_PAGE_ROWS))
+        return block_no_memory(err, pages->cells.budget);
+    return RF_OK;
+}
+
+/* ---- a few rows of a page ----------------------------------------------------------------------------------------- */
+
+bool extent_pages_sparse(const struct extent_pages *pages, uint32_t block, uint32_t page,
+                         uint32_t row_count)
+{
+    const struct extent_col *c = column_of(pages);
+    bool loaded = pages->block == block && pages->page == page;
+    bool ints = c->storage == EXTENT_CELLS && type_is_i64((enum type)c->type);
+    return !loaded && row_count <= SPARSE_ROWS_MAX && (ints || c->storage == EXTENT_DICT);
+}
+
+static enum rf_kind decode_rows(struct extent_pages *pages, uint32_t page, const uint32_t *rows,
+                                uint32_t count, struct rf_err *err)
+{
+    const struct extent_col *c = column_of(pages);
+    uint32_t bits[SPARSE_ROWS_MAX];
+    pages->page_has_nulls = pages->has_nulls;
+    if (pages->has_nulls) {
+        RF_TRY(block_codes_rows(&pages->nulls, page, 2, rows, count, bits, err));
+        for (uint32_t i = 0; i < count; i++) pages->page_nulls.ptr[i] = (uint8_t)bits[i];
+    }
+    if (c->storage == EXTENT_DICT)
+        return block_codes_rows(&pages->ints, page, c->dict_count, rows, count,
+                                (uint32_t *)(void *)pages->cells.ptr, err);
+    int64_t *cells = (int64_t *)(void *)pages->cells.ptr;
+    RF_TRY(block_ints_rows(&pages->ints, page, rows, count, cells, err));
+    return check_ints(c->type, cells, count, err);
+}
+
+enum rf_kind extent_pages_rows(struct extent_pages *pages, uint32_t block, uint32_t page,
+                               const uint32_t *rows, uint32_t row_count, struct rf_err *err)
+{
+    RF_ASSERT(row_count <= SPARSE_ROWS_MAX);
+    RF_TRY(reserve_page(pages, err));
+    if (pages->block != block) RF_TRY(load_block(pages, block, err));
+    pages->page = NONE;
+    const struct extent_region *region = &column_of(pages)->blocks[block].region;
+    return extent_fault(pages->extent, region, decode_rows(pages, page, rows, row_count, err), err);
+}
+
+/* ---- whole pages -------------------------------------------------------------------------------------------------- */
+
 enum rf_kind extent_pages_load(struct extent_pages *pages, uint32_t block, uint32_t page,
                                uint32_t *rows, struct rf_err *err)
 {
     uint32_t block_rows = extent_block_rows(pages->extent, block);
     *rows = block_page_rows(block_rows, page);
     if (pages->block == block && pages->page == page) return RF_OK;
-    if (!block_buf_reserve(&pages->cells, BLOCK_PAGE_ROWS * 16) ||
-        !block_buf_reserve(&pages->items, BLOCK_PAGE_ROWS * sizeof(rf_str)) ||
-        !block_buf_reserve(&pages->page_nulls, BLOCK_PAGE_ROWS))
-        return block_no_memory(err, pages->cells.budget);
+    RF_TRY(reserve_page(pages, err));
     if (pages->block != block) RF_TRY(load_block(pages, block, err));
     pages->page = NONE;
     const struct extent_region *region = &column_of(pages)->blocks[block].region;

@@ -132,6 +132,7 @@ static inline uint32_t key_print(const uint8_t *key, size_t len)
 static inline const uint8_t *put_key(struct open_list *top, const struct json_marks *marks,
                                      const uint8_t *p, const uint32_t **mark, struct rf_buf *buf)
 {
+    if (RF_UNLIKELY(*p != '"')) return NULL; /* a backslash has a mark too */
     const uint8_t *end = string_end(marks, p, mark);
     if (RF_UNLIKELY(end == NULL)) return NULL;
     size_t len = (size_t)(end - p) - 1;
