@@ -201,7 +201,7 @@ static enum rf_kind fill_table(struct join_flow *f, struct key_table *t, struct 
     fill.flow = (struct flow){.push = join_push};
     fill.filling = true;
     RF_TRY(eval_new(f->exec, arena, j->keys[BUILD], j->key_count, &input->schema, &fill.eval, err));
-    enum rf_kind kind = node_run(input, f->exec, &fill.flow, err);
+    enum rf_kind kind = node_run_ordered(input, f->exec, &fill.flow, err);
     eval_done(fill.eval);
     RF_TRY(kind);
     if (j->kind == JOIN_INNERUNIQUE &&
@@ -260,7 +260,7 @@ static enum rf_kind join_run(struct node *node, struct exec *exec, struct flow *
     if (kind == RF_OK)
         kind = eval_new(exec, &arena, j->keys[PROBE], j->key_count, &node->inputs[PROBE]->schema,
                         &f.eval, err);
-    if (kind == RF_OK) kind = node_run(node->inputs[PROBE], exec, &f.flow, err);
+    if (kind == RF_OK) kind = node_run_ordered(node->inputs[PROBE], exec, &f.flow, err);
     if (kind == RF_OK) kind = emit_unmatched(&f, err);
     exec->lane_count = lanes;
     eval_done(f.eval);

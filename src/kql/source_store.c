@@ -382,8 +382,8 @@ static enum rf_kind run_lanes(struct store_scan *s, struct rf_arena *arena, stru
     for (uint32_t p = 0; p < table_part_count(s->table); p++)
         s->row_count += part_wanted(s, p) ? table_part_rows(s->table, p) : 0;
     s->lane_count = s->exec->lane_count;
-    if (s->row_count < 2 * EXTENT_BLOCK_ROWS || s->scan->limit != UINT64_MAX || s->exec->pool_busy)
-        s->lane_count = 1;
+    bool few = s->scan->limit != UINT64_MAX && s->condition_count == 0; /* the first rows will do */
+    if (s->row_count < 2 * EXTENT_BLOCK_ROWS || few || s->exec->pool_busy) s->lane_count = 1;
     s->lanes = rf_arena_new(arena, struct scan_lane, s->lane_count);
     if (s->lanes == NULL) return rf_fail_memory(err, arena);
     for (uint32_t i = 0; i < s->lane_count; i++) RF_TRY(make_lane(s, i, err));
