@@ -1,5 +1,5 @@
 /* source_store_tests.c - from the predicates of a query to tests by which the store leaves out extents, blocks and
- * granules. A predicate that gives no test is skipped: the filter runs again behind the scan. */
+ * granules. A predicate that gives no test is skipped: the scan looks at each row that is left anyway. */
 #include "base/term.h"
 #include "kql/ast.h"
 #include "kql/source_store.h"
