@@ -234,8 +234,7 @@ static bool nth_fails(struct stage *s, long long nth)
     /* What can do without the memory may go on. */
     if (kind != RF_OK) {
         cr_assert(met, "%lld: %s", nth, err.text);
-        cr_assert(kind == RF_LIMIT, "%lld: %s: %s", nth,
-                  err.code, err.text);
+        cr_assert(kind == RF_LIMIT, "%lld: %s: %s", nth, err.code, err.text);
     }
     cr_assert(atomic_load(&s->budget.used_bytes) == 0, "%lld: memory is kept", nth);
     check_state(s, nth);

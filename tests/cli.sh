@@ -2,38 +2,10 @@
 # The command line as a user meets it: exit codes, what goes where, formats, files, messages.
 set -u
 cd "$(dirname "$0")/.." || exit
-ringfort=${RINGFORT:-build/ringfort}
-case $ringfort in /*) ;; *) ringfort=$PWD/$ringfort ;; esac
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
+# shellcheck source=tests/lib/check.sh
+. tests/lib/check.sh
+own_folder
 cd "$dir" || exit
-failures=0
-
-# run WORD... - runs ringfort; leaves $status and the files out and err. Standard input is the file in, if any.
-run()
-{
-    status=0
-    if [ -f in ]; then "$ringfort" "$@" <in >out 2>err; else "$ringfort" "$@" </dev/null >out 2>err; fi || status=$?
-    rm -f in
-    command="ringfort $*"
-}
-
-fail()
-{
-    failures=$((failures + 1))
-    printf 'FAILED: %s\n  %s\n  status %s\n' "$command" "$1" "$status"
-    sed 's/^/  out: /' out | head -n 20
-    sed 's/^/  err: /' err | head -n 20
-}
-
-ends() { [ "$status" = "$1" ] || fail "wanted status $1"; }
-prints() # TEXT: the whole of standard output
-{
-    printf '%b' "$1" >want
-    cmp -s want out || fail "wanted $(printf '%b' "$1" | head -c 400)"
-}
-says() { grep -qF -- "$1" err || fail "standard error lacks: $1"; }
-silent() { [ ! -s err ] || fail 'wanted nothing on standard error'; }
 
 # ---- commands ---------------------------------------------------------------------------------------
 run; ends 2; says 'a command is needed'
@@ -70,6 +42,23 @@ run query --explain 'print x=1 | where x > 0'; ends 0; [ -s out ] || fail 'no pl
 printf 'print x=1\n| where yy > 1\n' >in
 run query --format json -; ends 1; prints ''; says 'line 2, column 9'; says '  | where yy > 1'; says '          ^'
 run query 'Logs | count'; ends 1; says 'Logs'
+graph='datatable(a:string, b:string)["x", "y"] | make-graph a --> b | graph-match (n)-[e*1..2]->(m)'
+run query "$graph project e.['\$in']"; ends 1; says "there is no column '\$in'"
+run query "$graph project all(e, node_id() == '1')"; ends 1; says 'node_id takes a node'
+run query "$graph project node_id(e)"; ends 1; says 'node_id takes a node'
+run query "$graph project labels(3)"; ends 1; says 'labels takes a node or an edge'
+outside='inline_external_table(a:long) kind=storage'
+run query "$outside dataformat=csv ('https://store/a.csv?sig=1234')"; ends 0; prints 'a\n'; says "so 'https://store/a.csv' gives no rows"
+run query "$outside ('https://store/a')"; ends 1; says 'needs columns and a dataformat'
+run query "$outside dataformat=csv ()"; ends 1; says 'a connection is needed'
+run query "$outside partition by (d:real) dataformat=csv ('https://store/a')"; ends 1; says 'a partition is'
+run query "$outside partition by (d:long = b) dataformat=csv ('https://store/a')"; ends 1; says "'b'"
+run query "$outside pathformat=('x' d) dataformat=csv ('https://store/a')"; ends 1; says 'a path is made of'
+run query "inline_external_table kind=delta dataformat=csv ('https://store/a')"; ends 1; says 'kind=delta knows'
+run query "inline_external_table kind=delta ('https://store/a', 'https://store/b')"; ends 1; says 'one connection'
+run query "inline_external_table kind=blob ('https://store/a')"; ends 1; says 'kind is storage or delta'
+run query 'evaluate infer_storage_schema(dynamic({}))'; ends 1; says 'infer_storage_schema is not available'
+run query 'print t="a=1" | parse-kv t as (a:long, a:string) with (pair_delimiter=",", kv_delimiter="=")'; ends 1; says "the column 'a' occurs twice"
 run query --file nothing.csv 'print 1'; ends 1; says 'nothing.csv'
 run query --tables nowhere 'print x=1'; ends 0; prints 'x\n1\n'; says 'nowhere'
 run query --schemas nowhere 'print 1'; ends 1; says 'nowhere'
@@ -143,4 +132,4 @@ run functions bag_unpack; ends 0; grep -q 'evaluate bag_unpack(' out || fail 'no
 run functions stract; ends 1; says "did you mean"
 run functions --kind things; ends 2
 
-[ "$failures" = 0 ] || { echo "$failures checks failed"; exit 1; }
+conclude

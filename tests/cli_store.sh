@@ -3,31 +3,10 @@
 # over the journal and over extents.
 set -u
 cd "$(dirname "$0")/.." || exit
-ringfort=${RINGFORT:-build/ringfort}
-case $ringfort in /*) ;; *) ringfort=$PWD/$ringfort ;; esac
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
+# shellcheck source=tests/lib/check.sh
+. tests/lib/check.sh
+own_folder
 cd "$dir" || exit
-failures=0
-
-run()
-{
-    status=0
-    if [ -f in ]; then "$ringfort" "$@" <in >out 2>err; else "$ringfort" "$@" </dev/null >out 2>err; fi || status=$?
-    rm -f in
-    command="ringfort $*"
-}
-fail()
-{
-    failures=$((failures + 1))
-    printf 'FAILED: %s\n  %s\n  status %s\n' "$command" "$1" "$status"
-    sed 's/^/  out: /' out | head -n 20
-    sed 's/^/  err: /' err | head -n 20
-}
-ends() { [ "$status" = "$1" ] || fail "wanted status $1"; }
-prints() { printf '%b' "$1" >want; cmp -s want out || fail "wanted $(printf '%b' "$1" | head -c 400)"; }
-has() { grep -qF -- "$1" out || fail "standard output lacks: $1"; }
-says() { grep -qF -- "$1" err || fail "standard error lacks: $1"; }
 
 # ---- wrong use ----------------------------------------------------------------------------------------
 run ingest; ends 2; says '--data DIR is needed'
@@ -153,6 +132,21 @@ run ingest --data s --table S --schemas . array.json; ends 0
 run query --data s 'S | where z == datetime(2020-01-01) or a == "2"'; prints 'a,z\n2,\n'
 printf '{"name":"C","columns":[{"name":"a","type":"datetime"}]}' >other.json
 run ingest --data s --table C --schema other.json c.csv.gz array.json; ends 1; says "is of type long, not datetime"
+# Of a key that comes twice the last value counts; an empty text is a missing value.
+printf '{"name":"M","columns":[{"name":"Port","type":"long"},{"name":"At","type":"datetime"}]}' >M.json
+printf '{"Port":1,"At":"soon"}\n{"Port":"abc"}\noops\n{"Port":"x","Port":5}\n{"Port":"","At":null}\n{"Port":[2]}\n' >M.jsonl
+run ingest --data s --table M --schemas . M.jsonl; ends 0; has '5 rows'
+says 'M.jsonl: 2 values of column "Port" were not a long and became null; first in line 2: "abc"'
+says 'M.jsonl: 1 value of column "At" was not a datetime and became null; in line 1: "soon"'
+run query --schemas . --file M.jsonl 'M | project Port'; ends 0; prints 'Port\n1\n\n5\n\n\n'
+says 'M.jsonl: 2 values of column "Port" were not a long and became null; first in line 2: "abc"'
+if grep -q '"At"' err; then fail 'a column that was not read is told of'; fi
+printf 'Port,At\n1,2020-01-01\n,\n"4\n4",never\n' >M.csv
+run ingest --data s --table M M.csv; ends 0
+says 'M.csv: 1 value of column "Port" was not a long and became null; in line 4: "4\n4"'
+printf '{"Port":1}\noops\n' >N.jsonl
+run ingest --data s --table N --reject missing/rejects.jsonl N.jsonl; ends 1
+if grep -q 'what was committed' err; then fail 'nothing was committed'; fi
 : >empty.jsonl
 run ingest --data s --table T empty.jsonl; ends 0; has '0 rows'
 run tables --data s; ends 0; has 'T	9009 rows'
@@ -191,5 +185,4 @@ rm "$file"
 run fsck --data e --key-file key; ends 1; has "$file"
 run query --data e --key-file key 'T'; ends 1
 
-[ $failures = 0 ] || echo "$failures failures"
-[ $failures = 0 ]
+conclude

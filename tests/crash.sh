@@ -2,5 +2,6 @@
 # A few rounds of what `make crash` does many of.
 set -eu
 cd "$(dirname "$0")/.."
-ringfort=${RINGFORT:-build/ringfort}
+# shellcheck source=tests/lib/check.sh
+. tests/lib/check.sh
 BUILD=$(dirname "$ringfort") exec tests/crash/run "${CRASH_ROUNDS:-12}"

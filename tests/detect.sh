@@ -3,16 +3,15 @@
 # they exist: each fires on what expectations.csv lists and stays silent on all else.
 set -eu
 cd "$(dirname "$0")/.."
-ringfort=${RINGFORT:-build/ringfort}
+# shellcheck source=tests/lib/check.sh
+. tests/lib/check.sh
 rules=content/rules
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-failed=0
+own_folder
 
 fired() # OPTION...: ids of the rules that fired, sorted
 {
-    "$ringfort" detect --rules $rules --schemas content/schemas --format jsonl "$@" >"$work/alerts.jsonl" || failed=1
-    sed -n 's/^{"rule":"\([^"]*\)".*/\1/p' "$work/alerts.jsonl" | sort -u
+    "$ringfort" detect --rules $rules --schemas content/schemas --format jsonl "$@" >"$dir/alerts.jsonl" || failures=$((failures + 1))
+    sed -n 's/^{"rule":"\([^"]*\)".*/\1/p' "$dir/alerts.jsonl" | sort -u
 }
 
 expected() # DATASET
@@ -24,28 +23,28 @@ compare() # DATASET OPTION...
 {
     name=$1
     shift
-    fired "$@" >"$work/fired.txt"
-    expected "$name" >"$work/expected.txt"
-    diff "$work/expected.txt" "$work/fired.txt" >"$work/diff.txt" && return
+    fired "$@" >"$dir/fired.txt"
+    expected "$name" >"$dir/expected.txt"
+    diff "$dir/expected.txt" "$dir/fired.txt" >"$dir/diff.txt" && return
     echo "$name: rules that should fire (<) and did not expect to (>):"
-    sed -n 's/^[<>]/&/p' "$work/diff.txt"
-    failed=1
+    sed -n 's/^[<>]/&/p' "$dir/diff.txt"
+    failures=$((failures + 1))
 }
 
 count=$(find $rules -name '*.yaml' | wc -l)
-[ "$count" -ge 25 ] || { echo "only $count rules"; failed=1; }
+[ "$count" -ge 25 ] || { echo "only $count rules"; failures=$((failures + 1)); }
 
-cc -O2 -o "$work/generate" examples/contoso-shipping/generate.c
-"$work/generate" --out "$work/attack" >/dev/null 2>&1
-"$work/generate" --out "$work/quiet" --no-attack >/dev/null 2>&1
-compare contoso-attack --tables "$work/attack"
-compare contoso-quiet --tables "$work/quiet"
+cc -O2 -o "$dir/generate" examples/contoso-shipping/generate.c
+"$dir/generate" --out "$dir/attack" >/dev/null 2>&1
+"$dir/generate" --out "$dir/quiet" --no-attack >/dev/null 2>&1
+compare contoso-attack --tables "$dir/attack"
+compare contoso-quiet --tables "$dir/quiet"
 
 if [ -d ../shared/attacks ]; then
-    awk -F, '$3 != "dataset" { print $3 "," $4 }' $rules/expectations.csv | sort -u >"$work/sets.txt"
+    awk -F, '$3 != "dataset" { print $3 "," $4 }' $rules/expectations.csv | sort -u >"$dir/sets.txt"
     while IFS=, read -r name table; do
         [ -f "../shared/attacks/$name.jsonl.gz" ] || continue
         compare "$name" --file "../shared/attacks/$name.jsonl.gz=$table"
-    done <"$work/sets.txt"
+    done <"$dir/sets.txt"
 fi
-exit $failed
+conclude

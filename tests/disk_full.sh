@@ -6,43 +6,23 @@
 # the test is skipped.
 set -u
 cd "$(dirname "$0")/.." || exit
-ringfort=${RINGFORT:-build/ringfort}
-case $ringfort in /*) ;; *) ringfort=$PWD/$ringfort ;; esac
+# shellcheck source=tests/lib/check.sh
+. tests/lib/check.sh
 
 if [ "${1:-}" != inside ]; then
     root=
     [ "$(id -u)" = 0 ] || root=-r
     if ! unshare $root -m true 2>/dev/null && ! { root=-r && unshare -rm true 2>/dev/null; }; then
-        echo 'no name space for a file system of our own'
-        exit 77
+        skip 'no name space for a file system of our own'
     fi
-    dir=$(mktemp -d)
-    trap 'rm -rf "$dir"' EXIT
+    own_folder
     RINGFORT=$ringfort unshare $root -m "tests/$(basename "$0")" inside "$dir"
     exit
 fi
 
 cd "$2" || exit
 mkdir disk
-mount -t tmpfs -o size=1m tmpfs disk 2>/dev/null || { echo 'no right to mount a file system'; exit 77; }
-failures=0
-
-run()
-{
-    status=0
-    "$ringfort" "$@" >out 2>err </dev/null || status=$?
-    command="ringfort $*"
-}
-fail()
-{
-    failures=$((failures + 1))
-    printf 'FAILED: %s kB: %s\n  %s\n  status %s\n' "$kilobytes" "$command" "$1" "$status"
-    sed 's/^/  out: /' out | head -n 20
-    sed 's/^/  err: /' err | head -n 20
-}
-ends() { [ "$status" = "$1" ] || fail "wanted status $1"; }
-prints() { printf '%b' "$1" >want; cmp -s want out || fail "wanted $(printf '%b' "$1")"; }
-says() { grep -qF -- "$1" err || fail "standard error lacks: $1"; }
+mount -t tmpfs -o size=1m tmpfs disk 2>/dev/null || skip 'no right to mount a file system'
 
 # Texts that do not pack well: 12 files of 2000 rows, numbered through; every 500th line is no row.
 awk 'BEGIN {
@@ -55,6 +35,7 @@ awk 'BEGIN {
 }'
 
 for kilobytes in 4 8 40 150 333 700; do
+    echo "a disk of $kilobytes kB"
     mount -o "remount,size=${kilobytes}k" disk
     rows=0 status=0
     for part in part*.jsonl; do
@@ -93,17 +74,13 @@ for kilobytes in 4 8 40 150 333 700; do
 done
 
 # ---- output that cannot be written -------------------------------------------------------------------------------
-kilobytes=65536
 run ingest --data disk/s --table T part00.jsonl
 for words in 'tables' 'schema' 'stats' 'fsck' 'query --format csv T' 'query --format json T' 'query --format table T' 'query --explain T'; do
-    command="ringfort $words >/dev/full" status=0
-    # Words of ours.
-    # shellcheck disable=SC2086
-    "$ringfort" ${words%% *} --data disk/s $(echo "$words" | sed -n 's/^[a-z]* //p') >/dev/full 2>err || status=$?
-    : >out
+    # Words of ours; the shell in between is there for the name /dev/full.
+    # shellcheck disable=SC2016,SC2046,SC2086
+    ran "ringfort $words >/dev/full" sh -c '"$0" "$@" >/dev/full' "$ringfort" ${words%% *} --data disk/s $(echo "$words" | sed -n 's/^[a-z]* //p')
     ends 1
     says 'No space left on device'
 done
 
-[ $failures = 0 ] || echo "$failures failures"
-[ $failures = 0 ]
+conclude

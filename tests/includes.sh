@@ -2,10 +2,12 @@
 # The check of include directions passes on the sources, and finds each kind of violation.
 set -eu
 cd "$(dirname "$0")/.."
+# shellcheck source=tests/lib/check.sh
+. tests/lib/check.sh
 tools/check-includes
 
-tree=$(mktemp -d)
-trap 'rm -rf "$tree"' EXIT
+own_folder
+tree=$dir
 mkdir -p "$tree/base" "$tree/value" "$tree/kql" "$tree/cellar"
 
 expect() # FILE INCLUDE VERDICT

@@ -2,9 +2,11 @@
 # Questions about recorded attacks whose answers were worked out by hand: every answer is equal.
 set -eu
 cd "$(dirname "$0")/.."
-[ -f ../shared/attacks/kql.jsonl ] || { echo "../shared/attacks is not here"; exit 77; }
-command -v python3 >/dev/null || { echo "python3 is not here"; exit 77; }
-python3 - "${RINGFORT:-build/ringfort}" <<'PYTHON'
+# shellcheck source=tests/lib/check.sh
+. tests/lib/check.sh
+needs ../shared/attacks/kql.jsonl
+needs_program python3
+python3 - "$ringfort" <<'PYTHON'
 import csv, json, subprocess, sys
 folder = '../shared/attacks/'
 sets = {r['dataset']: r for r in csv.DictReader(open(folder + 'datasets.csv', encoding='utf-8'))}

@@ -2,12 +2,14 @@
 # The documentation's examples: at least 85 % of the cases that the checker runs by default pass, and none crashes.
 set -eu
 cd "$(dirname "$0")/.."
+# shellcheck source=tests/lib/check.sh
+. tests/lib/check.sh
 check=../shared/kql/check
-[ -x $check ] || { echo "../shared/kql is not here"; exit 77; }
-command -v python3 >/dev/null || { echo "python3 is not here"; exit 77; }
-out=$(mktemp)
-trap 'rm -f "$out"' EXIT
-$check --list-failures -- "${RINGFORT:-build/ringfort}" query --format json - >"$out" || true
+needs $check
+needs_program python3
+own_folder
+out=$dir/out
+$check --list-failures -- "$ringfort" query --format json - >"$out" || true
 cat "$out"
-! grep -q '^CRASH' "$out"
+if grep -q '^CRASH' "$out"; then exit 1; fi
 tail -n 1 "$out" | awk '{ exit !($1 > 0 && $1 >= 0.85 * ($1 + $3)) }'

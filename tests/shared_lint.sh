@@ -3,12 +3,14 @@
 # binds runs over empty tables.
 set -eu
 cd "$(dirname "$0")/.."
+# shellcheck source=tests/lib/check.sh
+. tests/lib/check.sh
 corpus=../shared/rules/queries.jsonl
-[ -f $corpus ] || { echo "../shared/rules is not here"; exit 77; }
-command -v python3 >/dev/null || { echo "python3 is not here"; exit 77; }
-out=$(mktemp)
-trap 'rm -f "$out"' EXIT
-"${RINGFORT:-build/ringfort}" lint --run --schemas ../shared/schemas --format jsonl --corpus $corpus >"$out" || [ $? = 1 ]
+needs $corpus
+needs_program python3
+own_folder
+out=$dir/out
+"$ringfort" lint --run --schemas ../shared/schemas --format jsonl --corpus $corpus >"$out" || [ $? = 1 ]
 python3 - $corpus "$out" <<'PYTHON'
 import json, sys
 results = {}

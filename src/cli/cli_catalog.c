@@ -5,6 +5,7 @@
 #include "base/fs.h"
 #include "base/json.h"
 #include "cli/cli.h"
+#include "cli/cli_text.h"
 #include "kql/ast.h"
 #include "kql/source_file.h"
 #include "store/reader_stream.h"
@@ -382,11 +383,42 @@ enum rf_kind cli_catalog_finish(struct cli_catalog *catalog, struct rf_err *err)
     return RF_OK;
 }
 
+void cli_say_misfits(const char *path, rf_str column, enum type type,
+                     const struct reader_misfits *misfits)
+{
+    bool one = misfits->count == 1;
+    fprintf(stderr, "ringfort: %s: %llu value%s of column \"", path,
+            (unsigned long long)misfits->count, one ? "" : "s");
+    (void)cli_text_print(stderr, column, UINT32_MAX);
+    fprintf(stderr, "\" %s not %s %s and became null; %s line %llu: \"", one ? "was" : "were",
+            type == TYPE_INT ? "an" : "a", type_name(type), one ? "in" : "first in",
+            (unsigned long long)misfits->line);
+    (void)cli_text_print(stderr, rf_str_make(misfits->text, misfits->text_bytes), UINT32_MAX);
+    fputs("\"\n", stderr);
+}
+
+static void say_file_misfits(const struct source *source)
+{
+    uint32_t said = 0, more = 0;
+    const char *path = source_file_rejects(source).path;
+    for (uint32_t i = 0; i < source->column_count; i++) {
+        struct reader_misfits misfits = source_file_misfits(source, i);
+        if (misfits.count == 0) continue;
+        if (said++ < CLI_MISFIT_COLUMNS)
+            cli_say_misfits(path, source->columns[i].name, (enum type)source->columns[i].type,
+                            &misfits);
+        else
+            more++;
+    }
+    if (more > 0) cli_say("%s: %u more columns have such values", path, more);
+}
+
 void cli_catalog_say_rejects(const struct cli_catalog *catalog)
 {
     for (uint32_t i = 0; i < catalog->catalog.source_count; i++) {
         const struct source *source = catalog->catalog.sources[i];
         if (!source_is_file(source)) continue;
+        say_file_misfits(source);
         struct source_file_rejects rejects = source_file_rejects(source);
         if (rejects.count == 0) continue;
         cli_say("%s: %llu row%s left out; the first in line %llu: %s", rejects.path,

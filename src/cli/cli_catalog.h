@@ -4,6 +4,7 @@
 #define RF_CLI_CATALOG_H
 
 #include "kql/exec.h"
+#include "store/reader.h"
 
 struct cli_schema { /* of a schema file: {"name", "columns":[{"name","type"}..]} */
     rf_str name;
@@ -45,7 +46,13 @@ struct cli_schema *cli_catalog_find_schema(struct cli_catalog *catalog, rf_str n
 bool cli_catalog_add_source(struct cli_catalog *catalog, struct source *source);
 /* Makes tables without rows of the schemas that no data was found for. */
 RF_MUST_USE enum rf_kind cli_catalog_finish(struct cli_catalog *catalog, struct rf_err *err);
-/* After a query: says on standard error how many rows of files could not be read. */
+/* After a query: says on standard error how many rows of files could not be read, and which values became null. */
 void cli_catalog_say_rejects(const struct cli_catalog *catalog);
+
+/* Of more columns of a file than these only the number is said. */
+enum { CLI_MISFIT_COLUMNS = 10 };
+/* Says on standard error how many values of a file's column did not fit it, and shows the first. */
+void cli_say_misfits(const char *path, rf_str column, enum type type,
+                     const struct reader_misfits *misfits);
 
 #endif

@@ -76,6 +76,8 @@ struct ingest_run {
     bool terminal;
     rf_usec begin, shown;
     struct ingest_progress total;
+    uint64_t committed_rows;
+    uint32_t misfit_columns; /* of the file at hand */
     uint32_t already;
 };
 
@@ -195,6 +197,17 @@ static void clear_progress(const struct ingest_run *run)
     if (run->terminal && run->shown != 0) fputs("\r\x1b[K", stderr);
 }
 
+/* ---- values that did not fit ---------------------------------------------------------------------------------- */
+
+static void on_misfits(void *state, const struct reader_column *column,
+                       const struct reader_misfits *misfits)
+{
+    struct ingest_run *run = state;
+    if (run->misfit_columns == 0) clear_progress(run);
+    if (run->misfit_columns++ < CLI_MISFIT_COLUMNS)
+        cli_say_misfits(run->file, column->name, (enum type)column->type, misfits);
+}
+
 /* ---- running ------------------------------------------------------------------------------------------------------ */
 
 static enum rf_kind use_schema(struct ingest_run *run, const struct cli_schema *schema,
@@ -263,17 +276,23 @@ static enum rf_kind ingest_file(struct ingest_run *run, const char *path, struct
         .column_count = run->column_count,
         .again = run->args->again,
         .reject = on_reject,
+        .misfits = on_misfits,
         .progress = on_progress,
         .state = run,
     };
     const char *slash = strrchr(path, '/');
     if (!piped) o.name = rf_str_of(slash == NULL ? path : slash + 1);
     run->file = path;
+    run->misfit_columns = 0;
     struct ingest_result result;
     enum rf_kind kind = table_ingest(&o, &result, err);
     clear_progress(run);
+    if (run->misfit_columns > CLI_MISFIT_COLUMNS)
+        cli_say("%s: %u more columns have such values", path,
+                run->misfit_columns - CLI_MISFIT_COLUMNS);
     say_recovery(run, &result.recovery);
     if (kind == RF_CANCELLED && run->reject_err.kind != RF_OK) *err = run->reject_err;
+    run->committed_rows += result.committed_rows;
     run->total.rows += result.progress.rows;
     run->total.rejected += result.progress.rejected;
     run->total.text_bytes += result.progress.text_bytes;
@@ -324,7 +343,7 @@ static int ingest(struct ingest_run *run)
         return CLI_OK;
     }
     (void)cli_say_error(&err, (rf_str){NULL, 0}, NULL);
-    if (run->store != NULL && run->total.rows > 0)
+    if (run->committed_rows > 0)
         cli_say("what was committed is kept; the same command goes on from there");
     return CLI_FAILED;
 }

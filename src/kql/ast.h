@@ -26,7 +26,7 @@ enum ast_kind {
                     inside mv-apply, partition, fork */
     AST_OPERATOR,     /* op, body (the operator's own) */
     AST_DATATABLE,    /* columns, kids = cells in rows */
-    AST_EXTERNALDATA, /* columns, kids = uris, params */
+    AST_EXTERNALDATA, /* text: its first word; columns, kids = uris, params, body */
     AST_LAMBDA,       /* (params) { lets; body }: body is struct ast_lambda */
 };
 

@@ -604,9 +604,8 @@ enum rf_kind bind_query(const struct query_ast *query, struct exec *exec, struct
         return RF_FAIL(err, RF_INVALID, "NoQuery",
                        "the text has no query: a table and operators, such as `T | take 10`");
     for (uint32_t r = 0; r < q.result_count; r++) {
-        struct id_set need = {.words = rf_arena_new(arena, uint64_t, b.next_id / 64 + 1),
-                              .word_count = b.next_id / 64 + 1};
-        if (need.words == NULL) return rf_fail_memory(err, arena);
+        struct id_set need;
+        if (!id_set_new(arena, &b.next_id, &need)) return rf_fail_memory(err, arena);
         for (uint32_t i = 0; i < q.results[r]->schema.count; i++)
             id_set_add(&need, q.results[r]->schema.columns[i].id);
         node_prune(q.results[r], &need);

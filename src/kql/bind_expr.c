@@ -235,10 +235,9 @@ static enum rf_kind bind_subquery(struct binder *b, const struct ast *table, boo
     e->pos = table->pos;
     e->as_array = as_array;
     e->type = as_array ? TYPE_DYNAMIC : e->subquery->schema.columns[0].type;
-    struct id_set need = {.words = rf_arena_new(b->arena, uint64_t, b->next_id / 64 + 1),
-                          .word_count = b->next_id / 64 + 1,
-                          .binding = true};
-    if (need.words == NULL) return BIND_NOMEM(b);
+    struct id_set need;
+    if (!id_set_new(b->arena, &b->next_id, &need)) return BIND_NOMEM(b);
+    need.binding = true;
     e->depth = e->subquery->depth + 1;
     RF_TRY(bind_below(b, e->depth, table->pos));
     id_set_add(&need, e->subquery->schema.columns[0].id);

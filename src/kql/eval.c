@@ -1,4 +1,5 @@
 #include "kql/exec.h"
+#include "kql/keys.h"
 #include "value/dyn.h"
 
 /* One node of a compiled expression. */
@@ -31,23 +32,52 @@ struct subquery_result {
 
 /* ---- sub-queries ------------------------------------------------------------------------------------ */
 
+/* Each value once: whether it is in the array is all that is asked. */
 struct array_flow {
     struct flow flow;
     struct rf_buf buf;
     struct dyn_builder array;
+    struct rf_arena arena;
+    struct keys *keys;
+    uint32_t *ids;
 };
 
 static enum rf_kind array_push(struct flow *flow, uint32_t lane, const struct batch *batch,
                                struct rf_err *err)
 {
     struct array_flow *f = (struct array_flow *)flow;
+    uint32_t known = keys_count(f->keys);
     (void)lane;
+    if (!keys_add(f->keys, &batch->columns[0], batch->row_count, f->ids))
+        return rf_fail_memory(err, &f->arena);
     for (uint32_t i = 0; i < batch->row_count; i++) {
+        if (f->ids[i] < known) continue;
+        known = f->ids[i] + 1;
         struct value v = vec_value(&batch->columns[0], i);
         dyn_next(&f->array);
         dyn_put_value(&f->buf, &v);
     }
     return f->buf.failed ? rf_fail_memory(err, f->buf.arena) : RF_OK;
+}
+
+static enum rf_kind run_array(struct exec *exec, struct node *node, struct value *out,
+                              struct rf_err *err)
+{
+    struct array_flow f = {.flow = {.push = array_push}, .buf = rf_buf_in(exec->arena)};
+    enum rf_kind kind;
+    rf_arena_init_shared(&f.arena, exec->budget);
+    f.keys = keys_new(&f.arena, &node->schema.columns[0].type, 1);
+    f.ids = rf_arena_raw(&f.arena, uint32_t, BATCH_ROWS);
+    dyn_begin(&f.array, &f.buf, DYN_ARRAY);
+    if (f.keys == NULL || f.ids == NULL)
+        kind = rf_fail_memory(err, &f.arena);
+    else
+        kind = node_run_ordered(node, exec, &f.flow, err);
+    dyn_end(&f.array);
+    if (kind == RF_OK && f.buf.failed) kind = rf_fail_memory(err, exec->arena);
+    *out = value_dyn(dyn_done(&f.buf));
+    rf_arena_done(&f.arena);
+    return kind;
 }
 
 struct first_flow {
@@ -79,12 +109,7 @@ static enum rf_kind run_subquery(struct exec *exec, struct expr *e, struct rf_er
     exec->lane_count = 1; /* these sinks keep one state */
     enum rf_kind kind;
     if (e->as_array) {
-        struct array_flow flow = {.flow = {.push = array_push}, .buf = rf_buf_in(exec->arena)};
-        dyn_begin(&flow.array, &flow.buf, DYN_ARRAY);
-        kind = node_run(e->subquery, exec, &flow.flow, err);
-        dyn_end(&flow.array);
-        if (kind == RF_OK && flow.buf.failed) kind = rf_fail_memory(err, exec->arena);
-        result->value = value_dyn(dyn_done(&flow.buf));
+        kind = run_array(exec, e->subquery, &result->value, err);
     } else {
         struct first_flow flow = {
             .flow = {.push = first_push}, .exec = exec, .value = value_null(e->type)};
@@ -353,19 +378,63 @@ enum rf_kind eval_const(struct exec *exec, const struct expr *expr, struct value
     return kind;
 }
 
+/* Places of the set bits of four. */
+static const uint32_t places_of[16][4] = {
+    {0}, {0},    {1},    {0, 1},    {2},    {0, 2},    {1, 2},    {0, 1, 2},
+    {3}, {0, 3}, {1, 3}, {0, 1, 3}, {2, 3}, {0, 2, 3}, {1, 2, 3}, {0, 1, 2, 3}};
+static const uint8_t bits_of[16] = {0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4};
+
+/* Writes the places of the ones among eight bytes of 0 or 1; eight cells are written whatever comes. */
+static inline uint32_t put_ones(uint64_t bytes, uint32_t at, uint32_t *rows)
+{
+    uint32_t bits = (uint32_t)(bytes * UINT64_C(0x0102040810204080) >> 56), low = bits & 15,
+             high = bits >> 4, n = bits_of[low];
+    for (uint32_t k = 0; k < 4; k++) rows[k] = at + places_of[low][k];
+    for (uint32_t k = 0; k < 4; k++) rows[n + k] = at + 4 + places_of[high][k];
+    return n + bits_of[high];
+}
+
+/* `ones` are bytes of 0 or 1. Without branches, as selectivity is unknown, but for eight zeros. */
+static uint32_t rows_of_ones(const uint8_t *ones, uint32_t count, uint32_t *rows)
+{
+    uint32_t n = 0, i = 0;
+    for (; i + 8 <= count; i += 8) {
+        uint64_t bytes;
+        memcpy(&bytes, ones + i, 8);
+        if (bytes != 0) n += put_ones(bytes, i, rows + n);
+    }
+    for (; i < count; i++) {
+        rows[n] = i;
+        n += ones[i];
+    }
+    return n;
+}
+
 uint32_t vec_true_rows(const struct vec *v, uint32_t count, uint32_t *rows)
 {
+    enum { RUN = 256 };
+    const uint8_t *data = v->data, *nulls = v->nulls;
+    uint8_t ones[RUN];
     uint32_t n = 0;
-    const uint8_t *data = v->data;
     if (v->shape == VEC_CONST) {
-        if (data[0] == 0 || (v->nulls != NULL && v->nulls[0] != 0)) return 0;
+        if (data[0] == 0 || (nulls != NULL && nulls[0] != 0)) return 0;
         for (uint32_t i = 0; i < count; i++) rows[i] = i;
         return count;
     }
-    for (uint32_t i = 0; i < count; i++) { /* without branches: selectivity is unknown */
-        uint32_t at = v->shape == VEC_FLAT ? i : v->codes[i];
-        rows[n] = i;
-        n += data[at] != 0 && (v->nulls == NULL || v->nulls[at] == 0);
+    if (v->shape == VEC_FLAT && nulls == NULL) return rows_of_ones(data, count, rows);
+    for (uint32_t from = 0; from < count; from += RUN) {
+        uint32_t run = RF_MIN(count - from, (uint32_t)RUN), found;
+        if (v->shape == VEC_FLAT)
+            for (uint32_t i = 0; i < run; i++)
+                ones[i] = (uint8_t)(data[from + i] & ~nulls[from + i] & 1);
+        else if (nulls == NULL)
+            for (uint32_t i = 0; i < run; i++) ones[i] = data[v->codes[from + i]];
+        else
+            for (uint32_t i = 0; i < run; i++)
+                ones[i] = (uint8_t)(data[v->codes[from + i]] & ~nulls[v->codes[from + i]] & 1);
+        found = rows_of_ones(ones, run, rows + n);
+        for (uint32_t i = 0; i < found && from > 0; i++) rows[n + i] += from;
+        n += found;
     }
     return n;
 }

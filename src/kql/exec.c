@@ -14,8 +14,8 @@ bool flow_done(struct flow *flow)
 
 void flow_lane_end(struct flow *flow, uint32_t lane)
 {
-    for (; flow != NULL; flow = flow->next)
-        if (flow->lane_end != NULL) flow->lane_end(flow, lane);
+    while (flow != NULL && flow->lane_end == NULL) flow = flow->next;
+    if (flow != NULL) flow->lane_end(flow, lane);
 }
 
 enum rf_kind node_run(struct node *node, struct exec *exec, struct flow *out, struct rf_err *err)
@@ -81,6 +81,13 @@ void exec_warn(struct exec *exec, const char *code, const char *fmt, ...)
     vsnprintf(exec->warning->text, sizeof exec->warning->text, fmt, ap);
     va_end(ap);
     exec->warning->code = code;
+}
+
+/* As sources' ids are made of addresses or count on from one, this one is far from both. */
+uint64_t exec_dict_id(struct exec *exec)
+{
+    uint64_t number = atomic_fetch_add_explicit(&exec->dict_count, 1, memory_order_relaxed);
+    return rf_hash_mix(UINT64_C(0x6a6f696e64696374), number) | 1;
 }
 
 struct source *catalog_find(const struct catalog *catalog, rf_str name)

@@ -18,10 +18,11 @@ struct flow {
                          struct rf_err *err);
     struct flow *next; /* where this one pushes to, or NULL for a sink */
     atomic_bool done;  /* set when no more rows are wanted: sources stop, nothing is an error */
-    /* NULL, or told when a source that runs several lanes is done with one of them, for better or worse. */
+    /* NULL, or told when a source that runs several lanes is done with one of them, for better or worse. Whoever wants to
+     * know pushes on one lane, so those behind it are not told. */
     void (*lane_end)(struct flow *flow, uint32_t lane);
 };
-/* Tells `flow` and those behind it. Whoever pushes on several lanes at once calls it at the end of each. */
+/* Tells `flow`, or the first behind it that wants to know. Whoever pushes on several lanes at once calls it at the end of each. */
 void flow_lane_end(struct flow *flow, uint32_t lane);
 /* True when `flow` or a flow behind it wants no more rows. */
 bool flow_done(struct flow *flow);
@@ -58,6 +59,7 @@ struct exec {
     bool has_timespan;         /* tables with TimeGenerated give only rows in [from, to) */
     int64_t from_ticks, to_ticks;
     atomic_uint_fast64_t rows_scanned, bytes_scanned; /* for --stats */
+    atomic_uint_fast64_t dict_count;                  /* dictionaries that operators made */
     struct rf_err *warning;                           /* NULL, or where the first warning goes */
 };
 /* True when the query is to end: what loops long without pushing asks. */
@@ -65,6 +67,8 @@ static inline bool exec_cancelled(const struct exec *exec)
 {
     return exec->cancelled != NULL && atomic_load_explicit(exec->cancelled, memory_order_relaxed);
 }
+/* A vec.dict_id for a dictionary that an operator makes. */
+uint64_t exec_dict_id(struct exec *exec);
 /* Notes what did not stop the query but may change how its result is read. The first one is kept. */
 void exec_warn(struct exec *exec, const char *code, const char *fmt, ...) RF_PRINTF(3, 4);
 
@@ -105,7 +109,16 @@ bool batch_select(const struct batch *in, const uint32_t *rows, uint32_t count, 
 /* Runs `node` to the end and keeps its rows in `arena`. Batches of several lanes are kept in lane order. */
 RF_MUST_USE enum rf_kind node_collect(struct node *node, struct exec *exec, struct rf_arena *arena,
                                       struct rows **out, struct rf_err *err);
-/* Runs `node` on all lanes when its rows come one by one from a scan, else on one, and pushes to `out` on lane 0, one batch at
+/* True when rows of `node` come one by one from a scan, also through joins, and lanes are free to read it: rows of a lane
+ * then stand before those of the next. */
+bool node_on_lanes(struct node *node, const struct exec *exec);
+/* Runs `run`, which pushes batches laid out as `schema` to the flow that it is given, with exec->lane_count at the number of
+ * workers; they go to `out` as node_run_ordered says. For what node_on_lanes allows. */
+typedef enum rf_kind ordered_run(void *ctx, struct flow *out, struct rf_err *err);
+RF_MUST_USE enum rf_kind exec_run_ordered(struct exec *exec, const struct schema *schema,
+                                          ordered_run *run, void *ctx, struct flow *out,
+                                          struct rf_err *err);
+/* Runs `node` on all lanes when node_on_lanes, else on one, and pushes to `out` on lane 0, one batch at
  * a time, in the order of rows: lane 0's at once, the others' when the lanes before them have ended. What comes before
  * its turn is kept, up to a limit at which its lane waits. */
 RF_MUST_USE enum rf_kind node_run_ordered(struct node *node, struct exec *exec, struct flow *out,
@@ -134,7 +147,15 @@ struct row_sieve {
                          uint32_t row_count, uint32_t *rows, uint32_t *kept, struct rf_err *err);
 };
 
-/* What a scan is asked for. `columns` are indexes into the source's schema. */
+/* A path of a dynamic column that a scan gives as a column of its own, a dynamic that is null where there is nothing. */
+struct scan_path {
+    uint32_t column; /* of the source */
+    const rf_str *keys;
+    uint32_t key_count;
+    uint32_t id;
+};
+
+/* What a scan is asked for. `columns` are indexes into the source's schema; those behind it are paths. */
 struct scan {
     const uint32_t *columns;
     uint32_t column_count;
@@ -143,6 +164,8 @@ struct scan {
     struct expr *const *predicates;
     uint32_t predicate_count;
     const uint32_t *column_ids;
+    const struct scan_path *paths; /* none unless the source gives paths */
+    uint32_t path_count;
     uint64_t limit; /* rows wanted at most, after the predicates; UINT64_MAX when unknown */
     struct row_sieve *sieve; /* NULL, or what a source may use */
 };
@@ -161,6 +184,7 @@ struct source_ops {
     /* Pushes batches whose columns are scan->columns in that order. */
     enum rf_kind (*scan)(struct source *source, const struct scan *scan, struct exec *exec,
                          struct flow *out, struct rf_err *err);
+    bool paths;   /* it gives paths */
     bool filters; /* scan pushes only rows that meet all predicates; else they are met behind it */
 };
 

@@ -85,11 +85,11 @@ static void ordered_lane_end(struct flow *flow, uint32_t number)
     pthread_mutex_unlock(&o->lock);
 }
 
-static enum rf_kind run_lanes(struct ordered *o, struct node *node, struct rf_err *err)
+static enum rf_kind run_lanes(struct ordered *o, ordered_run *run, void *ctx, struct rf_err *err)
 {
     uint32_t outer = o->exec->lane_count;
     o->exec->lane_count = o->lane_count;
-    enum rf_kind kind = node_run(node, o->exec, &o->flow, err);
+    enum rf_kind kind = run(ctx, &o->flow, err);
     o->exec->lane_count = outer;
     RF_TRY(kind);
     for (uint32_t l = o->turn + 1; l < o->lane_count; l++) release(o, &o->lanes[l]);
@@ -97,28 +97,58 @@ static enum rf_kind run_lanes(struct ordered *o, struct node *node, struct rf_er
     return o->kind;
 }
 
-enum rf_kind node_run_ordered(struct node *node, struct exec *exec, struct flow *out,
-                              struct rf_err *err)
+enum rf_kind exec_run_ordered(struct exec *exec, const struct schema *schema, ordered_run *run,
+                              void *ctx, struct flow *out, struct rf_err *err)
 {
-    if (exec->worker_count < 2 || exec->pool_busy || scan_below(node) == NULL)
-        return node_run(node, exec, out, err);
     RF_CLEANUP(rf_arena_done) struct rf_arena arena;
     rf_arena_init_shared(&arena, exec->budget);
     struct ordered o = {.flow = {.push = ordered_push, .next = out, .lane_end = ordered_lane_end},
                         .exec = exec,
-                        .column_count = node->schema.count,
+                        .column_count = schema->count,
                         .lane_count = exec->worker_count,
                         .lock = PTHREAD_MUTEX_INITIALIZER,
                         .moved = PTHREAD_COND_INITIALIZER};
     o.types = rf_arena_new(&arena, uint8_t, o.column_count);
     o.lanes = rf_arena_new(&arena, struct ordered_lane, o.lane_count);
     if (o.types == NULL || o.lanes == NULL) return rf_fail_memory(err, &arena);
-    for (uint32_t i = 0; i < o.column_count; i++) o.types[i] = node->schema.columns[i].type;
+    for (uint32_t i = 0; i < o.column_count; i++) o.types[i] = schema->columns[i].type;
     for (uint32_t l = 0; l < o.lane_count; l++)
         rf_arena_init_shared(&o.lanes[l].arena, exec->budget);
-    enum rf_kind kind = run_lanes(&o, node, err);
+    enum rf_kind kind = run_lanes(&o, run, ctx, err);
     for (uint32_t l = 0; l < o.lane_count; l++) rf_arena_done(&o.lanes[l].arena);
     pthread_mutex_destroy(&o.lock);
     pthread_cond_destroy(&o.moved);
     return kind;
+}
+
+/* Rows of a join come as its probe side's do. */
+bool node_on_lanes(struct node *node, const struct exec *exec)
+{
+    if (exec->worker_count < 2 || exec->pool_busy) return false;
+    while (scan_below(node) == NULL) {
+        while (strcmp(node->ops->name, "where") == 0 || strcmp(node->ops->name, "project") == 0)
+            node = node->inputs[0];
+        if (strcmp(node->ops->name, "join") != 0) return false;
+        node = node->inputs[0];
+    }
+    return true;
+}
+
+struct node_to_run {
+    struct node *node;
+    struct exec *exec;
+};
+
+static enum rf_kind run_node(void *ctx, struct flow *out, struct rf_err *err)
+{
+    const struct node_to_run *n = ctx;
+    return node_run(n->node, n->exec, out, err);
+}
+
+enum rf_kind node_run_ordered(struct node *node, struct exec *exec, struct flow *out,
+                              struct rf_err *err)
+{
+    if (!node_on_lanes(node, exec)) return node_run(node, exec, out, err);
+    struct node_to_run n = {node, exec};
+    return exec_run_ordered(exec, &node->schema, run_node, &n, out, err);
 }

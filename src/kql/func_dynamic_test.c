@@ -1,10 +1,8 @@
-/* func_dynamic_test.c - the families func_dynamic, func_array and func_bag. Arguments are written
- * as "d:[1,2]" (JSON as dynamic), "s:text", "l:5" (long), "r:1.5" (real), "b:true", "t:1h"
- * (timespan), "null" (of dynamic), "nl" (null of long). Results print as tostring() does, nulls as
- * "null". */
+/* func_dynamic_test.c - the families func_dynamic, func_array and func_bag. Arguments are written as rf_value_read() has
+ * them. Results print as tostring() does, nulls as "null". */
 #include "kql/func_dynamic_int.h"
 #include "test/rf_prop.h"
-#include "value/text.h"
+#include "test/rf_value.h"
 
 enum { ARGS_MAX = 6 };
 struct func_case {
@@ -13,47 +11,13 @@ struct func_case {
     const char *want;
 };
 
-static struct value value_of(struct rf_arena *arena, const char *text)
-{
-    struct rf_buf buf = rf_buf_in(arena);
-    struct value v;
-    rf_str rest = rf_str_of(text + (strlen(text) > 1 ? 2 : 0));
-    if (strcmp(text, "null") == 0) return value_null(TYPE_DYNAMIC);
-    if (strcmp(text, "nl") == 0) return value_null(TYPE_LONG);
-    switch (text[0]) {
-    case 'd':
-        cr_assert_eq(dyn_parse_json(rest, &buf, NULL), RF_OK, "%s", text);
-        return value_dyn(dyn_done(&buf));
-    case 'l':
-        v = value_long(0);
-        cr_assert(text_to_long(rest, &v.i));
-        return v;
-    case 'r':
-        v = value_real(0);
-        cr_assert(text_to_real(rest, &v.r));
-        return v;
-    case 'b':
-        return value_bool(rf_str_is(rest, "true"));
-    case 't':
-        v = value_i64(TYPE_TIMESPAN, 0);
-        cr_assert(text_to_timespan(rest, &v.i));
-        return v;
-    case 'm':
-        v = value_i64(TYPE_DATETIME, 0);
-        cr_assert(text_to_datetime(rest, &v.i));
-        return v;
-    default:
-        return value_str(rest);
-    }
-}
-
 static enum rf_kind call(struct rf_arena *arena, const struct func_case *c, struct value *out,
                          struct rf_err *err)
 {
     struct value args[ARGS_MAX];
     uint32_t count = 0;
     while (count < ARGS_MAX && c->args[count] != NULL) {
-        args[count] = value_of(arena, c->args[count]);
+        args[count] = rf_value_read(arena, c->args[count]);
         count++;
     }
     return func_eval(rf_str_of(c->name), args, count, arena, out, err);

@@ -565,18 +565,13 @@ KERNEL(to_dynamic_kernel) /* any scalar as a dynamic of the same value */
     {                                                                                              \
         __VA_ARGS__, { NULL, NULL }                                                                \
     }
-#define ORDER_SIGS(op)                                                                             \
+/* Kernels of one comparison for all types; only that of dynamics has a name of its own. */
+#define COMPARE_SIGS(op, dynamic_kernel)                                                           \
     SIGS({"(a:long, b:long) bool", op##_i64}, {"(a:real, b:real) bool", op##_real},                \
          {"(a:string, b:string) bool", op##_string}, {"(a:datetime, b:datetime) bool", op##_i64},  \
          {"(a:timespan, b:timespan) bool", op##_i64},                                              \
          {"(a:decimal, b:decimal) bool", op##_decimal}, {"(a:bool, b:bool) bool", op##_bool},      \
-         {"(a:guid, b:guid) bool", op##_guid}, {"(a:dynamic, b:dynamic) bool", op##_dyn})
-#define EQUAL_SIGS(op)                                                                             \
-    SIGS({"(a:long, b:long) bool", op##_i64}, {"(a:real, b:real) bool", op##_real},                \
-         {"(a:string, b:string) bool", op##_string}, {"(a:datetime, b:datetime) bool", op##_i64},  \
-         {"(a:timespan, b:timespan) bool", op##_i64},                                              \
-         {"(a:decimal, b:decimal) bool", op##_decimal}, {"(a:bool, b:bool) bool", op##_bool},      \
-         {"(a:guid, b:guid) bool", op##_guid}, {"(a:dynamic, b:dynamic) bool", op##_dynamic})
+         {"(a:guid, b:guid) bool", op##_guid}, {"(a:dynamic, b:dynamic) bool", dynamic_kernel})
 
 const struct func func_operator[] = {
     {.name = "+",
@@ -623,18 +618,18 @@ const struct func func_operator[] = {
      .sigs = SIGS({"(a:int) int", negate_int}, {"(a:long) long", negate_i64},
                   {"(a:real) real", negate_real}, {"(a:decimal) decimal", negate_decimal},
                   {"(a:timespan) timespan", negate_i64})},
-    {.name = "<", .doc = "Less than.", .sigs = ORDER_SIGS(lt)},
-    {.name = "<=", .doc = "Less than or equal.", .sigs = ORDER_SIGS(le)},
-    {.name = ">", .doc = "Greater than.", .sigs = ORDER_SIGS(gt)},
-    {.name = ">=", .doc = "Greater than or equal.", .sigs = ORDER_SIGS(ge)},
+    {.name = "<", .doc = "Less than.", .sigs = COMPARE_SIGS(lt, lt_dyn)},
+    {.name = "<=", .doc = "Less than or equal.", .sigs = COMPARE_SIGS(le, le_dyn)},
+    {.name = ">", .doc = "Greater than.", .sigs = COMPARE_SIGS(gt, gt_dyn)},
+    {.name = ">=", .doc = "Greater than or equal.", .sigs = COMPARE_SIGS(ge, ge_dyn)},
     {.name = "==",
      .doc = "Equal; texts with regard to case. null == null is null, null == x is false.",
      .nulls = FUNC_CUSTOM,
-     .sigs = EQUAL_SIGS(eq)},
+     .sigs = COMPARE_SIGS(eq, eq_dynamic)},
     {.name = "!=",
      .doc = "Not equal; null != x is true.",
      .nulls = FUNC_CUSTOM,
-     .sigs = EQUAL_SIGS(ne)},
+     .sigs = COMPARE_SIGS(ne, ne_dynamic)},
     {.name = "and",
      .doc = "Both hold; false and null is false.",
      .nulls = FUNC_CUSTOM,

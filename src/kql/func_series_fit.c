@@ -3,15 +3,36 @@
 
 #include <math.h>
 
-static void put_real(struct dyn_builder *tuple, struct rf_buf *buf, double r)
+/* A result: a bag, or a tuple of the same parts in the same order. */
+struct parts {
+    struct rf_buf *buf;
+    struct dyn_builder dyn;
+    bool bag;
+};
+
+static void parts_begin(struct parts *p, struct rf_buf *buf, bool bag)
 {
-    dyn_next(tuple);
-    dyn_put_real(buf, r);
+    *p = (struct parts){.buf = buf, .bag = bag};
+    dyn_begin(&p->dyn, buf, bag ? DYN_BAG : DYN_ARRAY);
 }
-static void put_entry(struct dyn_builder *bag, struct rf_buf *buf, rf_str key, double r)
+
+/* The next part follows. */
+static void put_key(struct parts *p, const char *key)
 {
-    dyn_key(bag, key);
-    dyn_put_real(buf, r);
+    if (p->bag)
+        dyn_key(&p->dyn, rf_str_of(key));
+    else
+        dyn_next(&p->dyn);
+}
+static void put_real(struct parts *p, const char *key, double r)
+{
+    put_key(p, key);
+    dyn_put_real(p->buf, r);
+}
+static void put_reals(struct parts *p, const char *key, const double *x, uint32_t count)
+{
+    put_key(p, key);
+    series_put_reals(p->buf, x, count);
 }
 
 static enum rf_kind read_finite(struct series_call *sc, uint32_t row, struct series *s)
@@ -28,7 +49,7 @@ static void draw_line(const struct series_line *line, uint32_t count, double *to
 
 /* ---- one line ------------------------------------------------------------------------------------------- */
 
-static enum rf_kind fit_line_row(struct series_call *sc, uint32_t row)
+static enum rf_kind fit_line(struct series_call *sc, uint32_t row, bool bag)
 {
     struct series s;
     RF_TRY(read_finite(sc, row, &s));
@@ -36,41 +57,28 @@ static enum rf_kind fit_line_row(struct series_call *sc, uint32_t row)
     struct series_line line;
     series_fit(s.x, s.count, &line);
     struct rf_buf buf = rf_buf_in(sc->call->arena);
-    struct dyn_builder tuple;
-    dyn_begin(&tuple, &buf, DYN_ARRAY);
-    put_real(&tuple, &buf, line.rsquare);
-    put_real(&tuple, &buf, line.slope);
-    put_real(&tuple, &buf, line.variance);
-    put_real(&tuple, &buf, line.rvariance);
-    put_real(&tuple, &buf, line.interception);
+    struct parts p;
+    parts_begin(&p, &buf, bag);
+    put_real(&p, "rsquare", line.rsquare);
+    put_real(&p, "slope", line.slope);
+    put_real(&p, "variance", line.variance);
+    put_real(&p, "rvariance", line.rvariance);
+    put_real(&p, "interception", line.interception);
     draw_line(&line, s.count, s.x);
-    dyn_next(&tuple);
-    series_put_reals(&buf, s.x, s.count);
-    dyn_end(&tuple);
+    put_reals(&p, "line_fit", s.x, s.count);
+    dyn_end(&p.dyn);
     return series_give_buf(sc, row, &buf);
+}
+
+static enum rf_kind fit_line_row(struct series_call *sc, uint32_t row)
+{
+    return fit_line(sc, row, false);
 }
 SERIES_KERNEL(series_fit_line, fit_line_row)
 
 static enum rf_kind fit_line_dynamic_row(struct series_call *sc, uint32_t row)
 {
-    struct series s;
-    RF_TRY(read_finite(sc, row, &s));
-    if (s.x == NULL) return series_give_null(sc, row);
-    struct series_line line;
-    series_fit(s.x, s.count, &line);
-    struct rf_buf buf = rf_buf_in(sc->call->arena);
-    struct dyn_builder bag;
-    dyn_begin(&bag, &buf, DYN_BAG);
-    put_entry(&bag, &buf, RF_S("rsquare"), line.rsquare);
-    put_entry(&bag, &buf, RF_S("slope"), line.slope);
-    put_entry(&bag, &buf, RF_S("variance"), line.variance);
-    put_entry(&bag, &buf, RF_S("rvariance"), line.rvariance);
-    put_entry(&bag, &buf, RF_S("interception"), line.interception);
-    draw_line(&line, s.count, s.x);
-    dyn_key(&bag, RF_S("line_fit"));
-    series_put_reals(&buf, s.x, s.count);
-    dyn_end(&bag);
-    return series_give_buf(sc, row, &buf);
+    return fit_line(sc, row, true);
 }
 SERIES_KERNEL(series_fit_line_dynamic, fit_line_dynamic_row)
 
@@ -145,74 +153,54 @@ static void fit_two(double *x, uint32_t count, struct two_lines *fit)
     fit->rsquare = whole.variance > 0 ? 1 - fit->rvariance / whole.variance : 1;
 }
 
-static void put_side(struct dyn_builder *tuple, struct rf_buf *buf, const struct series_line *line)
+/* In a bag a side is a bag of its own; in a tuple its parts follow the others. */
+static void put_side(struct parts *p, const char *key, const struct series_line *line)
 {
-    put_real(tuple, buf, line->rsquare);
-    put_real(tuple, buf, line->slope);
-    put_real(tuple, buf, line->interception);
-    put_real(tuple, buf, line->variance);
-    put_real(tuple, buf, line->rvariance);
+    struct parts side = {0};
+    struct parts *to = p->bag ? &side : p;
+    if (p->bag) {
+        put_key(p, key);
+        parts_begin(&side, p->buf, true);
+    }
+    put_real(to, "rsquare", line->rsquare);
+    put_real(to, "slope", line->slope);
+    put_real(to, "interception", line->interception);
+    put_real(to, "variance", line->variance);
+    put_real(to, "rvariance", line->rvariance);
+    if (p->bag) dyn_end(&side.dyn);
+}
+
+static enum rf_kind fit_2lines(struct series_call *sc, uint32_t row, bool bag)
+{
+    struct series s;
+    RF_TRY(read_finite(sc, row, &s));
+    if (s.x == NULL) return series_give_null(sc, row);
+    struct two_lines fit;
+    fit_two(s.x, s.count, &fit);
+    struct rf_buf buf = rf_buf_in(sc->call->arena);
+    struct parts p;
+    parts_begin(&p, &buf, bag);
+    put_real(&p, "rsquare", fit.rsquare);
+    put_key(&p, "split_idx");
+    dyn_put_long(&buf, fit.split);
+    put_real(&p, "variance", fit.variance);
+    put_real(&p, "rvariance", fit.rvariance);
+    put_reals(&p, "line_fit", s.x, s.count);
+    put_side(&p, "right", &fit.right);
+    put_side(&p, "left", &fit.left);
+    dyn_end(&p.dyn);
+    return series_give_buf(sc, row, &buf);
 }
 
 static enum rf_kind fit_2lines_row(struct series_call *sc, uint32_t row)
 {
-    struct series s;
-    RF_TRY(read_finite(sc, row, &s));
-    if (s.x == NULL) return series_give_null(sc, row);
-    struct two_lines fit;
-    fit_two(s.x, s.count, &fit);
-    struct rf_buf buf = rf_buf_in(sc->call->arena);
-    struct dyn_builder tuple;
-    dyn_begin(&tuple, &buf, DYN_ARRAY);
-    put_real(&tuple, &buf, fit.rsquare);
-    dyn_next(&tuple);
-    dyn_put_long(&buf, fit.split);
-    put_real(&tuple, &buf, fit.variance);
-    put_real(&tuple, &buf, fit.rvariance);
-    dyn_next(&tuple);
-    series_put_reals(&buf, s.x, s.count);
-    put_side(&tuple, &buf, &fit.right);
-    put_side(&tuple, &buf, &fit.left);
-    dyn_end(&tuple);
-    return series_give_buf(sc, row, &buf);
+    return fit_2lines(sc, row, false);
 }
 SERIES_KERNEL(series_fit_2lines, fit_2lines_row)
 
-static void put_side_bag(struct dyn_builder *bag, struct rf_buf *buf, rf_str key,
-                         const struct series_line *line)
-{
-    struct dyn_builder side;
-    dyn_key(bag, key);
-    dyn_begin(&side, buf, DYN_BAG);
-    put_entry(&side, buf, RF_S("rsquare"), line->rsquare);
-    put_entry(&side, buf, RF_S("slope"), line->slope);
-    put_entry(&side, buf, RF_S("interception"), line->interception);
-    put_entry(&side, buf, RF_S("variance"), line->variance);
-    put_entry(&side, buf, RF_S("rvariance"), line->rvariance);
-    dyn_end(&side);
-}
-
 static enum rf_kind fit_2lines_dynamic_row(struct series_call *sc, uint32_t row)
 {
-    struct series s;
-    RF_TRY(read_finite(sc, row, &s));
-    if (s.x == NULL) return series_give_null(sc, row);
-    struct two_lines fit;
-    fit_two(s.x, s.count, &fit);
-    struct rf_buf buf = rf_buf_in(sc->call->arena);
-    struct dyn_builder bag;
-    dyn_begin(&bag, &buf, DYN_BAG);
-    put_entry(&bag, &buf, RF_S("rsquare"), fit.rsquare);
-    dyn_key(&bag, RF_S("split_idx"));
-    dyn_put_long(&buf, fit.split);
-    put_entry(&bag, &buf, RF_S("variance"), fit.variance);
-    put_entry(&bag, &buf, RF_S("rvariance"), fit.rvariance);
-    dyn_key(&bag, RF_S("line_fit"));
-    series_put_reals(&buf, s.x, s.count);
-    put_side_bag(&bag, &buf, RF_S("right"), &fit.right);
-    put_side_bag(&bag, &buf, RF_S("left"), &fit.left);
-    dyn_end(&bag);
-    return series_give_buf(sc, row, &buf);
+    return fit_2lines(sc, row, true);
 }
 SERIES_KERNEL(series_fit_2lines_dynamic, fit_2lines_dynamic_row)
 
@@ -301,16 +289,14 @@ static enum rf_kind give_poly(struct series_call *sc, uint32_t row, const struct
     for (uint32_t k = 0; k < terms; k++) high_first[k] = coefficients[terms - 1 - k];
     double less = y->count > 1 ? y->count - 1 : 1;
     struct rf_buf buf = rf_buf_in(sc->call->arena);
-    struct dyn_builder tuple;
-    dyn_begin(&tuple, &buf, DYN_ARRAY);
-    put_real(&tuple, &buf, squares > 0 ? 1 - rest / squares : 1);
-    dyn_next(&tuple);
-    series_put_reals(&buf, high_first, terms);
-    put_real(&tuple, &buf, squares / less);
-    put_real(&tuple, &buf, rest / less);
-    dyn_next(&tuple);
-    series_put_reals(&buf, fitted, y->count);
-    dyn_end(&tuple);
+    struct parts p;
+    parts_begin(&p, &buf, false);
+    put_real(&p, "rsquare", squares > 0 ? 1 - rest / squares : 1);
+    put_reals(&p, "coefficients", high_first, terms);
+    put_real(&p, "variance", squares / less);
+    put_real(&p, "rvariance", rest / less);
+    put_reals(&p, "poly_fit", fitted, y->count);
+    dyn_end(&p.dyn);
     return series_give_buf(sc, row, &buf);
 }
 

@@ -2,43 +2,14 @@
 #include <math.h>
 
 #include "kql/func.h"
-#include "value/dyn.h"
-#include "value/text.h"
-
-/* An argument written with its type in front: "j[1,2]" dynamic, "l7" long, "r1.5" real, "btrue" bool,
- * "stext" string, "n" a null real. */
-static struct value argument(const char *text, struct rf_arena *arena)
-{
-    rf_str rest = rf_str_of(text + 1);
-    struct rf_buf buf = rf_buf_in(arena);
-    struct value v = value_null(TYPE_REAL);
-    switch (text[0]) {
-    case 'j':
-        cr_assert(dyn_parse_json(rest, &buf, NULL) == RF_OK, "%s", text);
-        return value_dyn(dyn_done(&buf));
-    case 'l':
-        v = value_long(0);
-        cr_assert(text_to_long(rest, &v.i));
-        return v;
-    case 'r':
-        v = value_real(0);
-        cr_assert(text_to_real(rest, &v.r));
-        return v;
-    case 'b':
-        return value_bool(rf_str_is(rest, "true"));
-    case 's':
-        return value_str(rest);
-    default:
-        return v;
-    }
-}
+#include "test/rf_value.h"
 
 static rf_str evaluate(const char *func, const char *const *args, uint32_t count,
                        struct rf_arena *arena)
 {
     struct value values[8], out;
     struct rf_err err;
-    for (uint32_t i = 0; i < count; i++) values[i] = argument(args[i], arena);
+    for (uint32_t i = 0; i < count; i++) values[i] = rf_value_read(arena, args[i]);
     enum rf_kind kind = func_eval(rf_str_of(func), values, count, arena, &out, &err);
     cr_assert(kind == RF_OK, "%s: %s", func, err.text);
     if (out.null) return RF_S("null");
@@ -227,8 +198,8 @@ Test(series, fft_agrees_with_the_definition)
             rf_buf_printf(&text, "%s%.2f", i == 0 ? "" : ",", x[i]);
         }
         rf_buf_printf(&text, "]");
-        struct value arg = argument(rf_arena_cstr(&arena, rf_buf_view(&text)), &arena), out, back,
-                     pair[2];
+        struct value arg = rf_value_read(&arena, rf_arena_cstr(&arena, rf_buf_view(&text))), out,
+                     back, pair[2];
         struct rf_err err;
         cr_assert(func_eval(RF_S("series_fft"), &arg, 1, &arena, &out, &err) == RF_OK);
         for (int k = 0; k < n; k++) {
@@ -257,8 +228,8 @@ Test(series, fit_poly_finds_the_coefficients)
     struct rf_arena arena;
     struct rf_err err;
     rf_arena_init(&arena, 1 << 20);
-    struct value args[] = {argument("j[5,6,19,56,-1444,18506]", &arena),
-                           argument("j[0,1,2,3,-9,21]", &arena), value_long(3)};
+    struct value args[] = {rf_value_read(&arena, "j[5,6,19,56,-1444,18506]"),
+                           rf_value_read(&arena, "j[0,1,2,3,-9,21]"), value_long(3)};
     struct value out;
     cr_assert(func_eval(RF_S("series_fit_poly"), args, 3, &arena, &out, &err) == RF_OK);
     const double expected[] = {2, 0, -1, 5};

@@ -67,6 +67,9 @@ struct keys {
     uint32_t *row_numbers, *row_new, *row_entries;
     uint8_t *row_missing; /* keys_find: a value that was never interned */
     uint8_t *row_null;
+    /* keys_find: the rows that its first text leaves, once they are needed. */
+    struct vec *kept;
+    uint32_t *kept_codes, *kept_rows, *kept_ids;
 };
 
 static bool is_word(enum type t) { return t == TYPE_BOOL || t == TYPE_REAL || type_is_i64(t); }
@@ -90,6 +93,21 @@ static enum keys_mode choose_mode(const uint8_t *types, uint32_t column_count, u
     return KEYS_WORD;
 }
 
+/* Room for what is known of the rows of one batch. */
+static bool make_scratch(struct keys *k, struct rf_arena *arena)
+{
+    k->row_hash = rf_arena_raw(arena, uint64_t, BATCH_ROWS);
+    k->row_numbers = rf_arena_raw(arena, uint32_t, BATCH_ROWS);
+    k->row_new = rf_arena_raw(arena, uint32_t, BATCH_ROWS);
+    k->row_entries = rf_arena_raw(arena, uint32_t, BATCH_ROWS);
+    k->row_missing = rf_arena_raw(arena, uint8_t, BATCH_ROWS);
+    k->row_null = rf_arena_raw(arena, uint8_t, BATCH_ROWS);
+    k->row_words = rf_arena_raw(arena, uint64_t, (size_t)BATCH_ROWS * k->width);
+    return k->row_hash != NULL && k->row_numbers != NULL && k->row_new != NULL &&
+           k->row_entries != NULL && k->row_missing != NULL && k->row_null != NULL &&
+           k->row_words != NULL;
+}
+
 struct keys *keys_new(struct rf_arena *arena, const uint8_t *types, uint32_t column_count)
 {
     struct keys *k = rf_arena_zalloc(arena, sizeof *k);
@@ -99,22 +117,35 @@ struct keys *keys_new(struct rf_arena *arena, const uint8_t *types, uint32_t col
     k->types = rf_arena_new(arena, uint8_t, column_count);
     k->shifts = rf_arena_new(arena, uint8_t, column_count);
     k->interners = rf_arena_new(arena, struct interner, column_count);
-    k->row_hash = rf_arena_raw(arena, uint64_t, BATCH_ROWS);
-    k->row_numbers = rf_arena_raw(arena, uint32_t, BATCH_ROWS);
-    k->row_new = rf_arena_raw(arena, uint32_t, BATCH_ROWS);
-    k->row_entries = rf_arena_raw(arena, uint32_t, BATCH_ROWS);
-    k->row_missing = rf_arena_raw(arena, uint8_t, BATCH_ROWS);
-    k->row_null = rf_arena_raw(arena, uint8_t, BATCH_ROWS);
-    if (k->types == NULL || k->shifts == NULL || k->interners == NULL || k->row_hash == NULL ||
-        k->row_numbers == NULL || k->row_new == NULL || k->row_entries == NULL ||
-        k->row_missing == NULL || k->row_null == NULL)
-        return NULL;
+    if (k->types == NULL || k->shifts == NULL || k->interners == NULL) return NULL;
     if (column_count > 0) memcpy(k->types, types, column_count);
     for (uint32_t c = 0; c < column_count; c++) k->interners[c].type = (enum type)types[c];
     k->mode = choose_mode(types, column_count, k->shifts);
     k->width = k->mode == KEYS_WORDS ? column_count + (column_count + 63) / 64 : 1;
-    k->row_words = rf_arena_raw(arena, uint64_t, (size_t)BATCH_ROWS * k->width);
-    return k->row_words == NULL ? NULL : k;
+    return make_scratch(k, arena) ? k : NULL;
+}
+
+struct keys *keys_reader(const struct keys *k, struct rf_arena *arena)
+{
+    struct keys *r = rf_arena_zalloc(arena, sizeof *r);
+    if (r == NULL) return NULL;
+    *r = *k;
+    r->arena = arena;
+    r->direct = NULL;
+    r->rows_seen = 0;
+    r->kept = NULL;
+    r->interners = rf_arena_new(arena, struct interner, k->column_count);
+    if (r->interners == NULL) return NULL;
+    for (uint32_t c = 0; c < k->column_count; c++) {
+        struct interner *in = &r->interners[c];
+        *in = k->interners
+                  [c]; /* values and slots are shared, what is learnt of dictionaries is not */
+        in->codes = NULL;
+        in->code_count = in->code_cap = 0;
+        in->has_absent = false;
+        in->dict_id = 0;
+    }
+    return make_scratch(r, arena) ? r : NULL;
 }
 
 uint32_t keys_count(const struct keys *k)
@@ -355,9 +386,37 @@ static bool dict_numbers(struct keys *k, struct interner *in, const struct vec *
     return true;
 }
 
+/* Hashes of texts row by row; those of a selection lie apart, so they are asked for ahead. */
+static void hash_texts(const struct interner *in, const struct vec *v, uint32_t count,
+                       uint64_t *hash)
+{
+    const rf_str *texts = v->data;
+    for (uint32_t i = 0; i < count; i++) {
+        if (i + FETCH_AHEAD < count) __builtin_prefetch(texts[vec_at(v, i + FETCH_AHEAD)].ptr);
+        hash[i] = text_hash(texts[vec_at(v, i)]);
+        fetch_slot(in, hash[i]);
+    }
+}
+
+static bool plain_texts(struct keys *k, struct interner *in, const struct vec *v, uint32_t count,
+                        bool add, uint32_t *out)
+{
+    const rf_str *texts = v->data;
+    hash_texts(in, v, count, k->row_hash);
+    for (uint32_t i = 0; i < count; i++) {
+        struct value cell = value_str(texts[vec_at(v, i)]);
+        out[i] = intern(in, &cell, k->row_hash[i], add, 0, k->arena);
+        if (out[i] != 0) continue;
+        if (add) return false;
+        k->row_missing[i] = 1;
+    }
+    return true;
+}
+
 static bool plain_numbers(struct keys *k, struct interner *in, const struct vec *v, uint32_t count,
                           bool add, uint32_t *out)
 {
+    if (in->type == TYPE_STRING && v->nulls == NULL) return plain_texts(k, in, v, count, add, out);
     uint64_t *hash = k->row_hash;
     for (uint32_t i = 0; i < count; i++) {
         struct value cell = vec_value(v, i);
@@ -707,13 +766,72 @@ bool keys_add(struct keys *k, const struct vec *columns, uint32_t row_count, uin
     return key_ids(k, columns, row_count, true, ids);
 }
 
-bool keys_find(struct keys *k, const struct vec *columns, uint32_t row_count, uint32_t *ids)
+/* Some rows of the columns. Their codes lie in k->kept_codes. */
+static void narrow(struct keys *k, const struct vec *columns, const uint32_t *rows, uint32_t count,
+                   struct vec *out)
 {
-    RF_ASSERT(row_count <= BATCH_ROWS);
+    for (uint32_t c = 0; c < k->column_count; c++) {
+        struct vec *v = &out[c];
+        uint32_t *codes = k->kept_codes + (size_t)BATCH_ROWS * c;
+        *v = columns[c];
+        if (v->shape == VEC_CONST) continue;
+        for (uint32_t i = 0; i < count; i++) codes[i] = vec_at(&columns[c], rows[i]);
+        v->codes = codes;
+        if (v->shape == VEC_DICT) continue;
+        v->shape = VEC_DICT;
+        v->dict_count = count == 0 ? 0 : rows[count - 1] + 1;
+        v->dict_id = 0;
+    }
+}
+
+/* Of several columns the first text tells most: where it leaves few rows, only those are looked at further. *kept is how
+ * many, or row_count when that would not pay. */
+static bool first_text_rows(struct keys *k, const struct vec *columns, uint32_t row_count,
+                            uint32_t *rows, uint32_t *kept)
+{
+    uint32_t c = 0, n = 0;
+    while (c < k->column_count && is_word((enum type)k->types[c])) c++;
+    *kept = row_count;
+    if (c == k->column_count) return true;
+    if (!text_numbers(k, c, &columns[c], row_count, false, k->row_numbers)) return false;
+    for (uint32_t i = 0; i < row_count; i++) {
+        rows[n] = i;
+        n += k->row_missing[i] == 0;
+    }
+    if (n <= row_count / 2) *kept = n;
+    return true;
+}
+
+static bool find_ids(struct keys *k, const struct vec *columns, uint32_t row_count, uint32_t *ids)
+{
     memset(k->row_missing, 0, row_count);
     if (!key_ids(k, columns, row_count, false, ids)) return false;
     for (uint32_t i = 0; i < row_count; i++)
         if (k->row_missing[i] != 0) ids[i] = KEYS_NONE;
+    return true;
+}
+
+bool keys_find(struct keys *k, const struct vec *columns, uint32_t row_count, uint32_t *ids)
+{
+    RF_ASSERT(row_count <= BATCH_ROWS);
+    if (k->column_count < 2) return find_ids(k, columns, row_count, ids);
+    if (k->kept == NULL) {
+        k->kept = rf_arena_new(k->arena, struct vec, k->column_count);
+        k->kept_codes = rf_arena_raw(k->arena, uint32_t, (size_t)BATCH_ROWS * k->column_count);
+        k->kept_rows = rf_arena_raw(k->arena, uint32_t, BATCH_ROWS);
+        k->kept_ids = rf_arena_raw(k->arena, uint32_t, BATCH_ROWS);
+    }
+    if (k->kept == NULL || k->kept_codes == NULL || k->kept_rows == NULL || k->kept_ids == NULL)
+        return false;
+    uint32_t kept;
+    memset(k->row_missing, 0, row_count);
+    if (!first_text_rows(k, columns, row_count, k->kept_rows, &kept)) return false;
+    if (kept == row_count) return find_ids(k, columns, row_count, ids);
+    memset(ids, 0xff, (size_t)row_count * sizeof *ids); /* KEYS_NONE */
+    if (kept == 0) return true;
+    narrow(k, columns, k->kept_rows, kept, k->kept);
+    if (!find_ids(k, k->kept, kept, k->kept_ids)) return false;
+    for (uint32_t i = 0; i < kept; i++) ids[k->kept_rows[i]] = k->kept_ids[i];
     return true;
 }
 

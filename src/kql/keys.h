@@ -19,6 +19,9 @@ struct keys *keys_new(struct rf_arena *arena, const uint8_t *types, uint32_t col
 bool keys_add(struct keys *k, const struct vec *columns, uint32_t row_count, uint32_t *ids);
 /* The same without adding: KEYS_NONE for a key that is not there. */
 bool keys_find(struct keys *k, const struct vec *columns, uint32_t row_count, uint32_t *ids);
+/* Another way to look into `k`: keys_find on it may run beside keys_find on `k` and on other readers. Until the last one is
+ * used, `k` must live and nothing be added to it. Allocated in `arena`; NULL on lack of memory. */
+struct keys *keys_reader(const struct keys *k, struct rf_arena *arena);
 uint32_t keys_count(const struct keys *k);
 /* One column of a key; views live as long as the arena. */
 struct value keys_value(const struct keys *k, uint32_t id, uint32_t column);

@@ -1,3 +1,4 @@
+#include "base/pool.h"
 #include "kql/keys.h"
 #include "test/rf_prop.h"
 
@@ -147,6 +148,13 @@ RF_PROP(keys_number_equal_rows_alike, 600)
         check_keys(lanes[lane], t, batches + 2 * lane, 2);
         check_columns(lanes[lane], t, &arena);
     }
+    struct keys *reader = keys_reader(lanes[0], &arena);
+    for (uint32_t b = 0; b < BATCHES; b++) {
+        uint32_t want[ROWS];
+        cr_assert(keys_find(lanes[0], batches[b].columns, ROWS, want));
+        cr_assert(keys_find(reader, batches[b].columns, ROWS, found));
+        cr_assert(memcmp(found, want, sizeof found) == 0);
+    }
     cr_assert(keys_merge(lanes[0], lanes[1], map));
     for (uint32_t b = 2; b < BATCHES; b++)
         for (uint32_t i = 0; i < ROWS; i++) batches[b].ids[i] = map[batches[b].ids[i]];
@@ -225,4 +233,63 @@ Test(keys, find_adds_nothing)
     cr_assert(keys_find(keys, &vb, 1, &id) && id == KEYS_NONE && keys_count(keys) == 1);
     cr_assert(keys_add(keys, &vb, 1, &id) && id == 1);
     cr_assert(keys_find(keys, &vb, 1, &id) && id == 1);
+}
+
+struct reading {
+    const struct keys *keys;
+    const struct vec *columns; /* of the batches, two each */
+    uint32_t (*ids)[ROWS];     /* of the batches, as adding gave them */
+    uint32_t batch_count;
+};
+
+static enum rf_kind read_all(void *ctx, size_t job, unsigned worker, struct rf_err *err)
+{
+    const struct reading *r = ctx;
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    rf_arena_init(&arena, 16u << 20);
+    struct keys *reader = keys_reader(r->keys, &arena);
+    uint32_t found[ROWS];
+    (void)worker;
+    for (uint32_t b = 0; b < r->batch_count && reader != NULL; b++) {
+        uint32_t at = (b + (uint32_t)job) % r->batch_count;
+        if (!keys_find(reader, r->columns + 2 * (size_t)at, ROWS, found) ||
+            memcmp(found, r->ids[at], sizeof found) != 0)
+            return RF_FAIL(err, RF_INVALID, "Test", "batch %u reads otherwise", at);
+    }
+    return reader == NULL ? rf_fail_memory(err, &arena) : RF_OK;
+}
+
+/* Readers look side by side, each at the batches in another order. */
+RF_PROP(keys_readers_run_side_by_side, 30)
+{
+    enum { BATCHES = 12, READERS = 4 };
+    const struct key_types *t = &key_types[rf_test_below(prng, RF_COUNT(key_types))];
+    if (t->count > 2) return;
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    rf_arena_init(&arena, 64u << 20);
+    struct keys *keys = keys_new(&arena, t->types, t->count);
+    struct vec *columns = rf_arena_new(&arena, struct vec, 2 * BATCHES), dicts[2];
+    struct reading reading = {.keys = keys,
+                              .columns = columns,
+                              .ids = rf_arena_alloc(&arena, sizeof(uint32_t[BATCHES][ROWS])),
+                              .batch_count = BATCHES};
+    for (uint32_t c = 0; c < t->count; c++) {
+        do fill(prng, &arena, (enum type)t->types[c], ROWS, &dicts[c]);
+        while (dicts[c].shape != VEC_DICT);
+        dicts[c].dict_id = 1 + c;
+    }
+    for (uint32_t b = 0; b < BATCHES; b++) {
+        for (uint32_t c = 0; c < t->count; c++)
+            if (b % 3 == 0)
+                fill(prng, &arena, (enum type)t->types[c], ROWS, &columns[2 * b + c]);
+            else
+                fill_from(prng, &arena, &dicts[c], ROWS, &columns[2 * b + c]);
+        cr_assert(keys_add(keys, &columns[(size_t)2 * b], ROWS, reading.ids[b]));
+    }
+    struct pool *pool;
+    struct rf_err err;
+    cr_assert(pool_new(READERS, &pool, &err) == RF_OK);
+    enum rf_kind kind = pool_run(pool, READERS, read_all, &reading, &err);
+    pool_free(pool);
+    cr_assert(kind == RF_OK, "%s", err.text);
 }

@@ -18,8 +18,8 @@ struct graph_part {
 
 struct graph_node {
     struct node node;    /* inputs: edges (properties, source, target, part), then nodes or NULL */
-    struct schema edges; /* properties: the first columns of the input, then two degrees */
-    struct schema nodes; /* properties of the input, one column per mark, then two degrees */
+    struct schema edges; /* properties: the first columns of the input */
+    struct schema nodes; /* properties of the input, marks, then two degrees and the key */
     uint32_t edge_columns, node_columns; /* properties only, marks included */
     uint32_t edge_key;   /* input column of the source; the target follows, then the part */
     uint32_t node_key;   /* input column of the node's key; the part follows */

@@ -15,6 +15,7 @@ struct rewrite {
     /* How names are read: over matches; of one variable ("a.p" and degrees) as a local; or the plain
      * names of all(), any(), map(). */
     enum { READ_MATCH, READ_VAR, READ_PLAIN } mode;
+    bool on_nodes; /* READ_PLAIN: the names are those of inner nodes, not of edges */
     uint32_t depth;
 };
 
@@ -134,6 +135,7 @@ static enum rf_kind bind_local(struct rewrite *r, const struct ast *ast, bool on
         if (schema.columns[c].name.ptr == NULL) return BIND_NOMEM(r->b);
     }
     r->mode = prefix.len > 0 ? READ_VAR : READ_PLAIN;
+    r->on_nodes = on_nodes;
     enum rf_kind kind = rewrite(r, ast, &rewritten);
     r->mode = mode;
     RF_TRY(kind);
@@ -164,23 +166,61 @@ static enum rf_kind rewrite_fold(struct rewrite *r, const struct ast *ast,
 
 /* ---- calls ----------------------------------------------------------------------------------- */
 
-static enum rf_kind rewrite_degree(struct rewrite *r, const struct ast *ast, struct ast **out)
+/* Functions of a node, by what they read behind the properties in graph_node.nodes. Without an argument, in
+ * all(), any() and map(), they mean the inner node that is looked at. */
+static const struct {
+    const char *name, *column;
+} node_functions[] = {{"node_degree_in", "$in"}, {"node_degree_out", "$out"}, {"node_id", "$id"}};
+
+/* The function's place in node_functions, or -1. */
+static int node_function(const struct ast *ast)
 {
-    bool in = rf_str_is(ast->text, "node_degree_in");
-    uint32_t property = r->m->graph->node_columns + (in ? 0 : 1);
-    if (ast->kid_count == 0 && r->mode == READ_PLAIN)
-        return make_name(r, in ? RF_S("$in") : RF_S("$out"), ast->pos, out);
+    for (size_t i = 0; i < RF_COUNT(node_functions) && ast->kind == AST_CALL; i++)
+        if (rf_str_is(ast->text, node_functions[i].name)) return (int)i;
+    return -1;
+}
+
+static enum rf_kind read_node(struct rewrite *r, const struct ast *ast, int function,
+                              struct ast **out)
+{
+    rf_str column = rf_str_of(node_functions[function].column);
+    if (ast->kid_count == 0 && r->mode == READ_PLAIN && r->on_nodes)
+        return make_name(r, column, ast->pos, out);
     int var = ast->kid_count == 1 ? named_var(r, ast->kids[0]) : -1;
     if (var < 0 || r->m->pattern.vars[var].kind != PATTERN_NODE)
         return bind_fail(r->b, ast->pos, "BadPattern", "%.*s takes a node of the pattern",
                          RF_FMT(ast->text));
-    if (r->mode == READ_VAR) return make_name(r, in ? RF_S("$in") : RF_S("$out"), ast->pos, out);
+    if (r->mode == READ_VAR) return make_name(r, column, ast->pos, out);
+    uint32_t property = r->m->graph->node_columns + (uint32_t)function;
     return show(r, (struct graph_column){SHOW_PROPERTY, (uint32_t)var, property, NULL}, ast->pos,
                 out);
 }
 
+/* An identifier is shown as text, whatever type the key has. */
+static enum rf_kind rewrite_node_function(struct rewrite *r, const struct ast *ast, int function,
+                                          struct ast **out)
+{
+    struct ast *read;
+    RF_TRY(read_node(r, ast, function, &read));
+    *out = read;
+    if (!rf_str_is(ast->text, "node_id")) return RF_OK;
+    struct ast *text = copy_node(r, ast);
+    struct ast **kids = rf_arena_new(r->b->arena, struct ast *, 1);
+    if (text == NULL || kids == NULL) return BIND_NOMEM(r->b);
+    kids[0] = read;
+    text->text = RF_S("tostring");
+    text->kids = kids;
+    text->kid_count = 1;
+    *out = text;
+    return RF_OK;
+}
+
 static enum rf_kind rewrite_labels(struct rewrite *r, const struct ast *ast, struct ast **out)
 {
+    bool inner = ast->kid_count == 0 && r->mode == READ_PLAIN;
+    if (!inner && (ast->kid_count != 1 || named_var(r, ast->kids[0]) < 0))
+        return bind_fail(r->b, ast->pos, "BadPattern",
+                         "labels takes a node or an edge of the pattern");
     struct rf_buf buf = rf_buf_in(r->b->arena);
     struct dyn_builder labels;
     dyn_begin(&labels, &buf, DYN_ARRAY);
@@ -203,8 +243,8 @@ static enum rf_kind rewrite_call(struct rewrite *r, const struct ast *ast, bool 
     for (size_t i = 0; i < RF_COUNT(folds); i++)
         if (ast->kid_count == 2 && rf_str_is(ast->text, folds[i].name))
             return rewrite_fold(r, ast, folds[i].kind, out);
-    if (rf_str_is(ast->text, "node_degree_in") || rf_str_is(ast->text, "node_degree_out"))
-        return rewrite_degree(r, ast, out);
+    int function = node_function(ast);
+    if (function >= 0) return rewrite_node_function(r, ast, function, out);
     if (rf_str_is(ast->text, "labels")) return rewrite_labels(r, ast, out);
     int inner = inner_var(r, ast);
     if (inner >= 0 && r->m->pattern.vars[inner].kind == PATTERN_PATH && r->mode == READ_MATCH)
@@ -269,17 +309,15 @@ static int only_var(const struct rewrite *r, const struct ast *ast, int so_far, 
     if (ast == NULL || so_far == MENTIONS_MANY) return so_far;
     if (depth > GRAPH_EXPR_DEPTH_MAX || ast->kind == AST_PIPE) return MENTIONS_MANY;
     if (named_var(r, ast) >= 0) return MENTIONS_MANY;
-    bool degree =
-        ast->kind == AST_CALL && ast->kid_count == 1 &&
-        (rf_str_is(ast->text, "node_degree_in") || rf_str_is(ast->text, "node_degree_out"));
-    if (ast->kind == AST_MEMBER || degree) {
+    bool of_node = node_function(ast) >= 0 && ast->kid_count == 1;
+    if (ast->kind == AST_MEMBER || of_node) {
         int var = named_var(r, ast->kids[0]);
         if (var >= 0) {
             bool path = r->m->pattern.vars[var].kind == PATTERN_PATH;
             return path || (so_far >= 0 && so_far != var) ? MENTIONS_MANY : var;
         }
     }
-    if (ast->kind == AST_CALL && !degree) {
+    if (ast->kind == AST_CALL && !of_node) {
         static const char *const whole[] = {"all", "any", "map", "inner_nodes", "labels"};
         for (size_t i = 0; i < RF_COUNT(whole); i++)
             if (rf_str_is(ast->text, whole[i])) return MENTIONS_MANY;
@@ -351,6 +389,8 @@ static enum rf_kind bind_projection(struct rewrite *r, const struct match_body *
     for (uint32_t i = 0; i < body->item_count; i++) {
         const struct ast *item = body->items[i];
         rf_str name = ast_default_name(r->b, item);
+        if (item->kind == AST_CALL && rf_str_is(item->text, "node_id") && item->kid_count == 1)
+            name = rf_arena_printf(r->b->arena, "node_id_%.*s", RF_FMT(item->kids[0]->text));
         if (name.len == 0) name = rf_arena_printf(r->b->arena, "Column%u", ++unnamed);
         RF_TRY(bind_scalar(r->b, rewritten[i], schema, &exprs[i]));
         if (name.ptr == NULL || !schema_add(sb, name, (enum type)exprs[i]->type, bind_new_id(r->b)))

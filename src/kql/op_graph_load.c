@@ -247,9 +247,9 @@ struct value graph_node_value(const struct graph *g, uint32_t node, uint32_t col
     const struct graph_node *plan = g->plan;
     uint32_t plain = plan->node_columns - plan->mark_count;
     enum type type = (enum type)plan->nodes.columns[column].type;
-    if (column >= plan->node_columns)
-        return value_long(column == plan->node_columns ? graph_degree_in(g, node)
-                                                       : graph_degree_out(g, node));
+    if (column == plan->node_columns) return value_long(graph_degree_in(g, node));
+    if (column == plan->node_columns + 1) return value_long(graph_degree_out(g, node));
+    if (column == plan->node_columns + 2) return g->keys[node];
     if (column >= plain) return value_long(g->marks[column - plain][node]);
     if (g->node_row[node] != UINT64_MAX) {
         uint32_t hidden = plan->part != NULL ? 2 : 1;

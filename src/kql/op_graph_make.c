@@ -114,9 +114,9 @@ static enum rf_kind bind_name(struct binder *b, rf_str name, uint32_t pos,
     return bind_scalar(b, &ast, schema, out);
 }
 
-/* Properties, then what node_degree_in() and node_degree_out() read. */
+/* Properties, then, of nodes, which have a key, what node_degree_in(), node_degree_out() and node_id() read. */
 static enum rf_kind property_schema(struct binder *b, const struct schema *input, uint32_t count,
-                                    struct schema *out)
+                                    const enum type *key, struct schema *out)
 {
     struct schema_builder sb = {.b = b};
     for (uint32_t c = 0; c < count; c++) {
@@ -124,8 +124,9 @@ static enum rf_kind property_schema(struct binder *b, const struct schema *input
         if (!schema_add_exact(&sb, column->name, (enum type)column->type, bind_new_id(b)))
             return BIND_NOMEM(b);
     }
-    if (!schema_add_exact(&sb, RF_S("$in"), TYPE_LONG, bind_new_id(b)) ||
-        !schema_add_exact(&sb, RF_S("$out"), TYPE_LONG, bind_new_id(b)))
+    if (key != NULL && (!schema_add_exact(&sb, RF_S("$in"), TYPE_LONG, bind_new_id(b)) ||
+                        !schema_add_exact(&sb, RF_S("$out"), TYPE_LONG, bind_new_id(b)) ||
+                        !schema_add_exact(&sb, RF_S("$id"), *key, bind_new_id(b))))
         return BIND_NOMEM(b);
     *out = sb.schema;
     return RF_OK;
@@ -146,7 +147,7 @@ static enum rf_kind bind_edges(struct binder *b, const struct make_body *body, s
         RF_TRY(bind_name(b, body->part, body->part_pos, &input->schema, &keys[2]));
     g->key_type = common;
     g->edge_key = g->edge_columns = input->schema.count;
-    RF_TRY(property_schema(b, &input->schema, input->schema.count, &g->edges));
+    RF_TRY(property_schema(b, &input->schema, input->schema.count, NULL, &g->edges));
     RF_TRY(widen(b, keys, body->partitioned ? 3 : 2, input, &g->node.inputs[0]));
     g->node.input_count = 1;
     return RF_OK;
@@ -207,7 +208,7 @@ static enum rf_kind bind_nodes(struct binder *b, const struct make_body *body, s
             g->key_property[0] = g->key_property[1] = 0;
         }
         g->node_columns = sb.schema.count;
-        return property_schema(b, &sb.schema, sb.schema.count, &g->nodes);
+        return property_schema(b, &sb.schema, sb.schema.count, &g->key_type, &g->nodes);
     }
     for (uint32_t t = 0; t < body->table_count; t++)
         RF_TRY(bind_node_table(b, body, &body->tables[t], g->key_type, &tables[t]));
@@ -217,7 +218,7 @@ static enum rf_kind bind_nodes(struct binder *b, const struct make_body *body, s
     g->node_key = 0;
     g->node_columns = all->schema.count - hidden;
     struct schema properties = {all->schema.columns + hidden, g->node_columns, false};
-    RF_TRY(property_schema(b, &properties, g->node_columns, &g->nodes));
+    RF_TRY(property_schema(b, &properties, g->node_columns, &g->key_type, &g->nodes));
     for (int role = 0; role < 2; role++) {
         uint32_t t = RF_MIN((uint32_t)role, body->table_count - 1);
         g->key_property[role] = schema_find(&properties, body->tables[t].key);

@@ -290,52 +290,35 @@ static enum rf_kind search_run(struct search *s, struct rf_err *err)
 
 /* ---- the node -------------------------------------------------------------------------------- */
 
-static enum rf_kind match_graph(const struct match_node *m, const struct graph *g,
-                                struct exec *exec, struct flow *out, struct rf_arena *arena,
-                                struct rf_err *err)
+static enum rf_kind search_graph(struct matches *matches, struct rf_arena *arena,
+                                 struct rf_err *err)
 {
-    struct matches matches = {.exec = exec, .out = out, .node = m, .graph = g};
-    struct search s = {.node = m, .graph = g, .matches = &matches, .arena = arena};
+    const struct match_node *m = matches->node;
+    const struct graph *g = matches->graph;
+    struct search s = {.node = m, .graph = g, .matches = matches, .arena = arena};
     s.bound = rf_arena_new(arena, uint32_t, m->pattern.var_count);
     s.edge_used = rf_arena_new(arena, uint8_t, (size_t)g->edge_count + 1);
     s.node_used = rf_arena_new(arena, uint32_t, (size_t)g->node_count + 1);
     if (s.bound == NULL || s.edge_used == NULL || s.node_used == NULL)
         return rf_fail_memory(err, arena);
     for (uint32_t v = 0; v < m->pattern.var_count; v++) s.bound[v] = GRAPH_UNBOUND;
-    RF_TRY(locals_compute(m, g, exec, arena, err));
-    enum rf_kind kind = matches_init(&matches, err);
-    if (kind == RF_OK) kind = search_run(&s, err);
-    if (kind == RF_OK) kind = matches_flush(&matches, err);
-    matches_done(&matches);
-    return kind;
+    return search_run(&s, err);
 }
 
 static enum rf_kind match_run(struct node *node, struct exec *exec, struct flow *out,
                               struct rf_err *err)
 {
-    struct match_node *m = (struct match_node *)node;
-    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
-    rf_arena_init_shared(&arena, exec->budget);
-    struct graph g;
-    enum rf_kind kind = graph_load(m->graph, exec, &g, err);
-    if (kind == RF_OK) kind = match_graph(m, &g, exec, out, &arena, err);
-    graph_done(&g);
-    return kind;
+    return matches_run(node, exec, out, search_graph, err);
 }
 
 static const struct node_ops match_ops = {.name = "graph-match", .run = match_run};
 
+/* ---- text to node ---------------------------------------------------------------------------- */
+
 static enum rf_kind match_parse(struct parser *p, struct ast *node)
 {
     static const char *const known[] = {"cycles", "hint.*", NULL};
-    struct match_body *body = rf_arena_new(p->arena, struct match_body, 1);
-    if (body == NULL) return PARSE_NOMEM(p);
-    node->body = body;
-    RF_TRY(parse_params(p, known, node));
-    RF_TRY(pattern_parse(p, &body->pattern));
-    if (parse_accept(p, "where")) RF_TRY(parse_expr(p, &body->predicate));
-    RF_TRY(parse_expect(p, "project"));
-    return parse_named_list(p, &body->items, &body->item_count);
+    return match_parse_body(p, known, node);
 }
 
 static enum rf_kind read_cycles(struct binder *b, const struct ast *node, struct match_node *m)
@@ -358,13 +341,8 @@ static enum rf_kind read_cycles(struct binder *b, const struct ast *node, struct
 static enum rf_kind match_bind(struct binder *b, const struct ast *node, struct node *input,
                                struct node **out)
 {
-    const struct match_body *body = node->body;
-    struct match_node *m = node_new(b, sizeof *m, &match_ops, NULL);
-    if (m == NULL) return BIND_NOMEM(b);
-    RF_TRY(graph_input(b, node, input, &m->graph));
-    m->node.inputs[0] = input;
-    m->node.input_count = 1;
-    m->pattern = body->pattern;
+    struct match_node *m;
+    RF_TRY(match_bind_input(b, node, input, &match_ops, &m));
     RF_TRY(read_cycles(b, node, m));
     return match_bind_output(b, node, m, out);
 }

@@ -42,7 +42,6 @@ struct pattern {
     struct pattern_step steps[PATTERN_STEPS_MAX];
     uint32_t step_count;
 };
-RF_MUST_USE enum rf_kind pattern_parse(struct parser *p, struct pattern *out);
 static inline int pattern_find(const struct pattern *pattern, rf_str name)
 {
     for (uint32_t i = 0; i < pattern->var_count; i++)
@@ -86,6 +85,13 @@ struct match_body {
     struct ast **items;
     uint32_t item_count;
 };
+/* Reads `[params] pattern [where ..] project ..` into node->body. */
+RF_MUST_USE enum rf_kind match_parse_body(struct parser *p, const char *const *params,
+                                          struct ast *node);
+/* The node with its graph and its pattern; match_bind_output adds where and project. */
+RF_MUST_USE enum rf_kind match_bind_input(struct binder *b, const struct ast *node,
+                                          struct node *input, const struct node_ops *ops,
+                                          struct match_node **out);
 RF_MUST_USE enum rf_kind match_bind_output(struct binder *b, const struct ast *node,
                                            struct match_node *m, struct node **out);
 
@@ -105,8 +111,6 @@ struct matches {
     uint32_t path_count, path_cap;
     struct rf_arena paths;
 };
-RF_MUST_USE enum rf_kind matches_init(struct matches *m, struct rf_err *err);
-void matches_done(struct matches *m);
 static inline void matches_set(struct matches *m, uint32_t var, uint32_t value, uint32_t length)
 {
     m->values[var * BATCH_ROWS + m->count] = value;
@@ -118,12 +122,14 @@ RF_MUST_USE enum rf_kind matches_set_path(struct matches *m, uint32_t var, const
                                           struct rf_err *err);
 /* The match is complete; pushes when there are enough. */
 RF_MUST_USE enum rf_kind matches_add(struct matches *m, struct rf_err *err);
-RF_MUST_USE enum rf_kind matches_flush(struct matches *m, struct rf_err *err);
+/* Loads the graph of the node, which is a match_node, and runs `search`, which gives each match to
+ * `matches` and allocates in `arena`. */
+typedef enum rf_kind match_search(struct matches *matches, struct rf_arena *arena,
+                                  struct rf_err *err);
+RF_MUST_USE enum rf_kind matches_run(struct node *node, struct exec *exec, struct flow *out,
+                                     match_search *search, struct rf_err *err);
 
-/* Computes all locals; the values live as long as `arena`. */
-RF_MUST_USE enum rf_kind locals_compute(const struct match_node *m, const struct graph *g,
-                                        struct exec *exec, struct rf_arena *arena,
-                                        struct rf_err *err);
+/* Whether all conditions hold for this node or edge. */
 static inline bool locals_hold(const struct local_list *list, uint32_t index)
 {
     for (uint32_t i = 0; i < list->count; i++) {

@@ -144,41 +144,27 @@ static enum rf_kind walk_all(struct walk *w, struct rf_err *err)
     return RF_OK;
 }
 
-static enum rf_kind paths_of_graph(const struct match_node *m, const struct graph *g,
-                                   struct exec *exec, struct flow *out, struct rf_arena *arena,
-                                   struct rf_err *err)
+static enum rf_kind walk_graph(struct matches *matches, struct rf_arena *arena, struct rf_err *err)
 {
-    struct matches matches = {.exec = exec, .out = out, .node = m, .graph = g};
-    const struct pattern_step *step = &m->pattern.steps[1];
-    struct walk w = {.node = m, .graph = g, .matches = &matches, .step = step};
+    const struct graph *g = matches->graph;
+    const struct pattern_step *steps = matches->node->pattern.steps;
+    struct walk w = {.node = matches->node, .graph = g, .matches = matches, .step = &steps[1]};
     uint32_t **lists[] = {&w.distance, &w.queue, &w.parent_edge, &w.edges, &w.nodes, &w.cursors};
-    w.source = m->pattern.steps[0].to;
-    w.path = step->edge;
-    w.target = step->to;
+    w.source = steps[0].to;
+    w.path = steps[1].edge;
+    w.target = steps[1].to;
     for (size_t i = 0; i < RF_COUNT(lists); i++) {
         *lists[i] = rf_arena_new(arena, uint32_t, (size_t)g->node_count + 1);
         if (*lists[i] == NULL) return rf_fail_memory(err, arena);
     }
     for (uint32_t n = 0; n < g->node_count; n++) w.distance[n] = GRAPH_UNBOUND;
-    RF_TRY(locals_compute(m, g, exec, arena, err));
-    enum rf_kind kind = matches_init(&matches, err);
-    if (kind == RF_OK) kind = walk_all(&w, err);
-    if (kind == RF_OK) kind = matches_flush(&matches, err);
-    matches_done(&matches);
-    return kind;
+    return walk_all(&w, err);
 }
 
 static enum rf_kind paths_run(struct node *node, struct exec *exec, struct flow *out,
                               struct rf_err *err)
 {
-    struct match_node *m = (struct match_node *)node;
-    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
-    rf_arena_init_shared(&arena, exec->budget);
-    struct graph g;
-    enum rf_kind kind = graph_load(m->graph, exec, &g, err);
-    if (kind == RF_OK) kind = paths_of_graph(m, &g, exec, out, &arena, err);
-    graph_done(&g);
-    return kind;
+    return matches_run(node, exec, out, walk_graph, err);
 }
 
 static const struct node_ops paths_ops = {.name = "graph-shortest-paths", .run = paths_run};
@@ -188,26 +174,14 @@ static const struct node_ops paths_ops = {.name = "graph-shortest-paths", .run =
 static enum rf_kind paths_parse(struct parser *p, struct ast *node)
 {
     static const char *const known[] = {"output", "hint.*", NULL};
-    struct match_body *body = rf_arena_new(p->arena, struct match_body, 1);
-    if (body == NULL) return PARSE_NOMEM(p);
-    node->body = body;
-    RF_TRY(parse_params(p, known, node));
-    RF_TRY(pattern_parse(p, &body->pattern));
-    if (parse_accept(p, "where")) RF_TRY(parse_expr(p, &body->predicate));
-    RF_TRY(parse_expect(p, "project"));
-    return parse_named_list(p, &body->items, &body->item_count);
+    return match_parse_body(p, known, node);
 }
 
 static enum rf_kind paths_bind(struct binder *b, const struct ast *node, struct node *input,
                                struct node **out)
 {
-    const struct match_body *body = node->body;
-    struct match_node *m = node_new(b, sizeof *m, &paths_ops, NULL);
-    if (m == NULL) return BIND_NOMEM(b);
-    RF_TRY(graph_input(b, node, input, &m->graph));
-    m->node.inputs[0] = input;
-    m->node.input_count = 1;
-    m->pattern = body->pattern;
+    struct match_node *m;
+    RF_TRY(match_bind_input(b, node, input, &paths_ops, &m));
     m->shortest = true;
     rf_str which = ast_param_text(node, "output");
     m->all_shortest = rf_str_is(which, "all");

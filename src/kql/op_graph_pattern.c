@@ -1,4 +1,7 @@
-/* op_graph_pattern.c - (a)-[e]->(b)<-[f*1..3]-(c), (b)--(d): patterns as text. */
+/* op_graph_pattern.c - (a)-[e]->(b)<-[f*1..3]-(c), (b)--(d): patterns as text, and what stands around them in
+ * graph-match and graph-shortest-paths. */
+#include "kql/bind_int.h"
+#include "kql/op.h"
 #include "kql/op_graph_match.h"
 
 static enum rf_kind add_var(struct parser *p, struct pattern *pattern, rf_str name,
@@ -84,7 +87,7 @@ static enum rf_kind add_step(struct parser *p, struct pattern *pattern, struct p
     return RF_OK;
 }
 
-enum rf_kind pattern_parse(struct parser *p, struct pattern *out)
+static enum rf_kind parse_pattern(struct parser *p, struct pattern *out)
 {
     do {
         struct pattern_step step = {.start = true};
@@ -97,5 +100,31 @@ enum rf_kind pattern_parse(struct parser *p, struct pattern *out)
             RF_TRY(add_step(p, out, step));
         }
     } while (parse_accept(p, ",") && out->var_count < RF_COUNT(out->vars));
+    return RF_OK;
+}
+
+enum rf_kind match_parse_body(struct parser *p, const char *const *params, struct ast *node)
+{
+    struct match_body *body = rf_arena_new(p->arena, struct match_body, 1);
+    if (body == NULL) return PARSE_NOMEM(p);
+    node->body = body;
+    RF_TRY(parse_params(p, params, node));
+    RF_TRY(parse_pattern(p, &body->pattern));
+    if (parse_accept(p, "where")) RF_TRY(parse_expr(p, &body->predicate));
+    RF_TRY(parse_expect(p, "project"));
+    return parse_named_list(p, &body->items, &body->item_count);
+}
+
+enum rf_kind match_bind_input(struct binder *b, const struct ast *node, struct node *input,
+                              const struct node_ops *ops, struct match_node **out)
+{
+    const struct match_body *body = node->body;
+    struct match_node *m = node_new(b, sizeof *m, ops, NULL);
+    if (m == NULL) return BIND_NOMEM(b);
+    RF_TRY(graph_input(b, node, input, &m->graph));
+    m->node.inputs[0] = input;
+    m->node.input_count = 1;
+    m->pattern = body->pattern;
+    *out = m;
     return RF_OK;
 }

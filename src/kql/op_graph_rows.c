@@ -8,7 +8,6 @@ static bool property_batch(const struct graph *g, bool on_nodes, uint32_t from, 
                            struct rf_arena *arena, struct batch *out)
 {
     const struct schema *schema = on_nodes ? &g->plan->nodes : &g->plan->edges;
-    uint32_t properties = on_nodes ? schema->count : g->plan->edge_columns;
     *out = (struct batch){.row_count = count,
                           .column_count = schema->count,
                           .arena = arena,
@@ -19,11 +18,8 @@ static bool property_batch(const struct graph *g, bool on_nodes, uint32_t from, 
         if (!vec_flat(arena, (enum type)schema->columns[c].type, count, v)) return false;
         if (vec_need_nulls(arena, v, count) == NULL) return false;
         for (uint32_t i = 0; i < count; i++) {
-            struct value x = value_null((enum type)schema->columns[c].type);
-            if (on_nodes)
-                x = graph_node_value(g, from + i, c);
-            else if (c < properties)
-                x = graph_edge_value(g, from + i, c);
+            struct value x =
+                on_nodes ? graph_node_value(g, from + i, c) : graph_edge_value(g, from + i, c);
             vec_set(v, i, &x);
         }
     }
@@ -53,8 +49,9 @@ static enum rf_kind compute_local(struct graph_local *local, struct eval *eval,
     return RF_OK;
 }
 
-enum rf_kind locals_compute(const struct match_node *m, const struct graph *g, struct exec *exec,
-                            struct rf_arena *arena, struct rf_err *err)
+/* Computes all locals; the values live as long as `arena`. */
+static enum rf_kind locals_compute(const struct match_node *m, const struct graph *g,
+                                   struct exec *exec, struct rf_arena *arena, struct rf_err *err)
 {
     for (struct graph_local *local = m->locals; local != NULL; local = local->next) {
         const struct schema *schema = local->on_nodes ? &g->plan->nodes : &g->plan->edges;
@@ -103,6 +100,7 @@ static struct value fold(const struct matches *m, const struct graph_column *c,
     const uint32_t *elements = inner ? b->nodes : b->edges;
     uint32_t count = element_count(b, inner);
     (void)m;
+    RF_ASSERT(elements != NULL || count == 0); /* a local that is folded belongs to a path */
     if (c->kind == SHOW_MAP) {
         struct dyn_builder array;
         dyn_begin(&array, buf, DYN_ARRAY);
@@ -157,7 +155,7 @@ static struct value cell(const struct matches *m, const struct graph_column *c, 
 
 /* ---- batches --------------------------------------------------------------------------------- */
 
-enum rf_kind matches_init(struct matches *m, struct rf_err *err)
+static enum rf_kind matches_init(struct matches *m, struct rf_err *err)
 {
     uint32_t vars = m->node->pattern.var_count;
     rf_arena_init_shared(&m->arena, m->exec->budget);
@@ -167,7 +165,7 @@ enum rf_kind matches_init(struct matches *m, struct rf_err *err)
     return m->values == NULL || m->lengths == NULL ? rf_fail_memory(err, &m->paths) : RF_OK;
 }
 
-void matches_done(struct matches *m)
+static void matches_done(struct matches *m)
 {
     rf_arena_done(&m->arena);
     rf_arena_done(&m->paths);
@@ -196,7 +194,7 @@ enum rf_kind matches_set_path(struct matches *m, uint32_t var, const uint32_t *e
     return RF_OK;
 }
 
-enum rf_kind matches_flush(struct matches *m, struct rf_err *err)
+static enum rf_kind matches_flush(struct matches *m, struct rf_err *err)
 {
     const struct schema *schema = &m->node->node.schema;
     struct batch batch = {.row_count = m->count, .column_count = schema->count, .arena = &m->arena};
@@ -227,4 +225,30 @@ enum rf_kind matches_add(struct matches *m, struct rf_err *err)
     m->count++;
     return m->count == BATCH_ROWS || m->path_count > PATH_ELEMENTS_MAX ? matches_flush(m, err)
                                                                        : RF_OK;
+}
+
+/* ---- running --------------------------------------------------------------------------------- */
+
+static enum rf_kind search_loaded(struct matches *matches, match_search *search, struct rf_err *err)
+{
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    rf_arena_init_shared(&arena, matches->exec->budget);
+    RF_TRY(locals_compute(matches->node, matches->graph, matches->exec, &arena, err));
+    enum rf_kind kind = matches_init(matches, err);
+    if (kind == RF_OK) kind = search(matches, &arena, err);
+    if (kind == RF_OK) kind = matches_flush(matches, err);
+    matches_done(matches);
+    return kind;
+}
+
+enum rf_kind matches_run(struct node *node, struct exec *exec, struct flow *out,
+                         match_search *search, struct rf_err *err)
+{
+    const struct match_node *m = (const struct match_node *)node;
+    struct graph g;
+    struct matches matches = {.exec = exec, .out = out, .node = m, .graph = &g};
+    enum rf_kind kind = graph_load(m->graph, exec, &g, err);
+    if (kind == RF_OK) kind = search_loaded(&matches, search, err);
+    graph_done(&g);
+    return kind;
 }

@@ -329,8 +329,11 @@ static void group_explain(const struct node *node, struct rf_buf *buf)
     }
 }
 
-static const struct node_ops group_ops = {
-    .name = "group", .run = group_run, .prune = group_prune, .explain = group_explain};
+static const struct node_ops group_ops = {.name = "group",
+                                          .run = group_run,
+                                          .prune = group_prune,
+                                          .explain = group_explain,
+                                          .reads_paths = true};
 
 enum rf_kind group_node_new(struct binder *b, struct expr **keys, const struct column *key_columns,
                             uint32_t key_count, const struct aggr_list *aggrs, struct node *input,

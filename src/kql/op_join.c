@@ -1,5 +1,8 @@
 /* op_join.c - join and lookup: a hash join on equal keys. One side is kept in memory by key (build), the
- * other streams past it (probe). Right-handed kinds are the left-handed ones with the sides changed. */
+ * other streams past it (probe), on several lanes at once. Right-handed kinds are the left-handed ones with the sides
+ * changed. Where rows without a match, or those with one, go, the scan of the probe side is told what to leave out. */
+#include <stddef.h>
+
 #include "kql/bind_int.h"
 #include "kql/keys.h"
 #include "kql/op.h"
@@ -20,31 +23,55 @@ struct join_node {
 struct key_table {
     struct rf_arena arena;
     struct rows *rows; /* NULL when only keys matter */
+    /* The columns of few rows, each as a dictionary with an entry per row and one more that stands for a missing row: what is
+     * made of an entry further up is made once. NULL when there are many rows. */
+    struct vec *entries;
     struct keys *keys;
     uint32_t *first, *last; /* by key: row + 1, 0 is none */
     uint32_t key_cap;
     uint32_t *next;   /* by row: row + 1, 0 ends */
     uint8_t *matched; /* full joins: by row */
-    uint8_t *seen;    /* innerunique: keys for which a probe row has passed */
     uint32_t count, cap;
+};
+
+/* What one lane keeps while it probes; the table is read only then. */
+struct join_lane {
+    uint32_t number; /* of the lane that it pushes on */
+    struct rf_arena arena;
+    struct rf_arena out; /* of one batch of output */
+    struct eval *eval;
+    struct keys *keys; /* a reader of the table's */
+    struct vec *values;
+    uint32_t *ids;
+    uint32_t *pair_probe; /* output rows being collected for this batch */
+    uint64_t *pair_build;
+    uint32_t pair_count;
+    uint8_t *matched; /* full joins: by build row */
+    uint8_t *seen;    /* innerunique: by key, that a probe row has passed */
+    uint64_t sieve_rows, sieve_kept;
 };
 
 struct join_flow {
     struct flow flow;
+    struct row_sieve sieve;
     struct exec *exec;
     const struct join_node *join;
-    struct key_table *table; /* being filled, or looked into */
-    struct eval *eval;
-    struct vec *keys;
-    uint32_t *ids;
+    struct key_table *table;
     int *from_probe, *from_build; /* per output column: position on that side, or -1 */
-    bool filling;
-    uint32_t *pair_probe; /* output rows being collected for this batch */
-    uint64_t *pair_build;
-    uint32_t pair_count;
+    struct join_lane *lanes;      /* and one more for what is done behind them, on lane 0 */
+    uint32_t lane_count;
 };
 
 /* ---- the table ------------------------------------------------------------------------------------------- */
+
+struct fill_flow {
+    struct flow flow;
+    const struct join_node *join;
+    struct key_table *table;
+    struct eval *eval;
+    struct vec *values;
+    uint32_t *ids;
+};
 
 /* An enlarged copy whose new part is zero. */
 static uint32_t *grow_zeroed(struct rf_arena *arena, uint32_t *old, uint32_t count, uint32_t cap)
@@ -72,22 +99,35 @@ static bool table_reserve(struct key_table *t, uint32_t rows)
     return true;
 }
 
-static bool key_null(const struct join_flow *f, uint32_t row)
+static bool any_nulls(const struct vec *values, uint32_t count)
 {
-    for (uint32_t k = 0; k < f->join->key_count; k++)
-        if (vec_null(&f->keys[k], row)) return true;
+    for (uint32_t k = 0; k < count; k++)
+        if (values[k].nulls != NULL) return true;
+    return false;
+}
+
+static bool key_null(const struct vec *values, uint32_t count, uint32_t row)
+{
+    for (uint32_t k = 0; k < count; k++)
+        if (vec_null(&values[k], row)) return true;
     return false;
 }
 
 /* Adds a batch of the build side. A key with a null is kept (a full join shows its row) but never found. */
-static bool table_fill(struct join_flow *f, const struct batch *in)
+static enum rf_kind fill_push(struct flow *flow, uint32_t lane, const struct batch *in,
+                              struct rf_err *err)
 {
+    struct fill_flow *f = (struct fill_flow *)flow;
     struct key_table *t = f->table;
-    if (!keys_add(t->keys, f->keys, in->row_count, f->ids) || !table_reserve(t, in->row_count))
-        return false;
+    uint32_t key_count = f->join->key_count;
+    (void)lane;
+    RF_TRY(eval_run(f->eval, in, f->values, err));
+    if (!keys_add(t->keys, f->values, in->row_count, f->ids) || !table_reserve(t, in->row_count))
+        return rf_fail_memory(err, &t->arena);
+    bool nulls = any_nulls(f->values, key_count);
     for (uint32_t i = 0; i < in->row_count; i++) {
         uint32_t key = f->ids[i], row = t->count++;
-        if (key_null(f, i)) continue;
+        if (nulls && key_null(f->values, key_count, i)) continue;
         if (f->join->build_unique && t->first[key] != 0) continue;
         if (t->last[key] == 0)
             t->first[key] = row + 1;
@@ -95,144 +135,387 @@ static bool table_fill(struct join_flow *f, const struct batch *in)
             t->next[t->last[key] - 1] = row + 1;
         t->last[key] = row + 1;
     }
-    return t->rows == NULL || rows_append(t->rows, in);
-}
-
-/* ---- running ---------------------------------------------------------------------------------------------------- */
-
-static enum rf_kind emit_pairs(struct join_flow *f, const struct batch *probe, struct rf_err *err)
-{
-    if (f->pair_count == 0) return RF_OK;
-    uint32_t width = f->join->node.schema.count;
-    struct rf_arena arena; /* each output batch has its own: one input batch may give very many */
-    rf_arena_init_shared(&arena, f->exec->budget);
-    struct batch batch = {.row_count = f->pair_count,
-                          .column_count = width,
-                          .arena = &arena,
-                          .columns = rf_arena_new(&arena, struct vec, width)},
-                 built = {0};
-    bool ok = batch.columns != NULL;
-    if (ok && f->table->rows != NULL)
-        ok = rows_gather(f->table->rows, f->pair_build, f->pair_count, &arena, &built);
-    for (uint32_t c = 0; c < width && ok; c++) {
-        if (f->from_build[c] >= 0) {
-            RF_ASSERT(built.columns != NULL);
-            batch.columns[c] = built.columns[f->from_build[c]];
-        } else if (probe != NULL)
-            ok = vec_select(&arena, &probe->columns[f->from_probe[c]], f->pair_probe, f->pair_count,
-                            &batch.columns[c]);
-        else {
-            struct value v = value_null((enum type)f->join->node.schema.columns[c].type);
-            ok = vec_const(&arena, &v, &batch.columns[c]);
-        }
-    }
-    enum rf_kind kind =
-        ok ? flow_push(f->exec, f->flow.next, 0, &batch, err) : rf_fail_memory(err, &arena);
-    rf_arena_done(&arena);
-    f->pair_count = 0;
-    return kind;
-}
-
-static enum rf_kind add_pair(struct join_flow *f, const struct batch *probe, uint32_t row,
-                             uint64_t build, struct rf_err *err)
-{
-    f->pair_probe[f->pair_count] = row;
-    f->pair_build[f->pair_count++] = build;
-    return f->pair_count == BATCH_ROWS ? emit_pairs(f, probe, err) : RF_OK;
-}
-
-static enum rf_kind probe_row(struct join_flow *f, const struct batch *in, uint32_t row,
-                              struct rf_err *err)
-{
-    struct key_table *t = f->table;
-    uint32_t key = f->ids[row], at = key == KEYS_NONE || key_null(f, row) ? 0 : t->first[key];
-    switch (f->join->kind) {
-    case JOIN_SEMI:
-        return at != 0 ? add_pair(f, in, row, 0, err) : RF_OK;
-    case JOIN_ANTI:
-        return at == 0 ? add_pair(f, in, row, 0, err) : RF_OK;
-    case JOIN_INNERUNIQUE:
-        if (at == 0 || t->seen[key] != 0) return RF_OK;
-        t->seen[key] = 1;
-        break;
-    case JOIN_OUTER:
-    case JOIN_FULL:
-        if (at == 0) return add_pair(f, in, row, UINT64_MAX, err);
-        break;
-    case JOIN_INNER:
-        break;
-    }
-    for (; at != 0 && !flow_done(&f->flow); at = t->next[at - 1]) {
-        if (t->matched != NULL) t->matched[at - 1] = 1;
-        RF_TRY(add_pair(f, in, row, at - 1, err));
-    }
+    if (t->rows != NULL && !rows_append(t->rows, in)) return rf_fail_memory(err, &t->arena);
     return RF_OK;
 }
 
-static enum rf_kind join_push(struct flow *flow, uint32_t lane, const struct batch *in,
-                              struct rf_err *err)
+static enum rf_kind fill_table(struct key_table *t, const struct join_node *j, struct exec *exec,
+                               struct rf_arena *arena, struct rf_err *err)
 {
-    struct join_flow *f = (struct join_flow *)flow;
-    (void)lane;
-    RF_TRY(eval_run(f->eval, in, f->keys, err));
-    if (f->filling) return table_fill(f, in) ? RF_OK : rf_fail_memory(err, &f->table->arena);
-    if (!keys_find(f->table->keys, f->keys, in->row_count, f->ids))
-        return rf_fail_memory(err, &f->table->arena);
-    for (uint32_t i = 0; i < in->row_count && !flow_done(flow); i++)
-        RF_TRY(probe_row(f, in, i, err));
-    return emit_pairs(f, in, err);
-}
-
-static enum rf_kind fill_table(struct join_flow *f, struct key_table *t, struct rf_arena *arena,
-                               struct rf_err *err)
-{
-    const struct join_node *j = f->join;
     struct node *input = j->node.inputs[BUILD];
     bool keep = j->kind != JOIN_SEMI && j->kind != JOIN_ANTI;
+    struct fill_flow f = {.flow = {.push = fill_push},
+                          .join = j,
+                          .table = t,
+                          .values = rf_arena_new(arena, struct vec, j->key_count),
+                          .ids = rf_arena_raw(arena, uint32_t, BATCH_ROWS)};
     uint8_t *types = rf_arena_new(arena, uint8_t, RF_MAX(input->schema.count, j->key_count));
-    if (types == NULL) return rf_fail_memory(err, arena);
+    if (f.values == NULL || f.ids == NULL || types == NULL) return rf_fail_memory(err, arena);
     for (uint32_t k = 0; k < j->key_count; k++) types[k] = j->keys[BUILD][k]->type;
     if ((t->keys = keys_new(&t->arena, types, j->key_count)) == NULL)
         return rf_fail_memory(err, &t->arena);
     for (uint32_t i = 0; i < input->schema.count; i++) types[i] = input->schema.columns[i].type;
     if (keep && (t->rows = rows_new(&t->arena, types, input->schema.count)) == NULL)
         return rf_fail_memory(err, &t->arena);
-    struct join_flow fill = *f;
-    fill.flow = (struct flow){.push = join_push};
-    fill.filling = true;
-    RF_TRY(eval_new(f->exec, arena, j->keys[BUILD], j->key_count, &input->schema, &fill.eval, err));
-    enum rf_kind kind = node_run_ordered(input, f->exec, &fill.flow, err);
-    eval_done(fill.eval);
-    RF_TRY(kind);
-    if (j->kind == JOIN_INNERUNIQUE &&
-        (t->seen = rf_arena_new(&t->arena, uint8_t, (size_t)keys_count(t->keys) + 1)) == NULL)
-        return rf_fail_memory(err, &t->arena);
-    if (j->kind == JOIN_FULL &&
-        (t->matched = rf_arena_new(&t->arena, uint8_t, (size_t)t->count + 1)) == NULL)
-        return rf_fail_memory(err, &t->arena);
+    RF_TRY(eval_new(exec, arena, j->keys[BUILD], j->key_count, &input->schema, &f.eval, err));
+    uint32_t lanes = exec->lane_count;
+    exec->lane_count = 1;
+    enum rf_kind kind = node_run_ordered(input, exec, &f.flow, err);
+    exec->lane_count = lanes;
+    eval_done(f.eval);
+    return kind;
+}
+
+enum { ENTRIES_MAX = 1 << 16 };
+
+static bool make_entries(struct key_table *t, uint32_t column, enum type type, bool may_miss,
+                         struct exec *exec)
+{
+    struct vec *v = &t->entries[column];
+    if (!vec_flat(&t->arena, type, t->count + 1, v)) return false;
+    size_t bytes = type_cell_bytes[type];
+    uint8_t *cells = (uint8_t *)(uintptr_t)v->data, *nulls = NULL;
+    RF_CLEANUP(rf_arena_done) struct rf_arena views;
+    rf_arena_init_shared(&views, exec->budget);
+    memset(cells + t->count * bytes, 0, bytes);
+    for (uint32_t from = 0; from < t->count; from += BATCH_ROWS) {
+        struct batch batch;
+        rf_arena_reset(&views);
+        if (!rows_batch(t->rows, from, &views, &batch)) return false;
+        const struct vec *part = &batch.columns[column];
+        memcpy(cells + from * bytes, part->data, batch.row_count * bytes);
+        if (part->nulls == NULL) continue;
+        if (nulls == NULL && (nulls = vec_need_nulls(&t->arena, v, t->count + 1)) == NULL)
+            return false;
+        memcpy(nulls + from, part->nulls, batch.row_count);
+    }
+    if (may_miss && type != TYPE_STRING) {
+        nulls = vec_need_nulls(&t->arena, v, t->count + 1);
+        if (nulls == NULL) return false;
+        nulls[t->count] = 1;
+    }
+    v->shape = VEC_DICT;
+    v->dict_count = t->count + 1;
+    v->dict_id = exec_dict_id(exec);
+    return true;
+}
+
+static enum rf_kind table_finish(struct key_table *t, const struct join_node *j, struct exec *exec,
+                                 struct rf_err *err)
+{
+    const struct schema *schema = &j->node.inputs[BUILD]->schema;
+    bool may_miss = j->kind == JOIN_OUTER || j->kind == JOIN_FULL;
+    if (t->rows == NULL || t->count >= ENTRIES_MAX) return RF_OK;
+    t->entries = rf_arena_new(&t->arena, struct vec, schema->count);
+    if (t->entries == NULL) return rf_fail_memory(err, &t->arena);
+    for (uint32_t c = 0; c < schema->count; c++)
+        if (!make_entries(t, c, (enum type)schema->columns[c].type, may_miss, exec))
+            return rf_fail_memory(err, &t->arena);
     return RF_OK;
 }
 
-static enum rf_kind emit_unmatched(struct join_flow *f, struct rf_err *err)
+/* ---- output ---------------------------------------------------------------------------------------------- */
+
+/* The build side's columns for the pairs that were collected. */
+static bool build_columns(const struct key_table *t, struct join_lane *l, uint32_t width,
+                          struct batch *out)
 {
-    if (f->table->matched == NULL) return RF_OK;
-    for (uint32_t i = 0; i < f->table->count && !flow_done(&f->flow); i++)
-        if (f->table->matched[i] == 0) RF_TRY(add_pair(f, NULL, 0, i, err));
-    return emit_pairs(f, NULL, err);
+    if (t->entries == NULL) return rows_gather(t->rows, l->pair_build, l->pair_count, &l->out, out);
+    uint32_t *codes = rf_arena_raw(&l->out, uint32_t, l->pair_count);
+    out->columns = rf_arena_raw(&l->out, struct vec, width);
+    if (codes == NULL || out->columns == NULL) return false;
+    for (uint32_t i = 0; i < l->pair_count; i++)
+        codes[i] = (uint32_t)RF_MIN(l->pair_build[i], (uint64_t)t->count);
+    for (uint32_t c = 0; c < width; c++) {
+        out->columns[c] = t->entries[c];
+        out->columns[c].codes = codes;
+    }
+    return true;
+}
+
+/* Passes on the pairs that were collected; `probe` is NULL for build rows alone. */
+static enum rf_kind emit_pairs(struct join_flow *f, struct join_lane *l, const struct batch *probe,
+                               struct flow *out, struct rf_err *err)
+{
+    const struct join_node *j = f->join;
+    uint32_t width = j->node.schema.count, count = l->pair_count;
+    if (count == 0) return RF_OK;
+    rf_arena_reset(&l->out);
+    struct batch batch = {.row_count = count,
+                          .column_count = width,
+                          .arena = &l->out,
+                          .columns = rf_arena_new(&l->out, struct vec, width)},
+                 built = {0};
+    if (batch.columns == NULL ||
+        !build_columns(f->table, l, j->node.inputs[BUILD]->schema.count, &built))
+        return rf_fail_memory(err, &l->out);
+    for (uint32_t c = 0; c < width; c++) {
+        bool ok = true;
+        if (f->from_build[c] >= 0) {
+            batch.columns[c] = built.columns[f->from_build[c]];
+        } else if (probe != NULL) {
+            ok = vec_select(&l->out, &probe->columns[f->from_probe[c]], l->pair_probe, count,
+                            &batch.columns[c]);
+        } else {
+            struct value v = value_null((enum type)j->node.schema.columns[c].type);
+            ok = vec_const(&l->out, &v, &batch.columns[c]);
+        }
+        if (!ok) return rf_fail_memory(err, &l->out);
+    }
+    l->pair_count = 0;
+    return flow_push(f->exec, out, l->number, &batch, err);
+}
+
+/* Pairs probe row `row` with build rows from `at` on (row + 1; 0 is none). */
+static enum rf_kind add_pairs(struct join_flow *f, struct join_lane *l, const struct batch *probe,
+                              uint32_t row, uint32_t at, struct flow *out, struct rf_err *err)
+{
+    const uint32_t *next = f->table->next;
+    for (; at != 0; at = next[at - 1]) {
+        if (l->matched != NULL) l->matched[at - 1] = 1;
+        l->pair_probe[l->pair_count] = row;
+        l->pair_build[l->pair_count++] = at - 1;
+        if (RF_LIKELY(l->pair_count < BATCH_ROWS)) continue;
+        RF_TRY(emit_pairs(f, l, probe, out, err));
+        if (flow_done(out)) break;
+    }
+    return RF_OK;
+}
+
+/* ---- probing --------------------------------------------------------------------------------------------------- */
+
+/* The first build row of each row's key, as row + 1; 0 is none. A key with a null has none. */
+static bool find_first(const struct join_flow *f, struct join_lane *l, const struct vec *values,
+                       uint32_t count, uint32_t *first)
+{
+    const struct key_table *t = f->table;
+    uint32_t key_count = f->join->key_count;
+    if (!keys_find(l->keys, values, count, l->ids)) return false;
+    for (uint32_t i = 0; i < count; i++)
+        first[i] = l->ids[i] == KEYS_NONE ? 0 : t->first[l->ids[i]];
+    if (!any_nulls(values, key_count)) return true;
+    for (uint32_t i = 0; i < count; i++)
+        if (key_null(values, key_count, i)) first[i] = 0;
+    return true;
+}
+
+/* Rows with a match, or those without. */
+static uint32_t choose_rows(const uint32_t *first, uint32_t count, bool matched, uint32_t *rows)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        rows[n] = i;
+        n += (first[i] != 0) == matched;
+    }
+    return n;
+}
+
+/* Semi and anti joins give rows of the probe side as they are. */
+static enum rf_kind push_chosen(struct join_flow *f, struct join_lane *l, const struct batch *in,
+                                const uint32_t *first, struct rf_err *err)
+{
+    uint32_t width = f->join->node.schema.count,
+             kept = choose_rows(first, in->row_count, f->join->kind == JOIN_SEMI, l->pair_probe);
+    struct batch batch = {.row_count = kept,
+                          .column_count = width,
+                          .arena = in->arena,
+                          .columns = rf_arena_raw(in->arena, struct vec, width)};
+    if (kept == 0) return RF_OK;
+    if (batch.columns == NULL) return rf_fail_memory(err, in->arena);
+    for (uint32_t c = 0; c < width; c++) {
+        const struct vec *v = &in->columns[f->from_probe[c]];
+        if (kept == in->row_count)
+            batch.columns[c] = *v;
+        else if (!vec_select(in->arena, v, l->pair_probe, kept, &batch.columns[c]))
+            return rf_fail_memory(err, in->arena);
+    }
+    return flow_push(f->exec, f->flow.next, l->number, &batch, err);
+}
+
+static enum rf_kind push_pairs(struct join_flow *f, struct join_lane *l, const struct batch *in,
+                               const uint32_t *first, struct rf_err *err)
+{
+    bool outer = f->join->kind == JOIN_OUTER || f->join->kind == JOIN_FULL;
+    for (uint32_t i = 0; i < in->row_count && !flow_done(&f->flow); i++) {
+        if (first[i] != 0) {
+            RF_TRY(add_pairs(f, l, in, i, first[i], f->flow.next, err));
+        } else if (outer) {
+            l->pair_probe[l->pair_count] = i;
+            l->pair_build[l->pair_count++] = UINT64_MAX;
+            if (l->pair_count == BATCH_ROWS) RF_TRY(emit_pairs(f, l, in, f->flow.next, err));
+        }
+    }
+    return emit_pairs(f, l, in, f->flow.next, err);
+}
+
+/* Which row of a key is the first one is known only when lanes are in order: a lane passes on its first ones, with
+ * the keys' numbers as a column of their own, and unique_push takes the first of those. */
+static enum rf_kind push_first_of_lane(struct join_flow *f, struct join_lane *l,
+                                       const struct batch *in, const uint32_t *first,
+                                       struct rf_err *err)
+{
+    uint32_t kept = 0, width = in->column_count,
+             *rows = rf_arena_raw(in->arena, uint32_t, in->row_count);
+    struct batch batch = {.column_count = width + 1,
+                          .arena = in->arena,
+                          .columns = rf_arena_raw(in->arena, struct vec, width + 1)};
+    if (rows == NULL || batch.columns == NULL) return rf_fail_memory(err, in->arena);
+    for (uint32_t i = 0; i < in->row_count; i++) {
+        if (first[i] == 0 || l->seen[l->ids[i]] != 0) continue;
+        l->seen[l->ids[i]] = 1;
+        l->ids[kept] = l->ids[i];
+        rows[kept++] = i;
+    }
+    if (kept == 0) return RF_OK;
+    for (uint32_t c = 0; c < width; c++)
+        if (!vec_select(in->arena, &in->columns[c], rows, kept, &batch.columns[c]))
+            return rf_fail_memory(err, in->arena);
+    if (!vec_flat(in->arena, TYPE_LONG, kept, &batch.columns[width]))
+        return rf_fail_memory(err, in->arena);
+    int64_t *ids = (int64_t *)(uintptr_t)batch.columns[width].data;
+    for (uint32_t i = 0; i < kept; i++) ids[i] = l->ids[i];
+    batch.row_count = kept;
+    return flow_push(f->exec, f->flow.next, l->number, &batch, err);
+}
+
+static enum rf_kind join_push(struct flow *flow, uint32_t number, const struct batch *in,
+                              struct rf_err *err)
+{
+    struct join_flow *f = (struct join_flow *)flow;
+    struct join_lane *l = &f->lanes[number];
+    uint32_t *first = rf_arena_raw(in->arena, uint32_t, in->row_count);
+    if (first == NULL) return rf_fail_memory(err, in->arena);
+    RF_TRY(eval_run(l->eval, in, l->values, err));
+    if (!find_first(f, l, l->values, in->row_count, first)) return rf_fail_memory(err, &l->arena);
+    switch (f->join->kind) {
+    case JOIN_SEMI:
+    case JOIN_ANTI:
+        return push_chosen(f, l, in, first, err);
+    case JOIN_INNERUNIQUE:
+        return push_first_of_lane(f, l, in, first, err);
+    default:
+        return push_pairs(f, l, in, first, err);
+    }
+}
+
+/* ---- what is only right in order --------------------------------------------------------------------------- */
+
+/* Behind the lanes of an innerunique join: the probe side's columns and the keys' numbers. */
+struct unique_flow {
+    struct flow flow;
+    struct join_flow *join;
+    uint8_t *seen; /* by key */
+};
+
+static enum rf_kind unique_push(struct flow *flow, uint32_t lane, const struct batch *in,
+                                struct rf_err *err)
+{
+    struct unique_flow *u = (struct unique_flow *)flow;
+    struct join_flow *f = u->join;
+    const struct vec *ids = &in->columns[in->column_count - 1];
+    struct join_lane *l = &f->lanes[f->lane_count];
+    (void)lane;
+    for (uint32_t i = 0; i < in->row_count && !flow_done(flow); i++) {
+        uint32_t key = (uint32_t)vec_i64(ids, i);
+        if (u->seen[key] != 0) continue;
+        u->seen[key] = 1;
+        RF_TRY(add_pairs(f, l, in, i, f->table->first[key], flow->next, err));
+    }
+    return emit_pairs(f, l, in, flow->next, err);
+}
+
+/* Build rows that no lane met. */
+static enum rf_kind emit_unmatched(struct join_flow *f, struct flow *out, struct rf_err *err)
+{
+    struct join_lane *l = &f->lanes[0];
+    for (uint32_t i = 0; i < f->table->count && !flow_done(out); i++) {
+        bool met = false;
+        for (uint32_t n = 0; n < f->lane_count; n++) met = met || f->lanes[n].matched[i] != 0;
+        if (met) continue;
+        l->pair_probe[l->pair_count] = 0;
+        l->pair_build[l->pair_count++] = i;
+        if (l->pair_count == BATCH_ROWS) RF_TRY(emit_pairs(f, l, NULL, out, err));
+    }
+    return emit_pairs(f, l, NULL, out, err);
+}
+
+/* ---- the sieve: probe rows that a scan need not read further ------------------------------------------------ */
+
+enum { SIEVE_TRIAL_ROWS = 16 * BATCH_ROWS };
+
+static struct join_flow *of_sieve(struct row_sieve *sieve)
+{
+    return (struct join_flow *)((char *)sieve - offsetof(struct join_flow, sieve));
+}
+
+/* Looking each key up twice pays only when most rows are left out. */
+static bool sieve_ready(struct row_sieve *sieve, uint32_t lane)
+{
+    const struct join_lane *l = &of_sieve(sieve)->lanes[lane];
+    return l->sieve_rows < SIEVE_TRIAL_ROWS || l->sieve_kept < l->sieve_rows / 2;
+}
+
+static enum rf_kind sieve_keep(struct row_sieve *sieve, uint32_t lane, const struct vec *columns,
+                               uint32_t row_count, uint32_t *rows, uint32_t *kept,
+                               struct rf_err *err)
+{
+    struct join_flow *f = of_sieve(sieve);
+    struct join_lane *l = &f->lanes[lane];
+    if (!find_first(f, l, columns, row_count, l->pair_probe)) return rf_fail_memory(err, &l->arena);
+    *kept = choose_rows(l->pair_probe, row_count, f->join->kind != JOIN_ANTI, rows);
+    l->sieve_rows += row_count;
+    l->sieve_kept += *kept;
+    return RF_OK;
+}
+
+/* Keys that are columns of the scan below can tell early. */
+static bool sieve_make(struct join_flow *f, struct rf_arena *arena)
+{
+    const struct join_node *j = f->join;
+    uint32_t *ids = rf_arena_new(arena, uint32_t, j->key_count);
+    if (ids == NULL) return false;
+    if (j->kind == JOIN_OUTER || j->kind == JOIN_FULL) return true;
+    for (uint32_t k = 0; k < j->key_count; k++) {
+        if (j->keys[PROBE][k]->kind != EXPR_COLUMN) return true;
+        ids[k] = j->keys[PROBE][k]->column_id;
+    }
+    f->sieve = (struct row_sieve){
+        .column_ids = ids, .column_count = j->key_count, .ready = sieve_ready, .keep = sieve_keep};
+    return true;
+}
+
+/* ---- running ---------------------------------------------------------------------------------------------------- */
+
+static enum rf_kind lane_init(struct join_flow *f, struct join_lane *l, struct rf_err *err)
+{
+    const struct join_node *j = f->join;
+    uint32_t keys = keys_count(f->table->keys);
+    l->values = rf_arena_new(&l->arena, struct vec, j->key_count);
+    l->ids = rf_arena_raw(&l->arena, uint32_t, BATCH_ROWS);
+    l->pair_probe = rf_arena_raw(&l->arena, uint32_t, BATCH_ROWS);
+    l->pair_build = rf_arena_raw(&l->arena, uint64_t, BATCH_ROWS);
+    l->keys = keys_reader(f->table->keys, &l->arena);
+    if (l->values == NULL || l->ids == NULL || l->pair_probe == NULL || l->pair_build == NULL ||
+        l->keys == NULL)
+        return rf_fail_memory(err, &l->arena);
+    if (j->kind == JOIN_INNERUNIQUE &&
+        (l->seen = rf_arena_new(&l->arena, uint8_t, (size_t)keys + 1)) == NULL)
+        return rf_fail_memory(err, &l->arena);
+    if (j->kind == JOIN_FULL &&
+        (l->matched = rf_arena_new(&l->arena, uint8_t, (size_t)f->table->count + 1)) == NULL)
+        return rf_fail_memory(err, &l->arena);
+    return eval_new(f->exec, &l->arena, j->keys[PROBE], j->key_count,
+                    &j->node.inputs[PROBE]->schema, &l->eval, err);
 }
 
 static enum rf_kind join_flow_init(struct join_flow *f, struct rf_arena *arena, struct rf_err *err)
 {
     const struct join_node *j = f->join;
     uint32_t width = j->node.schema.count;
-    f->keys = rf_arena_new(arena, struct vec, j->key_count);
-    f->ids = rf_arena_raw(arena, uint32_t, BATCH_ROWS);
-    f->pair_probe = rf_arena_raw(arena, uint32_t, BATCH_ROWS);
-    f->pair_build = rf_arena_raw(arena, uint64_t, BATCH_ROWS);
     f->from_probe = rf_arena_new(arena, int, width);
     f->from_build = rf_arena_new(arena, int, width);
-    if (f->keys == NULL || f->ids == NULL || f->pair_probe == NULL || f->pair_build == NULL ||
-        f->from_probe == NULL || f->from_build == NULL)
+    if (f->from_probe == NULL || f->from_build == NULL || !sieve_make(f, arena) ||
+        (f->lanes = rf_arena_new(arena, struct join_lane, (size_t)f->lane_count + 1)) == NULL)
         return rf_fail_memory(err, arena);
     for (uint32_t c = 0; c < width; c++) {
         f->from_probe[c] =
@@ -240,30 +523,118 @@ static enum rf_kind join_flow_init(struct join_flow *f, struct rf_arena *arena, 
         f->from_build[c] =
             schema_find_id(&j->node.inputs[BUILD]->schema, j->node.schema.columns[c].id);
     }
+    for (uint32_t l = 0; l <= f->lane_count; l++) {
+        f->lanes[l].number = l < f->lane_count ? l : 0;
+        rf_arena_init_shared(&f->lanes[l].arena, f->exec->budget);
+        rf_arena_init_shared(&f->lanes[l].out, f->exec->budget);
+    }
     return RF_OK;
+}
+
+static void join_flow_done(struct join_flow *f)
+{
+    for (uint32_t l = 0; f->lanes != NULL && l <= f->lane_count; l++) {
+        eval_done(f->lanes[l].eval);
+        rf_arena_done(&f->lanes[l].out);
+        rf_arena_done(&f->lanes[l].arena);
+    }
+}
+
+/* Runs the probe side into the join on f->lane_count lanes, which pushes to `out`. */
+static enum rf_kind run_probe(void *ctx, struct flow *out, struct rf_err *err)
+{
+    struct join_flow *f = ctx;
+    struct exec *exec = f->exec;
+    struct node *input = f->join->node.inputs[PROBE], *scan = scan_below(input);
+    struct row_sieve *outer = exec->sieve;
+    const struct node *outer_scan = exec->sieved;
+    f->flow.next = out;
+    if (f->sieve.keep != NULL && scan != NULL) {
+        exec->sieve = &f->sieve;
+        exec->sieved = scan;
+    }
+    uint32_t lanes = exec->lane_count;
+    exec->lane_count = f->lane_count;
+    enum rf_kind kind = node_run(input, exec, &f->flow, err);
+    exec->lane_count = lanes;
+    exec->sieve = outer;
+    exec->sieved = outer_scan;
+    return kind;
+}
+
+/* Probes and gives the output to `out` on lane 0, in order. `between` is what the lanes push. */
+static enum rf_kind run_probe_ordered(struct join_flow *f, const struct schema *between,
+                                      struct flow *out, struct rf_err *err)
+{
+    if (f->lane_count == 1) return run_probe(f, out, err);
+    return exec_run_ordered(f->exec, between, run_probe, f, out, err);
+}
+
+static enum rf_kind run_full(struct join_flow *f, struct flow *out, struct rf_err *err)
+{
+    RF_TRY(run_probe_ordered(f, &f->join->node.schema, out, err));
+    return emit_unmatched(f, out, err);
+}
+
+static enum rf_kind run_unique(struct join_flow *f, struct rf_arena *arena, struct flow *out,
+                               struct rf_err *err)
+{
+    const struct schema *probe = &f->join->node.inputs[PROBE]->schema;
+    struct schema between = {.columns = rf_arena_new(arena, struct column, probe->count + 1u),
+                             .count = probe->count + 1};
+    struct unique_flow u = {
+        .flow = {.push = unique_push, .next = out},
+        .join = f,
+        .seen = rf_arena_new(arena, uint8_t, (size_t)keys_count(f->table->keys) + 1)};
+    if (between.columns == NULL || u.seen == NULL) return rf_fail_memory(err, arena);
+    for (uint32_t c = 0; c < probe->count; c++) between.columns[c] = probe->columns[c];
+    between.columns[probe->count] = (struct column){.type = TYPE_LONG};
+    RF_TRY(lane_init(f, &f->lanes[f->lane_count], err));
+    return run_probe_ordered(f, &between, &u.flow, err);
+}
+
+static enum rf_kind join_input(struct join_flow *f, struct rf_arena *arena, struct flow *out,
+                               struct rf_err *err)
+{
+    RF_TRY(join_flow_init(f, arena, err));
+    RF_TRY(fill_table(f->table, f->join, f->exec, arena, err));
+    bool needs_match =
+        f->join->kind != JOIN_OUTER && f->join->kind != JOIN_FULL && f->join->kind != JOIN_ANTI;
+    if (f->table->count == 0 && needs_match) return RF_OK;
+    RF_TRY(table_finish(f->table, f->join, f->exec, err));
+    for (uint32_t l = 0; l < f->lane_count; l++) RF_TRY(lane_init(f, &f->lanes[l], err));
+    switch (f->join->kind) {
+    case JOIN_FULL:
+        return run_full(f, out, err);
+    case JOIN_INNERUNIQUE:
+        return run_unique(f, arena, out, err);
+    default:
+        return run_probe(f, out, err);
+    }
 }
 
 static enum rf_kind join_run(struct node *node, struct exec *exec, struct flow *out,
                              struct rf_err *err)
 {
-    struct join_node *j = (struct join_node *)node;
+    const struct join_node *j = (const struct join_node *)node;
+    bool in_order = j->kind == JOIN_FULL || j->kind == JOIN_INNERUNIQUE,
+         on_lanes = node_on_lanes(node->inputs[PROBE], exec);
+    /* Who wants the rows on one lane gets them put in order behind the lanes; this comes back here with several. */
+    if (on_lanes && !in_order && exec->lane_count == 1)
+        return node_run_ordered(node, exec, out, err);
     struct rf_arena arena;
     struct key_table table = {0};
+    struct join_flow f = {.flow = {.push = join_push},
+                          .exec = exec,
+                          .join = j,
+                          .table = &table,
+                          .lane_count = !on_lanes  ? 1
+                                        : in_order ? exec->worker_count
+                                                   : exec->lane_count};
     rf_arena_init_shared(&arena, exec->budget);
     rf_arena_init_shared(&table.arena, exec->budget);
-    struct join_flow f = {
-        .flow = {.push = join_push, .next = out}, .exec = exec, .join = j, .table = &table};
-    uint32_t lanes = exec->lane_count;
-    exec->lane_count = 1;
-    enum rf_kind kind = join_flow_init(&f, &arena, err);
-    if (kind == RF_OK) kind = fill_table(&f, &table, &arena, err);
-    if (kind == RF_OK)
-        kind = eval_new(exec, &arena, j->keys[PROBE], j->key_count, &node->inputs[PROBE]->schema,
-                        &f.eval, err);
-    if (kind == RF_OK) kind = node_run_ordered(node->inputs[PROBE], exec, &f.flow, err);
-    if (kind == RF_OK) kind = emit_unmatched(&f, err);
-    exec->lane_count = lanes;
-    eval_done(f.eval);
+    enum rf_kind kind = join_input(&f, &arena, out, err);
+    join_flow_done(&f);
     rf_arena_done(&table.arena);
     rf_arena_done(&arena);
     return kind;

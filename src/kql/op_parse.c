@@ -3,8 +3,7 @@
  * simple and relaxed: one pass over the text. The pattern covers all of it: where it neither begins nor
  * ends with '*' or a column, the text must begin or end with the pattern's text. regex: the
  * pattern becomes one regular expression, in which '*' is .* and each column a group. */
-#include "base/regex.h"
-#include "kql/op.h"
+#include "kql/op_found.h"
 #include "value/dyn.h"
 #include "value/text.h"
 
@@ -107,8 +106,7 @@ static enum rf_kind parse_parse(struct parser *p, struct ast *node)
 /* ---- the node -------------------------------------------------------------------------------- */
 
 struct parse_node {
-    struct node node;
-    struct expr *expr;
+    struct found_node base;
     const struct piece *pieces;
     uint32_t piece_count;
     uint8_t *types; /* of the new columns */
@@ -117,7 +115,6 @@ struct parse_node {
     bool only_matches; /* parse-where */
     const struct regex *regex;
     uint32_t *groups; /* of each new column in `regex` */
-    int *new_column;  /* beside schema.columns: which new column, or -1 for one of the input's */
 };
 
 /* ---- one text -------------------------------------------------------------------------------- */
@@ -260,18 +257,9 @@ static bool match_regex(const struct parse_node *node, struct regex_scratch *scr
 /* ---- batches --------------------------------------------------------------------------------- */
 
 struct parse_lane {
-    struct rf_arena arena;
-    struct eval *eval;
-    struct regex_scratch scratch;
+    struct found_lane base;
     struct regex_group *groups;
     rf_str *found;
-};
-struct parse_flow {
-    struct flow flow;
-    struct exec *exec;
-    const struct parse_node *node;
-    const int *slots; /* of the input's columns in its batches */
-    struct parse_lane *lanes;
 };
 
 /* Writes the found texts as values of row `row`. False when one does not convert. */
@@ -317,20 +305,19 @@ static bool new_columns(const struct parse_node *n, uint32_t count, struct rf_ar
     return true;
 }
 
-static enum rf_kind parse_rows(struct parse_flow *f, struct parse_lane *l, const struct batch *in,
-                               struct vec *columns, uint32_t *matched, uint32_t *match_count,
-                               struct rf_err *err)
+static enum rf_kind parse_rows(const struct parse_node *n, struct parse_lane *l,
+                               const struct batch *in, struct vec *columns, uint32_t *matched,
+                               uint32_t *match_count, struct rf_err *err)
 {
-    const struct parse_node *n = f->node;
     struct vec texts;
-    RF_TRY(eval_run(l->eval, in, &texts, err));
+    RF_TRY(eval_run(l->base.eval, in, &texts, err));
     for (uint32_t row = 0; row < in->row_count; row++) {
         rf_str text = vec_str(&texts, row);
         bool failed = false, fits = false;
         bool hit = n->kind == PARSE_REGEX
-                       ? match_regex(n, &l->scratch, l->groups, text, l->found, &failed)
+                       ? match_regex(n, &l->base.scratch, l->groups, text, l->found, &failed)
                        : match_pieces(n, text, l->found);
-        if (failed) return rf_fail_memory(err, &l->arena);
+        if (failed) return rf_fail_memory(err, &l->base.arena);
         if (hit) RF_TRY(set_row(n, l->found, row, columns, in->arena, &fits, err));
         if (hit && (fits || n->kind == PARSE_RELAXED))
             matched[(*match_count)++] = row;
@@ -343,83 +330,48 @@ static enum rf_kind parse_rows(struct parse_flow *f, struct parse_lane *l, const
 static enum rf_kind parse_push(struct flow *flow, uint32_t lane, const struct batch *in,
                                struct rf_err *err)
 {
-    struct parse_flow *f = (struct parse_flow *)flow;
-    const struct parse_node *n = f->node;
-    uint32_t width = n->node.schema.count, match_count = 0;
-    uint32_t *matched = rf_arena_raw(in->arena, uint32_t, in->row_count);
+    const struct found_flow *f = (const struct found_flow *)flow;
+    const struct parse_node *n = (const struct parse_node *)f->node;
+    struct parse_lane *l = (struct parse_lane *)found_lane(f, lane);
+    uint32_t *matched = rf_arena_raw(in->arena, uint32_t, in->row_count), match_count = 0;
+    struct batch out = {
+        .row_count = in->row_count, .column_count = n->base.node.schema.count, .arena = in->arena};
     struct vec *found;
-    struct batch out = {.row_count = in->row_count, .column_count = width, .arena = in->arena};
-    out.columns = rf_arena_new(in->arena, struct vec, width);
-    if (matched == NULL || out.columns == NULL || !new_columns(n, in->row_count, in->arena, &found))
+    if (matched == NULL || !new_columns(n, in->row_count, in->arena, &found))
         return rf_fail_memory(err, in->arena);
-    RF_TRY(parse_rows(f, &f->lanes[lane], in, found, matched, &match_count, err));
-    for (uint32_t i = 0; i < width; i++)
-        out.columns[i] = n->new_column[i] >= 0 ? found[n->new_column[i]] : in->columns[f->slots[i]];
+    RF_TRY(parse_rows(n, l, in, found, matched, &match_count, err));
+    out.columns = found_columns(f, in, found);
+    if (out.columns == NULL) return rf_fail_memory(err, in->arena);
     if (n->only_matches && match_count < in->row_count &&
         !batch_select(&out, matched, match_count, &out))
         return rf_fail_memory(err, in->arena);
     return flow_push(f->exec, flow->next, lane, &out, err);
 }
 
-static enum rf_kind lane_init(struct parse_flow *f, struct parse_lane *l, struct rf_err *err)
+static enum rf_kind parse_lane_init(const struct found_node *node, struct found_lane *lane,
+                                    struct rf_err *err)
 {
-    const struct parse_node *n = f->node;
-    struct expr *expr = n->expr;
-    l->found = rf_arena_new(&l->arena, rf_str, n->column_count);
-    if (l->found == NULL) return rf_fail_memory(err, &l->arena);
-    if (n->regex != NULL) {
-        regex_scratch_init(&l->scratch, &l->arena);
-        l->groups = rf_arena_new(&l->arena, struct regex_group, regex_group_count(n->regex) + 1);
-        if (l->groups == NULL) return rf_fail_memory(err, &l->arena);
-    }
-    return eval_new(f->exec, &l->arena, &expr, 1, &n->node.inputs[0]->schema, &l->eval, err);
+    const struct parse_node *n = (const struct parse_node *)node;
+    struct parse_lane *l = (struct parse_lane *)lane;
+    l->found = rf_arena_new(&lane->arena, rf_str, n->column_count);
+    if (l->found == NULL) return rf_fail_memory(err, &lane->arena);
+    if (n->regex == NULL) return RF_OK;
+    l->groups = rf_arena_new(&lane->arena, struct regex_group, regex_group_count(n->regex) + 1);
+    return l->groups == NULL ? rf_fail_memory(err, &lane->arena) : RF_OK;
 }
 
 static enum rf_kind parse_run(struct node *node, struct exec *exec, struct flow *out,
                               struct rf_err *err)
 {
-    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
-    rf_arena_init_shared(&arena, exec->budget);
-    const struct parse_node *n = (struct parse_node *)node;
-    struct parse_flow f = {.flow = {.push = parse_push, .next = out}, .exec = exec, .node = n};
-    int *slots = rf_arena_new(&arena, int, node->schema.count);
-    f.lanes = rf_arena_new(&arena, struct parse_lane, exec->lane_count);
-    if (slots == NULL || f.lanes == NULL) return rf_fail_memory(err, &arena);
-    for (uint32_t i = 0; i < node->schema.count; i++)
-        slots[i] = schema_find_id(&node->inputs[0]->schema, node->schema.columns[i].id);
-    f.slots = slots;
-    enum rf_kind kind = RF_OK;
-    for (uint32_t i = 0; i < exec->lane_count; i++)
-        rf_arena_init_shared(&f.lanes[i].arena, exec->budget);
-    for (uint32_t i = 0; i < exec->lane_count && kind == RF_OK; i++)
-        kind = lane_init(&f, &f.lanes[i], err);
-    if (kind == RF_OK) kind = node_run(node->inputs[0], exec, &f.flow, err);
-    for (uint32_t i = 0; i < exec->lane_count; i++) {
-        eval_done(f.lanes[i].eval);
-        rf_arena_done(&f.lanes[i].arena);
-    }
-    return kind;
-}
-
-/* New columns are found all at once, so only the list of what is passed on shrinks. */
-static void parse_prune(struct node *node, struct id_set *need)
-{
-    struct parse_node *n = (struct parse_node *)node;
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < node->schema.count; i++) {
-        if (!id_set_has(need, node->schema.columns[i].id)) continue;
-        node->schema.columns[kept] = node->schema.columns[i];
-        n->new_column[kept++] = n->new_column[i];
-    }
-    node->schema.count = kept;
-    id_set_add_expr(need, n->expr);
-    node_prune(node->inputs[0], need);
+    static const struct found_ops ops = {
+        .lane_bytes = sizeof(struct parse_lane), .lane_init = parse_lane_init, .push = parse_push};
+    return found_run(node, exec, out, &ops, err);
 }
 
 static void parse_explain(const struct node *node, struct rf_buf *buf)
 {
     const struct parse_node *n = (const struct parse_node *)node;
-    expr_explain(n->expr, buf);
+    expr_explain(n->base.expr, buf);
     for (uint32_t i = 0; i < n->piece_count; i++) {
         const struct piece *piece = &n->pieces[i];
         switch ((enum piece_kind)piece->kind) {
@@ -437,7 +389,7 @@ static void parse_explain(const struct node *node, struct rf_buf *buf)
 }
 
 static const struct node_ops parse_ops = {
-    .name = "parse", .run = parse_run, .prune = parse_prune, .explain = parse_explain};
+    .name = "parse", .run = parse_run, .prune = found_prune, .explain = parse_explain};
 
 /* ---- text to node ---------------------------------------------------------------------------- */
 
@@ -511,42 +463,22 @@ static enum rf_kind bind_regex(struct binder *b, const struct ast *node, struct 
     return RF_OK;
 }
 
-/* The input's columns; a new one stands where one of its name stood, or at the end. */
-static enum rf_kind bind_schema(struct binder *b, struct parse_node *n, struct piece *pieces)
+static enum rf_kind bind_columns(struct binder *b, struct parse_node *n,
+                                 const struct parse_body *body, struct piece *pieces)
 {
-    const struct schema *input = &n->node.inputs[0]->schema;
-    struct schema_builder sb = {.b = b};
-    size_t cap = (size_t)input->count + n->piece_count;
-    n->new_column = rf_arena_new(b->arena, int, cap);
-    n->types = rf_arena_new(b->arena, uint8_t, n->piece_count);
-    if (n->new_column == NULL || n->types == NULL) return BIND_NOMEM(b);
-    for (uint32_t i = 0; i < input->count; i++) {
-        const struct column *c = &input->columns[i];
-        n->new_column[i] = -1;
-        if (!schema_add_exact(&sb, c->name, (enum type)c->type, c->id)) return BIND_NOMEM(b);
-    }
-    for (uint32_t i = 0; i < n->piece_count; i++) {
+    struct schema_builder sb;
+    RF_TRY(found_bind(b, &n->base, body->expr, body->count, &sb));
+    n->types = rf_arena_new(b->arena, uint8_t, body->count);
+    if (n->types == NULL) return BIND_NOMEM(b);
+    for (uint32_t i = 0; i < body->count; i++) {
         struct piece *piece = &pieces[i];
         if (piece->kind != PIECE_COLUMN) continue;
-        piece->column = n->column_count;
-        n->types[n->column_count] = piece->type;
-        int at = schema_find(&sb.schema, piece->text);
-        if (at >= 0 && n->new_column[at] >= 0)
-            return bind_fail(b, piece->pos, "DuplicateColumn", "the column '%.*s' occurs twice",
-                             RF_FMT(piece->text));
-        if (at < 0) {
-            at = (int)sb.schema.count;
-            if (!schema_add_exact(&sb, piece->text, (enum type)piece->type, bind_new_id(b)))
-                return BIND_NOMEM(b);
-        } else {
-            RF_ASSERT((uint32_t)at < sb.schema.count);
-            sb.schema.columns[at].type = piece->type;
-            sb.schema.columns[at].id = bind_new_id(b);
-        }
-        n->new_column[at] = (int)n->column_count++;
+        piece->column = n->column_count++;
+        n->types[piece->column] = piece->type;
+        RF_TRY(found_bind_column(b, &n->base, &sb, piece->text, (enum type)piece->type, piece->pos,
+                                 piece->column));
     }
-    sb.schema.open = input->open;
-    n->node.schema = sb.schema;
+    n->base.node.schema = sb.schema;
     return RF_OK;
 }
 
@@ -576,11 +508,9 @@ static enum rf_kind parse_bind(struct binder *b, const struct ast *node, struct 
     n->piece_count = body->count;
     n->only_matches = rf_str_is(node->text, "parse-where");
     RF_TRY(kind_of(b, node, &n->kind));
-    RF_TRY(bind_scalar(b, body->expr, &input->schema, &n->expr));
-    if (n->expr->type != TYPE_STRING) RF_TRY(bind_cast(b, n->expr, TYPE_STRING, &n->expr));
-    RF_TRY(bind_schema(b, n, pieces));
+    RF_TRY(bind_columns(b, n, body, pieces));
     if (n->kind == PARSE_REGEX) RF_TRY(bind_regex(b, node, n));
-    *out = &n->node;
+    *out = &n->base.node;
     return RF_OK;
 }
 

@@ -2,8 +2,7 @@
  *
  * Three forms: with delimiters; with a regular expression of two groups, key and value; with neither,
  * where a key is a word and its value the next word. Of equal keys the first counts. */
-#include "base/regex.h"
-#include "kql/op.h"
+#include "kql/op_found.h"
 #include "value/text.h"
 
 struct kv_body {
@@ -33,15 +32,13 @@ static enum rf_kind kv_parse(struct parser *p, struct ast *node)
 /* ---- the node -------------------------------------------------------------------------------- */
 
 struct kv_node {
-    struct node node;
-    struct expr *expr;
+    struct found_node base;
     const struct ast_column *keys;
     uint32_t key_count;
     rf_str pair, kv;             /* delimiters; both empty in the form without */
     uint8_t open, close, escape; /* quotes; 0: none */
     bool greedy;
     const struct regex *regex;
-    int *key_at; /* beside schema.columns: which key, or -1 for one of the input's */
 };
 
 struct kv_reader {
@@ -214,17 +211,8 @@ static void read_regex(struct kv_reader *r, struct regex_scratch *scratch)
 /* ---- batches --------------------------------------------------------------------------------- */
 
 struct kv_lane {
-    struct rf_arena arena;
-    struct eval *eval;
-    struct regex_scratch scratch;
+    struct found_lane base;
     rf_str *found;
-};
-struct kv_flow {
-    struct flow flow;
-    struct exec *exec;
-    const struct kv_node *node;
-    const int *slots;
-    struct kv_lane *lanes;
 };
 
 static enum rf_kind kv_row(const struct kv_node *n, struct kv_lane *l, rf_str text, uint32_t row,
@@ -233,7 +221,7 @@ static enum rf_kind kv_row(const struct kv_node *n, struct kv_lane *l, rf_str te
     struct kv_reader r = {.node = n, .text = text, .arena = arena, .found = l->found};
     memset(l->found, 0, n->key_count * sizeof *l->found);
     if (n->regex != NULL)
-        read_regex(&r, &l->scratch);
+        read_regex(&r, &l->base.scratch);
     else if (n->kv.len > 0)
         read_delimited(&r);
     else
@@ -255,76 +243,42 @@ static enum rf_kind kv_row(const struct kv_node *n, struct kv_lane *l, rf_str te
 static enum rf_kind kv_push(struct flow *flow, uint32_t lane, const struct batch *in,
                             struct rf_err *err)
 {
-    struct kv_flow *f = (struct kv_flow *)flow;
-    const struct kv_node *n = f->node;
-    struct kv_lane *l = &f->lanes[lane];
-    uint32_t width = n->node.schema.count;
+    const struct found_flow *f = (const struct found_flow *)flow;
+    const struct kv_node *n = (const struct kv_node *)f->node;
+    struct kv_lane *l = (struct kv_lane *)found_lane(f, lane);
     struct vec texts, *found = rf_arena_new(in->arena, struct vec, n->key_count);
-    struct batch out = {.row_count = in->row_count, .column_count = width, .arena = in->arena};
-    out.columns = rf_arena_new(in->arena, struct vec, width);
-    if (found == NULL || out.columns == NULL) return rf_fail_memory(err, in->arena);
+    struct batch out = {
+        .row_count = in->row_count, .column_count = n->base.node.schema.count, .arena = in->arena};
+    if (found == NULL) return rf_fail_memory(err, in->arena);
     for (uint32_t i = 0; i < n->key_count; i++)
         if (!vec_flat(in->arena, (enum type)n->keys[i].type, in->row_count, &found[i]) ||
             vec_need_nulls(in->arena, &found[i], in->row_count) == NULL)
             return rf_fail_memory(err, in->arena);
-    RF_TRY(eval_run(l->eval, in, &texts, err));
+    RF_TRY(eval_run(l->base.eval, in, &texts, err));
     for (uint32_t row = 0; row < in->row_count; row++)
         RF_TRY(kv_row(n, l, vec_str(&texts, row), row, found, in->arena, err));
-    for (uint32_t i = 0; i < width; i++)
-        out.columns[i] = n->key_at[i] >= 0 ? found[n->key_at[i]] : in->columns[f->slots[i]];
+    out.columns = found_columns(f, in, found);
+    if (out.columns == NULL) return rf_fail_memory(err, in->arena);
     return flow_push(f->exec, flow->next, lane, &out, err);
 }
 
-static enum rf_kind lane_init(struct kv_flow *f, struct kv_lane *l, struct rf_err *err)
+static enum rf_kind kv_lane_init(const struct found_node *node, struct found_lane *lane,
+                                 struct rf_err *err)
 {
-    struct expr *expr = f->node->expr;
-    l->found = rf_arena_new(&l->arena, rf_str, f->node->key_count);
-    if (l->found == NULL) return rf_fail_memory(err, &l->arena);
-    regex_scratch_init(&l->scratch, &l->arena);
-    return eval_new(f->exec, &l->arena, &expr, 1, &f->node->node.inputs[0]->schema, &l->eval, err);
+    struct kv_lane *l = (struct kv_lane *)lane;
+    l->found = rf_arena_new(&lane->arena, rf_str, ((const struct kv_node *)node)->key_count);
+    return l->found == NULL ? rf_fail_memory(err, &lane->arena) : RF_OK;
 }
 
 static enum rf_kind kv_run(struct node *node, struct exec *exec, struct flow *out,
                            struct rf_err *err)
 {
-    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
-    rf_arena_init_shared(&arena, exec->budget);
-    struct kv_flow f = {
-        .flow = {.push = kv_push, .next = out}, .exec = exec, .node = (struct kv_node *)node};
-    int *slots = rf_arena_new(&arena, int, node->schema.count);
-    f.lanes = rf_arena_new(&arena, struct kv_lane, exec->lane_count);
-    if (slots == NULL || f.lanes == NULL) return rf_fail_memory(err, &arena);
-    for (uint32_t i = 0; i < node->schema.count; i++)
-        slots[i] = schema_find_id(&node->inputs[0]->schema, node->schema.columns[i].id);
-    f.slots = slots;
-    enum rf_kind kind = RF_OK;
-    for (uint32_t i = 0; i < exec->lane_count; i++)
-        rf_arena_init_shared(&f.lanes[i].arena, exec->budget);
-    for (uint32_t i = 0; i < exec->lane_count && kind == RF_OK; i++)
-        kind = lane_init(&f, &f.lanes[i], err);
-    if (kind == RF_OK) kind = node_run(node->inputs[0], exec, &f.flow, err);
-    for (uint32_t i = 0; i < exec->lane_count; i++) {
-        eval_done(f.lanes[i].eval);
-        rf_arena_done(&f.lanes[i].arena);
-    }
-    return kind;
+    static const struct found_ops ops = {
+        .lane_bytes = sizeof(struct kv_lane), .lane_init = kv_lane_init, .push = kv_push};
+    return found_run(node, exec, out, &ops, err);
 }
 
-static void kv_prune(struct node *node, struct id_set *need)
-{
-    struct kv_node *n = (struct kv_node *)node;
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < node->schema.count; i++) {
-        if (!id_set_has(need, node->schema.columns[i].id)) continue;
-        node->schema.columns[kept] = node->schema.columns[i];
-        n->key_at[kept++] = n->key_at[i];
-    }
-    node->schema.count = kept;
-    id_set_add_expr(need, n->expr);
-    node_prune(node->inputs[0], need);
-}
-
-static const struct node_ops kv_ops = {.name = "parse-kv", .run = kv_run, .prune = kv_prune};
+static const struct node_ops kv_ops = {.name = "parse-kv", .run = kv_run, .prune = found_prune};
 
 /* ---- text to node ---------------------------------------------------------------------------- */
 
@@ -361,34 +315,15 @@ static enum rf_kind kv_bind(struct binder *b, const struct ast *node, struct nod
     if (n == NULL) return BIND_NOMEM(b);
     n->keys = body->columns;
     n->key_count = body->count;
-    n->key_at = rf_arena_new(b->arena, int, (size_t)input->schema.count + body->count);
-    if (n->key_at == NULL) return BIND_NOMEM(b);
     RF_TRY(bind_options(b, node, n));
-    RF_TRY(bind_scalar(b, body->expr, &input->schema, &n->expr));
-    if (n->expr->type != TYPE_STRING) RF_TRY(bind_cast(b, n->expr, TYPE_STRING, &n->expr));
-    struct schema_builder sb = {.b = b};
-    for (uint32_t i = 0; i < input->schema.count; i++) {
-        const struct column *c = &input->schema.columns[i];
-        n->key_at[i] = -1;
-        if (!schema_add_exact(&sb, c->name, (enum type)c->type, c->id)) return BIND_NOMEM(b);
-    }
+    struct schema_builder sb;
+    RF_TRY(found_bind(b, &n->base, body->expr, body->count, &sb));
     for (uint32_t k = 0; k < body->count; k++) {
         const struct ast_column *key = &body->columns[k];
-        int at = schema_find(&sb.schema, key->name);
-        if (at < 0) {
-            at = (int)sb.schema.count;
-            if (!schema_add_exact(&sb, key->name, (enum type)key->type, bind_new_id(b)))
-                return BIND_NOMEM(b);
-        } else {
-            RF_ASSERT((uint32_t)at < sb.schema.count);
-            sb.schema.columns[at].type = key->type;
-            sb.schema.columns[at].id = bind_new_id(b);
-        }
-        n->key_at[at] = (int)k;
+        RF_TRY(found_bind_column(b, &n->base, &sb, key->name, (enum type)key->type, key->pos, k));
     }
-    sb.schema.open = input->schema.open;
-    n->node.schema = sb.schema;
-    *out = &n->node;
+    n->base.node.schema = sb.schema;
+    *out = &n->base.node;
     return RF_OK;
 }
 

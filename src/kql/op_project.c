@@ -81,8 +81,39 @@ static void project_explain(const struct node *node, struct rf_buf *buf)
     }
 }
 
-static const struct node_ops project_ops = {
-    .name = "project", .run = project_run, .prune = project_prune, .explain = project_explain};
+static const struct expr *project_column_expr(const struct node *node, uint32_t id)
+{
+    int at = schema_find_id(&node->schema, id);
+    return at < 0 ? NULL : ((const struct project_node *)node)->exprs[at];
+}
+
+static bool project_pass_column(struct node *node, const struct column *column,
+                                struct rf_arena *arena)
+{
+    struct project_node *p = (struct project_node *)node;
+    uint32_t n = node->schema.count;
+    struct expr *pass = rf_arena_new(arena, struct expr, 1);
+    struct expr **exprs = rf_arena_new(arena, struct expr *, (size_t)n + 1);
+    struct column *columns = rf_arena_new(arena, struct column, (size_t)n + 1);
+    if (pass == NULL || exprs == NULL || columns == NULL) return false;
+    if (n > 0) memcpy(exprs, p->exprs, n * sizeof *exprs);
+    if (n > 0) memcpy(columns, node->schema.columns, n * sizeof *columns);
+    *pass = (struct expr){.kind = EXPR_COLUMN, .type = column->type, .column_id = column->id};
+    exprs[n] = pass;
+    columns[n] = *column;
+    p->exprs = exprs;
+    node->schema.columns = columns;
+    node->schema.count = n + 1;
+    return true;
+}
+
+static const struct node_ops project_ops = {.name = "project",
+                                            .run = project_run,
+                                            .prune = project_prune,
+                                            .explain = project_explain,
+                                            .reads_paths = true,
+                                            .column_expr = project_column_expr,
+                                            .pass_column = project_pass_column};
 
 enum rf_kind project_node_new(struct binder *b, struct expr **exprs, const struct schema *schema,
                               struct node *input, struct node **out)
@@ -220,17 +251,20 @@ static enum rf_kind list_parse(struct parser *p, struct ast *node)
     return parse_named_list(p, &body->items, &body->count);
 }
 
-static enum rf_kind bind_items(struct binder *b, const struct list_body *body,
-                               const struct schema *schema, struct expr ***out)
+/* The items' expressions over *input; where they use window functions, *input becomes the node that computes these. */
+static enum rf_kind bind_items(struct binder *b, const struct list_body *body, struct node **input,
+                               struct expr ***out)
 {
+    struct schema before = (*input)->schema;
     struct expr **exprs = rf_arena_new(b->arena, struct expr *, body->count);
     if (exprs == NULL) return BIND_NOMEM(b);
+    struct window_list *windows = bind_windows_begin(b);
     for (uint32_t i = 0; i < body->count; i++) {
         const struct ast *item = body->items[i];
-        RF_TRY(bind_scalar(b, item->kind == AST_NAMED ? item->kids[0] : item, schema, &exprs[i]));
+        RF_TRY(bind_scalar(b, item->kind == AST_NAMED ? item->kids[0] : item, &before, &exprs[i]));
     }
     *out = exprs;
-    return RF_OK;
+    return bind_windows_end(b, windows, input);
 }
 
 static enum rf_kind extend_bind(struct binder *b, const struct ast *node, struct node *input,
@@ -239,10 +273,8 @@ static enum rf_kind extend_bind(struct binder *b, const struct ast *node, struct
     const struct list_body *body = node->body;
     struct output o = {.b = b, .sb = {.b = b}};
     struct schema before = input->schema;
-    struct expr **exprs = NULL;
-    struct window_list *windows = bind_windows_begin(b);
-    RF_TRY(bind_items(b, body, &before, &exprs));
-    RF_TRY(bind_windows_end(b, windows, &input));
+    struct expr **exprs;
+    RF_TRY(bind_items(b, body, &input, &exprs));
     for (uint32_t i = 0; i < before.count; i++)
         RF_TRY(output_pass(&o, &before.columns[i], before.columns[i].name));
     uint32_t unnamed = 0;
@@ -260,11 +292,8 @@ static enum rf_kind project_bind(struct binder *b, const struct ast *node, struc
 {
     const struct list_body *body = node->body;
     struct output o = {.b = b, .sb = {.b = b}};
-    struct schema before = input->schema;
-    struct expr **exprs = NULL;
-    struct window_list *windows = bind_windows_begin(b);
-    RF_TRY(bind_items(b, body, &before, &exprs));
-    RF_TRY(bind_windows_end(b, windows, &input));
+    struct expr **exprs;
+    RF_TRY(bind_items(b, body, &input, &exprs));
     uint32_t unnamed = 0;
     for (uint32_t i = 0; i < body->count; i++) {
         const struct ast *item = body->items[i];

@@ -10,6 +10,8 @@ struct scan_node {
     struct source *source;
     uint32_t *indexes;    /* of the node's columns in the source */
     uint32_t *column_ids; /* of all of the source's columns */
+    struct scan_path *paths;
+    uint32_t path_count;
     struct expr *predicates[SCAN_PREDICATES_MAX];
     uint32_t predicate_count;
     uint64_t limit;
@@ -24,6 +26,8 @@ static enum rf_kind scan_run(struct node *node, struct exec *exec, struct flow *
                         .predicates = s->predicates,
                         .predicate_count = s->predicate_count,
                         .column_ids = s->column_ids,
+                        .paths = s->paths,
+                        .path_count = s->path_count,
                         .limit = s->limit,
                         .sieve = exec->sieved == node ? exec->sieve : NULL};
     return s->source->ops->scan(s->source, &scan, exec, out, err);
@@ -33,6 +37,8 @@ static void scan_prune(struct node *node, struct id_set *need)
 {
     struct scan_node *s = (struct scan_node *)node;
     uint32_t kept = 0;
+    for (uint32_t i = 0; i < s->predicate_count && need->paths != NULL; i++)
+        path_make_own(need->paths, node, s->predicates[i]);
     for (uint32_t i = 0; i < node->schema.count; i++) {
         if (!id_set_has(need, node->schema.columns[i].id)) continue;
         node->schema.columns[kept] = node->schema.columns[i];
@@ -50,10 +56,73 @@ static void scan_explain(const struct node *node, struct rf_buf *buf)
         expr_explain(s->predicates[i], buf);
     }
     if (s->limit != UINT64_MAX) rf_buf_printf(buf, " limit %llu", (unsigned long long)s->limit);
+    for (uint32_t i = 0; i < s->path_count; i++) {
+        const struct scan_path *path = &s->paths[i];
+        rf_buf_printf(buf, "%s #%u = #%u", i == 0 ? " with" : ",", path->id,
+                      s->column_ids[path->column]);
+        for (uint32_t k = 0; k < path->key_count; k++)
+            rf_buf_printf(buf, ".%.*s", RF_FMT(path->keys[k]));
+    }
 }
 
-static const struct node_ops scan_ops = {
-    .name = "scan", .run = scan_run, .prune = scan_prune, .explain = scan_explain};
+static bool same_path(const struct scan_path *path, uint32_t column, const rf_str *keys,
+                      uint32_t key_count)
+{
+    if (path->column != column || path->key_count != key_count) return false;
+    for (uint32_t i = 0; i < key_count; i++)
+        if (!rf_str_eq(path->keys[i], keys[i])) return false;
+    return true;
+}
+
+/* Appends a path to the scan, and its column to the node's. */
+static bool add_path(struct scan_node *s, const struct scan_path *path, rf_str name,
+                     struct rf_arena *arena)
+{
+    uint32_t n = s->path_count, count = s->node.schema.count;
+    struct scan_path *paths = rf_arena_new(arena, struct scan_path, (size_t)n + 1);
+    struct column *columns = rf_arena_new(arena, struct column, (size_t)count + 1);
+    uint32_t *indexes = rf_arena_new(arena, uint32_t, (size_t)count + 1);
+    if (paths == NULL || columns == NULL || indexes == NULL) return false;
+    if (n > 0) memcpy(paths, s->paths, n * sizeof *paths);
+    if (count > 0) memcpy(columns, s->node.schema.columns, count * sizeof *columns);
+    if (count > 0) memcpy(indexes, s->indexes, count * sizeof *indexes);
+    paths[n] = *path;
+    columns[count] = (struct column){.name = name, .id = path->id, .type = TYPE_DYNAMIC};
+    indexes[count] = s->source->column_count + n;
+    s->paths = paths;
+    s->path_count = n + 1;
+    s->indexes = indexes;
+    s->node.schema.columns = columns;
+    s->node.schema.count = count + 1;
+    return true;
+}
+
+static bool scan_path_column(struct node *node, uint32_t id, const rf_str *keys, uint32_t key_count,
+                             struct path_maker *maker, struct column *out)
+{
+    struct scan_node *s = (struct scan_node *)node;
+    uint32_t column = 0, i = 0;
+    if (!s->source->ops->paths) return false;
+    while (column < s->source->column_count && s->column_ids[column] != id) column++;
+    if (column == s->source->column_count || s->source->columns[column].type != TYPE_DYNAMIC)
+        return false;
+    while (i < s->path_count && !same_path(&s->paths[i], column, keys, key_count)) i++;
+    if (i == s->path_count) {
+        struct scan_path path = {column, keys, key_count, *maker->next_id};
+        if (path.id >= maker->end_id || i == PATH_COLUMNS_MAX) return false;
+        if (!add_path(s, &path, s->source->columns[column].name, maker->arena)) return false;
+        ++*maker->next_id;
+    }
+    *out = (struct column){
+        .name = s->source->columns[column].name, .id = s->paths[i].id, .type = TYPE_DYNAMIC};
+    return true;
+}
+
+static const struct node_ops scan_ops = {.name = "scan",
+                                         .run = scan_run,
+                                         .prune = scan_prune,
+                                         .explain = scan_explain,
+                                         .path_column = scan_path_column};
 
 rf_str scan_name(const struct node *node)
 {

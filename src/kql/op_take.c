@@ -47,8 +47,11 @@ static void take_explain(const struct node *node, struct rf_buf *buf)
     rf_buf_printf(buf, "%llu", (unsigned long long)((const struct take_node *)node)->limit);
 }
 
-static const struct node_ops take_ops = {
-    .name = "take", .run = take_run, .prune = take_prune, .explain = take_explain};
+static const struct node_ops take_ops = {.name = "take",
+                                         .run = take_run,
+                                         .prune = take_prune,
+                                         .explain = take_explain,
+                                         .same_columns = true};
 
 static enum rf_kind take_parse(struct parser *p, struct ast *node)
 {

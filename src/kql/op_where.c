@@ -87,8 +87,12 @@ static void where_explain(const struct node *node, struct rf_buf *buf)
     }
 }
 
-static const struct node_ops where_ops = {
-    .name = "where", .run = where_run, .prune = where_prune, .explain = where_explain};
+static const struct node_ops where_ops = {.name = "where",
+                                          .run = where_run,
+                                          .prune = where_prune,
+                                          .explain = where_explain,
+                                          .reads_paths = true,
+                                          .same_columns = true};
 
 /* Cuts a and b and c into at most `room` parts, one of which stays whole when there are more. A part stays in
  * hand for the right side, so that a long chain, which leans to the left, never runs out. */

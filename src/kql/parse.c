@@ -65,7 +65,7 @@ enum rf_kind parse_expect(struct parser *p, const char *text)
 {
     if (parse_accept(p, text)) return RF_OK;
     char what[64];
-    snprintf(what, sizeof what, "'%s'", text);
+    (void)snprintf(what, sizeof what, "'%s'", text);
     return parse_expected(p, what);
 }
 
@@ -452,8 +452,10 @@ static enum rf_kind parse_primary(struct parser *p, struct ast **out)
 {
     const struct token *t = parse_peek(p);
     if (parse_is(p, 0, "dynamic") && parse_is(p, 1, "(")) return parse_dynamic(p, out);
-    if (parse_is(p, 0, "datatable") || (parse_is(p, 0, "externaldata") && parse_is(p, 1, "(")))
-        return parse_table_literal(p, out);
+    if (parse_is(p, 0, "datatable")) return parse_datatable(p, out);
+    if (parse_is(p, 0, "externaldata") && parse_is(p, 1, "(")) return parse_externaldata(p, out);
+    if (parse_is(p, 0, "inline_external_table") && (parse_is(p, 1, "(") || parse_is(p, 1, "kind")))
+        return parse_inline_external_table(p, out);
     if (parse_is(p, 0, "(")) {
         p->at++;
         RF_TRY(parse_pipe_or_expr(p, out));

@@ -1,4 +1,4 @@
-/* parse_int.h - what parse.c (expressions) and parse_pipe.c (pipelines, statements) share. */
+/* parse_int.h - what parse.c (expressions), parse_pipe.c (pipelines, statements) and op_external.c share. */
 #ifndef RF_PARSE_INT_H
 #define RF_PARSE_INT_H
 
@@ -8,8 +8,10 @@ enum rf_kind parse_too_deep(struct parser *p);
 RF_MUST_USE enum rf_kind parse_postfix(struct parser *p, struct ast **out);
 /* An expression, or a pipeline when '|' follows it or it begins with a source operator. */
 RF_MUST_USE enum rf_kind parse_pipe_or_expr(struct parser *p, struct ast **out);
-/* datatable(..)[..] and externaldata(..)[..] with (..). */
-RF_MUST_USE enum rf_kind parse_table_literal(struct parser *p, struct ast **out);
+/* Tables that stand in the query, from their first word on. */
+RF_MUST_USE enum rf_kind parse_datatable(struct parser *p, struct ast **out);
+RF_MUST_USE enum rf_kind parse_externaldata(struct parser *p, struct ast **out);
+RF_MUST_USE enum rf_kind parse_inline_external_table(struct parser *p, struct ast **out);
 bool parse_tuple_names(struct parser *p, struct ast *node);
 
 #endif

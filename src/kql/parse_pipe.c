@@ -147,11 +147,9 @@ enum rf_kind parse_sub_pipe(struct parser *p, struct ast **out)
     return RF_OK;
 }
 
-enum rf_kind parse_table_literal(struct parser *p, struct ast **out)
+enum rf_kind parse_datatable(struct parser *p, struct ast **out)
 {
-    static const char *const with[] = {"*", NULL};
-    bool external = parse_is(p, 0, "externaldata");
-    struct ast *node = ast_new(p, external ? AST_EXTERNALDATA : AST_DATATABLE), *cell;
+    struct ast *node = ast_new(p, AST_DATATABLE), *cell;
     if (node == NULL) return PARSE_NOMEM(p);
     p->at++;
     RF_TRY(parse_expect(p, "("));
@@ -164,11 +162,6 @@ enum rf_kind parse_table_literal(struct parser *p, struct ast **out)
         if (!parse_accept(p, ",")) break;
     }
     RF_TRY(parse_expect(p, "]"));
-    if (external && parse_accept(p, "with")) {
-        RF_TRY(parse_expect(p, "("));
-        RF_TRY(parse_params(p, with, node));
-        RF_TRY(parse_expect(p, ")"));
-    }
     node->end = p->tokens[p->at - 1].end;
     *out = node;
     return RF_OK;

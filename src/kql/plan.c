@@ -2,8 +2,9 @@
 
 #include "value/text.h"
 
-void id_set_add_expr(struct id_set *set, const struct expr *expr)
+void id_set_add_expr(struct id_set *set, struct expr *expr)
 {
+    if (set->paths != NULL && set->paths->reader != NULL) (void)path_make_column(set->paths, expr);
     if (expr->kind == EXPR_COLUMN) id_set_add(set, expr->column_id);
     for (uint32_t i = 0; i < expr->arg_count; i++) id_set_add_expr(set, expr->args[i]);
 }
@@ -19,11 +20,17 @@ void node_prune_all(struct node *node, struct id_set *need)
 
 void node_prune(struct node *node, struct id_set *need)
 {
+    struct path_maker none = {0}, *paths = need->paths == NULL ? &none : need->paths,
+                      above = *paths;
     node->pruned = true;
+    if (!node->ops->same_columns) paths->hidden = node->ops->reads_paths;
+    paths->reader = node->ops->reads_paths && paths->hidden ? node : NULL;
     if (node->ops->prune != NULL)
         node->ops->prune(node, need);
     else
         node_prune_all(node, need);
+    paths->reader = above.reader;
+    paths->hidden = above.hidden;
 }
 
 void expr_explain(const struct expr *expr, struct rf_buf *buf)

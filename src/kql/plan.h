@@ -51,6 +51,7 @@ struct expr {
 struct exec;
 struct flow;
 struct id_set;
+struct path_maker;
 
 struct node_ops {
     const char *name; /* as --explain prints it */
@@ -61,6 +62,17 @@ struct node_ops {
     void (*prune)(struct node *node, struct id_set *need);
     /* Optional: appends details after the name for --explain. */
     void (*explain)(const struct node *node, struct rf_buf *buf);
+
+    /* By these an expression's path of a dynamic column (D.a.b) becomes a column that a scan gives (plan_paths.c). */
+    bool reads_paths;  /* its expressions find their columns in the input's schema when it runs */
+    bool same_columns; /* its columns are its input's, made equal by prune */
+    /* Other nodes that leave rows as they are: the expression over the input that a column is, NULL when there is no such
+     * column; and a further column that is passed on. False: no memory. */
+    const struct expr *(*column_expr)(const struct node *node, uint32_t id);
+    bool (*pass_column)(struct node *node, const struct column *column, struct rf_arena *arena);
+    /* A scan: the column of a path, made when it is new. False: there is none. */
+    bool (*path_column)(struct node *node, uint32_t id, const rf_str *keys, uint32_t key_count,
+                        struct path_maker *maker, struct column *out);
 };
 
 /* Embedded as the first member of an operator's own struct. */
@@ -80,6 +92,7 @@ struct id_set {
     uint32_t word_count;
     bool
         binding; /* a sub-query is pruned while the query is still being bound: shared tables may get more readers */
+    struct path_maker *paths; /* NULL: paths stay expressions */
 };
 static inline bool id_set_has(const struct id_set *set, uint32_t id)
 {
@@ -89,8 +102,30 @@ static inline void id_set_add(struct id_set *set, uint32_t id)
 {
     set->words[id / 64] |= UINT64_C(1) << (id % 64);
 }
-/* Adds every column id that `expr` reads. */
-void id_set_add_expr(struct id_set *set, const struct expr *expr);
+/* Adds every column id that `expr` reads. Where the node that is being pruned may read paths, those in it are made columns
+ * first. */
+void id_set_add_expr(struct id_set *set, struct expr *expr);
+
+/* ---- paths of dynamic columns (plan_paths.c) -------------------------------------------------------------- */
+
+enum {
+    PATH_COLUMNS_MAX = 256,
+    PATH_KEYS_MAX = 16
+}; /* of a query, while it is pruned once; of a path */
+struct path_maker {
+    struct rf_arena *arena;
+    uint32_t *next_id, end_id; /* ids below it fit the set */
+    struct node *reader;       /* the node being pruned, when it reads paths */
+    /* Nothing above shows all columns of its input, up to a node that gives its own: further ones do no harm. */
+    bool hidden;
+};
+/* Makes an expression that is a path of a column of a scan below the reader a column: the scan then reads only what lies
+ * there. False, and nothing is done, when it is none. */
+bool path_make_column(struct path_maker *maker, struct expr *expr);
+/* A set for the columns of a query, and its maker of paths, in `arena`. False: no memory. */
+RF_MUST_USE bool id_set_new(struct rf_arena *arena, uint32_t *next_id, struct id_set *out);
+/* Makes columns of all paths in `expr`, which a scan itself is to read. */
+void path_make_own(struct path_maker *maker, struct node *scan, struct expr *expr);
 
 void node_prune(struct node *node, struct id_set *need);
 /* prune for a node without a hook of its own: every column of the inputs is needed. */

@@ -16,6 +16,7 @@ struct source_file {
      * struct spans more than 16 address units, each good for 2^20 numbers. */
     atomic_uint_fast64_t dict_ids;
     struct source_file_rejects rejects;
+    struct reader_misfits *misfits; /* by column, of the last scan of each; NULL: never any */
 };
 
 /* Standard input can be read once, so its text stays. */
@@ -75,8 +76,23 @@ static void note_reject(void *state, const struct reader_reject *reject)
     rejects->reason = reject->reason;
 }
 
-static enum rf_kind scan_stream(struct reader_stream *stream, const struct scan *scan,
-                                struct exec *exec, struct flow *out, struct rf_err *err)
+static enum rf_kind note_misfits(struct source_file *file, const struct reader *reader,
+                                 const struct scan *scan, struct rf_err *err)
+{
+    if (!reader_has_misfits(reader)) return RF_OK;
+    if (file->misfits == NULL)
+        file->misfits = rf_arena_new(file->arena, struct reader_misfits, file->source.column_count);
+    if (file->misfits == NULL) return rf_fail_memory(err, file->arena);
+    for (uint32_t i = 0; i < scan->column_count; i++) {
+        struct reader_misfits more = reader_misfits(reader, i);
+        reader_misfits_add(&file->misfits[scan->columns[i]], &more);
+    }
+    return RF_OK;
+}
+
+static enum rf_kind scan_stream(struct source_file *file, struct reader_stream *stream,
+                                const struct scan *scan, struct exec *exec, struct flow *out,
+                                struct rf_err *err)
 {
     uint64_t bytes = 0;
     for (uint64_t left = scan->limit; left > 0 && !flow_done(out);) {
@@ -85,6 +101,7 @@ static enum rf_kind scan_stream(struct reader_stream *stream, const struct scan 
         struct batch batch;
         RF_TRY(reader_stream_next(stream, &batch, err));
         if (batch.row_count == 0) break;
+        RF_TRY(note_misfits(file, reader_stream_reader(stream), scan, err));
         uint64_t read = reader_stream_counts(stream).bytes;
         atomic_fetch_add_explicit(&exec->rows_scanned, batch.row_count, memory_order_relaxed);
         atomic_fetch_add_explicit(&exec->bytes_scanned, read - bytes, memory_order_relaxed);
@@ -118,9 +135,11 @@ static enum rf_kind file_scan(struct source *source, const struct scan *scan, st
     options.reject = note_reject;
     options.reject_state = &file->rejects;
     file->rejects.count = 0;
+    for (uint32_t i = 0; i < scan->column_count && file->misfits != NULL; i++)
+        file->misfits[scan->columns[i]].count = 0;
     struct reader_stream *stream;
     RF_TRY(reader_stream_open(&file->input, &options, &stream, err));
-    enum rf_kind kind = scan_stream(stream, scan, exec, out, err);
+    enum rf_kind kind = scan_stream(file, stream, scan, exec, out, err);
     reader_stream_free(stream);
     return kind;
 }
@@ -153,6 +172,13 @@ struct source_file_rejects source_file_rejects(const struct source *source)
 {
     RF_ASSERT(source_is_file(source));
     return ((const struct source_file *)source)->rejects;
+}
+
+struct reader_misfits source_file_misfits(const struct source *source, uint32_t column)
+{
+    RF_ASSERT(source_is_file(source));
+    const struct source_file *file = (const struct source_file *)source;
+    return file->misfits == NULL ? (struct reader_misfits){0} : file->misfits[column];
 }
 
 /* ---- no rows, and rows in memory ------------------------------------------------------------------------- */

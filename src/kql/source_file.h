@@ -3,6 +3,7 @@
 #define RF_SOURCE_FILE_H
 
 #include "kql/exec.h"
+#include "store/reader.h"
 
 struct source_file_options {
     rf_str name;      /* of the table */
@@ -25,6 +26,8 @@ struct source_file_rejects {
 };
 struct source_file_rejects
 source_file_rejects(const struct source *source); /* of a file's table only */
+/* Values of a column that became null in the last scan that read it. */
+struct reader_misfits source_file_misfits(const struct source *source, uint32_t column);
 bool source_is_file(const struct source *source);
 
 /* A table without rows. `columns` are borrowed. */

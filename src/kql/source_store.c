@@ -34,6 +34,27 @@ static enum rf_kind open_table(struct source *source, struct rf_err *err)
 
 /* ---- scanning ------------------------------------------------------------------------------------------------ */
 
+/* What can be read: the source's columns, then the scan's paths. */
+static uint32_t item_count(const struct source *source, const struct scan *scan)
+{
+    return source->column_count + scan->path_count;
+}
+
+static uint32_t item_id(const struct source *source, const struct scan *scan, uint32_t item)
+{
+    return item < source->column_count ? scan->column_ids[item]
+                                       : scan->paths[item - source->column_count].id;
+}
+
+static struct column item_column(const struct source *source, const struct scan *scan,
+                                 uint32_t item)
+{
+    uint32_t n = source->column_count, column = item < n ? item : scan->paths[item - n].column;
+    return (struct column){.name = source->columns[column].name,
+                           .id = item_id(source, scan, item),
+                           .type = source->columns[column].type};
+}
+
 /* A conjunct over columns that the cursor gives: `columns[i]` is the place of its input's i-th column. */
 struct condition {
     struct expr *expr;
@@ -53,6 +74,7 @@ struct store_scan {
     uint32_t condition_count;
     uint32_t *
         columns; /* what the cursor reads: the wanted columns, then those of conditions and sieve only */
+    struct extent_want *wants; /* the same for the cursor */
     uint32_t column_count;
     struct row_sieve *sieve;    /* NULL, or an operator's of its own */
     uint32_t *sieve_columns;    /* places */
@@ -73,7 +95,7 @@ struct scan_lane {
     struct vec *page; /* the cursor's columns, as far as they are read */
     uint32_t *read;   /* of how many rows each was read; 0: not yet */
     uint32_t row_count;
-    uint32_t *rows; /* those that are left, or NULL: all */
+    const uint32_t *rows; /* those that are left, or NULL: all */
 };
 
 /* The times that the tests leave. */
@@ -98,6 +120,18 @@ static bool part_wanted(const struct store_scan *s, uint32_t part)
     int64_t min, max;
     if (!table_part_times(s->table, part, &min, &max)) return true;
     return max >= s->time_min && min <= s->time_max;
+}
+
+/* About how many of a part's rows lie in the wanted time, as if they came evenly. */
+static uint64_t part_rows_likely(const struct store_scan *s, uint32_t part)
+{
+    int64_t min, max;
+    uint64_t rows = table_part_rows(s->table, part);
+    if (!part_wanted(s, part)) return 0;
+    if (!table_part_times(s->table, part, &min, &max)) return rows;
+    double all = (double)max - (double)min + 1;
+    double wanted = (double)RF_MIN(max, s->time_max) - (double)RF_MAX(min, s->time_min) + 1;
+    return RF_MIN(rows, (uint64_t)((double)rows * (wanted / all)));
 }
 
 /* ---- conditions --------------------------------------------------------------------------------------------- */
@@ -128,17 +162,16 @@ static uint32_t cell_cost(enum type type)
 static bool make_condition(struct store_scan *s, const struct source *source, struct expr *e,
                            struct rf_arena *arena, struct condition *out)
 {
-    uint32_t n = source->column_count;
+    uint32_t n = item_count(source, s->scan);
     *out = (struct condition){.expr = e, .columns = rf_arena_new(arena, uint32_t, n)};
     out->input.columns = rf_arena_new(arena, struct column, n);
     if (out->columns == NULL || out->input.columns == NULL) return false;
     for (uint32_t i = 0; i < n; i++) {
-        uint32_t id = s->scan->column_ids[i];
-        if (!reads(e, id)) continue;
+        if (!reads(e, item_id(source, s->scan, i))) continue;
+        struct column column = item_column(source, s->scan, i);
         out->columns[out->input.count] = place_of(s, i);
-        out->input.columns[out->input.count++] = (struct column){
-            .name = source->columns[i].name, .id = id, .type = source->columns[i].type};
-        out->cost += cell_cost(source->columns[i].type);
+        out->input.columns[out->input.count++] = column;
+        out->cost += cell_cost((enum type)column.type);
     }
     return true;
 }
@@ -147,7 +180,8 @@ static bool make_conditions(struct store_scan *s, const struct source *source,
                             struct rf_arena *arena)
 {
     const struct scan *scan = s->scan;
-    s->columns = rf_arena_new(arena, uint32_t, (size_t)scan->column_count + source->column_count);
+    s->columns =
+        rf_arena_new(arena, uint32_t, (size_t)scan->column_count + item_count(source, scan));
     s->conditions = rf_arena_new(arena, struct condition, scan->predicate_count);
     if (s->columns == NULL || s->conditions == NULL) return false;
     for (uint32_t i = 0; i < scan->column_count; i++) s->columns[i] = scan->columns[i];
@@ -171,8 +205,9 @@ static bool place_sieve(struct store_scan *s, const struct source *source, struc
     if (s->sieve_columns == NULL) return false;
     for (uint32_t k = 0; k < s->sieve->column_count && s->sieve != NULL; k++) {
         uint32_t i = 0;
-        while (i < source->column_count && s->scan->column_ids[i] != s->sieve->column_ids[k]) i++;
-        if (i == source->column_count) {
+        uint32_t items = item_count(source, s->scan);
+        while (i < items && item_id(source, s->scan, i) != s->sieve->column_ids[k]) i++;
+        if (i == items) {
             s->sieve = NULL;
             break;
         }
@@ -180,6 +215,18 @@ static bool place_sieve(struct store_scan *s, const struct source *source, struc
     }
     if (s->sieve != NULL) s->sieve->backwards = s->sieve->newest_first;
     return true;
+}
+
+static bool make_wants(struct store_scan *s, const struct source *source, struct rf_arena *arena)
+{
+    s->wants = rf_arena_new(arena, struct extent_want, s->column_count);
+    for (uint32_t i = 0; i < s->column_count && s->wants != NULL; i++) {
+        s->wants[i].column = s->columns[i];
+        if (s->columns[i] < source->column_count) continue;
+        const struct scan_path *path = &s->scan->paths[s->columns[i] - source->column_count];
+        s->wants[i] = (struct extent_want){path->column, path->keys, path->key_count};
+    }
+    return s->wants != NULL;
 }
 
 /* ---- lanes -------------------------------------------------------------------------------------------------- */
@@ -265,7 +312,7 @@ static enum rf_kind pass_sieve(struct scan_lane *l, struct rf_err *err)
 static enum rf_kind choose_rows(struct scan_lane *l, struct rf_err *err)
 {
     const struct store_scan *s = l->scan;
-    l->rows = NULL;
+    l->rows = table_cursor_rows(l->cursor, &l->row_count);
     for (uint32_t i = 0; i < s->column_count; i++) l->read[i] = 0;
     for (uint32_t i = 0; i < s->condition_count && l->row_count > 0; i++) {
         uint32_t *picks = rf_arena_raw(&l->batch, uint32_t, l->row_count);
@@ -327,8 +374,8 @@ static enum rf_kind scan_part(struct scan_lane *l, uint32_t part, uint32_t from,
                               struct rf_err *err)
 {
     const struct store_scan *s = l->scan;
-    RF_TRY(table_cursor_new(s->table, part, s->columns, s->column_count, s->tests, s->test_count,
-                            s->exec->budget, &l->cursor, err));
+    RF_TRY(table_cursor_of(s->table, part, s->wants, s->column_count, s->tests, s->test_count,
+                           s->exec->budget, &l->cursor, err));
     table_cursor_blocks(l->cursor, from, to);
     if (backwards(s)) table_cursor_backwards(l->cursor);
     enum rf_kind kind = scan_cursor(l, err);
@@ -379,11 +426,15 @@ static enum rf_kind scan_lane(void *ctx, size_t job, unsigned worker, struct rf_
 static enum rf_kind run_lanes(struct store_scan *s, struct rf_arena *arena, struct rf_err *err)
 {
     struct pool *pool;
-    for (uint32_t p = 0; p < table_part_count(s->table); p++)
+    uint64_t likely = 0;
+    for (uint32_t p = 0; p < table_part_count(s->table); p++) {
         s->row_count += part_wanted(s, p) ? table_part_rows(s->table, p) : 0;
+        likely += part_rows_likely(s, p);
+    }
     s->lane_count = s->exec->lane_count;
     bool few = s->scan->limit != UINT64_MAX && s->condition_count == 0; /* the first rows will do */
-    if (s->row_count < 2 * EXTENT_BLOCK_ROWS || few || s->exec->pool_busy) s->lane_count = 1;
+    /* Starting a thread takes as long as reading some thousand rows. */
+    if (likely < 2 * EXTENT_BLOCK_ROWS || few || s->exec->pool_busy) s->lane_count = 1;
     s->lanes = rf_arena_new(arena, struct scan_lane, s->lane_count);
     if (s->lanes == NULL) return rf_fail_memory(err, arena);
     for (uint32_t i = 0; i < s->lane_count; i++) RF_TRY(make_lane(s, i, err));
@@ -407,7 +458,8 @@ static enum rf_kind scan_table(struct source *source, const struct scan *scan, s
                            .out = out,
                            .sieve = scan->sieve};
     RF_TRY(source_store_tests(source, scan, &arena, &s.tests, &s.test_count, err));
-    if (!make_conditions(&s, source, &arena) || !place_sieve(&s, source, &arena))
+    if (!make_conditions(&s, source, &arena) || !place_sieve(&s, source, &arena) ||
+        !make_wants(&s, source, &arena))
         return rf_fail_memory(err, &arena);
     find_times(&s);
     enum rf_kind kind = run_lanes(&s, &arena, err);
@@ -416,7 +468,7 @@ static enum rf_kind scan_table(struct source *source, const struct scan *scan, s
 }
 
 static const struct source_ops store_ops = {
-    .open = open_table, .scan = scan_table, .filters = true};
+    .open = open_table, .scan = scan_table, .paths = true, .filters = true};
 
 struct source *source_store_new(struct store *store, rf_str name, struct rf_arena *arena)
 {

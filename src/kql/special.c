@@ -24,6 +24,10 @@ static const struct special specials[] = {
      "datatable (Name:type, ...) [Value, ...]"},
     {"externaldata", "A table that lies elsewhere; nothing outside is reached, so it has no rows.",
      "externaldata (Name:type, ...) [\"URL\"]"},
+    {"inline_external_table",
+     "A table that lies elsewhere, with its layout; nothing outside is reached, so it has no rows.",
+     "inline_external_table (Name:type, ...) kind=storage|delta [partition by (Name:type [= "
+     "Expression], ...)] [pathformat=(...)] [dataformat=Format] (\"URL\", ...) [with (...)]"},
     /* rows around; they need an order: sort or serialize before */
     {"prev", "A value of the row before, or of the n-th before.", "prev(Column, [n, Default])"},
     {"next", "A value of the row behind, or of the n-th behind.", "next(Column, [n, Default])"},
@@ -46,6 +50,9 @@ static const struct special specials[] = {
     {"map", "An array of a value of each edge of a path of any length.", "map(Edge, Expression)"},
     {"inner_nodes", "The nodes within a path of any length, for all, any and map.",
      "all(inner_nodes(Edge), Condition)"},
+    {"node_id", "What identifies a node, as text.", "node_id([Node])"},
+    {"labels", "The labels of a node or an edge; graphs of make-graph have none.",
+     "labels([Element])"},
     {"node_degree_in", "How many edges end in a node.", "node_degree_in([Node])"},
     {"node_degree_out", "How many edges begin in a node.", "node_degree_out([Node])"},
 };

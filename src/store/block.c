@@ -71,27 +71,38 @@ void block_codec_done(struct block_codec *codec)
     codec->zstd_in = codec->zstd_out = NULL;
 }
 
-/* Packs to `out` (room for `cap` bytes); 0 when it does not fit, and on any failure: then it stays as it is. */
-static size_t pack_bytes(struct block_codec *codec, rf_str raw, uint8_t *out, size_t cap)
+/* `before`: bytes to look back into, as if they stood before these. */
+static size_t pack_lz4(rf_str raw, rf_str before, uint8_t *out, size_t cap)
 {
-    if (codec->level == 0) {
-        int got = LZ4_compress_default((const char *)raw.ptr, (char *)out, (int)raw.len, (int)cap);
-        return got < 0 ? 0 : (size_t)got;
-    }
+    BLOCK_SCRATCH LZ4_stream_t stream;
+    (void)LZ4_initStream(&stream, sizeof stream);
+    (void)LZ4_loadDict(&stream, (const char *)before.ptr, (int)before.len);
+    int got = LZ4_compress_fast_continue(&stream, (const char *)raw.ptr, (char *)out, (int)raw.len,
+                                         (int)cap, 1);
+    return got < 0 ? 0 : (size_t)got;
+}
+
+/* Packs to `out` (room for `cap` bytes); 0 when it does not fit, and on any failure: then it stays as it is. */
+static size_t pack_bytes(struct block_codec *codec, rf_str raw, rf_str before, uint8_t *out,
+                         size_t cap)
+{
+    if (codec->level == 0) return pack_lz4(raw, before, out, cap);
     if (codec->zstd_in == NULL) codec->zstd_in = ZSTD_createCCtx();
     if (codec->zstd_in == NULL) return 0;
-    size_t got = ZSTD_compressCCtx(codec->zstd_in, out, cap, raw.ptr, raw.len, codec->level);
+    size_t got = ZSTD_compress_usingDict(codec->zstd_in, out, cap, raw.ptr, raw.len, before.ptr,
+                                         before.len, codec->level);
     return ZSTD_isError(got) ? 0 : got;
 }
 
-static bool pack(struct block_codec *codec, struct block_buf *out, rf_str raw, bool compress)
+static bool pack(struct block_codec *codec, struct block_buf *out, rf_str raw, rf_str before,
+                 bool compress)
 {
     RF_ASSERT(raw.len <= BLOCK_TEXT_BYTES_MAX);
     if (!block_buf_reserve(out, raw.len + 9)) return false;
     uint8_t *head = out->ptr + out->len, *body = head + 9;
     size_t worth = raw.len - raw.len / 16, stored = 0;
     uint8_t method = codec->level == 0 ? PACK_LZ4 : PACK_ZSTD;
-    if (compress && raw.len >= PACK_BYTES_MIN) stored = pack_bytes(codec, raw, body, worth);
+    if (compress && raw.len >= PACK_BYTES_MIN) stored = pack_bytes(codec, raw, before, body, worth);
     if (stored == 0) {
         method = PACK_NONE;
         stored = raw.len;
@@ -106,7 +117,12 @@ static bool pack(struct block_codec *codec, struct block_buf *out, rf_str raw, b
 
 bool block_pack(struct block_codec *codec, struct block_buf *out, rf_str raw)
 {
-    return pack(codec, out, raw, true);
+    return pack(codec, out, raw, (rf_str){0}, true);
+}
+
+bool block_pack_after(struct block_codec *codec, struct block_buf *out, rf_str raw, rf_str before)
+{
+    return pack(codec, out, raw, before, true);
 }
 
 /* ---- cells ------------------------------------------------------------------------------------------------ */
@@ -148,11 +164,11 @@ bool block_pack_cells(struct block_codec *codec, struct block_buf *out, rf_str r
 {
     bool random = cell_bytes >= 8 && raw.len >= SAMPLE_BYTES && bytes_are_even(raw) &&
                   cells_are_unique(raw, cell_bytes);
-    return pack(codec, out, raw, !random);
+    return pack(codec, out, raw, (rf_str){0}, !random);
 }
 
-static bool unpack_bytes(struct block_codec *codec, uint8_t method, rf_str stored, uint8_t *out,
-                         size_t raw_bytes)
+static bool unpack_bytes(struct block_codec *codec, uint8_t method, rf_str stored, rf_str before,
+                         uint8_t *out, size_t raw_bytes)
 {
     switch (method) {
     case PACK_NONE:
@@ -160,35 +176,92 @@ static bool unpack_bytes(struct block_codec *codec, uint8_t method, rf_str store
         if (raw_bytes > 0) memcpy(out, stored.ptr, raw_bytes);
         return true;
     case PACK_LZ4:
-        return LZ4_decompress_safe((const char *)stored.ptr, (char *)out, (int)stored.len,
-                                   (int)raw_bytes) == (int)raw_bytes;
+        return LZ4_decompress_safe_usingDict((const char *)stored.ptr, (char *)out, (int)stored.len,
+                                             (int)raw_bytes, (const char *)before.ptr,
+                                             (int)before.len) == (int)raw_bytes;
     case PACK_ZSTD:
-        return ZSTD_decompressDCtx(codec->zstd_out, out, raw_bytes, stored.ptr, stored.len) ==
-               raw_bytes;
+        return ZSTD_decompress_usingDict(codec->zstd_out, out, raw_bytes, stored.ptr, stored.len,
+                                         before.ptr, before.len) == raw_bytes;
     default:
         return false;
     }
 }
 
+/* What block_pack wrote, before it is unpacked. */
+struct packed {
+    uint8_t method;
+    uint32_t raw_bytes;
+    rf_str stored;
+};
+
+static enum rf_kind take_packed(struct block_codec *codec, rf_str bytes, size_t *at,
+                                struct packed *out, struct rf_err *err)
+{
+    struct block_reader r = {bytes, *at, false};
+    out->method = block_take_u8(&r);
+    out->raw_bytes = block_take_u32(&r);
+    out->stored = block_take_str(&r, block_take_u32(&r));
+    if (r.failed) return block_corrupt(err, "compressed bytes are cut short");
+    if (out->stored.len > BLOCK_TEXT_BYTES_MAX || out->raw_bytes > BLOCK_TEXT_BYTES_MAX)
+        return block_corrupt(err, "compressed bytes are too many");
+    if (out->method == PACK_ZSTD && codec->zstd_out == NULL) codec->zstd_out = ZSTD_createDCtx();
+    if (out->method == PACK_ZSTD && codec->zstd_out == NULL)
+        return block_no_memory(err, codec->budget);
+    *at = r.at;
+    return RF_OK;
+}
+
+static enum rf_kind unpack(struct block_codec *codec, const struct packed *p, rf_str before,
+                           uint8_t *out, struct rf_err *err)
+{
+    return unpack_bytes(codec, p->method, p->stored, before, out, p->raw_bytes)
+               ? RF_OK
+               : block_corrupt(err, "compressed bytes do not unpack");
+}
+
 enum rf_kind block_unpack(struct block_codec *codec, rf_str bytes, size_t *at, size_t raw_max,
                           struct block_buf *out, struct rf_err *err)
 {
-    struct block_reader r = {bytes, *at, false};
-    uint8_t method = block_take_u8(&r);
-    uint32_t raw_bytes = block_take_u32(&r);
-    rf_str stored = block_take_str(&r, block_take_u32(&r));
-    if (r.failed) return block_corrupt(err, "compressed bytes are cut short");
-    if (raw_bytes > raw_max)
+    struct packed p;
+    size_t end = *at;
+    RF_TRY(take_packed(codec, bytes, &end, &p, err));
+    if (p.raw_bytes > raw_max)
         return block_corrupt(err, "compressed bytes are more than there can be");
-    if (stored.len > BLOCK_TEXT_BYTES_MAX)
-        return block_corrupt(err, "compressed bytes are too many");
     /* One more, so that there is a place even for nothing. */
-    if (!block_buf_reserve(out, (size_t)raw_bytes + 1)) return block_no_memory(err, out->budget);
-    if (method == PACK_ZSTD && codec->zstd_out == NULL) codec->zstd_out = ZSTD_createDCtx();
-    if (method == PACK_ZSTD && codec->zstd_out == NULL) return block_no_memory(err, out->budget);
-    if (!unpack_bytes(codec, method, stored, out->ptr + out->len, raw_bytes))
-        return block_corrupt(err, "compressed bytes do not unpack");
-    out->len += raw_bytes;
-    *at = r.at;
+    if (!block_buf_reserve(out, (size_t)p.raw_bytes + 1)) return block_no_memory(err, out->budget);
+    RF_TRY(unpack(codec, &p, (rf_str){0}, out->ptr + out->len, err));
+    out->len += p.raw_bytes;
+    *at = end;
     return RF_OK;
+}
+
+static enum rf_kind take_exactly(struct block_codec *codec, rf_str bytes, size_t *at,
+                                 size_t raw_bytes, struct packed *out, struct rf_err *err)
+{
+    RF_TRY(take_packed(codec, bytes, at, out, err));
+    return out->raw_bytes == raw_bytes
+               ? RF_OK
+               : block_corrupt(err, "compressed bytes are not as many as they should be");
+}
+
+enum rf_kind block_unpack_to(struct block_codec *codec, rf_str bytes, size_t *at, rf_str before,
+                             uint8_t *out, size_t raw_bytes, struct rf_err *err)
+{
+    struct packed p;
+    RF_TRY(take_exactly(codec, bytes, at, raw_bytes, &p, err));
+    return unpack(codec, &p, before, out, err);
+}
+
+enum rf_kind block_unpack_view(struct block_codec *codec, rf_str bytes, size_t *at,
+                               size_t raw_bytes, struct block_buf *room, const uint8_t **out,
+                               struct rf_err *err)
+{
+    struct packed p;
+    RF_TRY(take_exactly(codec, bytes, at, raw_bytes, &p, err));
+    *out = p.stored.ptr;
+    if (p.method == PACK_NONE && p.stored.len == raw_bytes) return RF_OK;
+    room->len = 0;
+    if (!block_buf_reserve(room, raw_bytes + 1)) return block_no_memory(err, room->budget);
+    *out = room->ptr;
+    return unpack(codec, &p, (rf_str){0}, room->ptr, err);
 }

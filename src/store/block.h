@@ -136,21 +136,30 @@ RF_MUST_USE enum rf_kind block_reals_page(const struct block_reals *reals, uint3
 
 RF_MUST_USE bool block_texts_encode(struct block_codec *codec, struct block_buf *out,
                                     const rf_str *items, uint32_t count);
-/* An encoded run of texts made ready for reading. What is plain is unpacked when it is opened; what is typed is printed
- * when it is read, and only the texts that are asked for. */
+/* An encoded run of texts made ready for reading. What is plain lies in packs of some 32 KB, which are unpacked when one
+ * of their texts is read; what is typed is printed when it is read, and only the texts that are asked for. */
 struct block_texts {
+    struct block_codec *codec;
     rf_str bytes, front, back;
     uint32_t count, exceptions;
     uint8_t kind, upper, digits; /* see block_text_form */
-    const uint8_t *places;       /* of exceptions */
-    struct block_ints ints;      /* lengths, or the texts' numbers */
-    struct block_buf memory;     /* plain texts, or exceptions */
-    struct block_buf room;       /* of ints; or cells */
-    struct block_buf views;      /* rf_str of each plain text, or of each exception */
-    struct block_buf printed;    /* what the last read gave */
+    uint8_t pack_shift;          /* texts a pack, as a power of two */
+    uint32_t pack_count;
+    const uint8_t *packs; /* their table */
+    rf_str before; /* the first pack's bytes, once they are needed: in `memory`, or in `first` */
+    size_t before_end;       /* of these, packed */
+    const uint8_t *places;   /* of exceptions */
+    const uint8_t *cells;    /* of typed texts that are no ints */
+    struct block_ints ints;  /* lengths, or the texts' numbers */
+    struct block_buf memory; /* plain texts, or exceptions */
+    struct block_buf first;
+    struct block_buf room; /* of ints, or cells; of a pack while it is unpacked */
+    struct block_buf
+        views; /* rf_str of each plain text, then a flag per unpacked pack; or of each exception */
+    struct block_buf printed; /* what the last read gave */
 };
 struct block_texts block_texts_in(struct rf_budget *budget);
-/* `bytes` must live as long as the texts are read. What was opened before is lost. */
+/* `bytes` and `codec` must live as long as the texts are read. What was opened before is lost. */
 RF_MUST_USE enum rf_kind block_texts_open(struct block_codec *codec, struct block_texts *t,
                                           rf_str bytes, uint32_t count, struct rf_err *err);
 /* Texts of one page of BLOCK_PAGE_ROWS: those of `rows` (numbers within the page, rising), or with NULL the first

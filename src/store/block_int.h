@@ -88,6 +88,31 @@ RF_MUST_USE enum rf_kind block_ints_divided(const struct block_ints *ints, uint3
 RF_MUST_USE bool block_pack_cells(struct block_codec *codec, struct block_buf *out, rf_str raw,
                                   size_t cell_bytes);
 
+/* As block_pack, of bytes that are like others: these are looked back into, so that what both have in common costs little. */
+RF_MUST_USE bool block_pack_after(struct block_codec *codec, struct block_buf *out, rf_str raw,
+                                  rf_str before);
+/* As block_unpack, of exactly `raw_bytes`, to a place that has room for them. `before` is as it was for packing; empty
+ * where there was none. */
+RF_MUST_USE enum rf_kind block_unpack_to(struct block_codec *codec, rf_str bytes, size_t *at,
+                                         rf_str before, uint8_t *out, size_t raw_bytes,
+                                         struct rf_err *err);
+/* As block_unpack, of exactly `raw_bytes`; *out is where they lie when they were not compressed, else in `room`, whose earlier bytes are lost. */
+RF_MUST_USE enum rf_kind block_unpack_view(struct block_codec *codec, rf_str bytes, size_t *at,
+                                           size_t raw_bytes, struct block_buf *room,
+                                           const uint8_t **out, struct rf_err *err);
+
+/* ---- plain texts (block_plain.c) ---------------------------------------------------------------------- */
+
+enum { BLOCK_TEXTS_HEAD_BYTES = 13 };
+RF_MUST_USE bool block_plain_encode(struct block_codec *codec, struct block_buf *out,
+                                    const rf_str *items, uint32_t count);
+/* Opens texts whose head is read: makes their views, and unpacks nothing yet. `at` is behind the ints. */
+RF_MUST_USE enum rf_kind block_plain_open(struct block_texts *t, rf_str ints, size_t at,
+                                          struct rf_err *err);
+/* Unpacks the packs of texts from..to-1, unless they are. */
+RF_MUST_USE enum rf_kind block_plain_need(struct block_texts *t, uint32_t from, uint32_t to,
+                                          struct rf_err *err);
+
 /* ---- texts of one kind (block_typed.c) --------------------------------------------------------------- */
 
 enum block_text_kind {
@@ -104,8 +129,7 @@ enum block_text_kind {
 struct block_text_form {
     uint8_t kind;   /* enum block_text_kind */
     uint8_t upper;  /* hex digits */
-    uint8_t digits; /* HEX*: how many; NUMBER: how many, or 0: no leading zeros; TIME: decimals;
-                       PLAIN: 1 when guids were pulled out of the texts */
+    uint8_t digits; /* HEX*: how many; NUMBER: how many, or 0: no leading zeros; TIME: decimals */
 };
 enum {
     BLOCK_TEXT_DIGITS_MAX = 128,

@@ -348,6 +348,7 @@ RF_PROP(block_texts_come_back, 800)
     cr_assert(block_texts_open(&codec, &texts, block_buf_view(&out), count, &err) == RF_OK);
     cr_assert(block_texts_all(&texts, got, &err) == RF_OK);
     for (uint32_t i = 0; i < count; i++) cr_assert(rf_str_eq(v[i], got[i]), "%.*s", RF_FMT(v[i]));
+    cr_assert(block_texts_open(&codec, &texts, block_buf_view(&out), count, &err) == RF_OK);
     for (uint32_t page = 0; page * BLOCK_PAGE_ROWS < count; page++) {
         uint32_t from = page * BLOCK_PAGE_ROWS, rows[BLOCK_PAGE_ROWS], n = 0;
         for (uint32_t i = 0; i < BLOCK_PAGE_ROWS && from + i < count; i++)
@@ -359,10 +360,14 @@ RF_PROP(block_texts_come_back, 800)
         uint8_t *byte = out.ptr + rf_test_below(prng, out.len),
                 bit = (uint8_t)(1 << rf_test_below(prng, 8));
         *byte ^= bit;
-        if (block_texts_open(&codec, &texts, block_buf_view(&out), count, &err) == RF_OK &&
-            block_texts_all(&texts, got, &err) == RF_OK)
-            for (uint32_t k = 0; k < count; k++)
-                (void)rf_hash(got[k].ptr, got[k].len, 0); /* every byte is readable */
+        if (block_texts_open(&codec, &texts, block_buf_view(&out), count, &err) == RF_OK) {
+            const uint32_t row = count == 0 ? 0 : (count - 1) % BLOCK_PAGE_ROWS;
+            if (count > 0 && block_texts_read(&texts, (count - 1) / BLOCK_PAGE_ROWS, &row, 1, got,
+                                              &err) == RF_OK)
+                (void)rf_hash(got[0].ptr, got[0].len, 0); /* every byte is readable */
+            if (block_texts_all(&texts, got, &err) == RF_OK)
+                for (uint32_t k = 0; k < count; k++) (void)rf_hash(got[k].ptr, got[k].len, 0);
+        }
         *byte ^= bit;
     }
     block_buf_done(&out);
@@ -387,6 +392,105 @@ Test(block, texts_of_one_form_are_small)
                   (double)out.len / N);
         block_buf_done(&out);
     }
+}
+
+/* ---- packs ---------------------------------------------------------------------------------------------- */
+
+enum { PACKED_TEXTS = 4500 };
+
+/* Command lines, a third of them with a guid, encoded at that level. Their views stay in `v`. */
+static void make_packs(struct rf_arena *arena, struct block_codec *codec, rf_str *v,
+                       struct block_buf *out)
+{
+    struct rf_prng prng = {7, 100};
+    for (uint32_t i = 0; i < PACKED_TEXTS; i++) {
+        unsigned long long a = rf_test_u64(&prng), b = rf_test_u64(&prng);
+        char text[256], guid[64] = "";
+        if (i % 3 == 0)
+            snprintf(guid, sizeof guid, "%08llx-%04llx-%04llx-%04llx-%012llx", a >> 32, a & 0xffff,
+                     a >> 16 & 0xffff, b >> 48, b & 0xffffffffffff);
+        int len =
+            snprintf(text, sizeof text,
+                     "\"C:\\Program Files\\Contoso\\agent.exe\" --session %s --port %llu --user "
+                     "u%04llu %.*s",
+                     guid, a % 65536, b % 3000, (int)(a % 60),
+                     "----------------------------------------------------------------");
+        cr_assert(rf_arena_str(arena, rf_str_make(text, (size_t)len), &v[i]));
+    }
+    cr_assert(block_texts_encode(codec, out, v, PACKED_TEXTS));
+}
+
+static uint32_t unpacked_of(const struct block_texts *t)
+{
+    const uint8_t *flags = t->views.ptr + t->count * sizeof(rf_str);
+    uint32_t sum = 0;
+    for (uint32_t i = 0; i < t->pack_count; i++) sum += flags[i];
+    return sum;
+}
+
+/* Few texts cost their packs, not those of the others; and what is unpacked stays so. */
+Test(block, texts_are_unpacked_by_packs)
+{
+    rf_budget_init(&budget, (size_t)1 << 30);
+    static rf_str v[PACKED_TEXTS], got[PACKED_TEXTS];
+    for (int level = 0; level < 3; level++) {
+        RF_CLEANUP(codec_cleanup) struct block_codec codec = {.budget = &budget, .level = level};
+        RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+        rf_arena_init(&arena, 1 << 26);
+        struct block_buf out = block_buf_in(&budget);
+        struct block_texts t = block_texts_in(&budget);
+        struct rf_err err;
+        make_packs(&arena, &codec, v, &out);
+        cr_assert(block_texts_open(&codec, &t, block_buf_view(&out), PACKED_TEXTS, &err) == RF_OK);
+        cr_assert(t.pack_count >= 10, "%u packs", t.pack_count);
+        cr_assert(unpacked_of(&t) == 0);
+        const uint32_t rows[] = {3, 5, 400}, last = PACKED_TEXTS - 1,
+                       last_row = last % BLOCK_PAGE_ROWS;
+        cr_assert(block_texts_read(&t, 2, &last_row, 1, got, &err) == RF_OK);
+        cr_assert(rf_str_eq(got[0], v[last]));
+        cr_assert(unpacked_of(&t) == 1);
+        cr_assert(block_texts_read(&t, 1, rows, 3, got, &err) == RF_OK);
+        for (int i = 0; i < 3; i++) cr_assert(rf_str_eq(got[i], v[BLOCK_PAGE_ROWS + rows[i]]));
+        cr_assert(unpacked_of(&t) == 3);
+        cr_assert(block_texts_read(&t, 1, rows, 2, got, &err) == RF_OK);
+        cr_assert(unpacked_of(&t) == 3);
+        cr_assert(block_texts_read(&t, 0, NULL, BLOCK_PAGE_ROWS, got, &err) == RF_OK);
+        for (uint32_t i = 0; i < BLOCK_PAGE_ROWS; i++) cr_assert(rf_str_eq(got[i], v[i]));
+        cr_assert(block_texts_all(&t, got, &err) == RF_OK);
+        cr_assert(unpacked_of(&t) == t.pack_count);
+        for (uint32_t i = 0; i < PACKED_TEXTS; i++) cr_assert(rf_str_eq(got[i], v[i]));
+        block_buf_done(&out);
+        block_texts_done(&t);
+    }
+    cr_assert(atomic_load(&budget.used_bytes) == 0);
+}
+
+/* What a pack's table says twice over, with the lengths and with the packs themselves, must agree. */
+Test(block, damaged_tables_of_packs_are_told)
+{
+    rf_budget_init(&budget, (size_t)1 << 30);
+    static rf_str v[PACKED_TEXTS], got[PACKED_TEXTS];
+    RF_CLEANUP(codec_cleanup) struct block_codec codec = {.budget = &budget};
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    rf_arena_init(&arena, 1 << 26);
+    struct block_buf out = block_buf_in(&budget);
+    struct block_texts t = block_texts_in(&budget);
+    struct rf_err err;
+    make_packs(&arena, &codec, v, &out);
+    cr_assert(block_texts_open(&codec, &t, block_buf_view(&out), PACKED_TEXTS, &err) == RF_OK);
+    size_t from = (size_t)(t.packs - 1 - out.ptr), to = from + 1 + (size_t)t.pack_count * 8;
+    for (size_t bit = from * 8; bit < to * 8; bit++) {
+        out.ptr[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        enum rf_kind kind = block_texts_open(&codec, &t, block_buf_view(&out), PACKED_TEXTS, &err);
+        if (kind == RF_OK) kind = block_texts_all(&t, got, &err);
+        cr_assert(kind == RF_CORRUPT, "bit %zu", bit - from * 8);
+        out.ptr[bit / 8] ^= (uint8_t)(1 << bit % 8);
+    }
+    for (size_t len = from; len < out.len; len += 1 + out.len / 1000)
+        cr_assert(block_texts_open(&codec, &t, rf_str_make(out.ptr, len), PACKED_TEXTS, &err) ==
+                  RF_CORRUPT);
+    block_buf_done(&out);
+    block_texts_done(&t);
 }
 
 /* Cells that look random are not packed, but those that come again are. */

@@ -5,20 +5,11 @@
  *    5  4  exceptions                            9  4  bytes of the ints
  *   13     beginning, end
  *          typed: ints (kinds that are numbers) or packed cells, one for each text
- *          plain: ints (lengths), packed bytes of all texts; digits 1: with a byte 1 in the place of each guid
- *          (8-4-4-4-12 lower case hex digits), and then the guids, packed
+ *          plain: see block_plain.c
  *          exceptions, if there are any: u32 place of each, u32 length of each, packed bytes */
 #include "store/block_int.h"
 
-#if defined(__x86_64__)
-#include <emmintrin.h>
-#endif
-
-enum { HEAD_BYTES = 13, SAMPLE = 32, FORMS = 8, SHARED_BYTES_MAX = 255, TYPED_COUNT_MIN = 4 };
-enum { GUID_MARK = 1, GUID_TEXT_BYTES = 36, GUID_BYTES = 16, GUID_ONE_IN_BYTES = 4096 };
-enum { MARKED_BYTES_MAX = 16 << 20 };
-
-static const struct block_text_form guid_form = {.kind = BLOCK_TEXT_GUID};
+enum { SAMPLE = 32, FORMS = 8, SHARED_BYTES_MAX = 255, TYPED_COUNT_MIN = 4 };
 
 /* ---- choosing a form -------------------------------------------------------------------------------------- */
 
@@ -117,8 +108,9 @@ static struct choice choose(const rf_str *items, uint32_t count)
 
 static bool put_head(struct block_buf *out, const struct choice *choice)
 {
-    uint8_t head[HEAD_BYTES] = {choice->form.kind, choice->form.upper, choice->form.digits,
-                                (uint8_t)choice->front.len, (uint8_t)choice->back.len};
+    uint8_t head[BLOCK_TEXTS_HEAD_BYTES] = {choice->form.kind, choice->form.upper,
+                                            choice->form.digits, (uint8_t)choice->front.len,
+                                            (uint8_t)choice->back.len};
     return block_buf_put(out, head, sizeof head) &&
            block_buf_put(out, choice->front.ptr, choice->front.len) &&
            block_buf_put(out, choice->back.ptr, choice->back.len);
@@ -206,152 +198,6 @@ static bool encode_typed(struct block_codec *codec, struct block_buf *out,
     return good;
 }
 
-/* A bit for each of 64 bytes that is `byte`. */
-static uint64_t mask_of(const uint8_t *p, uint8_t byte)
-{
-    uint64_t mask = 0;
-#if defined(__x86_64__)
-    __m128i wanted = _mm_set1_epi8((char)byte);
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; i++) {
-        __m128i c = _mm_loadu_si128((const __m128i *)(const void *)(p + i * 16));
-        mask |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(c, wanted)) << i * 16;
-    }
-#else
-    for (int i = 0; i < 64; i++) mask |= (uint64_t)(p[i] == byte) << i;
-#endif
-    return mask;
-}
-
-/* Notes guids and where they stand, each behind the one before. *marked: the text holds the mark already. */
-static bool find_guids(rf_str text, struct block_buf *places, struct block_buf *guids, bool *marked)
-{
-    enum { STEP = 64 };
-    uint8_t tail[2 * STEP];
-    uint64_t hyphens = 0; /* of the step at hand */
-    size_t next = 0;
-    *marked = false;
-    for (size_t ahead = 0, at = 0; at < text.len; ahead += STEP) {
-        uint64_t more = 0;
-        if (ahead < text.len) {
-            const uint8_t *p = text.ptr + ahead;
-            if (text.len - ahead < STEP) {
-                memset(tail, 0, STEP);
-                memcpy(tail, p, text.len - ahead);
-                p = tail;
-            }
-            more = mask_of(p, '-');
-            if (mask_of(p, GUID_MARK) != 0) {
-                *marked = true;
-                return true;
-            }
-        }
-        if (ahead > 0) {
-            uint64_t first = hyphens & (hyphens >> 5 | more << 59) & (hyphens >> 10 | more << 54) &
-                             (hyphens >> 15 | more << 49);
-            for (; first != 0; first &= first - 1) {
-                size_t hyphen = at + (size_t)__builtin_ctzll(first), from = hyphen - 8;
-                uint8_t cell[GUID_BYTES];
-                int64_t unused;
-                if (hyphen < next + 8 || text.len - from < GUID_TEXT_BYTES) continue;
-                rf_str guid = rf_str_make(text.ptr + from, GUID_TEXT_BYTES);
-                if (!block_text_parse(&guid_form, guid, &unused, cell)) continue;
-                if (!block_buf_u32(places, (uint32_t)from) ||
-                    !block_buf_put(guids, cell, sizeof cell))
-                    return false;
-                next = from + GUID_TEXT_BYTES;
-            }
-            at += STEP;
-        }
-        hyphens = more;
-    }
-    return true;
-}
-
-/* Random digits are what compresses worst: each guid in the text leaves a mark, and goes to a list of its own. The
- * text is left alone when it holds the mark already, or hardly a guid: `guids` is empty then, and `bytes` as it was. */
-static bool pull_guids(rf_str text, struct block_buf *bytes, struct block_buf *guids)
-{
-    struct block_buf places = block_buf_in(bytes->budget);
-    bool marked = true, good = true;
-    if (text.len > 0 && text.len <= MARKED_BYTES_MAX)
-        good = find_guids(text, &places, guids, &marked);
-    if (marked || guids->len / GUID_BYTES < text.len / GUID_ONE_IN_BYTES) guids->len = 0;
-    size_t count = guids->len / GUID_BYTES, from = 0;
-    if (good && count > 0) good = block_buf_reserve(bytes, text.len);
-    for (size_t i = 0; i <= count && good && count > 0; i++) {
-        size_t to = i == count ? text.len : rf_get_u32le(places.ptr + i * 4);
-        memcpy(bytes->ptr + bytes->len, text.ptr + from, to - from);
-        bytes->len += to - from;
-        if (i < count) bytes->ptr[bytes->len++] = GUID_MARK;
-        from = to + GUID_TEXT_BYTES;
-    }
-    block_buf_done(&places);
-    return good;
-}
-
-/* True, with the bytes of all, when the texts lie one behind the other, as those of a column do. */
-static bool lie_together(const rf_str *items, uint32_t count, rf_str *all)
-{
-    *all = (rf_str){0};
-    for (uint32_t i = 0; i < count; i++) {
-        if (items[i].len == 0) continue;
-        if (all->len == 0) all->ptr = items[i].ptr;
-        if (items[i].ptr != all->ptr + all->len) return false;
-        all->len += items[i].len;
-    }
-    return true;
-}
-
-static void put_together(struct block_buf *bytes, const rf_str *items, uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        if (items[i].len > 0) memcpy(bytes->ptr + bytes->len, items[i].ptr, items[i].len);
-        bytes->len += items[i].len;
-    }
-}
-
-static bool put_plain(struct block_codec *codec, struct block_buf *out,
-                      const struct block_buf *lengths, rf_str bytes, const struct block_buf *guids,
-                      uint32_t count)
-{
-    struct choice choice = {.form = {.kind = BLOCK_TEXT_PLAIN, .digits = guids->len > 0}};
-    size_t start = out->len, ints = start + HEAD_BYTES;
-    if (!put_head(out, &choice)) return false;
-    if (!block_ints_encode(out, &(struct block_cells){lengths->ptr, 4, count})) return false;
-    rf_put_u32le(out->ptr + start + 9, (uint32_t)(out->len - ints));
-    if (!block_pack(codec, out, bytes)) return false;
-    return guids->len == 0 || block_pack_cells(codec, out, block_buf_view(guids), GUID_BYTES);
-}
-
-static bool encode_plain(struct block_codec *codec, struct block_buf *out, const rf_str *items,
-                         uint32_t count)
-{
-    size_t total = 0;
-    rf_str text;
-    struct block_buf lengths = block_buf_in(out->budget), bytes = lengths, marked = lengths,
-                     guids = lengths;
-    bool good = block_buf_reserve(&lengths, (size_t)count * 4);
-    for (uint32_t i = 0; i < count && good; i++) {
-        rf_put_u32le(lengths.ptr + (size_t)i * 4, (uint32_t)items[i].len);
-        total += items[i].len;
-    }
-    RF_ASSERT(total <= BLOCK_TEXT_BYTES_MAX);
-    if (good && !lie_together(items, count, &text)) {
-        good = block_buf_reserve(&bytes, total);
-        if (good) put_together(&bytes, items, count);
-        text = block_buf_view(&bytes);
-    }
-    good = good && pull_guids(text, &marked, &guids);
-    if (good && guids.len > 0) text = block_buf_view(&marked);
-    good = good && put_plain(codec, out, &lengths, text, &guids, count);
-    block_buf_done(&lengths);
-    block_buf_done(&bytes);
-    block_buf_done(&marked);
-    block_buf_done(&guids);
-    return good;
-}
-
 bool block_texts_encode(struct block_codec *codec, struct block_buf *out, const rf_str *items,
                         uint32_t count)
 {
@@ -361,7 +207,7 @@ bool block_texts_encode(struct block_codec *codec, struct block_buf *out, const 
     if (choice.form.kind != BLOCK_TEXT_PLAIN &&
         !encode_typed(codec, out, &choice, items, count, &fits))
         return false;
-    return fits || encode_plain(codec, out, items, count);
+    return fits || block_plain_encode(codec, out, items, count);
 }
 
 /* ---- decoding ------------------------------------------------------------------------------------------- */
@@ -369,7 +215,8 @@ bool block_texts_encode(struct block_codec *codec, struct block_buf *out, const 
 struct block_texts block_texts_in(struct rf_budget *budget)
 {
     struct block_buf empty = block_buf_in(budget);
-    return (struct block_texts){.memory = empty, .room = empty, .views = empty, .printed = empty};
+    return (struct block_texts){
+        .memory = empty, .room = empty, .views = empty, .first = empty, .printed = empty};
 }
 
 void block_texts_done(struct block_texts *t)
@@ -377,6 +224,7 @@ void block_texts_done(struct block_texts *t)
     block_buf_done(&t->memory);
     block_buf_done(&t->room);
     block_buf_done(&t->views);
+    block_buf_done(&t->first);
     block_buf_done(&t->printed);
 }
 
@@ -405,72 +253,6 @@ static enum rf_kind open_head(struct block_texts *t, size_t *at, size_t *ints_by
     if (!block_text_form_valid(&form) || t->exceptions > t->count)
         return block_corrupt(err, "texts have a bad head");
     return RF_OK;
-}
-
-/* Puts the guids back where their marks stand. */
-static enum rf_kind push_guids(const struct block_buf *marked, const struct block_buf *guids,
-                               struct block_buf *memory, struct rf_err *err)
-{
-    size_t count = guids->len / GUID_BYTES, from = 0;
-    if (!block_buf_reserve(memory, marked->len + count * (GUID_TEXT_BYTES - 1) + 1))
-        return block_no_memory(err, memory->budget);
-    for (size_t i = 0; i < count; i++) {
-        const uint8_t *rest = marked->ptr + from;
-        const uint8_t *mark = memchr(rest, GUID_MARK, marked->len - from);
-        if (mark == NULL) return block_corrupt(err, "a guid has no place");
-        size_t len = (size_t)(mark - rest);
-        memcpy(memory->ptr + memory->len, rest, len);
-        memory->len += len;
-        memory->len +=
-            block_text_print(&guid_form, 0, guids->ptr + i * GUID_BYTES, memory->ptr + memory->len);
-        from += len + 1;
-    }
-    memcpy(memory->ptr + memory->len, marked->ptr + from, marked->len - from);
-    memory->len += marked->len - from;
-    return RF_OK;
-}
-
-static enum rf_kind unpack_marked(struct block_codec *codec, rf_str bytes, size_t *at,
-                                  struct block_buf *memory, struct rf_err *err)
-{
-    struct block_buf marked = block_buf_in(memory->budget), guids = marked;
-    enum rf_kind kind = block_unpack(codec, bytes, at, MARKED_BYTES_MAX, &marked, err);
-    if (kind == RF_OK) kind = block_unpack(codec, bytes, at, MARKED_BYTES_MAX, &guids, err);
-    if (kind == RF_OK && guids.len % GUID_BYTES != 0)
-        kind = block_corrupt(err, "guids are cut short");
-    if (kind == RF_OK) kind = push_guids(&marked, &guids, memory, err);
-    block_buf_done(&marked);
-    block_buf_done(&guids);
-    return kind;
-}
-
-/* Unpacks the bytes and makes a view of each text. */
-static enum rf_kind open_plain(struct block_codec *codec, struct block_texts *t, rf_str ints,
-                               size_t at, struct rf_err *err)
-{
-    uint32_t page_lengths[BLOCK_PAGE_ROWS], got;
-    size_t used = 0;
-    if (t->exceptions != 0) return block_corrupt(err, "texts have a bad head");
-    RF_TRY(block_ints_open(&t->ints, ints, t->count, &t->room, err));
-    if (t->digits == 0)
-        RF_TRY(block_unpack(codec, t->bytes, &at, BLOCK_TEXT_BYTES_MAX, &t->memory, err));
-    else
-        RF_TRY(unpack_marked(codec, t->bytes, &at, &t->memory, err));
-    if (at != t->bytes.len) return block_corrupt(err, "texts are followed by other bytes");
-    if (!block_buf_reserve(&t->views, (size_t)t->count * sizeof(rf_str)))
-        return block_no_memory(err, t->views.budget);
-    rf_str *view = (rf_str *)(void *)t->views.ptr;
-    for (uint32_t page = 0; page * BLOCK_PAGE_ROWS < t->count; page++) {
-        RF_TRY(
-            block_codes_page(&t->ints, page, BLOCK_TEXT_BYTES_MAX + 1u, page_lengths, &got, err));
-        for (uint32_t i = 0; i < got; i++) {
-            if (page_lengths[i] > t->memory.len - used)
-                return block_corrupt(err, "texts are longer than their bytes");
-            *view++ = rf_str_make(t->memory.ptr + used, page_lengths[i]);
-            used += page_lengths[i];
-        }
-    }
-    return used == t->memory.len ? RF_OK : block_corrupt(err, "texts are shorter than their bytes");
 }
 
 /* A view of each exception's text; their places must rise. */
@@ -508,8 +290,7 @@ static enum rf_kind open_typed(struct block_codec *codec, struct block_texts *t,
         RF_TRY(block_ints_open(&t->ints, ints, t->count, &t->room, err));
     else {
         size_t raw_bytes = block_text_cell_bytes(&form) * t->count, from = 0;
-        RF_TRY(block_unpack(codec, ints, &from, raw_bytes, &t->room, err));
-        if (t->room.len != raw_bytes) return block_corrupt(err, "texts are cut short");
+        RF_TRY(block_unpack_view(codec, ints, &from, raw_bytes, &t->room, &t->cells, err));
     }
     return open_exceptions(t, err);
 }
@@ -518,12 +299,14 @@ enum rf_kind block_texts_open(struct block_codec *codec, struct block_texts *t, 
                               uint32_t count, struct rf_err *err)
 {
     size_t at, ints_bytes;
+    t->codec = codec;
     t->bytes = bytes;
     t->count = count;
     t->memory.len = t->room.len = t->views.len = t->printed.len = 0;
+    t->before = (rf_str){0};
     RF_TRY(open_head(t, &at, &ints_bytes, err));
     rf_str ints = rf_slice(bytes, at, at + ints_bytes);
-    return t->kind == BLOCK_TEXT_PLAIN ? open_plain(codec, t, ints, at + ints_bytes, err)
+    return t->kind == BLOCK_TEXT_PLAIN ? block_plain_open(t, ints, at + ints_bytes, err)
                                        : open_typed(codec, t, ints, at + ints_bytes, err);
 }
 
@@ -584,7 +367,7 @@ static enum rf_kind print_page(struct block_texts *t, uint32_t page, const uint3
             continue;
         }
         items[i] = is_int ? print_one(t, &form, numbers[row], NULL, t->printed.ptr + t->printed.len)
-                          : print_one(t, &form, 0, t->room.ptr + place * cell_bytes,
+                          : print_one(t, &form, 0, t->cells + place * cell_bytes,
                                       t->printed.ptr + t->printed.len);
         t->printed.len += items[i].len;
     }
@@ -596,8 +379,14 @@ enum rf_kind block_texts_read(struct block_texts *t, uint32_t page, const uint32
 {
     if (row_count == 0) return RF_OK;
     if (t->kind == BLOCK_TEXT_PLAIN) {
-        const rf_str *views = (const rf_str *)(const void *)t->views.ptr + page * BLOCK_PAGE_ROWS;
-        for (uint32_t i = 0; i < row_count; i++) items[i] = views[rows == NULL ? i : rows[i]];
+        uint32_t from = page * BLOCK_PAGE_ROWS;
+        const rf_str *views = (const rf_str *)(const void *)t->views.ptr + from;
+        if (rows == NULL) RF_TRY(block_plain_need(t, from, from + row_count, err));
+        for (uint32_t i = 0; i < row_count; i++) {
+            uint32_t row = rows == NULL ? i : rows[i];
+            if (rows != NULL) RF_TRY(block_plain_need(t, from + row, from + row + 1, err));
+            items[i] = views[row];
+        }
         return RF_OK;
     }
     t->printed.len = 0;
@@ -610,6 +399,8 @@ enum rf_kind block_texts_all(struct block_texts *t, rf_str *items, struct rf_err
 {
     t->printed.len = 0;
     if (t->kind == BLOCK_TEXT_PLAIN) {
+        RF_TRY(block_plain_need(t, 0, t->count, err));
+        block_buf_done(&t->first); /* nothing is left to unpack */
         if (t->count > 0) memcpy(items, t->views.ptr, t->count * sizeof *items);
         return RF_OK;
     }

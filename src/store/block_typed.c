@@ -57,7 +57,7 @@ bool block_text_form_valid(const struct block_text_form *form)
     if (form->upper > 1) return false;
     switch (form->kind) {
     case BLOCK_TEXT_PLAIN:
-        return form->digits <= 1;
+        return form->digits == 0;
     case BLOCK_TEXT_HEX:
         return form->digits > 0 && form->digits <= BLOCK_TEXT_DIGITS_MAX;
     case BLOCK_TEXT_HEX_INT:

@@ -10,7 +10,7 @@ enum {
     EXTENT_ROWS_MAX = 1 << 20,
     EXTENT_BLOCK_ROWS =
         1 << 16, /* a block: one column's rows with one header (min, max, nulls, encoding) */
-    EXTENT_GRANULE_ROWS = 1 << 12, /* what the term index can leave out */
+    EXTENT_GRANULE_ROWS = 1 << 9, /* what the term index can leave out */
 };
 
 struct extent_column {
@@ -90,7 +90,19 @@ struct extent_test {
 };
 
 struct extent_cursor;
-/* Reads `columns` (indexes into the extent's) of rows that may pass all `tests`. */
+/* A column to read (an index into the extent's), or a path of a dynamic one: what lies under `keys`, as a dynamic, null when
+ * there is nothing. Reading a path costs no more than its own leaf where the column is kept by shapes. */
+struct extent_want {
+    uint32_t column;
+    const rf_str *keys; /* must live as long as the cursor */
+    uint32_t key_count; /* 0: the column itself */
+};
+/* Reads `wants` of rows that may pass all `tests`. */
+RF_MUST_USE enum rf_kind extent_cursor_of(struct extent *e, const struct extent_want *wants,
+                                          uint32_t want_count, const struct extent_test *tests,
+                                          uint32_t test_count, struct rf_budget *budget,
+                                          struct extent_cursor **out, struct rf_err *err);
+/* The same for whole columns. */
 RF_MUST_USE enum rf_kind extent_cursor_new(struct extent *e, const uint32_t *columns,
                                            uint32_t column_count, const struct extent_test *tests,
                                            uint32_t test_count, struct rf_budget *budget,
@@ -105,12 +117,15 @@ RF_MUST_USE enum rf_kind extent_cursor_next(struct extent_cursor *c, struct batc
 /* The same in two steps, for readers that look at some columns before they want the others: moves to the next rows and says
  * how many they are (0 at the end); then reads wanted columns of them, by their place in `columns`, in any order. `rows`
  * are the numbers of those that are wanted, rising, and `out` has just these; NULL: all. A view lives until the next
- * move, or the next call for the same column. A column that is not asked for costs nothing. */
+ * move, or until other rows of the same column, or of a path of it, are asked for. A column that is not asked for costs nothing. */
 RF_MUST_USE enum rf_kind extent_cursor_seek(struct extent_cursor *c, uint32_t *rows,
                                             struct rf_err *err);
 RF_MUST_USE enum rf_kind extent_cursor_column(struct extent_cursor *c, uint32_t index,
                                               const uint32_t *rows, uint32_t row_count,
                                               struct vec *out, struct rf_err *err);
+/* Of the current rows those that may pass, as far as the index of terms tells (numbers as in extent_cursor_column, rising;
+ * they live until the next move); NULL: all may. */
+const uint32_t *extent_cursor_rows(const struct extent_cursor *c, uint32_t *row_count);
 /* From the last page to the first from now on; within a page rows stay in time order. Before the first move, after
  * extent_cursor_blocks. */
 void extent_cursor_backwards(struct extent_cursor *c);

@@ -4,27 +4,11 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
-#if defined(__x86_64__)
-#include <xxh_x86dispatch.h> /* chooses the widest registers that there are */
-#else
-#include <xxhash.h>
-#endif
-
-/* The library's widest variant leaves the upper halves of the registers in use. Until they are cleared, each instruction of the
- * older kind waits for the one before that wrote the same register: loads no longer overlap, and whole queries took up
- * to twice as long. */
-#if defined(__x86_64__)
-__attribute__((target("avx"))) static void clear_upper_halves(void) { __builtin_ia32_vzeroupper(); }
-#endif
+#include "base/checksum.h"
 
 void extent_checksum(const void *bytes, size_t len, uint8_t out[16])
 {
-    XXH128_hash_t hash = XXH3_128bits(bytes, len);
-#if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx")) clear_upper_halves();
-#endif
-    rf_put_u64le(out, hash.low64);
-    rf_put_u64le(out + 8, hash.high64);
+    rf_checksum(bytes, len, out);
 }
 
 /* HMAC-SHA256 of a label and the id. */

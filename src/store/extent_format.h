@@ -27,18 +27,23 @@
  *           32      per column                  49  16  max
  *     0  2  bytes of the name; the name
  *        1  type
- *        1  storage: 0 cells, 1 dictionary, 2 texts
- *       32  dictionary only: u32 entries, list: region
+ *        1  storage: 0 cells, 1 dictionary, 2 texts, 3 shapes
+ *       32  dictionary: u32 entries, list: region; shapes: u32 shapes and 1, set of shapes: region
+ *           shapes only: u16 columns within, the first for rows without a shape, then the set's leaves:
+ *        1  type
+ *        1  storage: 0, 1 or 2
+ *       32  dictionary only: as above
+ *           blocks, each with the rows that it holds in front: 4
  *        1  terms: 1 there is an index; then 28 index: region
  *           blocks of 65,536 rows
  *
  *   block   0  4  bytes of the null map (0: no nulls)        list   0  4  items a chunk
  *           4     null map: ints, 1 is null                         4  4  chunks
  *                 cells: ints, or reals                             8     chunks: regions of texts
- *                 dictionary: ints, the codes
+ *                 dictionary, shapes: ints, the codes; of shapes 0 is none
  *                 texts: list
  *
- *   index of terms   0  4  granules (of 4,096 rows)
+ *   index of terms   0  4  granules (of 512 rows)
  *                    4  4  rows of the filter
  *                    8  4  rows a region
  *                   12     a byte per granule: 1 it holds guids whose later parts were left out
@@ -65,7 +70,7 @@ enum {
 static const uint8_t extent_magic[8] = {'R', 'F', 'E', 'X', 'T', 0, 0, 1};
 static const uint8_t extent_trailer_magic[8] = {'R', 'F', 'E', 'X', 'T', 'E', 'N', 'D'};
 
-enum extent_storage { EXTENT_CELLS, EXTENT_DICT, EXTENT_TEXTS, EXTENT_STORAGES };
+enum extent_storage { EXTENT_CELLS, EXTENT_DICT, EXTENT_TEXTS, EXTENT_SHAPES, EXTENT_STORAGES };
 enum { EXTENT_BLOCK_HAS_RANGE = 1, EXTENT_BLOCK_MAX_CUT = 2 };
 
 #endif

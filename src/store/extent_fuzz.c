@@ -35,7 +35,7 @@ static void mend_inner(uint8_t *file, size_t len, const struct extent_region *re
 
 static void mend_columns(struct extent *e, uint8_t *file, size_t len)
 {
-    for (uint32_t i = 0; i < e->column_count; i++) {
+    for (uint32_t i = 0; i < e->all_count; i++) {
         struct extent_col *c = &e->columns[i];
         uint64_t granules = (e->row_count + EXTENT_GRANULE_ROWS - 1) / EXTENT_GRANULE_ROWS;
         if (c->storage == EXTENT_DICT) mend_inner(file, len, &c->dict, 8);
@@ -43,9 +43,9 @@ static void mend_columns(struct extent *e, uint8_t *file, size_t len)
         for (uint32_t k = 0; k < e->block_count && c->storage == EXTENT_TEXTS; k++)
             mend_inner(file, len, &c->blocks[k].region, 12);
     }
-    for (uint32_t i = 0; i < e->column_count; i++) {
+    for (uint32_t i = 0; i < e->all_count; i++) {
         struct extent_col *c = &e->columns[i];
-        if (c->storage == EXTENT_DICT)
+        if (c->storage == EXTENT_DICT || c->storage == EXTENT_SHAPES)
             extent_checksum(file + c->dict.offset, c->dict.bytes, c->dict.check);
         if (c->has_terms) extent_checksum(file + c->terms.offset, c->terms.bytes, c->terms.check);
         for (uint32_t k = 0; k < e->block_count; k++) {
@@ -66,11 +66,19 @@ static void put_file(struct rf_fs *fs, const uint8_t *bytes, size_t len)
 static void read_rows(struct extent *e, const struct extent_test *tests, uint32_t test_count,
                       struct rf_budget *budget)
 {
-    uint32_t columns[COLUMNS_MAX], count = RF_MIN(e->column_count, (uint32_t)COLUMNS_MAX);
+    static const rf_str inner[] = {{(const uint8_t *)"in", 2}, {(const uint8_t *)"x", 1}},
+                        outer[] = {{(const uint8_t *)"user", 4}};
+    struct extent_want wants[3 * COLUMNS_MAX];
     struct extent_cursor *cursor;
     struct batch batch;
-    for (uint32_t i = 0; i < count; i++) columns[i] = i;
-    if (extent_cursor_new(e, columns, count, tests, test_count, budget, &cursor, NULL) != RF_OK)
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < RF_MIN(e->column_count, (uint32_t)COLUMNS_MAX); i++) {
+        wants[count++] = (struct extent_want){.column = i};
+        if (e->columns[i].type != TYPE_DYNAMIC) continue;
+        wants[count++] = (struct extent_want){i, inner, RF_COUNT(inner)};
+        wants[count++] = (struct extent_want){i, outer, RF_COUNT(outer)};
+    }
+    if (extent_cursor_of(e, wants, count, tests, test_count, budget, &cursor, NULL) != RF_OK)
         return;
     while (extent_cursor_next(cursor, &batch, NULL) == RF_OK && batch.row_count > 0) {
         for (uint32_t i = 0; i < batch.column_count; i++) {

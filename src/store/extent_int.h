@@ -69,6 +69,8 @@ char *extent_folder_of(const char *path, struct rf_arena *arena);
 
 struct extent_block {
     struct extent_region region;
+    uint32_t
+        rows; /* fewer than the extent's block has in columns inside columns; 0: there is no region */
     uint32_t nulls;
     uint8_t flags;
     uint8_t min[16], max[16];
@@ -87,10 +89,12 @@ struct extent_col {
     uint8_t type;    /* enum type */
     uint8_t storage; /* enum extent_storage */
     bool has_terms;
-    uint32_t dict_count;
+    uint32_t dict_count; /* what codes are below */
     struct extent_region dict, terms;
+    uint32_t inner, inner_count; /* EXTENT_SHAPES: columns within, by number */
     struct extent_block *blocks;
-    struct extent_dict *loaded; /* under the extent's lock */
+    struct extent_dict *loaded;   /* under the extent's lock */
+    struct extent_shapes *shapes; /* as well */
 };
 
 struct extent {
@@ -104,9 +108,10 @@ struct extent {
     uint64_t row_count;
     uint32_t block_count, time_column;
     int64_t time_min, time_max;
-    uint32_t column_count;
+    uint32_t column_count, all_count; /* all: with columns within columns, which come last */
     struct extent_column *names;
     struct extent_col *columns;
+    struct extent_path_dict *path_dicts; /* newest first; under the lock */
     pthread_mutex_t lock;
     bool lock_ready;
 };

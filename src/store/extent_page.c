@@ -44,7 +44,7 @@ static enum rf_kind open_block(struct extent_pages *pages, uint32_t block, rf_st
                                struct rf_err *err)
 {
     const struct extent_col *c = column_of(pages);
-    uint32_t rows = extent_block_rows(pages->extent, block);
+    uint32_t rows = c->blocks[block].rows;
     struct block_reader r = {bytes, 0, false};
     uint32_t null_bytes = block_take_u32(&r);
     rf_str nulls = block_take_str(&r, null_bytes);
@@ -181,7 +181,7 @@ static enum rf_kind decode_page(struct extent_pages *pages, uint32_t page, struc
     uint32_t count;
     RF_TRY(load_nulls(pages, page, err));
     if (c->storage == EXTENT_TEXTS) return RF_OK; /* read by extent_pages_texts */
-    if (c->storage == EXTENT_DICT)
+    if (c->storage == EXTENT_DICT || c->storage == EXTENT_SHAPES)
         return block_codes_page(&pages->ints, page, c->dict_count,
                                 (uint32_t *)(void *)pages->cells.ptr, &count, err);
     if (c->type == TYPE_REAL)
@@ -244,7 +244,7 @@ enum rf_kind extent_pages_rows(struct extent_pages *pages, uint32_t block, uint3
 enum rf_kind extent_pages_load(struct extent_pages *pages, uint32_t block, uint32_t page,
                                uint32_t *rows, struct rf_err *err)
 {
-    uint32_t block_rows = extent_block_rows(pages->extent, block);
+    uint32_t block_rows = column_of(pages)->blocks[block].rows;
     *rows = block_page_rows(block_rows, page);
     if (pages->block == block && pages->page == page) return RF_OK;
     RF_TRY(reserve_page(pages, err));

@@ -2,6 +2,7 @@
 #include "store/extent_int.h"
 
 #include "store/block_int.h"
+#include "store/extent_shapes.h"
 #include "value/dyn.h"
 
 #include <stdlib.h>
@@ -84,49 +85,92 @@ static bool region_take(struct extent *e, struct block_reader *r, struct extent_
     return extent_region_inside(e, out);
 }
 
-static bool storage_fits(enum type type, enum extent_storage storage)
+static bool storage_fits(enum type type, enum extent_storage storage, bool inner)
 {
     if (storage >= EXTENT_STORAGES) return false;
+    if (storage == EXTENT_SHAPES) return type == TYPE_DYNAMIC && !inner;
     return extent_is_texts(type) == (storage != EXTENT_CELLS);
 }
 
-static bool parse_block(struct extent *e, struct block_reader *r, uint32_t block,
+static bool parse_block(struct extent *e, struct block_reader *r, uint32_t block, bool inner,
                         struct extent_block *out)
 {
-    if (!region_take(e, r, &out->region)) return false;
+    out->rows = inner ? block_take_u32(r) : extent_block_rows(e, block);
+    if (out->rows > extent_block_rows(e, block)) return false;
+    if (out->rows == 0) {
+        (void)block_take(r, EXTENT_REGION_BYTES);
+    } else if (!region_take(e, r, &out->region)) {
+        return false;
+    }
     out->nulls = block_take_u32(r);
     out->flags = block_take_u8(r);
     const uint8_t *range = block_take(r, 32);
-    if (range == NULL || out->nulls > extent_block_rows(e, block)) return false;
+    if (range == NULL || out->nulls > out->rows) return false;
     memcpy(out->min, range, 16);
     memcpy(out->max, range + 16, 16);
     return true;
 }
 
 /* False: bad bytes, or lack of memory when *no_memory is set. */
+static bool parse_blocks(struct extent *e, struct block_reader *r, bool inner, struct extent_col *c,
+                         bool *no_memory)
+{
+    c->blocks = rf_arena_new(&e->arena, struct extent_block, e->block_count);
+    *no_memory = c->blocks == NULL;
+    if (*no_memory) return false;
+    for (uint32_t i = 0; i < e->block_count; i++)
+        if (!parse_block(e, r, i, inner, &c->blocks[i])) return false;
+    return true;
+}
+
+static bool parse_storage(struct extent *e, struct block_reader *r, bool inner,
+                          struct extent_col *c)
+{
+    c->type = block_take_u8(r);
+    c->storage = block_take_u8(r);
+    if (r->failed || c->type >= TYPE_COUNT ||
+        !storage_fits((enum type)c->type, (enum extent_storage)c->storage, inner))
+        return false;
+    if (c->storage != EXTENT_DICT && c->storage != EXTENT_SHAPES) return true;
+    c->dict_count = block_take_u32(r);
+    return c->dict_count <= 2 * EXTENT_ROWS_MAX && region_take(e, r, &c->dict);
+}
+
+/* The columns within column `index`; they are put behind all others. */
+static bool parse_inner(struct extent *e, struct block_reader *r, uint32_t index, bool *no_memory)
+{
+    uint32_t count = block_take_u16(r), first = e->all_count;
+    if (r->failed || count == 0 || count > SHAPE_LEAVES_MAX + 1) return false;
+    struct extent_col *grown = rf_arena_grow(&e->arena, e->columns, first * sizeof *grown,
+                                             ((size_t)first + count) * sizeof *grown);
+    *no_memory = grown == NULL;
+    if (grown == NULL) return false;
+    memset(grown + first, 0, count * sizeof *grown);
+    e->columns = grown;
+    e->all_count = first + count;
+    e->columns[index].inner = first;
+    e->columns[index].inner_count = count;
+    for (uint32_t i = first; i < first + count; i++)
+        if (!parse_storage(e, r, true, &e->columns[i]) ||
+            !parse_blocks(e, r, true, &e->columns[i], no_memory))
+            return false;
+    return true;
+}
+
 static bool parse_column(struct extent *e, struct block_reader *r, uint32_t index, bool *no_memory)
 {
     struct extent_column *def = &e->names[index];
-    struct extent_col *c = &e->columns[index];
     rf_str name = block_take_str(r, block_take_u16(r));
-    def->type = c->type = block_take_u8(r);
-    c->storage = block_take_u8(r);
-    if (r->failed || c->type >= TYPE_COUNT ||
-        !storage_fits((enum type)c->type, (enum extent_storage)c->storage))
+    if (r->failed || !parse_storage(e, r, false, &e->columns[index])) return false;
+    if (e->columns[index].storage == EXTENT_SHAPES && !parse_inner(e, r, index, no_memory))
         return false;
-    if (c->storage == EXTENT_DICT) {
-        c->dict_count = block_take_u32(r);
-        if (c->dict_count > 2 * EXTENT_ROWS_MAX || !region_take(e, r, &c->dict)) return false;
-    }
+    struct extent_col *c = &e->columns[index];
+    def->type = c->type;
     uint8_t terms = block_take_u8(r);
     c->has_terms = terms == 1;
     if (terms > 1 || (c->has_terms && !region_take(e, r, &c->terms))) return false;
-    c->blocks = rf_arena_new(&e->arena, struct extent_block, e->block_count);
-    *no_memory = c->blocks == NULL || !rf_arena_str(&e->arena, name, &def->name);
-    if (*no_memory) return false;
-    for (uint32_t i = 0; i < e->block_count; i++)
-        if (!parse_block(e, r, i, &c->blocks[i])) return false;
-    return true;
+    *no_memory = !rf_arena_str(&e->arena, name, &def->name);
+    return !*no_memory && parse_blocks(e, r, false, c, no_memory);
 }
 
 static enum rf_kind parse_footer(struct extent *e, rf_str bytes, const struct extent_region *region,
@@ -148,6 +192,7 @@ static enum rf_kind parse_footer(struct extent *e, rf_str bytes, const struct ex
     e->names = rf_arena_new(&e->arena, struct extent_column, columns);
     e->columns = rf_arena_new(&e->arena, struct extent_col, columns);
     if (e->names == NULL || e->columns == NULL) return rf_fail_memory(err, &e->arena);
+    e->all_count = columns;
     for (uint32_t i = 0; i < columns; i++) {
         bool no_memory = false;
         if (parse_column(e, &r, i, &no_memory)) continue;
@@ -261,7 +306,11 @@ static void dict_free(struct extent_dict *dict)
 void extent_free(struct extent *e)
 {
     if (e == NULL) return;
-    for (uint32_t i = 0; i < e->column_count; i++) dict_free(e->columns[i].loaded);
+    for (uint32_t i = 0; i < e->all_count; i++) {
+        dict_free(e->columns[i].loaded);
+        extent_shapes_free(e->columns[i].shapes);
+    }
+    extent_path_dicts_free(e->path_dicts);
     if (e->lock_ready) pthread_mutex_destroy(&e->lock);
     rf_file_close(e->file);
     rf_arena_done(&e->arena);

@@ -1,12 +1,9 @@
 /* Writing an extent: order the rows, then column after column, block after block. */
-#include "store/extent_writer.h"
-
-#include "store/term_index.h"
+#include "store/extent_seal.h"
 
 #include <math.h>
 
-_Static_assert(EXTENT_GRANULE_ROWS % BATCH_ROWS == 0 && (4 * BATCH_ROWS) % EXTENT_GRANULE_ROWS == 0,
-               "granules and chunks begin together");
+_Static_assert(BATCH_ROWS % EXTENT_GRANULE_ROWS == 0, "a chunk is whole granules");
 
 enum {
     CHUNK_BYTES = 256 << 10, /* of texts that are packed and unpacked as one */
@@ -15,17 +12,6 @@ enum {
     DICT_CHUNK_BYTES = 1 << 20,
     DICT_CHUNK_ITEMS_MAX = 1 << 16,
     FILTER_REGION_BYTES = 64 << 10
-};
-
-struct seal {
-    struct extent_writer *w;
-    struct extent_file file;
-    struct rf_arena arena;
-    const uint32_t *order; /* of the rows by time; NULL: as they are */
-    int64_t time_min, time_max;
-    struct block_buf footer, blocks;      /* entries of the current column's blocks */
-    struct block_buf block, chunk;        /* being encoded */
-    struct block_buf cells, items, nulls; /* of one block, in order */
 };
 
 static enum rf_kind no_memory(struct seal *s, struct rf_err *err)
@@ -105,18 +91,7 @@ static void find_time_range(struct seal *s)
     }
 }
 
-static uint32_t row_at(const struct seal *s, uint32_t place)
-{
-    return s->order == NULL ? place : s->order[place];
-}
-
 /* ---- one block ----------------------------------------------------------------------------------------------- */
-
-struct block_stats {
-    uint32_t nulls;
-    uint8_t flags;
-    uint8_t min[16], max[16];
-};
 
 /* The block's cells of `bytes` each, in order; a view when they already are. */
 static const void *gather_cells(struct seal *s, const struct block_buf *cells, uint32_t from,
@@ -149,7 +124,7 @@ static bool put_nulls(struct seal *s, const struct writer_column *c, uint32_t fr
     if (c->nulls.len == 0) return true;
     if (!block_buf_reserve(&s->nulls, count)) return false;
     for (uint32_t i = 0; i < count; i++) {
-        uint8_t null = c->nulls.ptr[row_at(s, from + i)];
+        uint8_t null = c->nulls.ptr[seal_row_at(s, from + i)];
         s->nulls.ptr[i] = null;
         stats->nulls += null;
     }
@@ -319,8 +294,8 @@ static enum rf_kind put_chunks(struct seal *s, struct block_buf *out, const rf_s
     return RF_OK;
 }
 
-static void index_granules(struct term_index_builder *terms, const struct writer_column *c,
-                           const rf_str *items, uint32_t count)
+void seal_index_granules(struct term_index_builder *terms, const struct writer_column *c,
+                         const rf_str *items, uint32_t count)
 {
     for (uint32_t from = 0; from < count; from += EXTENT_GRANULE_ROWS) {
         uint32_t to = RF_MIN(from + EXTENT_GRANULE_ROWS, count);
@@ -335,6 +310,11 @@ static void index_granules(struct term_index_builder *terms, const struct writer
     }
 }
 
+static rf_str text_at(const struct seal *s, const struct writer_column *c, uint32_t place)
+{
+    return c->host != NULL ? writer_placed(c, place) : writer_entry(c, seal_row_at(s, place));
+}
+
 static enum rf_kind encode_texts(struct seal *s, const struct writer_column *c, uint32_t from,
                                  uint32_t count, struct term_index_builder *terms,
                                  struct block_stats *stats, struct rf_err *err)
@@ -344,8 +324,10 @@ static enum rf_kind encode_texts(struct seal *s, const struct writer_column *c, 
         !block_buf_u32(&s->block, 0))
         return no_memory(s, err);
     rf_str *items = (rf_str *)(void *)s->items.ptr;
-    for (uint32_t i = 0; i < count; i++) items[i] = writer_entry(c, row_at(s, from + i));
-    uint32_t chunk_items = chunk_items_for(c->bytes.len, s->w->rows, CHUNK_BYTES, CHUNK_ITEMS_MAX);
+    for (uint32_t i = 0; i < count; i++) items[i] = text_at(s, c, from + i);
+    uint32_t texts = c->host != NULL ? (uint32_t)(c->places.len / 4) : writer_entries(c);
+    uint32_t chunk_items = chunk_items_for(c->host != NULL ? c->placed_bytes : c->bytes.len, texts,
+                                           CHUNK_BYTES, CHUNK_ITEMS_MAX);
     if (!put_list_head(&s->block, count, chunk_items)) return no_memory(s, err);
     /* Range, terms and chunks of some rows before those of the next: their texts fit the caches, a block's do not. */
     uint32_t step = RF_MAX(chunk_items, (uint32_t)EXTENT_GRANULE_ROWS);
@@ -355,15 +337,14 @@ static enum rf_kind encode_texts(struct seal *s, const struct writer_column *c, 
         if (c->def.type == TYPE_STRING) widen_range(&range, items + at, NULL, rows);
         for (uint32_t i = at; i < at + rows && c->def.type != TYPE_STRING; i++)
             stats->nulls += items[i].len == 0;
-        if (terms != NULL) index_granules(terms, c, items + at, rows);
+        if (terms != NULL) seal_index_granules(terms, c, items + at, rows);
         RF_TRY(put_chunks(s, &s->block, items + at, rows, chunk_items, err));
     }
     put_range(&range, stats);
     return RF_OK;
 }
 
-static enum rf_kind put_dictionary(struct seal *s, const struct writer_column *c,
-                                   struct rf_err *err)
+enum rf_kind seal_dictionary(struct seal *s, const struct writer_column *c, struct rf_err *err)
 {
     uint32_t entries = writer_entries(c);
     struct extent_region region;
@@ -407,7 +388,7 @@ static enum rf_kind put_filter(struct seal *s, const struct term_index *index,
     return extent_put_region(&s->footer, &region) ? RF_OK : no_memory(s, err);
 }
 
-static enum rf_kind put_terms(struct seal *s, struct term_index_builder *terms, struct rf_err *err)
+enum rf_kind seal_terms(struct seal *s, struct term_index_builder *terms, struct rf_err *err)
 {
     struct block_buf flags = block_buf_in(s->w->options.budget), words = flags;
     struct term_index index;
@@ -422,11 +403,20 @@ static enum rf_kind put_terms(struct seal *s, struct term_index_builder *terms, 
 
 /* ---- columns --------------------------------------------------------------------------------------------------- */
 
+bool seal_block_entry(struct seal *s, const struct extent_region *region,
+                      const struct block_stats *stats)
+{
+    return extent_put_region(&s->blocks, region) && block_buf_u32(&s->blocks, stats->nulls) &&
+           block_buf_u8(&s->blocks, stats->flags) && block_buf_put(&s->blocks, stats->min, 16) &&
+           block_buf_put(&s->blocks, stats->max, 16);
+}
+
 static enum rf_kind put_block(struct seal *s, const struct writer_column *c, uint32_t from,
                               uint32_t count, struct term_index_builder *terms, struct rf_err *err)
 {
     struct block_stats stats = {0};
-    struct extent_region region;
+    struct extent_region region = {0};
+    if (count == 0) return seal_block_entry(s, &region, &stats) ? RF_OK : no_memory(s, err);
     s->block.len = 0;
     if (c->storage == EXTENT_TEXTS) {
         RF_TRY(encode_texts(s, c, from, count, terms, &stats, err));
@@ -435,10 +425,20 @@ static enum rf_kind put_block(struct seal *s, const struct writer_column *c, uin
         return no_memory(s, err);
     }
     RF_TRY(extent_file_region(&s->file, &s->block, &region, err));
-    bool good = extent_put_region(&s->blocks, &region) && block_buf_u32(&s->blocks, stats.nulls) &&
-                block_buf_u8(&s->blocks, stats.flags) && block_buf_put(&s->blocks, stats.min, 16) &&
-                block_buf_put(&s->blocks, stats.max, 16);
-    return good ? RF_OK : no_memory(s, err);
+    return seal_block_entry(s, &region, &stats) ? RF_OK : no_memory(s, err);
+}
+
+enum rf_kind seal_inner_blocks(struct seal *s, const struct writer_column *c, const uint32_t *rows,
+                               struct rf_err *err)
+{
+    uint32_t blocks = (s->w->rows - 1) / EXTENT_BLOCK_ROWS + 1, from = 0;
+    s->blocks.len = 0;
+    for (uint32_t i = 0; i < blocks; i++) {
+        if (!block_buf_u32(&s->blocks, rows[i])) return no_memory(s, err);
+        RF_TRY(put_block(s, c, from, rows[i], NULL, err));
+        from += rows[i];
+    }
+    return RF_OK;
 }
 
 static enum rf_kind put_blocks(struct seal *s, const struct writer_column *c,
@@ -453,12 +453,20 @@ static enum rf_kind put_blocks(struct seal *s, const struct writer_column *c,
                 block_buf_put(&s->footer, def->name.ptr, def->name.len) &&
                 block_buf_u8(&s->footer, def->type) && block_buf_u8(&s->footer, c->storage);
     if (!good) return no_memory(s, err);
-    if (c->storage == EXTENT_DICT) RF_TRY(put_dictionary(s, c, err));
+    if (c->storage == EXTENT_DICT) RF_TRY(seal_dictionary(s, c, err));
     if (terms != NULL)
-        RF_TRY(put_terms(s, terms, err));
+        RF_TRY(seal_terms(s, terms, err));
     else if (!block_buf_u8(&s->footer, 0))
         return no_memory(s, err);
     return block_buf_put(&s->footer, s->blocks.ptr, s->blocks.len) ? RF_OK : no_memory(s, err);
+}
+
+static enum rf_kind put_texts_or_shapes(struct seal *s, const struct writer_column *c,
+                                        struct term_index_builder *terms, struct rf_err *err)
+{
+    bool done = false;
+    if (c->def.type == TYPE_DYNAMIC) RF_TRY(seal_shapes(s, c, terms, &done, err));
+    return done ? RF_OK : put_blocks(s, c, terms, err);
 }
 
 /* A dictionary is worth it when each entry comes twice, about. */
@@ -466,16 +474,17 @@ static enum rf_kind put_column(struct seal *s, struct writer_column *c, struct r
 {
     if (c->storage == EXTENT_DICT && writer_entries(c) > 16 && writer_entries(c) > s->w->rows / 2)
         if (!writer_to_texts(c, s->w->rows)) return no_memory(s, err);
-    bool indexed =
+    bool texts =
         c->storage == EXTENT_TEXTS && type_is_bytes((enum type)c->def.type) && s->w->rows > 0;
-    if (!indexed || s->w->options.no_term_index) return put_blocks(s, c, NULL, err);
+    if (!texts) return put_blocks(s, c, NULL, err);
+    if (s->w->options.no_term_index) return put_texts_or_shapes(s, c, NULL, err);
     struct term_index_builder terms;
     term_index_begin(&terms, s->w->options.budget);
     if (c->bytes.len > 0) {
         terms.memory = c->bytes.ptr;
         terms.memory_end = c->bytes.ptr + c->bytes.cap;
     }
-    enum rf_kind kind = put_blocks(s, c, &terms, err);
+    enum rf_kind kind = put_texts_or_shapes(s, c, &terms, err);
     term_index_done(&terms);
     return kind;
 }

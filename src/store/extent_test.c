@@ -313,6 +313,71 @@ static void check_round_trip(struct rf_prng *prng, uint32_t count)
     world_done(&w);
 }
 
+/* Some rows of the page at hand, by one column after the other, against the model's from `first` on. */
+static void check_few(struct world *w, struct rf_prng *prng, struct extent_cursor *cursor,
+                      uint32_t first, uint32_t page_rows)
+{
+    static const uint32_t one_in[] = {1, 2, 40, 1000};
+    uint32_t rows[BATCH_ROWS], n = 0, often = one_in[rf_test_below(prng, RF_COUNT(one_in))];
+    struct rf_err err;
+    for (uint32_t i = 0; i < page_rows; i++)
+        if (rf_test_one_in(prng, often)) rows[n++] = i;
+    if (n == 0) rows[n++] = (uint32_t)rf_test_below(prng, page_rows);
+    for (uint32_t i = 0, from = (uint32_t)rf_test_below(prng, COLUMNS); i < COLUMNS; i++) {
+        struct vec v;
+        uint32_t k = (from + i) % COLUMNS;
+        bool all = rf_test_one_in(prng, 8);
+        uint32_t count = all ? page_rows : n;
+        cr_assert(extent_cursor_column(cursor, k, all ? NULL : rows, count, &v, &err) == RF_OK,
+                  "%s", err.text);
+        for (uint32_t at = 0; at < count; at++) {
+            uint32_t row = first + (all ? at : rows[at]);
+            struct value got = vec_value(&v, at), *want = &w->rows[(size_t)row * COLUMNS + k];
+            cr_assert(same_value(&got, want), "row %u of %s", row, columns[k].name);
+        }
+    }
+}
+
+/* Page after page, from either end. */
+static void check_few_of_each_page(struct world *w, struct rf_prng *prng, struct extent *e,
+                                   bool backwards)
+{
+    struct extent_cursor *cursor;
+    struct rf_err err;
+    uint32_t done = 0, rows;
+    cr_assert(extent_cursor_new(e, all_columns, COLUMNS, NULL, 0, &w->budget, &cursor, &err) ==
+              RF_OK);
+    if (backwards) extent_cursor_backwards(cursor);
+    for (;; done += rows) {
+        cr_assert(extent_cursor_seek(cursor, &rows, &err) == RF_OK, "%s", err.text);
+        if (rows == 0) break;
+        cr_assert(rows <= w->row_count - done);
+        cr_assert(extent_cursor_rows(cursor, &(uint32_t){0}) == NULL, "no test leaves out rows");
+        uint32_t first = backwards ? w->row_count - done - rows : done;
+        for (int i = 0; i < 3; i++) check_few(w, prng, cursor, first, rows);
+    }
+    cr_assert(done == w->row_count);
+    extent_cursor_free(cursor);
+}
+
+RF_PROP(extent_few_rows_are_those_of_the_page, 20)
+{
+    struct world w;
+    struct rf_err err;
+    struct extent_info info;
+    world_init(&w, prng);
+    make_rows(&w, prng, (uint32_t)rf_test_len(prng, 12000) + 1);
+    struct extent_writer *writer = fill(&w, prng);
+    sort_model(&w);
+    cr_assert(extent_seal(writer, "/e.rfx", &info, &err) == RF_OK, "%s", err.text);
+    extent_writer_free(writer);
+    struct extent *e = open_extent(&w, "/e.rfx");
+    check_few_of_each_page(&w, prng, e, false);
+    check_few_of_each_page(&w, prng, e, true);
+    extent_free(e);
+    world_done(&w);
+}
+
 RF_PROP(extent_rows_come_back, 40) { check_round_trip(prng, (uint32_t)rf_test_len(prng, 6000)); }
 
 Test(extent, rows_of_several_blocks_come_back)
@@ -427,14 +492,15 @@ static struct extent_test make_test(struct world *w, struct rf_prng *prng)
     return t;
 }
 
-/* Every row that passes all tests comes, in order; those left out are counted. */
+/* Every row that passes all tests comes, in order, page by page and then among those rows that the index of terms leaves;
+ * the rows left out are counted. */
 static uint64_t check_tests(struct world *w, struct extent *e, const struct extent_test *tests,
                             uint32_t count)
 {
     struct extent_cursor *cursor;
     struct rf_err err;
-    struct batch batch;
-    uint32_t wanted = 0, given = 0, next = 0;
+    struct vec vecs[COLUMNS];
+    uint32_t wanted = 0, given = 0, next = 0, rows;
     static uint32_t want[MODEL_ROWS_MAX];
     for (uint32_t row = 0; row < w->row_count; row++) {
         bool good = true;
@@ -448,13 +514,17 @@ static uint64_t check_tests(struct world *w, struct extent *e, const struct exte
                   RF_OK,
               "%s", err.text);
     for (;;) {
-        cr_assert(extent_cursor_next(cursor, &batch, &err) == RF_OK, "%s", err.text);
-        if (batch.row_count == 0) break;
-        given += batch.row_count;
-        for (uint32_t i = 0; i < batch.row_count && next < wanted; i++) {
+        cr_assert(extent_cursor_seek(cursor, &rows, &err) == RF_OK, "%s", err.text);
+        if (rows == 0) break;
+        const uint32_t *left = extent_cursor_rows(cursor, &rows);
+        given += rows;
+        for (uint32_t k = 0; k < COLUMNS; k++)
+            cr_assert(extent_cursor_column(cursor, k, left, rows, &vecs[k], &err) == RF_OK, "%s",
+                      err.text);
+        for (uint32_t i = 0; i < rows && next < wanted; i++) {
             bool same = true;
             for (int k = 0; k < COLUMNS && same; k++) {
-                struct value got = vec_value(&batch.columns[k], i);
+                struct value got = vec_value(&vecs[k], i);
                 same = same_value(&got, &w->rows[(size_t)want[next] * COLUMNS + k]);
             }
             next += same;
@@ -494,7 +564,7 @@ Test(extent, tests_leave_out_what_cannot_pass)
     struct rf_err err;
     struct extent_info info;
     world_init(&w, &prng);
-    make_rows(&w, &prng, 5 * EXTENT_GRANULE_ROWS);
+    make_rows(&w, &prng, 10 * BATCH_ROWS);
     w.rows[(size_t)9000 * COLUMNS + COMMAND].s = RF_S("run sekurlsa::logonpasswords");
     struct extent_writer *writer = fill(&w, &prng);
     sort_model(&w);

@@ -1,4 +1,4 @@
-#include "store/extent_int.h"
+#include "store/extent_shapes.h"
 
 #include "store/block_int.h"
 #include "store/term_index.h"
@@ -56,7 +56,7 @@ static enum rf_kind verify_block(struct extent_pages *pages, uint32_t block,
     const struct extent_block *b = &c->blocks[block];
     struct seen seen = {0, true};
     uint32_t rows;
-    for (uint32_t page = 0; page * BLOCK_PAGE_ROWS < extent_block_rows(e, block); page++) {
+    for (uint32_t page = 0; page * BLOCK_PAGE_ROWS < b->rows; page++) {
         RF_TRY(extent_pages_load(pages, block, page, &rows, err));
         const void *cells = pages->cells.ptr;
         const uint8_t *nulls = extent_pages_nulls(pages);
@@ -104,6 +104,44 @@ static enum rf_kind verify_terms(struct extent *e, const struct extent_col *c,
     return kind;
 }
 
+/* Puts every value together. */
+static enum rf_kind verify_shapes_block(struct shape_view *view, const struct shape_want *want,
+                                        const struct extent_block *b, uint32_t block,
+                                        struct rf_arena *arena, struct rf_err *err)
+{
+    uint32_t nulls = 0;
+    for (uint32_t page = 0; page * BLOCK_PAGE_ROWS < b->rows; page++) {
+        uint32_t rows = block_page_rows(b->rows, page);
+        struct vec vec;
+        rf_arena_reset(arena);
+        RF_TRY(shape_view_read(view, want, block, page, NULL, rows, arena, &vec, err));
+        RF_TRY(extent_check_texts(TYPE_DYNAMIC, vec.data, rows, err));
+        for (uint32_t i = 0; i < rows; i++) nulls += vec_null(&vec, i);
+    }
+    return nulls == b->nulls ? RF_OK : block_corrupt(err, "its header counts other nulls");
+}
+
+static enum rf_kind verify_shapes(struct extent *e, uint32_t column, struct block_codec *codec,
+                                  uint64_t *blocks_read, struct rf_err *err)
+{
+    const struct extent_col *c = &e->columns[column];
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena, batch;
+    rf_arena_init_shared(&arena, e->budget);
+    rf_arena_init_shared(&batch, e->budget);
+    struct shape_view *view = NULL;
+    struct shape_want *want = NULL;
+    enum rf_kind kind = shape_view_new(e, column, codec, &arena, &view, err);
+    if (kind == RF_OK) kind = shape_want_new(view, NULL, 0, &arena, &want, err);
+    ++*blocks_read; /* the set */
+    for (uint32_t block = 0; block < e->block_count && kind == RF_OK; block++, ++*blocks_read) {
+        const struct extent_block *b = &c->blocks[block];
+        kind = extent_fault(e, &b->region, verify_shapes_block(view, want, b, block, &batch, err),
+                            err);
+    }
+    shape_view_done(view);
+    return kind;
+}
+
 static enum rf_kind verify_column(struct extent *e, uint32_t column, struct block_codec *codec,
                                   uint64_t *blocks_read, struct rf_err *err)
 {
@@ -114,6 +152,7 @@ static enum rf_kind verify_column(struct extent *e, uint32_t column, struct bloc
         ++*blocks_read;
     }
     if (c->has_terms) RF_TRY(verify_terms(e, c, e->budget, blocks_read, err));
+    if (c->storage == EXTENT_SHAPES) return verify_shapes(e, column, codec, blocks_read, err);
     struct extent_pages pages;
     extent_pages_init(&pages, e, column, codec, e->budget);
     enum rf_kind kind = RF_OK;
@@ -129,7 +168,7 @@ enum rf_kind extent_verify(struct extent *e, uint64_t *blocks_read, struct rf_er
     *blocks_read = 0;
     RF_TRY(verify_header(e, err));
     enum rf_kind kind = RF_OK;
-    for (uint32_t i = 0; i < e->column_count && kind == RF_OK; i++)
+    for (uint32_t i = 0; i < e->all_count && kind == RF_OK; i++)
         kind = verify_column(e, i, &codec, blocks_read, err);
     block_codec_done(&codec);
     return kind;

@@ -15,11 +15,11 @@ enum {
 
 /* ---- life cycle ---------------------------------------------------------------------------------------------- */
 
-static void init_column(struct writer_column *c, struct rf_budget *budget)
+void writer_column_init(struct writer_column *c, struct rf_budget *budget)
 {
     c->storage = extent_is_texts((enum type)c->def.type) ? EXTENT_DICT : EXTENT_CELLS;
     struct block_buf empty = block_buf_in(budget);
-    c->cells = c->nulls = c->bytes = c->ends = c->source_codes = empty;
+    c->cells = c->nulls = c->bytes = c->ends = c->source_codes = c->places = empty;
 }
 
 static void drop_slots(struct writer_column *c)
@@ -32,20 +32,21 @@ static void drop_slots(struct writer_column *c)
     c->source_id = 0;
 }
 
-static void column_done(struct writer_column *c)
+void writer_column_done(struct writer_column *c)
 {
     drop_slots(c);
     block_buf_done(&c->cells);
     block_buf_done(&c->nulls);
     block_buf_done(&c->bytes);
     block_buf_done(&c->ends);
+    block_buf_done(&c->places);
 }
 
 static void writer_reset(struct extent_writer *w)
 {
     for (uint32_t i = 0; i < w->column_count; i++) {
-        column_done(&w->columns[i]);
-        init_column(&w->columns[i], w->options.budget);
+        writer_column_done(&w->columns[i]);
+        writer_column_init(&w->columns[i], w->options.budget);
     }
     w->rows = 0;
     w->sorted = true;
@@ -66,7 +67,7 @@ static enum rf_kind copy_columns(struct extent_writer *w, const struct extent_co
         w->columns[i].def.type = columns[i].type;
         if (!rf_arena_str(&w->arena, columns[i].name, &w->columns[i].def.name))
             return rf_fail_memory(err, &w->arena);
-        init_column(&w->columns[i], w->options.budget);
+        writer_column_init(&w->columns[i], w->options.budget);
         w->column_count = i + 1;
         if (columns[i].type == TYPE_DATETIME && rf_str_is(columns[i].name, "TimeGenerated"))
             w->time_column = i;
@@ -100,7 +101,7 @@ enum rf_kind extent_writer_new(const struct extent_options *options,
 void extent_writer_free(struct extent_writer *w)
 {
     if (w == NULL) return;
-    for (uint32_t i = 0; i < w->column_count; i++) column_done(&w->columns[i]);
+    for (uint32_t i = 0; i < w->column_count; i++) writer_column_done(&w->columns[i]);
     block_codec_done(&w->codec);
     rf_arena_done(&w->arena);
     explicit_bzero(&w->key, sizeof w->key);
@@ -241,7 +242,7 @@ bool writer_to_texts(struct writer_column *c, uint32_t rows)
 
 /* Whether so many distinct values are worth their dictionary. The rows given up on early are those of columns
  * where hardly a value repeats; others are looked at again when the extent is written. */
-static bool dictionary_pays(const struct writer_column *c, uint64_t rows)
+bool writer_dictionary_pays(const struct writer_column *c, uint64_t rows)
 {
     uint64_t entries = writer_entries(c);
     if (rows < GIVE_UP_ROWS) return true;
@@ -391,7 +392,7 @@ static bool append_nulls(struct writer_column *c, const struct vec *v, uint32_t 
     return true;
 }
 
-static bool append_column(struct writer_column *c, const struct vec *v, uint32_t rows,
+bool writer_column_append(struct writer_column *c, const struct vec *v, uint32_t rows,
                           uint32_t count)
 {
     RF_ASSERT(v->type == c->def.type);
@@ -399,7 +400,9 @@ static bool append_column(struct writer_column *c, const struct vec *v, uint32_t
     if (c->storage == EXTENT_CELLS) return append_cells(c, v, count);
     if (c->storage == EXTENT_TEXTS) return append_texts(c, v, count);
     if (!append_codes(c, v, count)) return false;
-    return dictionary_pays(c, (uint64_t)rows + count) || writer_to_texts(c, rows + count);
+    /* A column within another has its texts elsewhere. */
+    if (c->host != NULL || writer_dictionary_pays(c, (uint64_t)rows + count)) return true;
+    return writer_to_texts(c, rows + count);
 }
 
 /* Takes back what a batch added before it failed. Entries that no row has may stay. */
@@ -457,7 +460,8 @@ enum rf_kind extent_append(struct extent_writer *w, const struct batch *batch, s
         return RF_FAIL(err, RF_LIMIT, "ExtentFull", "a column of an extent holds %d bytes",
                        WRITER_COLUMN_BYTES_MAX);
     for (uint32_t i = 0; i < w->column_count; i++) {
-        if (append_column(&w->columns[i], &batch->columns[i], w->rows, batch->row_count)) continue;
+        if (writer_column_append(&w->columns[i], &batch->columns[i], w->rows, batch->row_count))
+            continue;
         roll_back(w);
         return block_no_memory(err, w->options.budget);
     }

@@ -28,6 +28,11 @@ struct writer_column {
     /* Codes of the source's dictionary `source_id`, as far as they were met. */
     uint64_t source_id;
     struct block_buf source_codes;
+    /* Columns within a column: their texts are not copied. Where each row's dynamic begins in `host`; a string is the text in
+     * it. NULL: they are in `bytes`. */
+    const uint8_t *host;
+    struct block_buf places; /* u32 */
+    uint64_t placed_bytes;   /* of all texts */
 };
 
 struct extent_writer {
@@ -51,6 +56,10 @@ static inline rf_str writer_entry(const struct writer_column *c, uint32_t index)
     uint32_t from = index == 0 ? 0 : rf_get_u32le(c->ends.ptr + (size_t)index * 4 - 4);
     return rf_str_make(c->bytes.ptr + from, rf_get_u32le(c->ends.ptr + (size_t)index * 4) - from);
 }
+/* The text of a row of a column whose texts lie in its host. */
+rf_str writer_placed(const struct writer_column *c, uint32_t row);
+/* Whether the dictionary of a column with so many rows is worth being kept up. */
+bool writer_dictionary_pays(const struct writer_column *c, uint64_t rows);
 static inline bool writer_null(const struct writer_column *c, uint32_t row)
 {
     return c->nulls.len > 0 && c->nulls.ptr[row] != 0;
@@ -58,6 +67,12 @@ static inline bool writer_null(const struct writer_column *c, uint32_t row)
 /* Replaces codes by the texts themselves. False: lack of memory; nothing has changed then. */
 RF_MUST_USE bool writer_to_texts(struct writer_column *c, uint32_t rows);
 
+/* A column on its own, whose def is set: one within another. */
+void writer_column_init(struct writer_column *c, struct rf_budget *budget);
+void writer_column_done(struct writer_column *c);
+/* Takes in `count` rows behind the `rows` that it has. False: lack of memory. */
+RF_MUST_USE bool writer_column_append(struct writer_column *c, const struct vec *v, uint32_t rows,
+                                      uint32_t count);
 /* Writes the rows to `path` (extent_seal.c). */
 RF_MUST_USE enum rf_kind writer_seal(struct extent_writer *w, const char *path,
                                      struct extent_info *info, struct rf_err *err);

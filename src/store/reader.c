@@ -160,6 +160,7 @@ static bool sink_begin(struct reader *reader, struct sink *sink)
     if (sink->by_code && dict_useless(reader, sink)) sink_drop_dict(sink);
     sink->filled = 0;
     sink->has_null = false;
+    sink->misfits.count = 0;
     if (sink->dict == NULL && type_is_bytes(sink->type) && sink->failures < DICT_FAILURES_MAX) {
         if (sink->flat_batches > 0) sink->flat_batches--;
         if (sink->flat_batches == 0) {
@@ -170,7 +171,9 @@ static bool sink_begin(struct reader *reader, struct sink *sink)
     sink->by_code = sink->dict != NULL;
     if (!sink->by_code) return sink_need_cells(reader, sink);
     if (sink->codes == NULL) sink->codes = rf_arena_raw(&reader->kept, uint32_t, reader->row_max);
-    return sink->codes != NULL;
+    if (sink->waiting == NULL && sink->type == TYPE_STRING)
+        sink->waiting = rf_arena_new(&reader->kept, rf_str, SINK_WAITING);
+    return sink->codes != NULL && (sink->waiting != NULL || sink->type != TYPE_STRING);
 }
 
 static void sink_end(struct reader *reader, struct sink *sink, struct vec *vec)
@@ -196,8 +199,135 @@ static void sink_end(struct reader *reader, struct sink *sink, struct vec *vec)
 
 void reader_undo_row(struct reader *reader)
 {
-    for (uint32_t i = 0; i < reader->sink_count; i++)
-        reader->sinks[i].filled = RF_MIN(reader->sinks[i].filled, reader->row_count);
+    reader_forget_misfits(reader);
+    for (uint32_t i = 0; i < reader->sink_count; i++) {
+        struct sink *sink = &reader->sinks[i];
+        sink->filled = RF_MIN(sink->filled, reader->row_count);
+        if (sink->waiting != NULL) sink->waiting[reader->row_count % SINK_WAITING].ptr = NULL;
+    }
+}
+
+/* ---- values that do not fit ------------------------------------------------------------------------------------ */
+
+void reader_forget_misfits(struct reader *reader)
+{
+    for (struct sink *sink = reader->misfits; sink != NULL; sink = sink->next_misfit)
+        sink->misfit = false;
+    reader->misfits = NULL;
+}
+
+void reader_count_misfits(struct reader *reader, const uint8_t *from)
+{
+    struct text_place *place = &reader->place;
+    if (place->counted != NULL) {
+        place->line += scan_count_lines(place->counted, from);
+        place->counted = from;
+    }
+    for (struct sink *sink = reader->misfits; sink != NULL; sink = sink->next_misfit) {
+        /* When the key came twice, a value that fits may have followed. */
+        if (sink->nulls[reader->row_count] == 0) continue;
+        struct reader_misfits one = {.count = 1, .line = place->line};
+        one.text_bytes = (uint32_t)RF_MIN(sink->misfit_text.len, sizeof one.text);
+        memcpy(one.text, sink->misfit_text.ptr, one.text_bytes);
+        reader_misfits_add(&sink->misfits, &one);
+        reader->has_misfits = true;
+    }
+    reader_forget_misfits(reader);
+}
+
+bool reader_has_misfits(const struct reader *reader) { return reader->has_misfits; }
+
+struct reader_misfits reader_misfits(const struct reader *reader, uint32_t column)
+{
+    RF_ASSERT(column < reader->sink_count);
+    return reader->sinks[column].misfits;
+}
+
+void reader_misfits_add(struct reader_misfits *to, const struct reader_misfits *more)
+{
+    uint64_t before = to->count;
+    if (before == 0) *to = *more;
+    to->count = before + more->count;
+}
+
+/* ---- looking up texts ---------------------------------------------------------------------------------------- */
+
+/* Texts of a column and of neighbouring rows, in the order of the rows. */
+struct lookup {
+    uint32_t rows[SINK_WAITING], hashes[SINK_WAITING], codes[SINK_WAITING];
+    uint32_t count;
+};
+
+static void take_waiting(struct sink *sink, uint32_t from, struct lookup *l)
+{
+    l->count = 0;
+    for (uint32_t i = 0; i < SINK_WAITING; i++) {
+        l->rows[l->count] = from + i;
+        l->count += sink->waiting[i].ptr != NULL && sink->waiting[i].len > 0;
+    }
+}
+
+/* The batch's codes become cells, and so do the texts from `at` on, which have none yet. */
+static bool flatten_waiting(struct reader *reader, struct sink *sink, const struct lookup *l,
+                            uint32_t at)
+{
+    if (!sink_flatten(reader, sink)) return false;
+    rf_str *cells = (rf_str *)(void *)sink->data;
+    const uint8_t *unescaped = reader->lines.unescaped;
+    for (; at < l->count; at++) {
+        rf_str *cell = &cells[l->rows[at]];
+        *cell = sink->waiting[l->rows[at] % SINK_WAITING];
+        bool passing = unescaped != NULL && cell->ptr >= unescaped &&
+                       cell->ptr < unescaped + reader->lines.unescaped_bytes;
+        if (passing && !rf_arena_str(&reader->batch, *cell, cell)) return false;
+    }
+    return true;
+}
+
+/* Hashes of all, then slots, then entries, then their texts: what lies outside the caches is fetched side by side. */
+static bool sink_look_up(struct reader *reader, struct sink *sink, struct lookup *l)
+{
+    struct sink_dict *dict = sink->dict;
+    const rf_str *waiting = sink->waiting;
+    uint32_t mask = dict->slot_count - 1;
+    for (uint32_t i = 0; i < l->count; i++) {
+        l->hashes[i] = sink_hash(waiting[l->rows[i] % SINK_WAITING]);
+        __builtin_prefetch(&dict->slots[l->hashes[i] & mask]);
+    }
+    for (uint32_t i = 0; i < l->count; i++) {
+        l->codes[i] = (uint32_t)dict->slots[l->hashes[i] & mask];
+        __builtin_prefetch(&dict->keys[l->codes[i]]);
+    }
+    for (uint32_t i = 0; i < l->count; i++) __builtin_prefetch(dict->keys[l->codes[i]].ptr);
+    for (uint32_t i = 0; i < l->count; i++) {
+        rf_str text = waiting[l->rows[i] % SINK_WAITING], near = dict->keys[l->codes[i]];
+        uint32_t code = l->codes[i];
+        if (near.len != text.len || !sink_same(near.ptr, text.ptr, text.len))
+            code = sink_dict_find_hash(dict, text, l->hashes[i]);
+        if (RF_UNLIKELY(code == UINT32_MAX)) {
+            enum sink_added added = sink_dict_add(reader, sink, text, NULL, l->hashes[i], &code);
+            if (added == SINK_NO_MEMORY) return false;
+            if (added == SINK_DICT_FULL) return flatten_waiting(reader, sink, l, i);
+        }
+        sink->codes[l->rows[i]] = code;
+    }
+    return true;
+}
+
+bool reader_look_up(struct reader *reader)
+{
+    struct lookup l;
+    if (reader->row_count == 0) return true;
+    uint32_t from = (reader->row_count - 1) / SINK_WAITING * SINK_WAITING;
+    for (uint32_t i = 0; i < reader->sink_count; i++) {
+        struct sink *sink = &reader->sinks[i];
+        if (sink->waiting == NULL || !sink->by_code) continue;
+        take_waiting(sink, from, &l);
+        if (l.count > 0 && !sink_look_up(reader, sink, &l)) return false;
+        memset(sink->waiting, 0, SINK_WAITING * sizeof *sink->waiting);
+    }
+    reader->lines.unescaped_bytes = 0;
+    return true;
 }
 
 /* ---- life ---------------------------------------------------------------------------------------------------- */
@@ -366,10 +496,11 @@ enum rf_kind reader_next(struct reader *reader, struct batch *out, struct rf_err
             reader->sinks[i].dict->shown = reader->sinks[i].dict->count;
     rf_arena_reset(&reader->batch);
     reader->row_count = 0;
+    reader->has_misfits = false;
     const uint8_t *before = reader_at(reader);
     bool fine =
         reader->options.format == READER_CSV ? reader_csv_rows(reader) : reader_json_rows(reader);
-    if (!fine) return rf_fail_memory(err, &reader->batch);
+    if (!fine || !reader_look_up(reader)) return rf_fail_memory(err, &reader->batch);
     for (uint32_t i = 0; i < reader->sink_count; i++)
         sink_end(reader, &reader->sinks[i], &reader->vecs[i]);
     place_advance(reader); /* now, while the text is still where it was fed */

@@ -6,7 +6,7 @@
  *
  * Rows that break the format's rules are left out and told to `reject` with line, offset and reason; JSON
  * is strict (RFC 8259, UTF-8 checked, nesting at most DYN_DEPTH_MAX). A field that is missing is null or
- * empty; one whose JSON type does not fit the column is converted as KQL's to*() does. A key that comes
+ * empty; one whose JSON type does not fit the column is converted as KQL's to*() does, and counted when that gives null. A key that comes
  * twice in a row: the last one counts. CSV is RFC 4180 with a header; a field may hold line ends when quoted;
  * an empty field is an empty string or null; a row with more fields than the header is rejected.
  *
@@ -84,6 +84,19 @@ struct reader_counts {
     uint64_t rows, rejected, bytes;
 };
 struct reader_counts reader_counts(const struct reader *reader);
+
+/* Values of a column that were none of its type and became null. A field that is missing, null or the empty text is none of them. */
+enum { READER_MISFIT_BYTES = 60 };
+struct reader_misfits {
+    uint64_t count;
+    uint64_t line; /* of the first */
+    uint32_t text_bytes;
+    uint8_t text[READER_MISFIT_BYTES]; /* how the first begins, as it stood in the row */
+};
+/* Whether the batch that reader_next gave has any; those of column `column` in it; the sum of several batches' ones. */
+bool reader_has_misfits(const struct reader *reader);
+struct reader_misfits reader_misfits(const struct reader *reader, uint32_t column);
+void reader_misfits_add(struct reader_misfits *to, const struct reader_misfits *more);
 
 /* ISO 8601 date and time with a T, the only texts that inference takes for datetime:
  * yyyy-mm-ddThh:mm[:ss[.f...]][Z|+hh:mm]. */

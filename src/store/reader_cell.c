@@ -138,14 +138,14 @@ bool reader_iso_datetime(rf_str text, int64_t *ticks)
 
 /* ---- cells -------------------------------------------------------------------------------------------------- */
 
-/* Any value into a column of another type. */
-static bool put_value(struct reader *reader, struct sink *sink, const struct value *v)
+/* Any value, which stood in the row as `text`, into a column of another type. */
+static bool put_value(struct reader *reader, struct sink *sink, const struct value *v, rf_str text)
 {
     struct value out;
     uint32_t row = reader->row_count;
     if (!value_convert(v, (enum type)sink->type, &reader->batch, &out)) return false;
     if (out.null) {
-        sink_put_null(sink, row);
+        sink_put_misfit(reader, sink, text);
         return true;
     }
     sink_reach(sink, row);
@@ -171,24 +171,6 @@ static bool put_value(struct reader *reader, struct sink *sink, const struct val
         ((int64_t *)(void *)sink->data)[row] = out.i;
         break;
     }
-    return true;
-}
-
-/* A text that the dictionary does not know. */
-bool sink_put_new_string(struct reader *reader, struct sink *sink, rf_str s, uint32_t hash)
-{
-    uint32_t code;
-    switch (sink_dict_add(reader, sink, s, NULL, hash, &code)) {
-    case SINK_ADDED:
-        sink_put_code(sink, reader->row_count, code);
-        return true;
-    case SINK_NO_MEMORY:
-        return false;
-    case SINK_DICT_FULL:
-        break;
-    }
-    if (!sink_flatten(reader, sink)) return false;
-    sink_put_bytes(sink, reader->row_count, s);
     return true;
 }
 
@@ -297,7 +279,7 @@ bool sink_put_datetime(struct reader *reader, struct sink *sink, rf_str text)
     if (reader_iso_datetime(text, &ticks) || text_to_datetime(text, &ticks))
         sink_put_i64(sink, reader->row_count, ticks);
     else
-        sink_put_null(sink, reader->row_count);
+        sink_put_misfit(reader, sink, text);
     return true;
 }
 
@@ -332,7 +314,7 @@ static bool put_json_converted(struct reader *reader, struct sink *sink,
         if (!encode_json(&token->text, &reader->encode)) return false;
         v = value_dyn(dyn_done(&reader->encode));
     }
-    return put_value(reader, sink, &v);
+    return put_value(reader, sink, &v, token->text);
 }
 
 static bool put_json_real(struct reader *reader, struct sink *sink, const struct scan_token *token)
@@ -362,7 +344,8 @@ bool sink_put_json(struct reader *reader, struct sink *sink, const struct scan_t
     switch ((enum type)sink->type) {
     case TYPE_STRING:
         if (!token_text(reader, token, &text)) return false;
-        return sink_put_string(reader, sink, text);
+        sink_put_string(sink, row, text);
+        return true;
     case TYPE_DYNAMIC:
         return put_json_dynamic(reader, sink, token);
     case TYPE_DATETIME:
@@ -417,7 +400,10 @@ static bool short_whole(rf_str text, int64_t *out)
 bool sink_put_text(struct reader *reader, struct sink *sink, rf_str text)
 {
     uint32_t row = reader->row_count;
-    if (sink->type == TYPE_STRING) return sink_put_string(reader, sink, text);
+    if (sink->type == TYPE_STRING) {
+        sink_put_string(sink, row, text);
+        return true;
+    }
     if (text.len == 0) {
         sink_put_null(sink, row);
         return true;
@@ -436,5 +422,5 @@ bool sink_put_text(struct reader *reader, struct sink *sink, rf_str text)
         break;
     }
     struct value v = value_str(text);
-    return put_value(reader, sink, &v);
+    return put_value(reader, sink, &v, text);
 }

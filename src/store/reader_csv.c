@@ -129,7 +129,7 @@ bool reader_csv_rows(struct reader *reader)
         uint32_t count;
         enum row_step step = scan_csv_row(csv, field, reader, &count);
         if (RF_LIKELY(step == ROW_DONE)) {
-            reader->row_count++;
+            if (!reader_end_row(reader, csv->from)) return false;
             continue;
         }
         if (step == ROW_NO_MEMORY) return false;

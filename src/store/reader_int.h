@@ -5,7 +5,7 @@
 #include "store/reader.h"
 #include "store/reader_lines.h"
 
-enum { SINK_GUESSES = 256 };
+enum { SINK_GUESSES = 256, SINK_WAITING = 64 };
 
 /* Distinct values of a column, kept over batches. Code 0 is the missing value: "" or null. A dynamic is found by its
  * JSON text, so that an object that repeats is parsed once. */
@@ -35,10 +35,18 @@ struct sink {
     uint32_t filled;
     uint8_t *data, *nulls;
     uint32_t *codes;
+    /* By row % SINK_WAITING: texts of the last rows whose codes are still to be looked up; ptr is NULL where there is none.
+     * Only columns of strings that are filled by code have it. */
+    rf_str *waiting;
     struct sink_dict *dict; /* NULL: this type has none, or it was given up */
     uint32_t flat_batches;  /* batches to go before a dictionary is tried again */
     uint32_t failures;      /* dictionaries that grew too large */
     struct dyn_shape shape;
+    /* A value of the row being read that did not fit; counted when the row is whole and the null is what is left. */
+    bool misfit;
+    rf_str misfit_text;
+    struct sink *next_misfit;
+    struct reader_misfits misfits; /* of the batch */
 };
 
 struct reader {
@@ -50,6 +58,8 @@ struct reader {
     struct sink *sinks;
     struct vec *vecs;
     uint32_t sink_count;
+    struct sink *misfits;        /* those with one in the row being read */
+    bool has_misfits;            /* in the batch */
     uint32_t row_count, row_max; /* of the batch being filled */
     struct text_place place;
     const uint8_t *piece_end; /* of the fed text, rest included */
@@ -131,27 +141,34 @@ enum sink_added sink_dict_add(struct reader *reader, struct sink *sink, rf_str k
                               const rf_str *value, uint32_t hash, uint32_t *code);
 
 /* The code of `key` in the sink's dictionary; UINT32_MAX when it is new, or too many others have to be passed to find it. */
-static inline uint32_t sink_dict_find(struct sink *sink, rf_str key, uint32_t *hash)
+static inline uint32_t sink_dict_find_hash(const struct sink_dict *dict, rf_str key, uint32_t hash)
 {
     enum {
         STEPS_MAX = 64
     }; /* of a table at most half full: only a sender who wants it gets there */
+    uint32_t mask = dict->slot_count - 1, at = hash & mask;
+    for (uint32_t step = 0; step < STEPS_MAX; step++, at = (at + 1) & mask) {
+        uint64_t slot = dict->slots[at];
+        if (slot == 0) break;
+        if (slot >> 32 != hash) continue;
+        rf_str known = dict->keys[(uint32_t)slot];
+        if (known.len == key.len && sink_same(known.ptr, key.ptr, key.len)) return (uint32_t)slot;
+    }
+    return UINT32_MAX;
+}
+
+/* The same where a row follows another: *hash is set when the code is UINT32_MAX. */
+static inline uint32_t sink_dict_find(struct sink *sink, rf_str key, uint32_t *hash)
+{
     struct sink_dict *dict = sink->dict;
     if (key.len == 0) return 0;
     /* Neighbouring rows often agree: one comparison instead of a hash. */
     rf_str last = dict->keys[dict->last];
     if (last.len == key.len && sink_same(last.ptr, key.ptr, key.len)) return dict->last;
-    uint32_t h = sink_hash(key), mask = dict->slot_count - 1, at = h & mask;
-    *hash = h;
-    for (uint32_t step = 0; step < STEPS_MAX; step++, at = (at + 1) & mask) {
-        uint64_t slot = dict->slots[at];
-        if (slot == 0) break;
-        if (slot >> 32 != h) continue;
-        rf_str known = dict->keys[(uint32_t)slot];
-        if (known.len == key.len && sink_same(known.ptr, key.ptr, key.len))
-            return dict->last = (uint32_t)slot;
-    }
-    return UINT32_MAX;
+    *hash = sink_hash(key);
+    uint32_t code = sink_dict_find_hash(dict, key, *hash);
+    if (code != UINT32_MAX) dict->last = code;
+    return code;
 }
 
 /* Gives up the dictionary: the batch's codes become cells. */
@@ -168,6 +185,7 @@ static inline void sink_put_code(struct sink *sink, uint32_t row, uint32_t code)
 {
     sink_reach(sink, row);
     sink->codes[row] = code;
+    if (sink->waiting != NULL) sink->waiting[row % SINK_WAITING].ptr = NULL;
 }
 static inline void sink_put_null(struct sink *sink, uint32_t row)
 {
@@ -179,6 +197,17 @@ static inline void sink_put_null(struct sink *sink, uint32_t row)
     memset(sink->data + (size_t)row * type_cell_bytes[sink->type], 0, type_cell_bytes[sink->type]);
     sink->nulls[row] = sink->type != TYPE_STRING;
     sink->has_null |= sink->type != TYPE_STRING;
+}
+/* A null in place of a value that is none of the column's type. */
+static inline void sink_put_misfit(struct reader *reader, struct sink *sink, rf_str text)
+{
+    sink_put_null(sink, reader->row_count);
+    if (text.len == 0) return;
+    sink->misfit_text = text;
+    if (sink->misfit) return;
+    sink->misfit = true;
+    sink->next_misfit = reader->misfits;
+    reader->misfits = sink;
 }
 /* Sets a cell of a column that is not filled by code. */
 static inline void sink_put_i64(struct sink *sink, uint32_t row, int64_t i)
@@ -194,19 +223,27 @@ static inline void sink_put_bytes(struct sink *sink, uint32_t row, rf_str s)
     sink->nulls[row] = 0;
 }
 
-/* Puts a text without escapes into a column of strings. */
-bool sink_put_new_string(struct reader *reader, struct sink *sink, rf_str s, uint32_t hash);
-static inline bool sink_put_string(struct reader *reader, struct sink *sink, rf_str s)
+/* Puts a text into a column of strings. It must last until the batch is read, or, in a column that is filled by code, lie in
+ * lines.unescaped. */
+static inline void sink_put_string(struct sink *sink, uint32_t row, rf_str s)
 {
-    uint32_t hash = 0;
-    if (sink->by_code) {
-        uint32_t code = sink_dict_find(sink, s, &hash);
-        if (RF_UNLIKELY(code == UINT32_MAX)) return sink_put_new_string(reader, sink, s, hash);
-        sink_put_code(sink, reader->row_count, code);
-        return true;
+    if (!sink->by_code) {
+        sink_put_bytes(sink, row, s);
+        return;
     }
-    sink_put_bytes(sink, reader->row_count, s);
-    return true;
+    sink_reach(sink, row);
+    sink->waiting[row % SINK_WAITING] = s;
+    sink->codes[row] = 0;
+}
+/* Looks up the codes of all texts that wait. False on lack of memory. */
+bool reader_look_up(struct reader *reader);
+void reader_count_misfits(struct reader *reader, const uint8_t *from);
+void reader_forget_misfits(struct reader *reader);
+/* The row that begins at `from` is whole. */
+static inline bool reader_end_row(struct reader *reader, const uint8_t *from)
+{
+    if (RF_UNLIKELY(reader->misfits != NULL)) reader_count_misfits(reader, from);
+    return ++reader->row_count % SINK_WAITING != 0 || reader_look_up(reader);
 }
 bool sink_put_datetime(struct reader *reader, struct sink *sink, rf_str text);
 /* A dynamic whose JSON text is `raw` and whose encoding is `encoded`, neither empty nor null. */

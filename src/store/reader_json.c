@@ -13,7 +13,7 @@ static bool rows(struct reader *reader)
     while (reader->row_count < reader->row_max) {
         enum row_step step = scan_json_row(json, false, false, field, reader);
         if (RF_LIKELY(step == ROW_DONE)) {
-            reader->row_count++;
+            if (!reader_end_row(reader, json->from)) return false;
             continue;
         }
         if (step == ROW_NO_MEMORY) return false;
@@ -36,12 +36,13 @@ static bool line_rows(struct reader *reader)
         const uint8_t *from = json->at;
         enum line_step line = reader_line(reader);
         if (RF_LIKELY(line == LINE_DONE)) {
+            if (!reader_end_row(reader, from)) return false;
             place->line += place->counted == from;
             if (place->counted == from) place->counted = json->at;
-            reader->row_count++;
             continue;
         }
         if (line == LINE_NO_MEMORY) return false;
+        reader_forget_misfits(reader);
         enum row_step step = scan_json_row(json, true, false, field, reader);
         if (step == ROW_NO_MEMORY) return false;
         if (step == ROW_END) {
@@ -52,7 +53,7 @@ static bool line_rows(struct reader *reader)
             reader_reject_row(reader, json->from, json->fault, json->reason);
             scan_json_recover(json);
         }
-        reader->row_count += step == ROW_DONE;
+        if (step == ROW_DONE && !reader_end_row(reader, json->from)) return false;
         if (place->counted == NULL) continue;
         place->line += scan_count_lines(place->counted, json->at);
         place->counted = json->at;

@@ -3,13 +3,18 @@
 #include "base/json.h"
 #include "store/reader_int.h"
 
-enum { READABLE_BYTES = 64 };
+enum {
+    READABLE_BYTES = 64,
+    TAIL_BYTES = JSON_MARKS_BYTES + READABLE_BYTES,
+    UNESCAPED_BYTES = JSON_MARKS_BYTES + READABLE_BYTES, /* at least */
+    UNESCAPED_BEYOND = 16 /* bytes that may be written behind a text */
+};
 
 bool line_window_init(struct line_window *window, struct scan_json *json, struct rf_arena *arena)
 {
     window->marks.items = rf_arena_raw(arena, uint32_t, JSON_MARKS_ROOM);
-    window->copy = rf_arena_alloc(arena, JSON_MARKS_BYTES + READABLE_BYTES);
-    window->unescaped = rf_arena_alloc(arena, JSON_MARKS_BYTES + READABLE_BYTES);
+    window->copy = rf_arena_alloc(arena, TAIL_BYTES + READABLE_BYTES);
+    window->unescaped = rf_arena_alloc(arena, UNESCAPED_BYTES);
     window->nested = dyn_marked_new(arena);
     json->utf8_later = true;
     return window->marks.items != NULL && window->copy != NULL && window->unescaped != NULL &&
@@ -19,20 +24,24 @@ bool line_window_init(struct line_window *window, struct scan_json *json, struct
 void line_window_feed(struct line_window *window, const struct scan_json *json)
 {
     window->from = window->to = json->at;
+    window->tail = NULL;
 }
 
-/* Where too few bytes follow the lines they are copied; that happens at the end of a piece only, so that the copy lives
- * as long as the piece. */
+/* Where too few bytes follow the lines they are copied. That happens at the end of a piece only, and once: rows that were read
+ * are views of the copy. */
 bool line_window_next(struct line_window *window, const struct scan_json *json)
 {
     const uint8_t *at = json->at, *end = json->end;
     size_t left = (size_t)(end - at);
     if (left == 0) return false;
-    if (left <= JSON_MARKS_BYTES + READABLE_BYTES) {
-        size_t taken = RF_MIN(left, (size_t)JSON_MARKS_BYTES);
-        memcpy(window->copy, at, taken);
-        memset(window->copy + taken, 0, READABLE_BYTES);
-        json_marks_find(&window->marks, window->copy, window->copy + taken);
+    if (left <= TAIL_BYTES) {
+        if (window->tail == NULL) {
+            memcpy(window->copy, at, left);
+            memset(window->copy + left, 0, READABLE_BYTES);
+            window->tail = at;
+        }
+        const uint8_t *from = window->copy + (at - window->tail);
+        json_marks_find(&window->marks, from, from + left);
     } else {
         json_marks_find(&window->marks, at, end);
     }
@@ -78,16 +87,21 @@ enum line_step line_word(struct line *line, struct scan_token *token)
 
 /* ---- fields ------------------------------------------------------------------------------------------------- */
 
-/* A string whose escapes are resolved. Those of a column with a dictionary are looked up before they are kept. */
+/* A string whose escapes are resolved. Those of a column with a dictionary are looked up before they are kept, if they are. */
 static enum line_step resolve(struct reader *reader, struct line *line, bool keep, rf_str *text)
 {
     const uint32_t *mark = line->mark;
     const uint8_t *end = json_marked_string(line->marks, &line->mark);
     if (RF_UNLIKELY(end == NULL)) return LINE_OTHER;
     rf_str raw = rf_str_make(line->at + 1, (size_t)(end - line->at) - 1);
-    uint8_t *out = keep ? rf_arena_alloc(&reader->batch, raw.len + 16) : reader->lines.unescaped;
+    struct line_window *window = &reader->lines;
+    size_t room = raw.len + UNESCAPED_BEYOND;
+    keep = keep || room > UNESCAPED_BYTES - window->unescaped_bytes;
+    uint8_t *out =
+        keep ? rf_arena_alloc(&reader->batch, room) : window->unescaped + window->unescaped_bytes;
     if (RF_UNLIKELY(out == NULL)) return LINE_NO_MEMORY;
     *text = rf_str_make(out, json_marked_unescape(line->marks, mark, raw, out));
+    if (!keep) window->unescaped_bytes += text->len;
     line->at = end + 1;
     return LINE_DONE;
 }
@@ -113,17 +127,7 @@ static enum line_step put_escaped(struct reader *reader, struct sink *sink, stru
     }
     enum line_step step = resolve(reader, line, !sink->by_code, &text);
     if (RF_UNLIKELY(step != LINE_DONE)) return step;
-    if (sink->by_code) {
-        uint32_t hash = 0, code = sink_dict_find(sink, text, &hash);
-        if (RF_LIKELY(code != UINT32_MAX)) {
-            sink_put_code(sink, reader->row_count, code);
-            return LINE_DONE;
-        }
-        /* It may turn out that the dictionary is full, and then the text must last. */
-        if (!rf_arena_str(&reader->batch, text, &text)) return LINE_NO_MEMORY;
-        return sink_put_new_string(reader, sink, text, hash) ? LINE_DONE : LINE_NO_MEMORY;
-    }
-    sink_put_bytes(sink, reader->row_count, text);
+    sink_put_string(sink, reader->row_count, text);
     return LINE_DONE;
 }
 
@@ -138,9 +142,9 @@ static inline enum line_step put_string(struct reader *reader, struct sink *sink
     line->mark += 2;
     if (RF_UNLIKELY(sink == NULL)) return LINE_DONE;
     rf_str text = rf_str_make(p + 1, (size_t)(end - p) - 1);
-    bool fine;
+    bool fine = true;
     if (sink->type == TYPE_STRING) {
-        fine = sink_put_string(reader, sink, text);
+        sink_put_string(sink, reader->row_count, text);
     } else if (sink->type == TYPE_DATETIME) {
         fine = sink_put_datetime(reader, sink, text);
     } else {

@@ -22,8 +22,10 @@ struct line_window {
     const uint32_t *mark; /* the first one at or behind the next row */
     const uint8_t *from;  /* in the fed text; marks.base is that place or a copy of it */
     const uint8_t *to;
-    uint8_t *copy;      /* of the last lines of a piece, so that bytes behind them are readable */
-    uint8_t *unescaped; /* room for any string of a window */
+    uint8_t *copy;       /* of the last bytes of a piece, so that those behind them are readable */
+    const uint8_t *tail; /* where these begin in the fed text; NULL: not copied yet */
+    uint8_t *unescaped;  /* texts that wait for their codes */
+    size_t unescaped_bytes;
     struct dyn_marked *nested;
 };
 /* False on lack of memory. `json` then leaves it to the rows to check UTF-8. */

@@ -294,6 +294,11 @@ struct reader_counts reader_stream_counts(const struct reader_stream *stream)
     return reader_counts(stream->reader);
 }
 
+const struct reader *reader_stream_reader(const struct reader_stream *stream)
+{
+    return stream->reader;
+}
+
 uint64_t reader_stream_raw_offset(const struct reader_stream *stream)
 {
     return input_raw_offset(stream->feeder.input);

@@ -41,6 +41,7 @@ void reader_stream_free(struct reader_stream *stream);
 RF_MUST_USE enum rf_kind reader_stream_next(struct reader_stream *stream, struct batch *out,
                                             struct rf_err *err);
 struct reader_counts reader_stream_counts(const struct reader_stream *stream);
+const struct reader *reader_stream_reader(const struct reader_stream *stream);
 /* For progress: packed bytes taken so far and their number, 0 when unknown. */
 uint64_t reader_stream_raw_offset(const struct reader_stream *stream);
 uint64_t reader_stream_raw_bytes(const struct reader_stream *stream);

@@ -552,7 +552,7 @@ static const char *columns_of(struct fixture *f, rf_str text)
     return (const char *)out.ptr;
 }
 
-static void read_alike(rf_str text, size_t step)
+static void read_alike_by(rf_str text, size_t step, uint32_t batch_rows)
 {
     struct fixture quick, slow;
     if (text.len == 0) return;
@@ -560,13 +560,15 @@ static void read_alike(rf_str text, size_t step)
     setup(&slow);
     quick.no_offsets = slow.no_offsets = true;
     rf_str blanks = blank_before_lines(&slow.arena, text);
-    const char *a = read_text(&quick, READER_JSON_LINES, text, all_types, step, 7);
+    const char *a = read_text(&quick, READER_JSON_LINES, text, all_types, step, batch_rows);
     const char *b = read_text(&slow, READER_JSON_LINES, blanks, all_types, blanks.len, 2048);
     cr_assert_str_eq(a, b);
     cr_assert_str_eq(columns_of(&quick, text), columns_of(&slow, blanks));
     rf_arena_done(&quick.arena);
     rf_arena_done(&slow.arena);
 }
+
+static void read_alike(rf_str text, size_t step) { read_alike_by(text, step, 7); }
 
 static void put_field(struct rf_prng *prng, struct rf_buf *out)
 {
@@ -672,6 +674,23 @@ Test(reader, windows_of_lines)
     }
     read_alike(rf_buf_view(&text), text.len);
     read_alike(rf_buf_view(&text), 100000);
+    rf_arena_done(&arena);
+}
+
+/* Texts that do not repeat are views of what was fed, to the end of a text that ends without a line end, or amid which a line
+ * stands that is not read by its marks. */
+Test(reader, last_lines_keep_their_texts)
+{
+    struct rf_arena arena;
+    rf_arena_init(&arena, 64 << 20);
+    struct rf_buf text = rf_buf_in(&arena);
+    for (int i = 0; i < 6000; i++)
+        rf_buf_printf(&text, "{\"s\":\"user %d of many\",\"t\":\"a\\\\%d\"%s}\n", i * 7919, i,
+                      i > 5500 && i % 90 == 0 ? ",\"l\":1\x01" : "");
+    read_alike_by(rf_buf_view(&text), text.len, 0);
+    text.len--;
+    read_alike_by(rf_buf_view(&text), text.len, 0);
+    read_alike_by(rf_buf_view(&text), 50000, 0);
     rf_arena_done(&arena);
 }
 

@@ -109,18 +109,25 @@ uint64_t table_part_rows(const struct table *t, uint32_t part);
 uint32_t table_part_blocks(const struct table *t, uint32_t part);
 /* Lets several threads read one table: cursors of one table may be made and used side by side, each by one thread. The
  * journal's rows come in the order of their arrival.
- * A cursor over one part; `columns` and tests' columns are indexes into table_columns. Columns that the part lacks come as
+ * A cursor over one part; the columns of wants and tests are indexes into table_columns. Columns that the part lacks come as
  * constant nulls (empty texts). Same rules as extent_cursor_next. */
 struct table_cursor;
+RF_MUST_USE enum rf_kind table_cursor_of(struct table *t, uint32_t part,
+                                         const struct extent_want *wants, uint32_t want_count,
+                                         const struct extent_test *tests, uint32_t test_count,
+                                         struct rf_budget *budget, struct table_cursor **out,
+                                         struct rf_err *err);
+/* The same for whole columns. */
 RF_MUST_USE enum rf_kind table_cursor_new(struct table *t, uint32_t part, const uint32_t *columns,
                                           uint32_t column_count, const struct extent_test *tests,
                                           uint32_t test_count, struct rf_budget *budget,
                                           struct table_cursor **out, struct rf_err *err);
 RF_MUST_USE enum rf_kind table_cursor_next(struct table_cursor *c, struct batch *out,
                                            struct rf_err *err);
-/* As extent_cursor_seek and extent_cursor_column. */
+/* As extent_cursor_seek, extent_cursor_rows and extent_cursor_column. */
 RF_MUST_USE enum rf_kind table_cursor_seek(struct table_cursor *c, uint32_t *rows,
                                            struct rf_err *err);
+const uint32_t *table_cursor_rows(const struct table_cursor *c, uint32_t *row_count);
 RF_MUST_USE enum rf_kind table_cursor_column(struct table_cursor *c, uint32_t index,
                                              const uint32_t *rows, uint32_t row_count,
                                              struct vec *out, struct rf_err *err);

@@ -121,6 +121,8 @@ struct ingest {
         uint32_t count, cap;
         bool lost;
     } rejects;
+    struct reader_misfits *misfits; /* by column; NULL: none yet */
+    uint32_t misfits_cap;
     bool uncommitted;
     struct ingest_result result;
 };
@@ -410,6 +412,7 @@ static enum rf_kind commit(struct ingest *in, struct rf_err *err)
         return no_memory(in, err);
     RF_TRY(table_commit(in->writer, position, err));
     in->uncommitted = false;
+    in->result.committed_rows = in->result.progress.rows;
     return RF_OK;
 }
 
@@ -509,11 +512,37 @@ static enum rf_kind skip_rows(struct ingest *in, struct batch *batch, struct rf_
     return RF_OK;
 }
 
+static enum rf_kind add_misfits(struct ingest *in, struct rf_err *err)
+{
+    if (!reader_has_misfits(in->reader)) return RF_OK;
+    if (in->misfits_cap < in->column_count) {
+        struct reader_misfits *grown =
+            rf_arena_new(&in->arena, struct reader_misfits, in->column_count);
+        if (grown == NULL) return no_memory(in, err);
+        if (in->misfits_cap > 0) memcpy(grown, in->misfits, in->misfits_cap * sizeof *grown);
+        in->misfits = grown;
+        in->misfits_cap = in->column_count;
+    }
+    for (uint32_t i = 0; i < in->column_count; i++) {
+        struct reader_misfits more = reader_misfits(in->reader, i);
+        reader_misfits_add(&in->misfits[i], &more);
+    }
+    return RF_OK;
+}
+
+static void tell_misfits(const struct ingest *in)
+{
+    const struct ingest_options *o = in->options;
+    for (uint32_t i = 0; i < in->misfits_cap && o->misfits != NULL; i++)
+        if (in->misfits[i].count > 0) o->misfits(o->state, &in->columns[i], &in->misfits[i]);
+}
+
 static enum rf_kind take_batch(struct ingest *in, struct batch *batch, struct rf_err *err)
 {
     RF_TRY(tell_rejects(in, err));
     if (in->skip > 0) RF_TRY(skip_rows(in, batch, err));
     if (batch->row_count == 0) return RF_OK;
+    RF_TRY(add_misfits(in, err));
     /* The commit comes before the batch, so that an extent is never sealed for its sake alone. */
     if (table_wants_commit(in->writer)) RF_TRY(commit(in, err));
     RF_TRY(table_append(in->writer, batch, err));
@@ -646,6 +675,7 @@ enum rf_kind table_ingest(const struct ingest_options *options, struct ingest_re
     rf_arena_init_shared(&in->scratch, in->budget);
     rf_arena_init_shared(&in->rejects.arena, in->budget);
     enum rf_kind kind = run(in, err);
+    tell_misfits(in);
     *out = in->result;
     table_writer_close(in->writer);
     reader_free(in->reader);

@@ -36,13 +36,17 @@ struct ingest_options {
     bool again; /* take a file anew that was taken before */
     /* Called for each row that was left out, once. */
     void (*reject)(void *state, const struct reader_reject *reject);
+    /* Called at the end, whether it is a good one, for each column that values did not fit; not of rows taken before. */
+    void (*misfits)(void *state, const struct reader_column *column,
+                    const struct reader_misfits *misfits);
     /* Called after every few thousand rows; false ends the ingestion with RF_CANCELLED. */
     bool (*progress)(void *state, const struct ingest_progress *progress);
-    void *state; /* of both */
+    void *state; /* of all */
 };
 
 struct ingest_result {
-    struct ingest_progress progress; /* all of it is committed */
+    struct ingest_progress progress; /* all of it is committed when there was no error */
+    uint64_t committed_rows;         /* in this run */
     uint64_t resumed_rows;           /* taken by an earlier run */
     bool already;                    /* the whole file was; nothing was done */
     uint64_t fields_left_out;        /* different ones, when there were too many */

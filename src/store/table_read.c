@@ -4,6 +4,8 @@
 
 #include "store/table_int.h"
 
+#include "store/extent_shapes.h"
+
 struct part {
     const struct manifest_extent *info; /* NULL: the journal */
     struct extent *extent;              /* NULL before its first use */
@@ -188,10 +190,10 @@ struct table_cursor {
     struct rf_arena arena;
     struct rf_arena batch;
     struct vec *vecs;
-    const uint32_t *columns; /* wanted */
-    uint32_t column_count;
+    const struct extent_want *wants; /* by columns of the table */
+    uint32_t want_count;
     uint32_t
-        *slots; /* of each wanted column in the extent's cursor; UINT32_MAX: the part lacks it */
+        *slots; /* of each want in the extent's cursor; UINT32_MAX: the part lacks the column */
     struct extent_cursor *extent;
     struct journal_reader *journal;
     int64_t min, max;   /* of the time column, for the journal's records */
@@ -243,10 +245,10 @@ static enum rf_kind open_extent_cursor(struct table_cursor *c, const struct exte
     RF_TRY(open_part(t, c->part, err));
     const uint32_t *map = c->part->map;
     struct extent_test *own = rf_arena_new(&c->arena, struct extent_test, test_count);
-    uint32_t *columns = rf_arena_new(&c->arena, uint32_t, c->column_count), own_count = 0,
-             there = 0;
-    c->slots = rf_arena_new(&c->arena, uint32_t, c->column_count);
-    if (own == NULL || columns == NULL || c->slots == NULL) return rf_fail_memory(err, &c->arena);
+    struct extent_want *wants = rf_arena_new(&c->arena, struct extent_want, c->want_count);
+    uint32_t own_count = 0, there = 0;
+    c->slots = rf_arena_new(&c->arena, uint32_t, c->want_count);
+    if (own == NULL || wants == NULL || c->slots == NULL) return rf_fail_memory(err, &c->arena);
     for (uint32_t i = 0; i < test_count; i++) {
         enum type type = (enum type)t->m.columns[tests[i].column].type;
         own[own_count] = tests[i];
@@ -256,10 +258,11 @@ static enum rf_kind open_extent_cursor(struct table_cursor *c, const struct exte
         else
             c->nothing |= !missing_may_pass(&tests[i], type);
     }
-    for (uint32_t i = 0; i < c->column_count; i++) {
+    for (uint32_t i = 0; i < c->want_count; i++) {
         c->slots[i] = UINT32_MAX;
-        if (map[c->columns[i]] == UINT32_MAX) continue;
-        columns[there] = map[c->columns[i]];
+        if (map[c->wants[i].column] == UINT32_MAX) continue;
+        wants[there] = c->wants[i];
+        wants[there].column = map[c->wants[i].column];
         c->slots[i] = there++;
     }
     if (c->nothing) return RF_OK;
@@ -267,8 +270,7 @@ static enum rf_kind open_extent_cursor(struct table_cursor *c, const struct exte
         c->bare_rows = c->part->info->info.row_count;
         return RF_OK;
     }
-    return extent_cursor_new(c->part->extent, columns, there, own, own_count, budget, &c->extent,
-                             err);
+    return extent_cursor_of(c->part->extent, wants, there, own, own_count, budget, &c->extent, err);
 }
 
 static enum rf_kind open_journal_cursor(struct table_cursor *c, const struct extent_test *tests,
@@ -288,21 +290,45 @@ static enum rf_kind open_journal_cursor(struct table_cursor *c, const struct ext
     return journal_reader_open(&options, t->journal.end, &c->journal, err);
 }
 
-static enum rf_kind open_cursor(struct table_cursor *c, const uint32_t *columns,
+static enum rf_kind open_cursor(struct table_cursor *c, const struct extent_want *wants,
                                 const struct extent_test *tests, uint32_t test_count,
                                 struct rf_budget *budget, struct rf_err *err)
 {
-    uint32_t *kept = rf_arena_new(&c->arena, uint32_t, c->column_count);
-    c->vecs = rf_arena_new(&c->arena, struct vec, c->column_count);
+    struct extent_want *kept = rf_arena_new(&c->arena, struct extent_want, c->want_count);
+    c->vecs = rf_arena_new(&c->arena, struct vec, c->want_count);
     if (kept == NULL || c->vecs == NULL) return rf_fail_memory(err, &c->arena);
-    for (uint32_t i = 0; i < c->column_count; i++) {
-        RF_ASSERT(columns[i] < c->table->m.column_count);
-        kept[i] = columns[i];
-        c->vecs[i] = table_missing((enum type)c->table->m.columns[columns[i]].type);
+    for (uint32_t i = 0; i < c->want_count; i++) {
+        RF_ASSERT(wants[i].column < c->table->m.column_count);
+        kept[i] = wants[i];
+        c->vecs[i] = table_missing((enum type)c->table->m.columns[wants[i].column].type);
     }
-    c->columns = kept;
+    c->wants = kept;
     return c->part->info != NULL ? open_extent_cursor(c, tests, test_count, budget, err)
                                  : open_journal_cursor(c, tests, test_count, budget, err);
+}
+
+enum rf_kind table_cursor_of(struct table *t, uint32_t part, const struct extent_want *wants,
+                             uint32_t want_count, const struct extent_test *tests,
+                             uint32_t test_count, struct rf_budget *budget,
+                             struct table_cursor **out, struct rf_err *err)
+{
+    RF_ASSERT(part < t->part_count);
+    struct table_cursor *c = calloc(1, sizeof *c);
+    if (c == NULL) return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "no memory for a cursor");
+    c->table = t;
+    c->part = &t->parts[part];
+    c->want_count = want_count;
+    c->min = INT64_MIN;
+    c->max = INT64_MAX;
+    rf_arena_init_shared(&c->arena, budget);
+    rf_arena_init_shared(&c->batch, budget);
+    enum rf_kind kind = open_cursor(c, wants, tests, test_count, budget, err);
+    if (kind != RF_OK) {
+        table_cursor_free(c);
+        return kind;
+    }
+    *out = c;
+    return RF_OK;
 }
 
 enum rf_kind table_cursor_new(struct table *t, uint32_t part, const uint32_t *columns,
@@ -310,23 +336,12 @@ enum rf_kind table_cursor_new(struct table *t, uint32_t part, const uint32_t *co
                               uint32_t test_count, struct rf_budget *budget,
                               struct table_cursor **out, struct rf_err *err)
 {
-    RF_ASSERT(part < t->part_count);
-    struct table_cursor *c = calloc(1, sizeof *c);
-    if (c == NULL) return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "no memory for a cursor");
-    c->table = t;
-    c->part = &t->parts[part];
-    c->column_count = column_count;
-    c->min = INT64_MIN;
-    c->max = INT64_MAX;
-    rf_arena_init_shared(&c->arena, budget);
-    rf_arena_init_shared(&c->batch, budget);
-    enum rf_kind kind = open_cursor(c, columns, tests, test_count, budget, err);
-    if (kind != RF_OK) {
-        table_cursor_free(c);
-        return kind;
-    }
-    *out = c;
-    return RF_OK;
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    rf_arena_init_shared(&arena, budget);
+    struct extent_want *wants = rf_arena_new(&arena, struct extent_want, column_count);
+    if (wants == NULL) return rf_fail_memory(err, &arena);
+    for (uint32_t i = 0; i < column_count; i++) wants[i].column = columns[i];
+    return table_cursor_of(t, part, wants, column_count, tests, test_count, budget, out, err);
 }
 
 void table_cursor_blocks(struct table_cursor *c, uint32_t from, uint32_t to)
@@ -351,13 +366,13 @@ static enum rf_kind seek_journal(struct table_cursor *c, uint32_t *rows, struct 
     const struct table *t = c->table;
     struct journal_batch in;
     RF_TRY(journal_read(c->journal, t->m.columns, t->m.column_count, c->min, c->max, &in, err));
-    for (uint32_t i = 0; i < c->column_count; i++) {
-        c->vecs[i] = table_missing((enum type)t->m.columns[c->columns[i]].type);
+    for (uint32_t i = 0; i < c->want_count; i++) {
+        uint32_t column = c->wants[i].column, at = column;
+        c->vecs[i] = table_missing((enum type)t->m.columns[column].type);
         /* Records mostly hold the table's columns in the table's order. */
-        uint32_t at = c->columns[i];
         bool there = at < in.batch.column_count && in.indexes[at] == at;
         for (uint32_t k = 0; k < in.batch.column_count && !there; k++)
-            if (in.indexes[k] == c->columns[i]) {
+            if (in.indexes[k] == column) {
                 at = k;
                 there = true;
             }
@@ -379,14 +394,23 @@ enum rf_kind table_cursor_seek(struct table_cursor *c, uint32_t *rows, struct rf
     return RF_OK;
 }
 
+const uint32_t *table_cursor_rows(const struct table_cursor *c, uint32_t *row_count)
+{
+    return c->extent == NULL ? NULL : extent_cursor_rows(c->extent, row_count);
+}
+
 enum rf_kind table_cursor_column(struct table_cursor *c, uint32_t index, const uint32_t *rows,
                                  uint32_t row_count, struct vec *out, struct rf_err *err)
 {
-    RF_ASSERT(index < c->column_count);
+    RF_ASSERT(index < c->want_count);
+    const struct extent_want *want = &c->wants[index];
     if (c->extent != NULL && c->slots[index] != UINT32_MAX)
         return extent_cursor_column(c->extent, c->slots[index], rows, row_count, out, err);
     *out = c->vecs[index];
     if (rows != NULL && !vec_select(&c->batch, &c->vecs[index], rows, row_count, out))
+        return rf_fail_memory(err, &c->batch);
+    if (want->key_count > 0 &&
+        !extent_walk(&c->batch, out, row_count, want->keys, want->key_count, out))
         return rf_fail_memory(err, &c->batch);
     return RF_OK;
 }
@@ -395,9 +419,11 @@ enum rf_kind table_cursor_next(struct table_cursor *c, struct batch *out, struct
 {
     uint32_t rows;
     RF_TRY(table_cursor_seek(c, &rows, err));
-    for (uint32_t i = 0; i < c->column_count && rows > 0; i++)
-        RF_TRY(table_cursor_column(c, i, NULL, rows, &c->vecs[i], err));
+    struct vec *columns = rf_arena_raw(&c->batch, struct vec, c->want_count);
+    if (columns == NULL) return rf_fail_memory(err, &c->batch);
+    for (uint32_t i = 0; i < c->want_count && rows > 0; i++)
+        RF_TRY(table_cursor_column(c, i, NULL, rows, &columns[i], err));
     *out = (struct batch){
-        .row_count = rows, .column_count = c->column_count, .columns = c->vecs, .arena = &c->batch};
+        .row_count = rows, .column_count = c->want_count, .columns = columns, .arena = &c->batch};
     return RF_OK;
 }

@@ -141,6 +141,8 @@ static void add_hashes(struct term_index_builder *b, const uint32_t *hashes, uin
     }
     uint32_t *seen = (uint32_t *)(void *)b->seen.ptr;
     uint32_t *first = (uint32_t *)(void *)(b->hashes.ptr + b->hashes.len), *to = first;
+    /* A granule's table outgrows the nearest cache. */
+    for (uint32_t i = 0; i < count; i++) __builtin_prefetch(&seen[hashes[i] >> 1 & (cap - 1)], 1);
     for (uint32_t i = 0; i < count; i++) {
         uint32_t hash = hashes[i];
         size_t at = hash >> 1 & (cap - 1);

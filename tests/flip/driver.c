@@ -13,10 +13,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "../lib/sample.h"
 #include "kql/kql.h"
 #include "kql/source_store.h"
-#include "store/table.h"
-#include "value/dyn.h"
 
 enum {
     MEMORY_BYTES = 512 << 20,
@@ -30,64 +29,8 @@ enum {
 
 /* ---- the store ------------------------------------------------------------------------------------------------- */
 
-/* A field for each way in which a block can be written. */
-enum field {
-    TIME,
-    NUMBER,
-    CONSTANT,
-    RUNS,
-    WILD,
-    OUTLIER,
-    SMALL,
-    FLAG,
-    RATIO,
-    REAL,
-    PRICE,
-    TOOK,
-    SESSION,
-    HOST,
-    LINE,
-    GUID_TEXT,
-    HEX_TEXT,
-    SHA_TEXT,
-    IP_TEXT,
-    TIME_TEXT,
-    NUMBER_TEXT,
-    BAG,
-    ODD,
-    FIELD_COUNT
-};
-
-static const struct {
-    const char *name;
-    enum type type;
-} columns[FIELD_COUNT] = {
-    [TIME] = {"TimeGenerated", TYPE_DATETIME},
-    [NUMBER] = {"Number", TYPE_LONG},
-    [CONSTANT] = {"Constant", TYPE_LONG},
-    [RUNS] = {"Runs", TYPE_LONG},
-    [WILD] = {"Wild", TYPE_LONG},
-    [OUTLIER] = {"Outlier", TYPE_LONG},
-    [SMALL] = {"Small", TYPE_INT},
-    [FLAG] = {"Flag", TYPE_BOOL},
-    [RATIO] = {"Ratio", TYPE_REAL},
-    [REAL] = {"Real", TYPE_REAL},
-    [PRICE] = {"Price", TYPE_DECIMAL},
-    [TOOK] = {"Took", TYPE_TIMESPAN},
-    [SESSION] = {"Session", TYPE_GUID},
-    [HOST] = {"Host", TYPE_STRING},
-    [LINE] = {"Line", TYPE_STRING},
-    [GUID_TEXT] = {"GuidText", TYPE_STRING},
-    [HEX_TEXT] = {"HexText", TYPE_STRING},
-    [SHA_TEXT] = {"ShaText", TYPE_STRING},
-    [IP_TEXT] = {"IpText", TYPE_STRING},
-    [TIME_TEXT] = {"TimeText", TYPE_STRING},
-    [NUMBER_TEXT] = {"NumberText", TYPE_STRING},
-    [BAG] = {"Bag", TYPE_DYNAMIC},
-    [ODD] = {"Odd", TYPE_DYNAMIC},
-};
 /* Of the table that has more rows. */
-static const uint8_t long_columns[] = {TIME, NUMBER, HOST, LINE};
+static const uint8_t long_columns[] = {SAMPLE_TIME, SAMPLE_NUMBER, SAMPLE_HOST, SAMPLE_LINE};
 
 enum { TABLES = 5 };
 static const struct table_kind {
@@ -103,171 +46,23 @@ static const struct table_kind {
 
 static const struct extent_key key = {.bytes = "a key of thirty-two bytes, no mo", .present = true};
 
-static _Noreturn void die(const char *what, const struct rf_err *err)
-{
-    fprintf(stderr, "flip: %s: %s: %s\n", what, err->code, err->text);
-    exit(1);
-}
-
-static rf_str text_in(struct rf_arena *arena, const char *fmt, ...) RF_PRINTF(2, 3);
-static rf_str text_in(struct rf_arena *arena, const char *fmt, ...)
-{
-    char text[512];
-    va_list args;
-    va_start(args, fmt);
-    int len = vsnprintf(text, sizeof text, fmt, args);
-    va_end(args);
-    rf_str out;
-    RF_ASSERT(rf_arena_str(arena, rf_str_make(text, (size_t)len), &out));
-    return out;
-}
-
-static struct value json_in(struct rf_arena *arena, rf_str json)
-{
-    struct rf_buf buf = rf_buf_in(arena);
-    RF_ASSERT(dyn_parse_json(json, &buf, NULL) == RF_OK);
-    return value_dyn(dyn_done(&buf));
-}
-
-static struct value text_cell(struct rf_arena *arena, enum field field, int64_t n, uint64_t x)
-{
-    uint64_t y = rf_hash_u64(x + 1);
-    switch (field) {
-    case HOST:
-        return value_str(text_in(arena, "host-%u.contoso.com", (unsigned)(x % 20)));
-    case LINE:
-        return value_str(text_in(arena, "%s user-%u opened caf\xc3\xa9 %" PRId64 "%s",
-                                 x % 3 == 0 ? "powershell -enc" : "svchost.exe",
-                                 (unsigned)(x % 300), n, n % 500 == 7 ? " needle" : ""));
-    case GUID_TEXT:
-        return value_str(text_in(arena, "%08x-%04x-4%03x-8%03x-%012" PRIx64, (unsigned)x,
-                                 (unsigned)(x >> 48), (unsigned)(y & 0xfff), (unsigned)(y >> 52),
-                                 y >> 16));
-    case HEX_TEXT:
-        return value_str(text_in(arena, "0x%" PRIx64, x % 0xfffff));
-    case SHA_TEXT:
-        return value_str(text_in(arena, "%016" PRIx64 "%016" PRIx64 "%08x", x, y, (unsigned)n));
-    case IP_TEXT:
-        return value_str(text_in(arena, "10.%u.%u.%u", (unsigned)(x % 4), (unsigned)(y % 256),
-                                 (unsigned)(x >> 56)));
-    case TIME_TEXT:
-        return value_str(text_in(arena, "2025-01-%02uT%02u:%02u:%02uZ", (unsigned)(1 + x % 28),
-                                 (unsigned)(y % 24), (unsigned)(x % 60), (unsigned)(y % 60)));
-    default:
-        return value_str(text_in(arena, "%u", (unsigned)(x % 1000000)));
-    }
-}
-
-/* A row's number tells its cells. */
-static struct value cell(struct rf_arena *arena, enum field field, int64_t n)
-{
-    uint64_t x = rf_hash_u64((uint64_t)n * 64 + field);
-    enum type type = columns[field].type;
-    if (type != TYPE_STRING && field > OUTLIER && x % 29 == 0) return value_null(type);
-    struct guid guid;
-    switch (field) {
-    case TIME:
-        return value_i64(type, INT64_C(638000000000000000) + n * TICKS_PER_SECOND);
-    case NUMBER:
-        return value_long(n);
-    case CONSTANT:
-        return value_long(42);
-    case RUNS:
-        return value_long(n / 100);
-    case WILD:
-        return value_long((int64_t)x);
-    case OUTLIER:
-        return value_long(x % 200 == 0 ? (int64_t)x : (int64_t)(x % 100));
-    case SMALL:
-        return value_i64(type, (int32_t)(x % 100000));
-    case FLAG:
-        return value_bool(x & 2);
-    case RATIO:
-        return value_real((double)(x % 100000) / 1000);
-    case REAL:
-        return value_real((double)x / 7e9);
-    case PRICE:
-        return value_decimal((struct decimal){.lo = x % 1000, .hi = (uint64_t)2 << 49});
-    case TOOK:
-        return value_i64(type, (int64_t)(x % 5000) * TICKS_PER_MS);
-    case SESSION:
-        for (unsigned i = 0; i < 16; i++) guid.bytes[i] = (uint8_t)(rf_hash_u64(x + i) >> 9);
-        return value_guid(guid);
-    case BAG:
-        return json_in(arena,
-                       text_in(arena, "{\"os\":\"%s\",\"n\":%u,\"ok\":%s,\"path\":\"C:\\\\%u\"}",
-                               x % 2 ? "Windows" : "Linux", (unsigned)(x % 1000),
-                               x % 3 ? "true" : "false", (unsigned)(x % 77)));
-    case ODD:
-        return json_in(arena, x % 3 == 0   ? text_in(arena, "[%u,\"a%u\",null,1.50]",
-                                                     (unsigned)(x % 9), (unsigned)(x % 50))
-                              : x % 3 == 1 ? text_in(arena, "{\"k%u\":{\"deep\":[%" PRId64 "]}}",
-                                                     (unsigned)(x % 40), n)
-                                           : text_in(arena, "%u", (unsigned)x));
-    default:
-        return text_cell(arena, field, n, x);
-    }
-}
-
-struct builder {
-    struct table_writer *w;
-    struct extent_column columns[FIELD_COUNT];
-    uint8_t ids[FIELD_COUNT]; /* enum field */
-    uint32_t count;
-    int64_t next; /* row */
-};
-
-static void append(struct builder *b, uint32_t count)
-{
-    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
-    struct rf_err err;
-    rf_arena_init(&arena, 64 << 20);
-    for (uint32_t at = 0; at < count; at += BATCH_ROWS) {
-        uint32_t rows = RF_MIN(count - at, (uint32_t)BATCH_ROWS);
-        struct vec v[FIELD_COUNT];
-        rf_arena_reset(&arena);
-        for (uint32_t c = 0; c < b->count; c++) {
-            RF_ASSERT(vec_flat(&arena, (enum type)b->columns[c].type, rows, &v[c]));
-            RF_ASSERT(vec_need_nulls(&arena, &v[c], rows) != NULL);
-            for (uint32_t i = 0; i < rows; i++) {
-                struct value value = cell(&arena, (enum field)b->ids[c], b->next + i);
-                vec_set(&v[c], i, &value);
-            }
-        }
-        struct batch batch = {
-            .row_count = rows, .column_count = b->count, .columns = v, .arena = &arena};
-        if (table_append(b->w, &batch, &err) != RF_OK) die("append", &err);
-        b->next += rows;
-    }
-}
-
-static void commit(struct builder *b)
-{
-    char position[32];
-    struct rf_err err;
-    int len = snprintf(position, sizeof position, "%" PRId64, b->next);
-    if (table_commit(b->w, rf_str_make(position, (size_t)len), &err) != RF_OK) die("commit", &err);
-}
-
 static void build_table(struct store *store, const struct table_kind *kind)
 {
-    struct builder b = {.count = kind->is_long ? RF_COUNT(long_columns) : FIELD_COUNT};
-    struct rf_err err;
-    for (uint32_t i = 0; i < b.count; i++) {
-        b.ids[i] = kind->is_long ? long_columns[i] : (uint8_t)i;
-        b.columns[i] = (struct extent_column){rf_str_of(columns[b.ids[i]].name),
-                                              (uint8_t)columns[b.ids[i]].type};
-    }
-    if (table_writer_open(store, rf_str_of(kind->name), b.columns, b.count, &b.w, &err) != RF_OK)
-        die("open", &err);
+    struct sample_writer b;
+    uint8_t all[SAMPLE_FIELD_COUNT];
+    for (uint32_t i = 0; i < SAMPLE_FIELD_COUNT; i++) all[i] = (uint8_t)i;
+    if (kind->is_long)
+        sample_open(&b, store, kind->name, long_columns, RF_COUNT(long_columns));
+    else
+        sample_open(&b, store, kind->name, all, RF_COUNT(all));
     if (!kind->no_extents) {
-        append(&b, kind->is_long ? LONG_ROWS : ROWS);
-        commit(&b);
-        if (table_merge(b.w, &err) != RF_OK) die("merge", &err);
+        sample_append(&b, kind->is_long ? LONG_ROWS : ROWS);
+        sample_commit(&b);
+        sample_merge(&b);
     }
     for (uint32_t rows = 1; rows < RANDOM_ROWS_MAX; rows = rows * 3 + 2) {
-        append(&b, rows);
-        commit(&b);
+        sample_append(&b, rows);
+        sample_commit(&b);
     }
     table_writer_close(b.w);
 }
@@ -293,12 +88,12 @@ static void build(const char *dir)
     rf_budget_init(&budget, MEMORY_BYTES);
     (void)snprintf(path, sizeof path, "%s/key", dir);
     if (rf_fs_replace(rf_fs_real(), path, rf_str_make(key.bytes, sizeof key.bytes), &err) != RF_OK)
-        die("key", &err);
+        sample_die("key", &err);
     (void)snprintf(path, sizeof path, "%s/data", dir);
     for (size_t i = 0; i < TABLES; i++) {
         struct store *store =
             open_store(path, tables[i].sealed, true, tables[i].level, &budget, &err);
-        if (store == NULL) die("store", &err);
+        if (store == NULL) sample_die("store", &err);
         build_table(store, &tables[i]);
         store_close(store);
     }
@@ -311,7 +106,7 @@ static const char *const questions[] = {
     "",
     " | where Line has \"needle\" | project Number, Line",
     " | where Host == \"host-3.contoso.com\" and Number between (100 .. 2400)",
-    " | where TimeGenerated > datetime(2022-09-23T02:30:00Z) | summarize count(), sum(Number)",
+    " | where TimeGenerated > datetime(2022-09-28T22:40:00Z) | summarize count(), sum(Number)",
     " | count",
 };
 enum { QUESTIONS = RF_COUNT(questions) };
@@ -433,16 +228,16 @@ static void list_files(struct run *run)
 {
     struct rf_err err;
     for (size_t t = 0; t < TABLES; t++) {
-        rf_str folder = text_in(&run->arena, "%s/%s", run->data, tables[t].name), *names;
+        rf_str folder = sample_text(&run->arena, "%s/%s", run->data, tables[t].name), *names;
         const char *path = rf_arena_cstr(&run->arena, folder);
         size_t count;
         if (rf_fs_list(rf_fs_real(), path, &run->arena, &names, &count, &err) != RF_OK)
-            die("list", &err);
+            sample_die("list", &err);
         for (size_t i = 0; i < count; i++) {
             struct rf_fs_stat stat;
-            rf_str name = text_in(&run->arena, "%s/%.*s", path, RF_FMT(names[i]));
+            rf_str name = sample_text(&run->arena, "%s/%.*s", path, RF_FMT(names[i]));
             const char *file = rf_arena_cstr(&run->arena, name);
-            if (rf_fs_stat(rf_fs_real(), file, &stat, &err) != RF_OK) die("stat", &err);
+            if (rf_fs_stat(rf_fs_real(), file, &stat, &err) != RF_OK) sample_die("stat", &err);
             if (stat.bytes == 0) continue; /* the writer's lock */
             RF_ASSERT(run->file_count < FILES_MAX);
             run->files[run->file_count].path = rf_str_of(file);
@@ -462,9 +257,9 @@ static void turn(const struct run *run)
     uint8_t byte;
     if (rf_fs_open(rf_fs_real(), flip->path, RF_OPEN_READ | RF_OPEN_WRITE, &file, &err) != RF_OK ||
         rf_file_pread_all(file, &byte, 1, flip->at, &err) != RF_OK)
-        die("flip", &err);
+        sample_die("flip", &err);
     byte ^= (uint8_t)(1u << flip->bit);
-    if (rf_file_pwrite(file, &byte, 1, flip->at, &err) != RF_OK) die("flip", &err);
+    if (rf_file_pwrite(file, &byte, 1, flip->at, &err) != RF_OK) sample_die("flip", &err);
 }
 
 /* What stands in DIR/flip. */
@@ -541,7 +336,7 @@ static void check_flip(struct run *run)
     struct rf_err err;
     rf_budget_init(&budget, MEMORY_BYTES);
     struct store *store = open_store(run->data, true, false, 0, &budget, &err);
-    if (store == NULL) die("store", &err);
+    if (store == NULL) sample_die("store", &err);
     uint64_t failed = 0;
     for (size_t q = 0; q < QUESTIONS; q++) failed += !check_question(run, store, q);
     enum rf_kind kind =
@@ -565,15 +360,15 @@ static void learn_answers(struct run *run)
     struct rf_err err;
     rf_budget_init(&budget, MEMORY_BYTES);
     struct store *store = open_store(run->data, true, false, 0, &budget, &err);
-    if (store == NULL) die("store", &err);
+    if (store == NULL) sample_die("store", &err);
     for (size_t t = 0; t < TABLES; t++) {
         for (size_t q = 0; q < QUESTIONS; q++) {
             if (ask(store, &tables[t], q, 1, &run->right[t][q], &err) != RF_OK)
-                die(questions[q], &err);
+                sample_die(questions[q], &err);
             RF_ASSERT(run->right[t][q].rows > 0);
         }
         if (table_fsck(store, rf_str_of(tables[t].name), NULL, NULL, &err) != RF_OK)
-            die("fsck", &err);
+            sample_die("fsck", &err);
     }
     store_close(store);
 }
@@ -623,7 +418,7 @@ static int damage(const char *dir, const char *seed)
         draw(&run, i);
         turn(&run);
         struct store *store = open_store(run.data, true, false, 0, &budget, &err);
-        if (store == NULL) die("store", &err);
+        if (store == NULL) sample_die("store", &err);
         bool answered = ask(store, &tables[run.flip.table], 0, 1, &answer, &err) == RF_OK;
         store_close(store);
         if (!answered) break;
