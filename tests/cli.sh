@@ -42,6 +42,11 @@ run query --explain 'print x=1 | where x > 0'; ends 0; [ -s out ] || fail 'no pl
 printf 'print x=1\n| where yy > 1\n' >in
 run query --format json -; ends 1; prints ''; says 'line 2, column 9'; says '  | where yy > 1'; says '          ^'
 run query 'Logs | count'; ends 1; says 'Logs'
+run query 'print datetime(2024-01-01) > "2023"'; ends 1; says '> cannot compare datetime with string; convert one'
+run query 'print "a" between ("b" .. "c")'; ends 1; says 'strcmp(a, b) tells the order of two texts'
+run query 'print x="a" | summarize avg(x)'; ends 1; says 'avg cannot take (string)'
+run query 'print array_length("[1]")'; ends 1; says 'array_length cannot take (string); it takes (array:dynamic)'
+run query 'print iff(true, 1)'; ends 1; says 'iff takes a predicate, the value where it holds'
 graph='datatable(a:string, b:string)["x", "y"] | make-graph a --> b | graph-match (n)-[e*1..2]->(m)'
 run query "$graph project e.['\$in']"; ends 1; says "there is no column '\$in'"
 run query "$graph project all(e, node_id() == '1')"; ends 1; says 'node_id takes a node'
@@ -75,7 +80,7 @@ printf '{\n "k": {"a": 1}\n}\n' >data/Pretty.json
 printf '\357\273\277a;b\n' >data/readme.txt
 run query --tables data 'Logons | getschema | project ColumnName, ColumnType'; ends 0
 prints 'ColumnName,ColumnType\nTime,datetime\nUser,string\nBytes,real\n'; silent
-run query --tables data 'Hosts | project Name, Level, strlen(Note)'; prints 'Name,Level,Column1\n"a ""b""",007,0\nc,1,9\n'
+run query --tables data 'Hosts | project Name, Level, strlen(Note)'; prints 'Name,Level,strlen_Note\n"a ""b""",007,0\nc,1,9\n'
 run query --tables data 'Array | summarize sum(k)'; prints 'sum_k\n3\n'
 run query --tables data 'Pretty | project k.a'; prints 'k_a\n1\n'
 run query --tables data 'Empty | count'; prints 'Count\n0\n'

@@ -293,13 +293,14 @@ MODEL(item) { return dynamic_or_null(dyn_item(a[0].s, a[1].i)); }
 #define S TYPE_TIMESPAN
 #define X TYPE_STRING
 #define Y TYPE_DYNAMIC
+#define EQUALED(x, y)                                                                              \
+    {B, "(%0 == %1)", {x, y}, 2, true, equal}, { B, "(%0 != %1)", {x, y}, 2, true, unequal }
 #define COMPARED(x, y)                                                                             \
-    {B, "(%0 < %1)", {x, y}, 2, false, less}, {B, "(%0 <= %1)", {x, y}, 2, false, less_equal},     \
+    EQUALED(x, y), {B, "(%0 < %1)", {x, y}, 2, false, less},                                       \
+        {B, "(%0 <= %1)", {x, y}, 2, false, less_equal},                                           \
         {B, "(%0 > %1)", {x, y}, 2, false, greater},                                               \
-        {B, "(%0 >= %1)", {x, y}, 2, false, greater_equal},                                        \
-        {B, "(%0 == %1)", {x, y}, 2, true, equal},                                                 \
     {                                                                                              \
-        B, "(%0 != %1)", {x, y}, 2, true, unequal                                                  \
+        B, "(%0 >= %1)", {x, y}, 2, false, greater_equal                                           \
     }
 #define CHOSEN(t)                                                                                  \
     {t, "iff(%0, %1, %2)", {B, t, t}, 3, true, choose},                                            \
@@ -372,7 +373,7 @@ static const struct rule rules[] = {
     COMPARED(L, R),
     COMPARED(T, T),
     COMPARED(S, S),
-    COMPARED(X, X),
+    EQUALED(X, X),
     COMPARED(B, B),
     {B, "(%0 and %1)", {B, B}, 2, true, both},
     {B, "(%0 or %1)", {B, B}, 2, true, either},

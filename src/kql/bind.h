@@ -127,6 +127,8 @@ static inline uint32_t bind_new_id(struct binder *b) { return b->next_id++; }
 /* The name that project/extend/by give to an unnamed expression ("" when it has none: the caller then takes
  * Column1.. or the like). */
 rf_str ast_default_name(struct binder *b, const struct ast *ast);
+/* The same of an aggregate with one column, whose first argument is named `first`. */
+rf_str aggr_default_name(struct binder *b, const struct aggr *aggr, rf_str first);
 /* Allocates an operator's node struct (zeroed; ops and input set, schema = input's). */
 void *node_new(struct binder *b, size_t bytes, const struct node_ops *ops, struct node *input);
 

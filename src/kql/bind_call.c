@@ -10,6 +10,7 @@ static uint8_t param_type(rf_str name)
     enum type type;
     name = rf_str_trim(name);
     if (rf_str_is(name, "any")) return SIG_ANY;
+    if (rf_str_is(name, "scalar")) return SIG_SCALAR;
     if (rf_str_is(name, "T")) return SIG_T;
     bool known = type_parse(name, &type);
     RF_ASSERT(known);
@@ -79,10 +80,10 @@ static int cost(enum type from, enum type to)
     if (from == to) return 0;
     if (type_is_number(from) && type_is_number(to)) {
         int step = number_rank(to) - number_rank(from);
+        if (from == TYPE_DECIMAL && to == TYPE_REAL) return 10; /* sqrt() and the like */
         return step > 0 ? step : -1;
     }
     if (from == TYPE_DYNAMIC) return to == TYPE_STRING ? 20 : 21;
-    if (to == TYPE_DYNAMIC) return 40;
     return -1;
 }
 
@@ -114,6 +115,10 @@ int signature_match(const struct signature *sig, struct expr *const *args, uint3
             total += 1;
             continue;
         }
+        if (want == SIG_SCALAR) {
+            total += args[i]->type == TYPE_STRING ? 0 : 2;
+            continue;
+        }
         int c = cost(args[i]->type, want == SIG_T ? *common : (enum type)want);
         if (c < 0) return -1;
         total += c;
@@ -127,7 +132,10 @@ enum rf_kind signature_convert(struct binder *b, const struct signature *sig, en
     for (uint32_t i = 0; i < arg_count; i++) {
         uint8_t want = sig->params[RF_MIN(i, sig->param_count - 1)];
         if (want == SIG_ANY) continue;
-        RF_TRY(bind_cast(b, args[i], want == SIG_T ? common : (enum type)want, &args[i]));
+        enum type type = want == SIG_T        ? common
+                         : want == SIG_SCALAR ? TYPE_STRING
+                                              : (enum type)want;
+        RF_TRY(bind_cast(b, args[i], type, &args[i]));
     }
     return RF_OK;
 }

@@ -161,6 +161,53 @@ static enum rf_kind bind_star_operation(struct binder *b, const struct ast *ast,
 }
 
 /* a or b or c ... leans to the left and may have many parts, so its spine is walked from the leftmost part up. */
+static bool is_ordering(rf_str op)
+{
+    return rf_str_is(op, "<") || rf_str_is(op, "<=") || rf_str_is(op, ">") || rf_str_is(op, ">=");
+}
+
+/* Numbers, points in time and spans have an order among their like; what is inside a dynamic shows when it runs. */
+static bool orderable(enum type a, enum type b)
+{
+    if (a == TYPE_DYNAMIC || b == TYPE_DYNAMIC) return a != TYPE_GUID && b != TYPE_GUID;
+    if (a == TYPE_DATETIME || a == TYPE_TIMESPAN) return a == b;
+    return (type_is_number(a) || a == TYPE_BOOL) && (type_is_number(b) || b == TYPE_BOOL);
+}
+
+/* A text beside a value of another type is read as that type (Id == "74be27de-..."), and true counts as 1. */
+static enum rf_kind bind_alike(struct binder *b, struct expr **x, struct expr **y)
+{
+    if ((*x)->type == TYPE_DYNAMIC || (*y)->type == TYPE_DYNAMIC) return RF_OK;
+    if ((*x)->type == TYPE_STRING && (*y)->type != TYPE_STRING)
+        return bind_cast(b, *x, (enum type)(*y)->type, x);
+    if ((*y)->type == TYPE_STRING && (*x)->type != TYPE_STRING)
+        return bind_cast(b, *y, (enum type)(*x)->type, y);
+    if ((*x)->type == TYPE_BOOL && type_is_number((enum type)(*y)->type))
+        return bind_cast(b, *x, TYPE_LONG, x);
+    if ((*y)->type == TYPE_BOOL && type_is_number((enum type)(*x)->type))
+        return bind_cast(b, *y, TYPE_LONG, y);
+    return RF_OK;
+}
+
+/* An operator between two values. */
+static enum rf_kind bind_operator(struct binder *b, uint32_t pos, rf_str op, struct expr *args[2],
+                                  struct expr **out)
+{
+    enum type x = (enum type)args[0]->type, y = (enum type)args[1]->type;
+    if (is_ordering(op) && !orderable(x, y))
+        return bind_fail(b, pos, "BadArguments", "%.*s cannot compare %s with %s; %s", RF_FMT(op),
+                         type_name(x), type_name(y),
+                         x == TYPE_STRING && y == TYPE_STRING
+                             ? "strcmp(a, b) tells the order of two texts"
+                             : "convert one of them, as in todatetime(..) or tolong(..)");
+    bool equality = rf_str_is(op, "==") || rf_str_is(op, "!=");
+    if (is_ordering(op) || equality) RF_TRY(bind_alike(b, &args[0], &args[1]));
+    enum type common;
+    if (equality && !type_common((enum type)args[0]->type, (enum type)args[1]->type, &common))
+        for (int i = 0; i < 2; i++) RF_TRY(bind_cast(b, args[i], TYPE_DYNAMIC, &args[i]));
+    return bind_call(b, pos, op, args, 2, out);
+}
+
 static enum rf_kind bind_binary(struct binder *b, const struct ast *ast, struct expr **out)
 {
     uint32_t count = 1;
@@ -179,7 +226,7 @@ static enum rf_kind bind_binary(struct binder *b, const struct ast *ast, struct 
     for (uint32_t i = first; i < count; i++) {
         RF_TRY(bind_steps(b, STEPS_EXPR, spine[i]->pos));
         RF_TRY(bind_expr(b, spine[i]->kids[1], &args[1]));
-        RF_TRY(bind_call(b, spine[i]->pos, modern_operator(spine[i]->text), args, 2, &args[0]));
+        RF_TRY(bind_operator(b, spine[i]->pos, modern_operator(spine[i]->text), args, &args[0]));
     }
     *out = args[0];
     return RF_OK;
@@ -204,9 +251,9 @@ static enum rf_kind bind_between(struct binder *b, const struct ast *ast, struct
         RF_TRY(bind_call(b, ast->pos, RF_S("+"), args, 2, &high));
     }
     args[0] = x, args[1] = low;
-    RF_TRY(bind_call(b, ast->pos, RF_S(">="), args, 2, &both[0]));
+    RF_TRY(bind_operator(b, ast->pos, RF_S(">="), args, &both[0]));
     args[0] = x, args[1] = high;
-    RF_TRY(bind_call(b, ast->pos, RF_S("<="), args, 2, &both[1]));
+    RF_TRY(bind_operator(b, ast->pos, RF_S("<="), args, &both[1]));
     RF_TRY(bind_call(b, ast->pos, RF_S("and"), both, 2, out));
     if (ast->text.ptr[0] != '!') return RF_OK;
     return negate(b, ast->pos, out);
@@ -279,6 +326,10 @@ static enum rf_kind bind_in(struct binder *b, const struct ast *ast, struct expr
         if (args[i]->type == TYPE_DYNAMIC || args[i]->type == args[0]->type ||
             args[0]->type == TYPE_DYNAMIC)
             continue;
+        if (args[i]->type == TYPE_STRING && args[0]->type == TYPE_GUID) {
+            RF_TRY(bind_cast(b, args[i], TYPE_GUID, &args[i]));
+            continue;
+        }
         if (!type_common(args[0]->type, args[i]->type, &common)) common = TYPE_STRING;
         if (common == TYPE_STRING) RF_TRY(bind_cast(b, args[0], common, &args[0]));
         RF_TRY(bind_cast(b, args[i], common, &args[i]));
@@ -318,7 +369,7 @@ static enum rf_kind bind_arguments(struct binder *b, const struct ast *ast, stru
     return RF_OK;
 }
 
-/* column_ifexists("c", default) */
+/* column_ifexists("c", default): of the default's type, whether the column is there or not. */
 static enum rf_kind bind_column_ifexists(struct binder *b, const struct ast *ast, struct expr **out)
 {
     struct value name;
@@ -331,8 +382,10 @@ static enum rf_kind bind_column_ifexists(struct binder *b, const struct ast *ast
     RF_TRY(bind_constant(b, ast->kids[0], TYPE_STRING, &name));
     int at = b->rows.schema == NULL ? -1 : schema_find(b->rows.schema, name.s);
     if (at < 0) return bind_expr(b, ast->kids[1], out);
-    *out = expr_column(b, &b->rows.schema->columns[at], ast->pos);
-    return *out == NULL ? BIND_NOMEM(b) : RF_OK;
+    struct expr *fallback, *column = expr_column(b, &b->rows.schema->columns[at], ast->pos);
+    if (column == NULL) return BIND_NOMEM(b);
+    RF_TRY(bind_expr(b, ast->kids[1], &fallback));
+    return bind_cast(b, column, (enum type)fallback->type, out);
 }
 
 /* pack_all([ignore]), bag_pack_columns(a, b): bag_pack with the names filled in. */
@@ -376,21 +429,46 @@ static const struct ast *unnamed(const struct ast *ast)
     return ast->kind == AST_NAMED ? ast->kids[0] : ast;
 }
 
-/* case(p1, v1, p2, v2, ..., otherwise) = iff(p1, v1, iff(p2, v2, ...)), built from the end. */
-static enum rf_kind bind_case(struct binder *b, const struct ast *ast, struct expr **out)
+/* The type of a choice among values: their common type, where dynamics go along with any other type; dynamic when
+ * there is none. */
+static enum type choice_type(struct expr *const *values, uint32_t count)
 {
-    if (ast->kid_count < 3 || ast->kid_count % 2 == 0)
+    enum type type = TYPE_DYNAMIC;
+    for (uint32_t i = 0; i < count; i++) {
+        if (values[i]->type == TYPE_DYNAMIC) continue;
+        if (type == TYPE_DYNAMIC)
+            type = (enum type)values[i]->type;
+        else if (!type_common(type, (enum type)values[i]->type, &type))
+            return TYPE_DYNAMIC;
+    }
+    return type;
+}
+
+/* iff(p, a, b) and case(p1, v1, p2, v2, ..., otherwise) = iff(p1, v1, iff(p2, v2, ...)), built from the end. */
+static enum rf_kind bind_choice(struct binder *b, const struct ast *ast, struct expr **out)
+{
+    uint32_t pairs = ast->kid_count / 2;
+    bool is_case = rf_str_is(ast->text, "case");
+    if (pairs == 0 || ast->kid_count % 2 == 0 || (!is_case && pairs != 1))
         return bind_fail(
             b, ast->pos, "BadArguments",
-            "case takes pairs of predicate and value, then the value for all other rows");
-    struct expr *args[3];
-    RF_TRY(bind_expr(b, unnamed(ast->kids[ast->kid_count - 1]), &args[2]));
-    for (uint32_t i = ast->kid_count - 1; i > 0; i -= 2) {
-        RF_TRY(bind_expr(b, unnamed(ast->kids[i - 2]), &args[0]));
-        RF_TRY(bind_expr(b, unnamed(ast->kids[i - 1]), &args[1]));
-        RF_TRY(bind_call(b, ast->kids[i - 2]->pos, RF_S("iff"), args, 3, &args[2]));
+            is_case ? "case takes pairs of predicate and value, then the value for all other rows"
+                    : "iff takes a predicate, the value where it holds, and that for other rows");
+    struct expr **values = rf_arena_new(b->arena, struct expr *, pairs + 1);
+    struct expr **predicates = rf_arena_new(b->arena, struct expr *, pairs);
+    if (values == NULL || predicates == NULL) return BIND_NOMEM(b);
+    for (uint32_t i = 0; i < pairs; i++) {
+        RF_TRY(bind_expr(b, unnamed(ast->kids[2 * i]), &predicates[i]));
+        RF_TRY(bind_expr(b, unnamed(ast->kids[2 * i + 1]), &values[i]));
     }
-    *out = args[2];
+    RF_TRY(bind_expr(b, unnamed(ast->kids[2 * pairs]), &values[pairs]));
+    enum type type = choice_type(values, pairs + 1);
+    for (uint32_t i = 0; i <= pairs; i++) RF_TRY(bind_cast(b, values[i], type, &values[i]));
+    for (uint32_t i = pairs; i > 0; i--) {
+        struct expr *args[3] = {predicates[i - 1], values[i - 1], values[i]};
+        RF_TRY(bind_call(b, ast->kids[2 * i - 2]->pos, RF_S("iff"), args, 3, &values[i - 1]));
+    }
+    *out = values[0];
     return RF_OK;
 }
 
@@ -404,7 +482,8 @@ enum rf_kind bind_special_call(struct binder *b, const struct ast *ast, bool *do
         if (!ast_is_table(b, ast->kids[0])) return bind_expr(b, ast->kids[0], out);
         return bind_subquery(b, ast->kids[0], false, out);
     }
-    if (rf_str_is(ast->text, "case")) return bind_case(b, ast, out);
+    if (rf_str_is(ast->text, "case") || rf_str_is(ast->text, "iff") || rf_str_is(ast->text, "iif"))
+        return bind_choice(b, ast, out);
     if (rf_str_is(ast->text, "materialize") && ast->kid_count == 1 &&
         !ast_is_table(b, ast->kids[0]))
         return bind_expr(b, ast->kids[0], out);
@@ -557,52 +636,4 @@ enum rf_kind bind_constant(struct binder *b, const struct ast *ast, enum type ty
         return RF_OK;
     }
     return eval_const(b->exec, e, out, b->err);
-}
-
-/* ---- default names ------------------------------------------------------------------------------------ */
-
-rf_str ast_default_name(struct binder *b, const struct ast *ast)
-{
-    switch (ast->kind) {
-    case AST_NAME:
-        return ast->text;
-    case AST_NAMED:
-        return ast->names[0];
-    case AST_MEMBER: {
-        if (ast->kids[0]->kind == AST_NAME && ast->kids[0]->text.len > 0 &&
-            ast->kids[0]->text.ptr[0] == '$')
-            return ast->text;
-        rf_str base = ast_default_name(b, ast->kids[0]);
-        return base.len == 0
-                   ? ast->text
-                   : rf_arena_printf(b->arena, "%.*s_%.*s", RF_FMT(base), RF_FMT(ast->text));
-    }
-    case AST_INDEX: {
-        rf_str base = ast_default_name(b, ast->kids[0]);
-        const struct ast *index = ast->kids[1];
-        if (base.len == 0 || index->kind != AST_LITERAL || !type_is_i64(index->value.type))
-            return base;
-        return rf_arena_printf(b->arena, "%.*s_%lld", RF_FMT(base), (long long)index->value.i);
-    }
-    case AST_CALL: {
-        static const char *const keep[] = {
-            "bin",          "bin_at",          "bin_auto",   "floor",      "tostring",
-            "toint",        "tolong",          "toreal",     "todouble",   "tobool",
-            "toboolean",    "todatetime",      "totimespan", "toguid",     "todecimal",
-            "todynamic",    "parse_json",      "toobject",   "startofday", "startofweek",
-            "startofmonth", "startofyear",     "endofday",   "endofweek",  "endofmonth",
-            "endofyear",    "column_ifexists", "materialize"};
-        for (size_t i = 0; i < RF_COUNT(keep) && ast->kid_count > 0; i++)
-            if (rf_str_is(ast->text, keep[i])) {
-                const struct ast *first = ast->kids[0];
-                if (rf_str_is(ast->text, "column_ifexists") && first->kind == AST_LITERAL &&
-                    first->value.type == TYPE_STRING)
-                    return first->value.s;
-                return ast_default_name(b, first);
-            }
-        return RF_S("");
-    }
-    default:
-        return RF_S("");
-    }
 }

@@ -87,9 +87,9 @@ RF_MUST_USE enum rf_kind bind_externaldata(struct binder *b, const struct ast *a
 
 /* ---- signatures ---------------------------------------------------------------------------------------- */
 
-enum { SIG_PARAMS_MAX = 24, SIG_ANY = 100, SIG_T = 101 };
+enum { SIG_PARAMS_MAX = 24, SIG_ANY = 100, SIG_T = 101, SIG_SCALAR = 102 };
 struct signature {
-    uint8_t params[SIG_PARAMS_MAX]; /* enum type, SIG_ANY or SIG_T */
+    uint8_t params[SIG_PARAMS_MAX]; /* enum type or one of the above */
     uint32_t param_count, required_count;
     bool repeats;   /* the last one may repeat */
     uint8_t result; /* enum type, SIG_T or SIG_ANY */

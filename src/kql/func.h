@@ -8,9 +8,10 @@
  *   "(source:string, start:long, [length:long]) string"     [..] may be left out
  *   "(regex:string, rest:string...) dynamic"                "..." may repeat, once or more
  *   "(value:any) string"                                    any: every type, passed as it is
+ *   "(text:scalar) string"                                  scalar: every type, read as its text
  *   "(a:T, b:T...) T"                                       T: the arguments' common type
  * The binder takes the first overload whose types are met exactly, else the first that is met by
- * widening (int > long > real, int/long/real > decimal), else the first met by reading a dynamic as the type asked
+ * widening (int > long > real, int/long/real > decimal, decimal > real where there is nothing for decimals), else the first met by reading a dynamic as the type asked
  * for or by printing as string where only a dynamic was given. It inserts the conversions, so a kernel sees the types it
  * asked for. */
 #ifndef RF_FUNC_H
@@ -68,6 +69,9 @@ struct func {
     const struct func_overload *sigs;
     uint8_t nulls; /* enum func_nulls */
     uint8_t flags;
+    /* The name of its column where a query gives none: '%' stands for the first argument's name, as in "strlen_%". NULL:
+     * Column1, Column2, ... */
+    const char *column;
     /* Optional: looks at types and constants, changes type or kernel. */
     enum rf_kind (*resolve)(struct func_bind *bind, struct rf_err *err);
     /* Optional: called once per worker before the first kernel call; may put a compiled form of constant

@@ -508,8 +508,7 @@ FUNC_KERNEL(around_real)
 #define UNIX(whole, fraction)                                                                      \
     SIGS({"(number:long) datetime", whole}, {"(number:real) datetime", fraction})
 #define BIN                                                                                        \
-    SIGS({"(value:int, size:int) int", bin_i64}, {"(value:long, size:long) long", bin_i64},        \
-         {"(value:real, size:real) real", bin_real},                                               \
+    SIGS({"(value:long, size:long) long", bin_i64}, {"(value:real, size:real) real", bin_real},    \
          {"(value:decimal, size:decimal) decimal", bin_decimal},                                   \
          {"(value:datetime, size:timespan) datetime", bin_i64},                                    \
          {"(value:timespan, size:timespan) timespan", bin_i64})
@@ -525,19 +524,25 @@ const struct func func_datetime[] = {
                   {"(value:real, center:real, delta:real) bool", around_real}),
      .doc = "True when the value lies at most delta from the center."},
     {.name = "bin",
+     .column = "%",
      .sigs = BIN,
      .doc =
          "The multiple of the size at or below the value; null for a size that is not positive."},
-    {.name = "floor", .sigs = BIN, .flags = FUNC_HIDDEN, .doc = "Other name of bin."},
+    {.name = "floor",
+     .column = "%",
+     .sigs = BIN,
+     .flags = FUNC_HIDDEN,
+     .doc = "Other name of bin."},
     {.name = "bin_at",
-     .sigs = SIGS({"(value:int, size:int, at:int) int", bin_at_i64},
-                  {"(value:long, size:long, at:long) long", bin_at_i64},
+     .column = "%",
+     .sigs = SIGS({"(value:long, size:long, at:long) long", bin_at_i64},
                   {"(value:real, size:real, at:real) real", bin_at_real},
                   {"(value:decimal, size:decimal, at:decimal) decimal", bin_at_decimal},
                   {"(value:datetime, size:timespan, at:datetime) datetime", bin_at_i64},
                   {"(value:timespan, size:timespan, at:timespan) timespan", bin_at_i64}),
      .doc = "The edge at or below the value of steps that go through a given point."},
     {.name = "bin_auto",
+     .column = "%",
      .sigs = SIGS({"(value:datetime) datetime", bin_auto}, {"(value:timespan) timespan", bin_auto},
                   {"(value:long) long", bin_auto}, {"(value:real) real", bin_auto}),
      .doc = "bin_at with the settings query_bin_auto_size and query_bin_auto_at; null without a "
@@ -578,9 +583,11 @@ const struct func func_datetime[] = {
      .sigs = BORDER(end_of_year),
      .doc = "Last tick of the year, some years on."},
     {.name = "format_datetime",
+     .column = "%",
      .sigs = SIGS({"(date:datetime, format:string) string", format_datetime}),
      .doc = "The datetime by a pattern of y M d H h m s f F tt."},
     {.name = "format_timespan",
+     .column = "%",
      .sigs = SIGS({"(span:timespan, format:string) string", format_timespan}),
      .doc = "The timespan by a pattern of d H h m s f F."},
     {.name = "getmonth",
@@ -602,6 +609,7 @@ const struct func func_datetime[] = {
      .doc = "The timespan of these parts; null when one is out of its range."},
     {.name = "monthofyear", .sigs = PART(get_month), .doc = "The month, 1..12."},
     {.name = "startofday",
+     .column = "%",
      .sigs = BORDER(start_of_day),
      .doc = "Midnight at which the day began, some days on."},
     {.name = "startofmonth",

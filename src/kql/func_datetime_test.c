@@ -5,7 +5,7 @@ Test(func_datetime, bins)
     static const struct rf_print_case cases[] = {
         {"bin(17, 5)", "long:15"},
         {"bin(-17, 5)", "long:-20"},
-        {"bin(toint(17), toint(5))", "int:15"},
+        {"bin(toint(17), toint(5))", "long:15"},
         {"bin(toint(17), 5)", "long:15"},
         {"bin(4.5, 1)", "real:4"},
         {"bin(17, 2.5)", "real:15"},

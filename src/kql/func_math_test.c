@@ -4,7 +4,7 @@ Test(func_math, elementary)
 {
     static const struct rf_print_case cases[] = {
         {"abs(-5)", "long:5"},
-        {"abs(toint(-5))", "int:5"},
+        {"abs(toint(-5))", "long:5"},
         {"abs(-1.5)", "real:1.5"},
         {"abs(-1h)", "timespan:01:00:00"},
         {"abs(decimal(-1.5))", "decimal:1.5"},

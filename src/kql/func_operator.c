@@ -182,13 +182,6 @@ KERNEL(negate_i64)
         OUT_I64(out)[i] = (int64_t)(0 - (uint64_t)ARG_I64(&args[0], i));
     return RF_OK;
 }
-KERNEL(negate_int) /* wraps as 32 bits do */
-{
-    UNUSED_CALL;
-    for (uint32_t i = 0; i < count; i++)
-        OUT_I64(out)[i] = (int32_t)(0 - (uint32_t)ARG_I64(&args[0], i));
-    return RF_OK;
-}
 KERNEL(negate_real)
 {
     UNUSED_CALL;
@@ -201,6 +194,84 @@ KERNEL(negate_decimal)
     for (uint32_t i = 0; i < count; i++) OUT_DEC(out)[i] = decimal_neg(ARG_DEC(&args[0], i));
     return RF_OK;
 }
+
+/* ---- numbers inside dynamics ------------------------------------------------------------------------- */
+
+/* The numbers of a column of dynamics, as both kinds of cells. */
+struct dyn_numbers {
+    struct vec whole, real;
+    bool *is_whole;
+};
+
+static bool read_numbers(const struct vec *v, uint32_t count, struct rf_arena *arena,
+                         struct dyn_numbers *out)
+{
+    int64_t *whole = rf_arena_new(arena, int64_t, count);
+    double *real = rf_arena_new(arena, double, count);
+    out->is_whole = rf_arena_new(arena, bool, count);
+    if (whole == NULL || real == NULL || out->is_whole == NULL) return false;
+    for (uint32_t i = 0; i < count; i++) {
+        rf_str d = ARG_STR(v, i);
+        real[i] = dyn_real(d);
+        out->is_whole[i] = dyn_tag(d) == DYN_INT || dyn_tag(d) == DYN_LONG;
+        if (out->is_whole[i]) whole[i] = dyn_to_value(d).i;
+    }
+    out->whole = (struct vec){.type = TYPE_LONG, .data = whole};
+    out->real = (struct vec){.type = TYPE_REAL, .data = real};
+    return true;
+}
+
+/* Whole numbers go through one kernel, a pair with a real through the other; what is no number gives null. */
+static enum rf_kind dyn_arithmetic(struct func_call *call, const struct vec *args, uint32_t count,
+                                   struct vec *out, func_kernel *whole, func_kernel *real,
+                                   struct rf_err *err)
+{
+    struct rf_arena *arena = call->arena;
+    struct dyn_numbers numbers[2] = {0}, result = {0};
+    uint8_t *nulls = rf_arena_new(arena, uint8_t, count);
+    for (uint32_t a = 0; a < call->arg_count; a++)
+        if (!read_numbers(&args[a], count, arena, &numbers[a])) return rf_fail_memory(err, arena);
+    if (nulls == NULL || !read_numbers(&args[0], count, arena, &result))
+        return rf_fail_memory(err, arena);
+    result.whole.nulls = nulls;
+    result.real.nulls = OUT_NULL(out);
+    const struct vec wholes[2] = {numbers[0].whole, numbers[1].whole};
+    const struct vec reals[2] = {numbers[0].real, numbers[1].real};
+    RF_TRY(whole(call, wholes, count, &result.whole, err));
+    RF_TRY(real(call, reals, count, &result.real, err));
+    struct rf_buf buf = rf_buf_in(arena);
+    for (uint32_t i = 0; i < count; i++) {
+        bool is_whole = numbers[0].is_whole[i] && (call->arg_count == 1 || numbers[1].is_whole[i]);
+        double sum = OUT_REAL(&result.real)[i];
+        bool absent = isnan(ARG_REAL(&reals[0], i)) ||
+                      (call->arg_count == 2 && isnan(ARG_REAL(&reals[1], i)));
+        if (absent || (is_whole && nulls[i] != 0)) OUT_NULL(out)[i] = 1;
+        if (OUT_NULL(out)[i] != 0) continue;
+        size_t from = buf.len;
+        if (is_whole)
+            dyn_put_long(&buf, OUT_I64(&result.whole)[i]);
+        else
+            dyn_put_real(&buf, sum);
+        if (buf.failed) return rf_fail_memory(err, arena);
+        OUT_STR(out)[i] = (rf_str){NULL, buf.len - from};
+    }
+    const uint8_t *at = buf.ptr;
+    for (uint32_t i = 0; i < count; i++) {
+        if (OUT_NULL(out)[i] != 0) continue;
+        OUT_STR(out)[i].ptr = at;
+        at += OUT_STR(out)[i].len;
+    }
+    return RF_OK;
+}
+
+#define DYN_ARITHMETIC(name, whole, real)                                                          \
+    KERNEL(name) { return dyn_arithmetic(call, args, count, out, whole, real, err); }
+DYN_ARITHMETIC(add_dyn, add_i64, add_real)
+DYN_ARITHMETIC(sub_dyn, sub_i64, sub_real)
+DYN_ARITHMETIC(mul_dyn, mul_i64, mul_real)
+DYN_ARITHMETIC(div_dyn, div_i64, div_real)
+DYN_ARITHMETIC(mod_dyn, mod_i64, mod_real)
+DYN_ARITHMETIC(negate_dyn, negate_i64, negate_real)
 
 /* ---- comparison -------------------------------------------------------------------------------- */
 
@@ -581,7 +652,8 @@ const struct func func_operator[] = {
               {"(a:real, b:real) real", add_real}, {"(a:decimal, b:decimal) decimal", add_decimal},
               {"(a:timespan, b:timespan) timespan", add_i64},
               {"(a:datetime, b:timespan) datetime", add_datetime},
-              {"(a:timespan, b:datetime) datetime", add_datetime})},
+              {"(a:timespan, b:datetime) datetime", add_datetime},
+              {"(a:dynamic, b:dynamic) dynamic", add_dyn})},
     {.name = "-",
      .doc = "Difference; datetime - datetime is a timespan.",
      .sigs =
@@ -589,7 +661,8 @@ const struct func func_operator[] = {
               {"(a:real, b:real) real", sub_real}, {"(a:decimal, b:decimal) decimal", sub_decimal},
               {"(a:timespan, b:timespan) timespan", sub_i64},
               {"(a:datetime, b:datetime) timespan", sub_i64},
-              {"(a:datetime, b:timespan) datetime", sub_datetime})},
+              {"(a:datetime, b:timespan) datetime", sub_datetime},
+              {"(a:dynamic, b:dynamic) dynamic", sub_dyn})},
     {.name = "*",
      .doc = "Product; a timespan may be multiplied by a number.",
      .sigs = SIGS(
@@ -597,7 +670,8 @@ const struct func func_operator[] = {
          {"(a:real, b:real) real", mul_real}, {"(a:decimal, b:decimal) decimal", mul_decimal},
          {"(a:timespan, b:long) timespan", mul_i64}, {"(a:long, b:timespan) timespan", mul_i64},
          {"(a:timespan, b:real) timespan", scale_timespan},
-         {"(a:real, b:timespan) timespan", scale_timespan_left})},
+         {"(a:real, b:timespan) timespan", scale_timespan_left},
+         {"(a:dynamic, b:dynamic) dynamic", mul_dyn})},
     {.name = "/",
      .doc = "Quotient; of whole numbers cut toward zero, null for division by zero; timespan / "
             "timespan is real.",
@@ -605,19 +679,21 @@ const struct func func_operator[] = {
          SIGS({"(a:int, b:int) long", div_i64}, {"(a:long, b:long) long", div_i64},
               {"(a:real, b:real) real", div_real}, {"(a:decimal, b:decimal) decimal", div_decimal},
               {"(a:timespan, b:timespan) real", div_timespan},
-              {"(a:timespan, b:real) timespan", shrink_timespan})},
+              {"(a:timespan, b:real) timespan", shrink_timespan},
+              {"(a:dynamic, b:dynamic) dynamic", div_dyn})},
     {.name = "%",
      .doc = "Remainder, never negative; null for division by zero.",
      .sigs =
          SIGS({"(a:int, b:int) long", mod_i64}, {"(a:long, b:long) long", mod_i64},
               {"(a:real, b:real) real", mod_real}, {"(a:decimal, b:decimal) decimal", mod_decimal},
-              {"(a:timespan, b:timespan) timespan", mod_i64})},
+              {"(a:timespan, b:timespan) timespan", mod_i64},
+              {"(a:dynamic, b:dynamic) dynamic", mod_dyn})},
     {.name = "_negate",
      .doc = "-x",
      .flags = FUNC_HIDDEN,
-     .sigs = SIGS({"(a:int) int", negate_int}, {"(a:long) long", negate_i64},
-                  {"(a:real) real", negate_real}, {"(a:decimal) decimal", negate_decimal},
-                  {"(a:timespan) timespan", negate_i64})},
+     .sigs = SIGS({"(a:long) long", negate_i64}, {"(a:real) real", negate_real},
+                  {"(a:decimal) decimal", negate_decimal}, {"(a:timespan) timespan", negate_i64},
+                  {"(a:dynamic) dynamic", negate_dyn})},
     {.name = "<", .doc = "Less than.", .sigs = COMPARE_SIGS(lt, lt_dyn)},
     {.name = "<=", .doc = "Less than or equal.", .sigs = COMPARE_SIGS(le, le_dyn)},
     {.name = ">", .doc = "Greater than.", .sigs = COMPARE_SIGS(gt, gt_dyn)},

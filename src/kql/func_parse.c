@@ -386,7 +386,7 @@ SIGS(parse_path_sigs, "(path:string) dynamic", parse_path_kernel)
 SIGS(parse_csv_sigs, "(text:string) dynamic", parse_csv_kernel)
 SIGS(parse_xml_sigs, "(text:string) dynamic", parse_xml_kernel)
 SIGS(parse_version_sigs, "(version:string) decimal", parse_version_kernel)
-SIGS(parse_command_line_sigs, "(line:string, rules:string) dynamic", parse_command_line_kernel)
+SIGS(parse_command_line_sigs, "(line:scalar, rules:string) dynamic", parse_command_line_kernel)
 static const struct func_overload parse_user_agent_sigs[] = {
     {"(agent:string) dynamic", parse_user_agent_kernel},
     {"(agent:string, part:string) dynamic", parse_user_agent_kernel},
@@ -417,6 +417,7 @@ const struct func func_parse[] = {
      .sigs = parse_path_sigs,
      .flags = FUNC_HIDDEN},
     {.name = "parse_csv",
+     .column = "%",
      .doc = "Array of the fields of the first CSV record, all of them texts.",
      .sigs = parse_csv_sigs},
     {.name = "parsecsv",
@@ -424,6 +425,7 @@ const struct func func_parse[] = {
      .sigs = parse_csv_sigs,
      .flags = FUNC_HIDDEN},
     {.name = "parse_xml",
+     .column = "%",
      .doc = "XML as a dynamic: attributes @name, texts #text; null when it is no XML.",
      .sigs = parse_xml_sigs},
     {.name = "parsexml",

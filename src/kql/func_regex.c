@@ -543,7 +543,7 @@ SIGS(indexof_regex_sigs,
      "(source:any, regex:string, [start:long], [length:long], [occurrence:long]) long",
      indexof_regex_kernel)
 SIGS(countof_sigs, "(text:string, part:string, [kind:string]) long", countof_kernel)
-SIGS(regex_quote_sigs, "(text:string) string", regex_quote_kernel)
+SIGS(regex_quote_sigs, "(text:scalar) string", regex_quote_kernel)
 static const struct func_overload extract_all_sigs[] = {
     {"(regex:string, text:string) dynamic", extract_all_kernel},
     {"(regex:string, groups:dynamic, text:string) dynamic", extract_picked_kernel},

@@ -51,6 +51,7 @@ static const struct tuple {
     {"series_periods_detect", RF_COUNT(periods_names), periods_names, dynamic_types},
     {"series_periods_validate", RF_COUNT(periods_names), periods_names, dynamic_types},
     {"series_decompose", RF_COUNT(decompose_names), decompose_names, dynamic_types},
+    {"series_decompose_forecast", RF_COUNT(decompose_names), decompose_names, dynamic_types},
     {"series_decompose_anomalies", RF_COUNT(anomalies_names), anomalies_names, dynamic_types},
 };
 _Static_assert(RF_COUNT(stats_names) == RF_COUNT(stats_types), "a type for each name");
@@ -78,6 +79,10 @@ static enum rf_kind resolve_tuple(struct func_bind *bind, struct rf_err *err)
 #define FUNC(name_, sig, kernel, doc_)                                                             \
     {                                                                                              \
         .name = name_, .doc = doc_, .sigs = SIG(sig, kernel), .nulls = FUNC_CUSTOM                 \
+    }
+#define FILTER(name_, sig, kernel, doc_) /* a column named like the series that it changes */      \
+    {                                                                                              \
+        .name = name_, .column = "%", .doc = doc_, .sigs = SIG(sig, kernel), .nulls = FUNC_CUSTOM  \
     }
 #define TUPLE(name_, sig, kernel, doc_)                                                            \
     {                                                                                              \
@@ -110,11 +115,13 @@ const struct func func_series[] = {
           "[test_points:long], [method:string], [seasonality_threshold:real]) dynamic",
           series_decompose_anomalies,
           "Flags 1, -1, 0 and scores of points far off the baseline, and the baseline."),
-    FUNC("series_decompose_forecast",
-         "(series:dynamic, points:long, [seasonality:long], [trend:string], "
-         "[seasonality_threshold:real]) dynamic",
-         series_decompose_forecast,
-         "Season and trend of a series, learnt without its last points and drawn on over them."),
+    TUPLE(
+        "series_decompose_forecast",
+        "(series:dynamic, points:long, [seasonality:long], [trend:string], "
+        "[seasonality_threshold:real]) dynamic",
+        series_decompose_forecast,
+        "Baseline, seasonal part, trend and residual, learnt without the last points and drawn on "
+        "over them."),
     FUNC("series_divide", TWO, series_divide, "Quotients element by element, as reals."),
     FUNC("series_dot_product", "(series1:any, series2:any) real", series_dot_product,
          "Sum of the products of elements; one side may be a number. Null when one is empty."),
@@ -122,18 +129,19 @@ const struct func func_series[] = {
     FUNC("series_exp", ONE, series_exp, "e to the power of each element."),
     TUPLE("series_fft", "(real:dynamic, [imaginary:dynamic]) dynamic", series_fft_kernel,
           "Fourier transform, real and imaginary parts; any length."),
-    FUNC("series_fill_backward", "(series:dynamic, [placeholder:any]) dynamic",
-         series_fill_backward, "Missing elements take the next value."),
-    FUNC("series_fill_const", "(series:dynamic, constant:any, [placeholder:any]) dynamic",
-         series_fill_const, "Missing elements take a constant."),
-    FUNC("series_fill_forward", "(series:dynamic, [placeholder:any]) dynamic", series_fill_forward,
-         "Missing elements take the value before."),
-    FUNC("series_fill_linear",
-         "(series:dynamic, [placeholder:any], [fill_edges:bool], [constant:any]) dynamic",
-         series_fill_linear,
-         "Missing elements lie on the line between their neighbours; whole numbers stay whole."),
-    FUNC("series_fir", "(series:dynamic, filter:dynamic, [normalize:bool], [center:bool]) dynamic",
-         series_fir, "Finite impulse response filter; 0 lies outside of the series."),
+    FILTER("series_fill_backward", "(series:dynamic, [placeholder:any]) dynamic",
+           series_fill_backward, "Missing elements take the next value."),
+    FILTER("series_fill_const", "(series:dynamic, constant:any, [placeholder:any]) dynamic",
+           series_fill_const, "Missing elements take a constant."),
+    FILTER("series_fill_forward", "(series:dynamic, [placeholder:any]) dynamic",
+           series_fill_forward, "Missing elements take the value before."),
+    FILTER("series_fill_linear",
+           "(series:dynamic, [placeholder:any], [fill_edges:bool], [constant:any]) dynamic",
+           series_fill_linear,
+           "Missing elements lie on the line between their neighbours; whole numbers stay whole."),
+    FILTER("series_fir",
+           "(series:dynamic, filter:dynamic, [normalize:bool], [center:bool]) dynamic", series_fir,
+           "Finite impulse response filter; 0 lies outside of the series."),
     TUPLE("series_fit_2lines", ONE, series_fit_2lines,
           "Best fit by two lines that meet anywhere: quality, place of the break, both lines."),
     FUNC("series_fit_2lines_dynamic", ONE, series_fit_2lines_dynamic,
@@ -148,8 +156,8 @@ const struct func func_series[] = {
          "Compares element by element: greater or equal."),
     TUPLE("series_ifft", "(real:dynamic, [imaginary:dynamic]) dynamic", series_ifft_kernel,
           "Inverse Fourier transform, real and imaginary parts."),
-    FUNC("series_iir", "(series:dynamic, numerators:dynamic, denominators:dynamic) dynamic",
-         series_iir, "Infinite impulse response filter; null when the first denominator is 0."),
+    FILTER("series_iir", "(series:dynamic, numerators:dynamic, denominators:dynamic) dynamic",
+           series_iir, "Infinite impulse response filter; null when the first denominator is 0."),
     FUNC("series_less", TWO, series_less, "Compares element by element: less."),
     FUNC("series_less_equals", TWO, series_less_equals,
          "Compares element by element: less or equal."),
@@ -159,10 +167,10 @@ const struct func func_series[] = {
     FUNC("series_multiply", TWO, series_multiply,
          "Products element by element; null where a side has no number. One side may be a number."),
     FUNC("series_not_equals", TWO, series_not_equals, "Compares element by element: not equal."),
-    FUNC("series_outliers",
-         "(series:dynamic, [kind:string], [ignore_val:any], [min_percentile:real], "
-         "[max_percentile:real], [test_points:long]) dynamic",
-         series_outliers, "Score of each element by Tukey's fences; beyond 1.5 lie outliers."),
+    FILTER("series_outliers",
+           "(series:dynamic, [kind:string], [ignore_val:any], [min_percentile:real], "
+           "[max_percentile:real], [test_points:long]) dynamic",
+           series_outliers, "Score of each element by Tukey's fences; beyond 1.5 lie outliers."),
     FUNC("series_pearson_correlation", "(series1:dynamic, series2:dynamic) real",
          series_pearson_correlation, "Correlation from -1 to 1; null for different lengths."),
     TUPLE("series_periods_detect",

@@ -100,6 +100,21 @@ static void put_series(struct dyn_builder *tuple, struct rf_buf *buf, const doub
     series_put_reals(buf, x, count);
 }
 
+/* Baseline, season, trend and residual, a column each. */
+static enum rf_kind give_parts(struct series_call *sc, uint32_t row, const struct parts *parts,
+                               uint32_t count)
+{
+    struct rf_buf buf = rf_buf_in(sc->call->arena);
+    struct dyn_builder tuple;
+    dyn_begin(&tuple, &buf, DYN_ARRAY);
+    put_series(&tuple, &buf, parts->baseline, count);
+    put_series(&tuple, &buf, parts->seasonal, count);
+    put_series(&tuple, &buf, parts->trend, count);
+    put_series(&tuple, &buf, parts->residual, count);
+    dyn_end(&tuple);
+    return series_give_buf(sc, row, &buf);
+}
+
 static enum rf_kind decompose_row(struct series_call *sc, uint32_t row)
 {
     static const struct decompose_at at = {1, 2, 3, 4, "avg"};
@@ -109,15 +124,7 @@ static enum rf_kind decompose_row(struct series_call *sc, uint32_t row)
     RF_TRY(series_arg(sc, 0, row, &s));
     if (!read_args(sc, row, &s, &at, &a)) return series_give_null(sc, row);
     RF_TRY(decompose(sc, &s, &a, &parts));
-    struct rf_buf buf = rf_buf_in(sc->call->arena);
-    struct dyn_builder tuple;
-    dyn_begin(&tuple, &buf, DYN_ARRAY);
-    put_series(&tuple, &buf, parts.baseline, s.count);
-    put_series(&tuple, &buf, parts.seasonal, s.count);
-    put_series(&tuple, &buf, parts.trend, s.count);
-    put_series(&tuple, &buf, parts.residual, s.count);
-    dyn_end(&tuple);
-    return series_give_buf(sc, row, &buf);
+    return give_parts(sc, row, &parts, s.count);
 }
 SERIES_KERNEL(series_decompose, decompose_row)
 
@@ -136,7 +143,7 @@ static enum rf_kind forecast_row(struct series_call *sc, uint32_t row)
             if (!isfinite(s.x[i])) s.x[i] = 0;
     if (!read_args(sc, row, &s, &at, &a)) return series_give_null(sc, row);
     RF_TRY(decompose(sc, &s, &a, &parts));
-    return series_give_reals(sc, row, parts.baseline, s.count);
+    return give_parts(sc, row, &parts, s.count);
 }
 SERIES_KERNEL(series_decompose_forecast, forecast_row)
 

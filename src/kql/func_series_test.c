@@ -181,7 +181,10 @@ Test(series, outliers_and_anomalies)
     EXPECT("series_decompose", "[[0.0,0.0],[0.0,0.0],[0.0,0.0],[4.0,6.0]]", "j[4,6]", "l0",
            "snone");
     EXPECT("series_decompose", "null", "j[4,6]", "l0", "sother");
-    EXPECT("series_decompose_forecast", "[1.0,2.0,3.0,4.0,5.0]", "j[1,2,3,0,null]", "l2", "l0");
+    EXPECT("series_decompose_forecast",
+           "[[1.0,2.0,3.0,4.0,5.0],[0.0,0.0,0.0,0.0,0.0],[1.0,2.0,3.0,4.0,5.0],[0.0,0.0,0.0,-4.0,-"
+           "5.0]]",
+           "j[1,2,3,0,null]", "l2", "l0");
 }
 
 /* Any length must give what the definition gives, and come back. */

@@ -241,34 +241,37 @@ static enum rf_kind resolve_type(struct func_bind *bind, struct rf_err *err)
 /* ---- table ------------------------------------------------------------------------------------------------- */
 
 #define SIGS(...) ((const struct func_overload[]){__VA_ARGS__, {NULL, NULL}})
-#define FUNC(name_, flags_, doc_, resolve_, ...)                                                   \
+#define FUNC(name_, column_, doc_, resolve_, ...)                                                  \
     {                                                                                              \
         .name = name_, .doc = doc_, .sigs = SIGS(__VA_ARGS__), .nulls = FUNC_CUSTOM,               \
-        .flags = flags_, .resolve = resolve_                                                       \
+        .column = column_, .resolve = resolve_                                                     \
     }
 
 const struct func func_sketch[] = {
-    FUNC("dcount_hll", 0, "Number of different values in a sketch of hll; null for what is none.",
-         NULL, {"(hll:dynamic) long", dcount_hll}),
-    FUNC("hll_merge", 0, "Joins sketches of hll; null when there is none.", NULL,
+    FUNC("dcount_hll", "dcount_hll_%",
+         "Number of different values in a sketch of hll; null for what is none.", NULL,
+         {"(hll:dynamic) long", dcount_hll}),
+    FUNC("hll_merge", "hll_merged_result", "Joins sketches of hll; null when there is none.", NULL,
          {"(hll:dynamic, hll2:dynamic...) dynamic", hll_merge_scalar}),
-    FUNC("merge_tdigest", 0, "Joins sketches of tdigest; null when there is none.", NULL,
+    FUNC("merge_tdigest", "tdigests_merge_result",
+         "Joins sketches of tdigest; null when there is none.", NULL,
          {"(digest:dynamic, digest2:dynamic...) dynamic", tdigest_merge_scalar}),
-    FUNC("tdigest_merge", 0, "The same as merge_tdigest.", NULL,
+    FUNC("tdigest_merge", "tdigests_merge_result", "The same as merge_tdigest.", NULL,
          {"(digest:dynamic, digest2:dynamic...) dynamic", tdigest_merge_scalar}),
-    FUNC("percentile_tdigest", 0,
+    FUNC("percentile_tdigest", "percentile_tdigest_%",
          "Percentile of a sketch of tdigest, dynamic unless typeof(..) names a type.", resolve_type,
          {"(digest:dynamic, percentile:real, [type:string]) dynamic", percentile_tdigest}),
-    FUNC("percentile_array_tdigest", 0, "Several percentiles of a sketch of tdigest as an array.",
-         NULL,
+    FUNC("percentile_array_tdigest", "percentile_tdigest_%",
+         "Several percentiles of a sketch of tdigest as an array.", NULL,
          {"(digest:dynamic, percentiles:dynamic, [type:string]) dynamic", percentile_array_tdigest},
          {"(digest:dynamic, percentile:real...) dynamic", percentile_array_tdigest}),
-    FUNC("percentiles_array_tdigest", 0, "The same as percentile_array_tdigest.", NULL,
+    FUNC("percentiles_array_tdigest", "percentile_tdigest_%",
+         "The same as percentile_array_tdigest.", NULL,
          {"(digest:dynamic, percentiles:dynamic, [type:string]) dynamic", percentile_array_tdigest},
          {"(digest:dynamic, percentile:real...) dynamic", percentile_array_tdigest}),
-    FUNC("rank_tdigest", 0, "How many values of a sketch of tdigest are at or below a value.", NULL,
-         {"(digest:dynamic, value:any) real", rank_tdigest}),
-    FUNC("percentrank_tdigest", 0, "rank_tdigest in percent of all values.", NULL,
+    FUNC("rank_tdigest", NULL, "How many values of a sketch of tdigest are at or below a value.",
+         NULL, {"(digest:dynamic, value:any) real", rank_tdigest}),
+    FUNC("percentrank_tdigest", NULL, "rank_tdigest in percent of all values.", NULL,
          {"(digest:dynamic, value:any) real", percentrank_tdigest}),
 };
 const size_t func_sketch_count = RF_COUNT(func_sketch);

@@ -530,22 +530,22 @@ FUNC_KERNEL(replace_strings_kernel)
     static const struct func_overload name[] = {{sig, kernel}, {NULL, NULL}};
 SIGS(strlen_sigs, "(text:string) long", strlen_kernel)
 SIGS(string_size_sigs, "(text:string) long", string_size_kernel)
-SIGS(isascii_sigs, "(text:string) bool", isascii_kernel)
-SIGS(isutf8_sigs, "(text:string) bool", isutf8_kernel)
-SIGS(strcmp_sigs, "(a:string, b:string) long", strcmp_kernel)
+SIGS(isascii_sigs, "(text:scalar) bool", isascii_kernel)
+SIGS(isutf8_sigs, "(text:scalar) bool", isutf8_kernel)
+SIGS(strcmp_sigs, "(a:scalar, b:scalar) long", strcmp_kernel)
 SIGS(substring_sigs, "(source:any, start:long, [length:long]) string", substring_kernel)
-SIGS(split_sigs, "(source:string, delimiter:string, [index:long]) dynamic", split_kernel)
+SIGS(split_sigs, "(source:scalar, delimiter:string, [index:long]) dynamic", split_kernel)
 SIGS(indexof_sigs, "(source:any, part:any, [start:long], [length:long], [occurrence:long]) long",
      indexof_kernel)
 SIGS(strcat_sigs, "(value:any...) string", strcat_kernel)
-SIGS(strcat_delim_sigs, "(delimiter:string, value:any...) string", strcat_delim_kernel)
+SIGS(strcat_delim_sigs, "(delimiter:scalar, value:any...) string", strcat_delim_kernel)
 SIGS(strcat_array_sigs, "(array:dynamic, delimiter:string) string", strcat_array_kernel)
-SIGS(strrep_sigs, "(value:any, times:long, [delimiter:string]) string", strrep_kernel)
-SIGS(tolower_sigs, "(text:string) string", tolower_kernel)
-SIGS(toupper_sigs, "(text:string) string", toupper_kernel)
+SIGS(strrep_sigs, "(value:any, times:long, [delimiter:scalar]) string", strrep_kernel)
+SIGS(tolower_sigs, "(text:scalar) string", tolower_kernel)
+SIGS(toupper_sigs, "(text:scalar) string", toupper_kernel)
 SIGS(reverse_sigs, "(value:any) string", reverse_kernel)
 SIGS(translate_sigs, "(search:string, replacement:string, source:string) string", translate_kernel)
-SIGS(codepoints_from_sigs, "(text:string) dynamic", codepoints_from_kernel)
+SIGS(codepoints_from_sigs, "(text:scalar) dynamic", codepoints_from_kernel)
 SIGS(codepoints_to_sigs, "(value:any...) string", codepoints_to_kernel)
 SIGS(replace_string_sigs, "(text:string, lookup:string, rewrite:string) string",
      replace_string_kernel)
@@ -553,8 +553,11 @@ SIGS(replace_strings_sigs, "(text:string, lookups:dynamic, rewrites:dynamic) str
      replace_strings_kernel)
 
 const struct func func_string[] = {
-    {.name = "strlen", .doc = "Number of code points.", .sigs = strlen_sigs},
-    {.name = "string_size", .doc = "Number of UTF-8 bytes.", .sigs = string_size_sigs},
+    {.name = "strlen", .column = "strlen_%", .doc = "Number of code points.", .sigs = strlen_sigs},
+    {.name = "string_size",
+     .column = "string_size_%",
+     .doc = "Number of UTF-8 bytes.",
+     .sigs = string_size_sigs},
     {.name = "isascii", .doc = "True when all characters are ASCII.", .sigs = isascii_sigs},
     {.name = "isutf8", .doc = "True when the bytes are well-formed UTF-8.", .sigs = isutf8_sigs},
     {.name = "strcmp", .doc = "-1, 0 or 1 by the order of the bytes.", .sigs = strcmp_sigs},
@@ -562,6 +565,7 @@ const struct func func_string[] = {
      .doc = "Part of a text from code point start; a negative start counts from the end.",
      .sigs = substring_sigs},
     {.name = "split",
+     .column = "%",
      .doc = "Array of the pieces between delimiters; with an index just that piece, if it exists.",
      .sigs = split_sigs},
     {.name = "indexof",

@@ -226,8 +226,21 @@ static enum rf_kind mvapply_parse(struct parser *p, struct ast *node)
     return parse_expect(p, ")");
 }
 
+/* A column that is expanded under its own name leaves the row (mv-apply x, not x = x): it comes back only if the pipe gives
+ * it. */
+static bool expanded(const struct expand_body *body, const struct expand_plan *plan,
+                     const struct column *column)
+{
+    for (uint32_t i = 0; i < body->count; i++)
+        if (body->items[i].expr->kind == AST_NAME && plan->arrays[i]->kind == EXPR_COLUMN &&
+            plan->arrays[i]->column_id == column->id)
+            return true;
+    return false;
+}
+
 /* The input's columns, those that the pipe gives anew in their places, then the pipe's others. */
-static enum rf_kind apply_schema(struct binder *b, struct apply_node *n)
+static enum rf_kind apply_schema(struct binder *b, const struct expand_body *body,
+                                 struct apply_node *n)
 {
     const struct schema *input = &n->node.inputs[0]->schema, *sub = &n->sub->schema;
     struct schema_builder sb = {.b = b};
@@ -235,16 +248,17 @@ static enum rf_kind apply_schema(struct binder *b, struct apply_node *n)
     if (n->from_sub == NULL) return BIND_NOMEM(b);
     for (uint32_t i = 0; i < input->count; i++) {
         struct column c = input->columns[i];
+        if (expanded(body, &n->source->plan, &c)) continue;
         int at = schema_find(sub, c.name);
-        n->from_sub[i] = at >= 0 && sub->columns[at].id != c.id;
-        if (n->from_sub[i]) c = sub->columns[at];
+        bool anew = at >= 0 && sub->columns[at].id != c.id;
+        if (anew) c = sub->columns[at];
+        n->from_sub[sb.schema.count] = anew;
         if (!schema_add_exact(&sb, c.name, (enum type)c.type, c.id)) return BIND_NOMEM(b);
     }
     for (uint32_t i = 0; i < sub->count; i++) {
         const struct column *c = &sub->columns[i];
-        if (schema_find(input, c->name) >= 0) continue;
-        n->from_sub[sb.schema.count] = true;
-        if (schema_find_id(input, c->id) >= 0) n->from_sub[sb.schema.count] = false;
+        if (schema_find(&sb.schema, c->name) >= 0) continue;
+        n->from_sub[sb.schema.count] = schema_find_id(input, c->id) < 0;
         if (!schema_add_exact(&sb, c->name, (enum type)c->type, c->id)) return BIND_NOMEM(b);
     }
     sb.schema.open = input->open || sub->open;
@@ -264,7 +278,7 @@ static enum rf_kind mvapply_bind(struct binder *b, const struct ast *node, struc
     source->node.serialized = true;
     n->source = source;
     RF_TRY(bind_sub_pipe(b, body->sub, &source->node, &n->sub));
-    RF_TRY(apply_schema(b, n));
+    RF_TRY(apply_schema(b, body, n));
     *out = &n->node;
     return RF_OK;
 }

@@ -1,4 +1,6 @@
 /* op_project.c - extend and the project family: all are one node that computes its output columns. */
+#include <stdio.h>
+
 #include "kql/bind_int.h"
 #include "kql/op.h"
 #include "value/dyn.h"
@@ -210,7 +212,8 @@ static enum rf_kind output_append(struct output *o, rf_str name, struct expr *e)
     return output_add(o, name, e, bind_new_id(o->b), true);
 }
 
-/* One item of extend or project: name = expr, (a, b) = tuple, expr. */
+/* One item of extend or project: name = expr, (a, b) = tuple, expr. Columns of a tuple for which there are no names
+ * left have their default names. */
 static enum rf_kind put_item(struct output *o, const struct ast *ast, struct expr *e,
                              uint32_t position, put_fn *put)
 {
@@ -218,11 +221,12 @@ static enum rf_kind put_item(struct output *o, const struct ast *ast, struct exp
     bool named = ast->kind == AST_NAMED;
     if (e->kind == EXPR_CALL && e->tuple_count > 0 &&
         !(named && ast->name_count == 1 && e->tuple_count == 1)) {
-        uint32_t n = named ? RF_MIN(ast->name_count, e->tuple_count) : e->tuple_count;
-        for (uint32_t i = 0; i < n; i++) {
+        for (uint32_t i = 0; i < e->tuple_count; i++) {
             struct expr *item;
+            bool given = named && i < ast->name_count;
+            rf_str name = given ? ast->names[i] : tuple_name(b, ast, e, i);
+            if (named && name.ptr == NULL) break;
             RF_TRY(tuple_item(b, e, i, &item));
-            rf_str name = named ? ast->names[i] : tuple_name(b, ast, e, i);
             if (name.ptr == NULL) name = rf_arena_printf(b->arena, "Column%u", position + i);
             RF_TRY(put(o, name, item));
         }
@@ -267,6 +271,14 @@ static enum rf_kind bind_items(struct binder *b, const struct list_body *body, s
     return bind_windows_end(b, windows, input);
 }
 
+/* Whether there is a column of the name that the n-th column without one would have. */
+static bool has_unnamed(const struct output *o, uint32_t n)
+{
+    char name[20];
+    int length = snprintf(name, sizeof name, "Column%u", n);
+    return schema_find(&o->sb.schema, rf_str_make(name, (size_t)length)) >= 0;
+}
+
 static enum rf_kind extend_bind(struct binder *b, const struct ast *node, struct node *input,
                                 struct node **out)
 {
@@ -280,7 +292,8 @@ static enum rf_kind extend_bind(struct binder *b, const struct ast *node, struct
     uint32_t unnamed = 0;
     for (uint32_t i = 0; i < body->count; i++) {
         bool plain = ast_default_name(b, body->items[i]).len == 0;
-        if (plain) unnamed++;
+        while (plain && has_unnamed(&o, ++unnamed)) {
+        } /* a new column, not another value for one */
         RF_TRY(put_item(&o, body->items[i], exprs[i], plain ? unnamed : i + 1, output_set));
     }
     o.sb.schema.open = before.open;

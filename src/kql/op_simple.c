@@ -112,7 +112,7 @@ static enum rf_kind invoke_bind(struct binder *b, const struct ast *node, struct
 static enum rf_kind getschema_bind(struct binder *b, const struct ast *node, struct node *input,
                                    struct node **out)
 {
-    static const uint8_t types[] = {TYPE_STRING, TYPE_INT, TYPE_STRING, TYPE_STRING};
+    static const uint8_t types[] = {TYPE_STRING, TYPE_LONG, TYPE_STRING, TYPE_STRING};
     static const char *const names[] = {"ColumnName", "ColumnOrdinal", "DataType", "ColumnType"};
     (void)node;
     struct rows *rows = rows_new(b->arena, types, RF_COUNT(types));
@@ -120,7 +120,7 @@ static enum rf_kind getschema_bind(struct binder *b, const struct ast *node, str
     if (rows == NULL) return BIND_NOMEM(b);
     for (uint32_t i = 0; i < input->schema.count; i++) {
         const struct column *c = &input->schema.columns[i];
-        struct value cells[] = {value_str(c->name), value_i64(TYPE_INT, i),
+        struct value cells[] = {value_str(c->name), value_i64(TYPE_LONG, i),
                                 value_str(rf_str_of(type_dotnet_name((enum type)c->type))),
                                 value_str(rf_str_of(type_name((enum type)c->type)))};
         struct vec columns[RF_COUNT(cells)];

@@ -5,43 +5,31 @@
 
 /* ---- aggregate calls ---------------------------------------------------------------------------------- */
 
-/* What comes before _column in the default name of a result. */
-static const struct {
-    const char *aggr, *prefix;
-} name_prefixes[] = {
-    {"make_list", "list"},
-    {"make_list_if", "list"},
-    {"make_list_with_nulls", "list"},
-    {"makelist", "list"},
-    {"make_set", "set"},
-    {"make_set_if", "set"},
-    {"makeset", "set"},
-    {"make_bag", "bag"},
-    {"make_bag_if", "bag"},
-    {"make_dictionary", "dictionary"},
-    {"buildschema", "schema"},
-    {"percentiles_array", "percentiles"},
-    {"percentilesw_array", "percentiles"},
-    {"percentilew", "percentile"},
-    {"percentiles", "percentile"},
-    {"percentilesw", "percentile"},
-};
-
-static rf_str aggr_prefix(const struct aggr *aggr)
-{
-    for (size_t i = 0; i < RF_COUNT(name_prefixes); i++)
-        if (strcmp(aggr->name, name_prefixes[i].aggr) == 0)
-            return rf_str_of(name_prefixes[i].prefix);
-    return rf_str_of(aggr->name);
-}
-
-static bool keeps_argument_names(const struct aggr *aggr)
+/* Takes whole columns along, which keep their names. */
+static bool takes_columns(const struct aggr *aggr)
 {
     static const char *const names[] = {"arg_max", "arg_min",  "argmax",
-                                        "argmin",  "take_any", "take_anyif"};
+                                        "argmin",  "take_any", "any"};
     for (size_t i = 0; i < RF_COUNT(names); i++)
         if (strcmp(aggr->name, names[i]) == 0) return true;
     return false;
+}
+
+/* The name of column `c` of these: x of arg_max(x, y) and its old form max_x, any_x; an expression without a name is
+ * max_x_arg1. */
+static rf_str taken_name(struct binder *b, const char *aggr, uint32_t c, rf_str first, rf_str own)
+{
+    bool ranks = rf_str_starts(rf_str_of(aggr), RF_S("arg"));
+    bool old = ranks ? aggr[3] != '_' : strcmp(aggr, "any") == 0;
+    const char *prefix = !ranks ? "any" : aggr[strlen(aggr) - 1] == 'x' ? "max" : "min";
+    if (own.len > 0 && !old) return own;
+    if (!ranks)
+        return own.len > 0 ? rf_arena_printf(b->arena, "any_%.*s", RF_FMT(own))
+                           : rf_arena_printf(b->arena, "any_arg%u", c);
+    rf_str key = rf_arena_printf(b->arena, "%s_%.*s", prefix, RF_FMT(first));
+    if (c == 0) return key;
+    return own.len > 0 ? rf_arena_printf(b->arena, "%.*s_%.*s", RF_FMT(key), RF_FMT(own))
+                       : rf_arena_printf(b->arena, "%.*s_arg%u", RF_FMT(key), c);
 }
 
 /* 99.9 becomes 99_9. */
@@ -63,19 +51,16 @@ static bool name_columns(struct binder *b, struct aggr_use *use, rf_str *arg_nam
     bool percentile = rf_str_starts(rf_str_of(use->aggr->name), RF_S("percentile")) &&
                       !rf_str_ends(rf_str_of(use->aggr->name), RF_S("_array"));
     for (uint32_t c = 0; c < use->column_count; c++) {
-        if (keeps_argument_names(use->aggr)) {
-            rf_str own = c < use->arg_count ? arg_names[c] : RF_S("");
-            use->names[c] = own.len > 0 ? own : rf_arena_printf(b->arena, "%s_", use->aggr->name);
-        } else if (strcmp(use->aggr->name, "any") == 0 && c < use->arg_count) {
-            use->names[c] = rf_arena_printf(b->arena, "any_%.*s", RF_FMT(arg_names[c]));
+        if (takes_columns(use->aggr)) {
+            use->names[c] = taken_name(b, use->aggr->name, c, first,
+                                       c < use->arg_count ? arg_names[c] : RF_S(""));
         } else if (percentile) {
             uint32_t skip = use->arg_count - use->column_count;
             const struct value *p = skip + c < use->arg_count ? use->consts[skip + c] : NULL;
             use->names[c] = rf_arena_printf(b->arena, "percentile_%.*s_%.*s", RF_FMT(first),
                                             RF_FMT(p == NULL ? RF_S("") : percent_text(b, p)));
         } else {
-            use->names[c] = rf_arena_printf(b->arena, "%.*s_%.*s", RF_FMT(aggr_prefix(use->aggr)),
-                                            RF_FMT(first));
+            use->names[c] = aggr_default_name(b, use->aggr, first);
         }
         if (use->names[c].ptr == NULL) return false;
     }
