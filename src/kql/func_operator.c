@@ -609,7 +609,7 @@ KERNEL(index_dynamic_kernel)
         rf_str base = ARG_STR(&args[0], i), key = ARG_STR(&args[1], i);
         if (dyn_tag(key) == DYN_STRING)
             set_dynamic(out, i, dyn_get(base, dyn_string(key)));
-        else if (dyn_is_number(key))
+        else if (dyn_is_number(key) && fabs(dyn_real(key)) < 1e15)
             set_dynamic(out, i, dyn_item(base, (int64_t)dyn_real(key)));
         else
             OUT_NULL(out)[i] = 1;

@@ -355,7 +355,7 @@ struct geo_edge *geo_area_edges(const struct geo_area *area, struct rf_arena *ar
 
 static void put_degrees(struct rf_buf *buf, double degrees)
 {
-    if (degrees == floor(degrees))
+    if (degrees == floor(degrees) && fabs(degrees) < 1e15) /* exact, and within a long */
         dyn_put_long(buf, (int64_t)degrees);
     else
         dyn_put_real(buf, degrees);
