@@ -81,4 +81,22 @@ like_file 'T | summarize arg_max(TimeGenerated, note) by h, word | summarize cou
 like_file 'T | where note has "299" and h > 10 | sort by x asc | take 50'
 like_file 'T | top 30 by h desc, note asc | project x, note, bag'
 like_file 'T | where word in ("w1", "w2") and bag.v != "3" and x % 11 == 0 | sort by x desc'
+# Rows of a union's first table come before those of its second, whatever the lane.
+both='union (T | extend s = 1), (T | where h != 4 | extend s = 2), (T | where x % 2 == 0 | extend s = 3)'
+like_file "$both | where h < 9 | summarize make_list(x), make_list(s), arg_max(h, x, s), arg_min(s % 2, x), take_any(x) by word | sort by word asc"
+like_file "$both | where h < 9 | summarize make_list(x), make_set(note, 20), arg_max(h, x, s), make_bag(bag), dcount(note), sum(x)"
+like_file "$both | summarize arg_max(h, x, s), take_any(note, s), count() by k = tolong(bag.k), w = strlen(word)"
+# Aggregates take rows again after their lanes were joined.
+like_file "$both | summarize percentile(x, 50), percentiles(h, 5, 95), percentilesw(h, s, 50), percentiles_array(x % 77, 10, 90), dcount(x), dcount(x, 4), count_distinct(x % 1000) by s | sort by s asc"
+like_file "$both | summarize percentile(h, 50), percentiles(x % 100, 5, 95), dcount(note), round(stdev(h), 6), round(variance(x % 100), 6), buildschema(bag), binary_all_xor(x), countif(h > 7), sumif(x, h > 7), avg(x) by word | sort by word asc"
+like_file "$both | summarize a = hll(x), t = tdigest(h) by word | sort by word asc | project word, dcount_hll(a), percentile_tdigest(t, 50)"
+like_file "$both | where h < 3 | summarize make_list_if(x, s == 2), make_list_with_nulls(tolong(bag.k)), make_set(bag), take_anyif(note, x > 9000), arg_max(s, *) by word | sort by word asc"
+like_file "$both | distinct word, h"
+like_file "$both | top 20 by h asc | project x, s, h" # ties in plenty
+like_file "$both | top 700 by h % 3 desc, strlen(word) asc | project x, s, note"
+like_file "$both | top 20 by h desc, s desc | summarize make_list(x)"
+like_file "$both | where h == 7 | take 400 | summarize make_list(x), make_list(s)"
+like_file "$both | where h == 7 | project x, s"
+like_file 'T | mv-expand b = pack_array(x, h) to typeof(long) | take 5000 | summarize make_list(b)'
+like_file 'T | where h < 40 | partition hint.strategy=native by h (take 3) | summarize make_list(x)'
 conclude

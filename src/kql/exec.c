@@ -1,6 +1,5 @@
 #include "kql/exec.h"
 
-#include <pthread.h>
 #include <stdio.h>
 
 #include "base/pool.h"
@@ -16,6 +15,12 @@ void flow_lane_end(struct flow *flow, uint32_t lane)
 {
     while (flow != NULL && flow->lane_end == NULL) flow = flow->next;
     if (flow != NULL) flow->lane_end(flow, lane);
+}
+
+enum rf_kind flow_round_end(struct flow *flow, struct rf_err *err)
+{
+    while (flow != NULL && flow->round_end == NULL) flow = flow->next;
+    return flow == NULL ? RF_OK : flow->round_end(flow, err);
 }
 
 enum rf_kind node_run(struct node *node, struct exec *exec, struct flow *out, struct rf_err *err)
@@ -103,7 +108,6 @@ struct collect_flow {
     struct flow flow;
     struct rf_arena *arena;
     struct rows *rows;
-    pthread_mutex_t lock; /* several lanes append to one list of rows */
 };
 
 static enum rf_kind collect_push(struct flow *flow, uint32_t lane, const struct batch *batch,
@@ -111,10 +115,7 @@ static enum rf_kind collect_push(struct flow *flow, uint32_t lane, const struct 
 {
     struct collect_flow *c = (struct collect_flow *)flow;
     (void)lane;
-    pthread_mutex_lock(&c->lock);
-    bool ok = rows_append(c->rows, batch);
-    pthread_mutex_unlock(&c->lock);
-    return ok ? RF_OK : rf_fail_memory(err, c->arena);
+    return rows_append(c->rows, batch) ? RF_OK : rf_fail_memory(err, c->arena);
 }
 
 enum rf_kind node_collect(struct node *node, struct exec *exec, struct rf_arena *arena,
@@ -123,11 +124,10 @@ enum rf_kind node_collect(struct node *node, struct exec *exec, struct rf_arena 
     uint8_t *types = rf_arena_new(arena, uint8_t, node->schema.count);
     if (types == NULL) return rf_fail_memory(err, arena);
     for (uint32_t i = 0; i < node->schema.count; i++) types[i] = node->schema.columns[i].type;
-    struct collect_flow c = {
-        .flow = {.push = collect_push}, .arena = arena, .lock = PTHREAD_MUTEX_INITIALIZER};
+    struct collect_flow c = {.flow = {.push = collect_push}, .arena = arena};
     c.rows = rows_new(arena, types, node->schema.count);
     if (c.rows == NULL) return rf_fail_memory(err, arena);
-    RF_TRY(node_run(node, exec, &c.flow, err));
+    RF_TRY(node_run_ordered(node, exec, &c.flow, err));
     *out = c.rows;
     return RF_OK;
 }

@@ -21,9 +21,15 @@ struct flow {
     /* NULL, or told when a source that runs several lanes is done with one of them, for better or worse. Whoever wants to
      * know pushes on one lane, so those behind it are not told. */
     void (*lane_end)(struct flow *flow, uint32_t lane);
+    /* NULL, or told that all rows pushed so far, on whatever lane, stand before those to come. Whoever keeps rows or groups
+     * per lane puts what the lanes have behind what lane 0 has, and merges in lane order at the end as ever. */
+    enum rf_kind (*round_end)(struct flow *flow, struct rf_err *err);
 };
 /* Tells `flow`, or the first behind it that wants to know. Whoever pushes on several lanes at once calls it at the end of each. */
 void flow_lane_end(struct flow *flow, uint32_t lane);
+/* Tells `flow`, or the first behind it that keeps something per lane. An operator that runs several inputs one after another
+ * calls it between them, while nobody pushes. */
+RF_MUST_USE enum rf_kind flow_round_end(struct flow *flow, struct rf_err *err);
 /* True when `flow` or a flow behind it wants no more rows. */
 bool flow_done(struct flow *flow);
 
@@ -44,7 +50,8 @@ struct exec {
     struct rf_arena
         *arena; /* query memory, lane 0 / single thread only: plan-time and run-once things */
     /* Lanes that may push now: 1, or worker_count below an operator that merges lanes (grouping). A source gives lane i rows that
-     * all stand before those of lane i + 1, so that merging in lane order keeps the order of rows. */
+     * all stand before those of lane i + 1, so that merging in lane order keeps the order of rows. Between two sources that
+     * push to one flow there is a flow_round_end. */
     uint32_t lane_count, worker_count;
     struct pool *pool; /* of worker_count threads; NULL: made when it is first needed */
     bool pool_busy;    /* a source uses the pool: what runs meanwhile, behind it, uses one lane */
@@ -106,7 +113,7 @@ bool batch_select(const struct batch *in, const uint32_t *rows, uint32_t count, 
 
 /* ---- common sinks ------------------------------------------------------------------------------------------- */
 
-/* Runs `node` to the end and keeps its rows in `arena`. Batches of several lanes are kept in lane order. */
+/* Runs `node` to the end and keeps its rows in `arena`, in order. */
 RF_MUST_USE enum rf_kind node_collect(struct node *node, struct exec *exec, struct rf_arena *arena,
                                       struct rows **out, struct rf_err *err);
 /* True when rows of `node` come one by one from a scan, also through joins, and lanes are free to read it: rows of a lane

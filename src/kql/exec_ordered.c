@@ -148,7 +148,12 @@ static enum rf_kind run_node(void *ctx, struct flow *out, struct rf_err *err)
 enum rf_kind node_run_ordered(struct node *node, struct exec *exec, struct flow *out,
                               struct rf_err *err)
 {
-    if (!node_on_lanes(node, exec)) return node_run(node, exec, out, err);
     struct node_to_run n = {node, exec};
-    return exec_run_ordered(exec, &node->schema, run_node, &n, out, err);
+    if (node_on_lanes(node, exec))
+        return exec_run_ordered(exec, &node->schema, run_node, &n, out, err);
+    uint32_t outer = exec->lane_count;
+    exec->lane_count = 1;
+    enum rf_kind kind = node_run(node, exec, out, err);
+    exec->lane_count = outer;
+    return kind;
 }

@@ -28,6 +28,7 @@ struct group_lane {
     uint32_t zeroed;     /* groups whose states are valid */
     uint32_t *row_group;
     uint64_t sieve_rows, sieve_kept; /* what the sieve was given and let pass */
+    bool used;                       /* rows came since it was started */
 };
 
 struct group_flow {
@@ -37,6 +38,7 @@ struct group_flow {
     struct exec *exec;
     const struct group_node *group;
     struct group_lane *lanes;
+    uint32_t lane_count;
 };
 
 /* States for `count` groups, the new ones zeroed. What is only reserved is not touched, so that growing in large steps costs
@@ -69,6 +71,7 @@ static enum rf_kind group_push(struct flow *flow, uint32_t lane, const struct ba
     struct group_flow *f = (struct group_flow *)flow;
     const struct group_node *g = f->group;
     struct group_lane *l = &f->lanes[lane];
+    l->used = true;
     RF_TRY(eval_run(l->eval, in, l->results, err));
     if (g->key_count > 0) {
         if (!keys_add(l->keys, l->results, in->row_count, l->row_group))
@@ -157,18 +160,28 @@ static enum rf_kind run_input(struct group_flow *f, struct rf_arena *arena, stru
     return kind;
 }
 
+/* Makes the lane hold no rows. What it held before stays in its arena, as lane 0 may have taken parts of it over. */
+static enum rf_kind lane_start(const struct group_node *g, struct group_lane *l, struct rf_err *err)
+{
+    uint8_t types[GROUP_KEYS_MAX];
+    for (uint32_t k = 0; k < g->key_count; k++) types[k] = g->exprs[k]->type;
+    if (g->key_count > 0 && (l->keys = keys_new(&l->arena, types, g->key_count)) == NULL)
+        return rf_fail_memory(err, &l->arena);
+    l->states = rf_arena_new(&l->arena, uint8_t *, g->aggr_count);
+    l->count = l->cap = l->zeroed = 0;
+    l->used = false;
+    if (l->states == NULL || !lane_grow(g, l, 1)) return rf_fail_memory(err, &l->arena);
+    if (g->key_count == 0) l->count = 1;
+    return RF_OK;
+}
+
 static enum rf_kind lane_init(struct group_flow *f, struct group_lane *l, struct rf_err *err)
 {
     const struct group_node *g = f->group;
     l->results = rf_arena_new(&l->arena, struct vec, g->expr_count);
     l->calls = rf_arena_new(&l->arena, struct aggr_call, g->aggr_count);
-    l->states = rf_arena_new(&l->arena, uint8_t *, g->aggr_count);
     l->row_group = rf_arena_raw(&l->arena, uint32_t, BATCH_ROWS);
-    if (l->results == NULL || l->calls == NULL || l->states == NULL || l->row_group == NULL)
-        return rf_fail_memory(err, &l->arena);
-    uint8_t types[GROUP_KEYS_MAX];
-    for (uint32_t k = 0; k < g->key_count; k++) types[k] = g->exprs[k]->type;
-    if (g->key_count > 0 && (l->keys = keys_new(&l->arena, types, g->key_count)) == NULL)
+    if (l->results == NULL || l->calls == NULL || l->row_group == NULL)
         return rf_fail_memory(err, &l->arena);
     for (uint32_t a = 0; a < g->aggr_count; a++) {
         const struct aggr_use *use = &g->aggrs[a];
@@ -180,8 +193,7 @@ static enum rf_kind lane_init(struct group_flow *f, struct group_lane *l, struct
                                          .arena = &l->arena};
         if (use->aggr->prepare != NULL) RF_TRY(use->aggr->prepare(&l->calls[a], err));
     }
-    if (!lane_grow(g, l, 1)) return rf_fail_memory(err, &l->arena);
-    if (g->key_count == 0) l->count = 1;
+    RF_TRY(lane_start(g, l, err));
     return eval_new(f->exec, &l->arena, g->exprs, g->expr_count, &g->node.inputs[0]->schema,
                     &l->eval, err);
 }
@@ -205,6 +217,23 @@ static enum rf_kind merge_lane(struct group_flow *f, struct group_lane *from, st
                                from->states[a] + (size_t)i * aggr->state_bytes, err));
         }
     }
+    return RF_OK;
+}
+
+/* Merges the other lanes into lane 0, whose rows stand before theirs, in lane order. */
+static enum rf_kind merge_lanes(struct group_flow *f, struct rf_err *err)
+{
+    for (uint32_t i = 1; i < f->lane_count; i++)
+        if (f->lanes[i].used) RF_TRY(merge_lane(f, &f->lanes[i], err));
+    return RF_OK;
+}
+
+static enum rf_kind group_round_end(struct flow *flow, struct rf_err *err)
+{
+    struct group_flow *f = (struct group_flow *)flow;
+    RF_TRY(merge_lanes(f, err));
+    for (uint32_t i = 1; i < f->lane_count; i++)
+        if (f->lanes[i].used) RF_TRY(lane_start(f->group, &f->lanes[i], err));
     return RF_OK;
 }
 
@@ -268,9 +297,11 @@ static enum rf_kind group_run(struct node *node, struct exec *exec, struct flow 
 {
     RF_CLEANUP(rf_arena_done) struct rf_arena arena;
     rf_arena_init_shared(&arena, exec->budget);
-    struct group_flow f = {
-        .flow = {.push = group_push}, .exec = exec, .group = (struct group_node *)node};
     uint32_t outer = exec->lane_count, lanes = RF_MAX(exec->worker_count, 1u);
+    struct group_flow f = {.flow = {.push = group_push, .round_end = group_round_end},
+                           .exec = exec,
+                           .group = (struct group_node *)node,
+                           .lane_count = lanes};
     exec->lane_count = lanes; /* merged below, in order */
     f.lanes = rf_arena_new(&arena, struct group_lane, lanes);
     if (f.lanes == NULL) return rf_fail_memory(err, &arena);
@@ -279,7 +310,7 @@ static enum rf_kind group_run(struct node *node, struct exec *exec, struct flow 
     for (uint32_t i = 0; i < lanes && kind == RF_OK; i++) kind = lane_init(&f, &f.lanes[i], err);
     if (kind == RF_OK) kind = run_input(&f, &arena, err);
     exec->lane_count = outer;
-    for (uint32_t i = 1; i < lanes && kind == RF_OK; i++) kind = merge_lane(&f, &f.lanes[i], err);
+    if (kind == RF_OK) kind = merge_lanes(&f, err);
     if (kind == RF_OK) kind = group_emit(&f, out, err);
     for (uint32_t i = 0; i < lanes; i++) {
         eval_done(f.lanes[i].eval);

@@ -1,11 +1,10 @@
-/* op_join.c - join and lookup: a hash join on equal keys. One side is kept in memory by key (build), the
+/* op_join.c - join and lookup: a hash join on equal keys. One side is kept in memory by key (build, join_table.h), the
  * other streams past it (probe), on several lanes at once. Right-handed kinds are the left-handed ones with the sides
  * changed. Where rows without a match, or those with one, go, the scan of the probe side is told what to leave out. */
 #include <stddef.h>
 
 #include "kql/bind_int.h"
-#include "kql/keys.h"
-#include "kql/op.h"
+#include "kql/join_table.h"
 
 enum join_kind { JOIN_INNERUNIQUE, JOIN_INNER, JOIN_OUTER, JOIN_FULL, JOIN_SEMI, JOIN_ANTI };
 enum { PROBE, BUILD };
@@ -17,21 +16,6 @@ struct join_node {
     uint32_t key_count;
     bool
         build_unique; /* innerunique with the sides changed: of equal build keys the first row counts */
-};
-
-/* Rows of the build side by their keys: each key has a chain of rows, in the order in which they came. */
-struct key_table {
-    struct rf_arena arena;
-    struct rows *rows; /* NULL when only keys matter */
-    /* The columns of few rows, each as a dictionary with an entry per row and one more that stands for a missing row: what is
-     * made of an entry further up is made once. NULL when there are many rows. */
-    struct vec *entries;
-    struct keys *keys;
-    uint32_t *first, *last; /* by key: row + 1, 0 is none */
-    uint32_t key_cap;
-    uint32_t *next;   /* by row: row + 1, 0 ends */
-    uint8_t *matched; /* full joins: by row */
-    uint32_t count, cap;
 };
 
 /* What one lane keeps while it probes; the table is read only then. */
@@ -61,158 +45,6 @@ struct join_flow {
     struct join_lane *lanes;      /* and one more for what is done behind them, on lane 0 */
     uint32_t lane_count;
 };
-
-/* ---- the table ------------------------------------------------------------------------------------------- */
-
-struct fill_flow {
-    struct flow flow;
-    const struct join_node *join;
-    struct key_table *table;
-    struct eval *eval;
-    struct vec *values;
-    uint32_t *ids;
-};
-
-/* An enlarged copy whose new part is zero. */
-static uint32_t *grow_zeroed(struct rf_arena *arena, uint32_t *old, uint32_t count, uint32_t cap)
-{
-    uint32_t *grown = rf_arena_grow(arena, old, (size_t)count * 4, (size_t)cap * 4);
-    if (grown != NULL) memset(grown + count, 0, (size_t)(cap - count) * 4);
-    return grown;
-}
-
-static bool table_reserve(struct key_table *t, uint32_t rows)
-{
-    if (t->count + rows > t->cap) {
-        uint32_t cap = RF_MAX(t->cap * 2, t->count + rows + BATCH_ROWS);
-        if (cap < t->cap || (t->next = grow_zeroed(&t->arena, t->next, t->cap, cap)) == NULL)
-            return false;
-        t->cap = cap;
-    }
-    if (keys_count(t->keys) > t->key_cap) {
-        uint32_t cap = RF_MAX(t->key_cap * 2, keys_count(t->keys) + BATCH_ROWS);
-        t->first = grow_zeroed(&t->arena, t->first, t->key_cap, cap);
-        t->last = grow_zeroed(&t->arena, t->last, t->key_cap, cap);
-        if (t->first == NULL || t->last == NULL) return false;
-        t->key_cap = cap;
-    }
-    return true;
-}
-
-static bool any_nulls(const struct vec *values, uint32_t count)
-{
-    for (uint32_t k = 0; k < count; k++)
-        if (values[k].nulls != NULL) return true;
-    return false;
-}
-
-static bool key_null(const struct vec *values, uint32_t count, uint32_t row)
-{
-    for (uint32_t k = 0; k < count; k++)
-        if (vec_null(&values[k], row)) return true;
-    return false;
-}
-
-/* Adds a batch of the build side. A key with a null is kept (a full join shows its row) but never found. */
-static enum rf_kind fill_push(struct flow *flow, uint32_t lane, const struct batch *in,
-                              struct rf_err *err)
-{
-    struct fill_flow *f = (struct fill_flow *)flow;
-    struct key_table *t = f->table;
-    uint32_t key_count = f->join->key_count;
-    (void)lane;
-    RF_TRY(eval_run(f->eval, in, f->values, err));
-    if (!keys_add(t->keys, f->values, in->row_count, f->ids) || !table_reserve(t, in->row_count))
-        return rf_fail_memory(err, &t->arena);
-    bool nulls = any_nulls(f->values, key_count);
-    for (uint32_t i = 0; i < in->row_count; i++) {
-        uint32_t key = f->ids[i], row = t->count++;
-        if (nulls && key_null(f->values, key_count, i)) continue;
-        if (f->join->build_unique && t->first[key] != 0) continue;
-        if (t->last[key] == 0)
-            t->first[key] = row + 1;
-        else
-            t->next[t->last[key] - 1] = row + 1;
-        t->last[key] = row + 1;
-    }
-    if (t->rows != NULL && !rows_append(t->rows, in)) return rf_fail_memory(err, &t->arena);
-    return RF_OK;
-}
-
-static enum rf_kind fill_table(struct key_table *t, const struct join_node *j, struct exec *exec,
-                               struct rf_arena *arena, struct rf_err *err)
-{
-    struct node *input = j->node.inputs[BUILD];
-    bool keep = j->kind != JOIN_SEMI && j->kind != JOIN_ANTI;
-    struct fill_flow f = {.flow = {.push = fill_push},
-                          .join = j,
-                          .table = t,
-                          .values = rf_arena_new(arena, struct vec, j->key_count),
-                          .ids = rf_arena_raw(arena, uint32_t, BATCH_ROWS)};
-    uint8_t *types = rf_arena_new(arena, uint8_t, RF_MAX(input->schema.count, j->key_count));
-    if (f.values == NULL || f.ids == NULL || types == NULL) return rf_fail_memory(err, arena);
-    for (uint32_t k = 0; k < j->key_count; k++) types[k] = j->keys[BUILD][k]->type;
-    if ((t->keys = keys_new(&t->arena, types, j->key_count)) == NULL)
-        return rf_fail_memory(err, &t->arena);
-    for (uint32_t i = 0; i < input->schema.count; i++) types[i] = input->schema.columns[i].type;
-    if (keep && (t->rows = rows_new(&t->arena, types, input->schema.count)) == NULL)
-        return rf_fail_memory(err, &t->arena);
-    RF_TRY(eval_new(exec, arena, j->keys[BUILD], j->key_count, &input->schema, &f.eval, err));
-    uint32_t lanes = exec->lane_count;
-    exec->lane_count = 1;
-    enum rf_kind kind = node_run_ordered(input, exec, &f.flow, err);
-    exec->lane_count = lanes;
-    eval_done(f.eval);
-    return kind;
-}
-
-enum { ENTRIES_MAX = 1 << 16 };
-
-static bool make_entries(struct key_table *t, uint32_t column, enum type type, bool may_miss,
-                         struct exec *exec)
-{
-    struct vec *v = &t->entries[column];
-    if (!vec_flat(&t->arena, type, t->count + 1, v)) return false;
-    size_t bytes = type_cell_bytes[type];
-    uint8_t *cells = (uint8_t *)(uintptr_t)v->data, *nulls = NULL;
-    RF_CLEANUP(rf_arena_done) struct rf_arena views;
-    rf_arena_init_shared(&views, exec->budget);
-    memset(cells + t->count * bytes, 0, bytes);
-    for (uint32_t from = 0; from < t->count; from += BATCH_ROWS) {
-        struct batch batch;
-        rf_arena_reset(&views);
-        if (!rows_batch(t->rows, from, &views, &batch)) return false;
-        const struct vec *part = &batch.columns[column];
-        memcpy(cells + from * bytes, part->data, batch.row_count * bytes);
-        if (part->nulls == NULL) continue;
-        if (nulls == NULL && (nulls = vec_need_nulls(&t->arena, v, t->count + 1)) == NULL)
-            return false;
-        memcpy(nulls + from, part->nulls, batch.row_count);
-    }
-    if (may_miss && type != TYPE_STRING) {
-        nulls = vec_need_nulls(&t->arena, v, t->count + 1);
-        if (nulls == NULL) return false;
-        nulls[t->count] = 1;
-    }
-    v->shape = VEC_DICT;
-    v->dict_count = t->count + 1;
-    v->dict_id = exec_dict_id(exec);
-    return true;
-}
-
-static enum rf_kind table_finish(struct key_table *t, const struct join_node *j, struct exec *exec,
-                                 struct rf_err *err)
-{
-    const struct schema *schema = &j->node.inputs[BUILD]->schema;
-    bool may_miss = j->kind == JOIN_OUTER || j->kind == JOIN_FULL;
-    if (t->rows == NULL || t->count >= ENTRIES_MAX) return RF_OK;
-    t->entries = rf_arena_new(&t->arena, struct vec, schema->count);
-    if (t->entries == NULL) return rf_fail_memory(err, &t->arena);
-    for (uint32_t c = 0; c < schema->count; c++)
-        if (!make_entries(t, c, (enum type)schema->columns[c].type, may_miss, exec))
-            return rf_fail_memory(err, &t->arena);
-    return RF_OK;
-}
 
 /* ---- output ---------------------------------------------------------------------------------------------- */
 
@@ -293,9 +125,9 @@ static bool find_first(const struct join_flow *f, struct join_lane *l, const str
     if (!keys_find(l->keys, values, count, l->ids)) return false;
     for (uint32_t i = 0; i < count; i++)
         first[i] = l->ids[i] == KEYS_NONE ? 0 : t->first[l->ids[i]];
-    if (!any_nulls(values, key_count)) return true;
+    if (!join_any_nulls(values, key_count)) return true;
     for (uint32_t i = 0; i < count; i++)
-        if (key_null(values, key_count, i)) first[i] = 0;
+        if (join_key_null(values, key_count, i)) first[i] = 0;
     return true;
 }
 
@@ -596,12 +428,19 @@ static enum rf_kind run_unique(struct join_flow *f, struct rf_arena *arena, stru
 static enum rf_kind join_input(struct join_flow *f, struct rf_arena *arena, struct flow *out,
                                struct rf_err *err)
 {
+    const struct join_node *j = f->join;
+    bool may_miss = j->kind == JOIN_OUTER || j->kind == JOIN_FULL,
+         needs_match = !may_miss && j->kind != JOIN_ANTI;
+    struct join_build build = {.input = j->node.inputs[BUILD],
+                               .keys = j->keys[BUILD],
+                               .key_count = j->key_count,
+                               .keep_rows = j->kind != JOIN_SEMI && j->kind != JOIN_ANTI,
+                               .unique = j->build_unique,
+                               .may_miss = may_miss};
     RF_TRY(join_flow_init(f, arena, err));
-    RF_TRY(fill_table(f->table, f->join, f->exec, arena, err));
-    bool needs_match =
-        f->join->kind != JOIN_OUTER && f->join->kind != JOIN_FULL && f->join->kind != JOIN_ANTI;
+    RF_TRY(join_table_fill(f->table, &build, f->exec, arena, err));
     if (f->table->count == 0 && needs_match) return RF_OK;
-    RF_TRY(table_finish(f->table, f->join, f->exec, err));
+    RF_TRY(join_table_finish(f->table, &build, f->exec, err));
     for (uint32_t l = 0; l < f->lane_count; l++) RF_TRY(lane_init(f, &f->lanes[l], err));
     switch (f->join->kind) {
     case JOIN_FULL:

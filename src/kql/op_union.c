@@ -1,5 +1,6 @@
-/* op_union.c - union: the rows of several tables. Rows pass through; only
- * the columns' places change. */
+/* op_union.c - union: the rows of several tables, those of the first before those of the second. Rows pass through; only
+ * the columns' places change. Each table is read on all lanes that there are; between two of them whoever merges lanes is
+ * told, so that a lane's rows of the second do not come before another lane's rows of the first. */
 #include "kql/bind_int.h"
 #include "kql/op.h"
 
@@ -105,6 +106,7 @@ static enum rf_kind union_run(struct node *node, struct exec *exec, struct flow 
                                .fixed = layout.fixed,
                                .slots = layout.slots,
                                .width = node->schema.count};
+        if (i > 0 && exec->lane_count > 1) RF_TRY(flow_round_end(out, err));
         RF_TRY(node_run(u->parts[i].node, exec, &f.flow, err));
     }
     return RF_OK;
@@ -242,14 +244,18 @@ static enum rf_kind union_node_new(struct binder *b, const struct members *m, bo
     if (u->parts == NULL || out_index == NULL) return BIND_NOMEM(b);
     if (u->with_source && !schema_add_exact(&sb, with_source, TYPE_STRING, bind_new_id(b)))
         return BIND_NOMEM(b);
-    for (uint32_t i = 0; i < columns.count; i++) {
-        out_index[i] = UINT32_MAX;
-        if (inner && columns.items[i].member_count < m->count) continue;
-        if (u->with_source && rf_str_eq(columns.items[i].name, with_source)) continue;
-        out_index[i] = sb.schema.count;
-        if (!schema_add_exact(&sb, shown_name(b, &columns.items[i]), columns.items[i].type,
-                              bind_new_id(b)))
-            return BIND_NOMEM(b);
+    for (uint32_t first = 0; first < columns.count; first++) {
+        if (!columns.items[first].first_of_name) continue;
+        for (uint32_t at = first + 1; at != 0; at = columns.items[at - 1].next) {
+            const struct union_column *column =
+                &columns.items[at - 1]; /* those of one name side by side */
+            out_index[at - 1] = UINT32_MAX;
+            if (inner && column->member_count < m->count) continue;
+            if (u->with_source && rf_str_eq(column->name, with_source)) continue;
+            out_index[at - 1] = sb.schema.count;
+            if (!schema_add_exact(&sb, shown_name(b, column), column->type, bind_new_id(b)))
+                return BIND_NOMEM(b);
+        }
     }
     for (uint32_t i = 0; i < m->count; i++) {
         const struct schema *schema = &m->items[i].node->schema;

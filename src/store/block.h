@@ -142,10 +142,11 @@ struct block_texts {
     struct block_codec *codec;
     rf_str bytes, front, back;
     uint32_t count, exceptions;
-    uint8_t kind, upper, digits; /* see block_text_form */
-    uint8_t pack_shift;          /* texts a pack, as a power of two */
-    uint32_t pack_count;
-    const uint8_t *packs; /* their table */
+    uint8_t kind, upper, digits;    /* see block_text_form */
+    uint8_t pack_shift;             /* texts a pack, as a power of two */
+    uint32_t pack_count, lone_pack; /* lone: the one in `printed`; 0: none is */
+    uint32_t lone_count;            /* how many were there */
+    const uint8_t *packs;           /* their table */
     rf_str before; /* the first pack's bytes, once they are needed: in `memory`, or in `first` */
     size_t before_end;       /* of these, packed */
     const uint8_t *places;   /* of exceptions */
@@ -156,7 +157,7 @@ struct block_texts {
     struct block_buf room; /* of ints, or cells; of a pack while it is unpacked */
     struct block_buf
         views; /* rf_str of each plain text, then a flag per unpacked pack; or of each exception */
-    struct block_buf printed; /* what the last read gave */
+    struct block_buf printed; /* what the last read gave, or a lone pack */
 };
 struct block_texts block_texts_in(struct rf_budget *budget);
 /* `bytes` and `codec` must live as long as the texts are read. What was opened before is lost. */
@@ -167,6 +168,9 @@ RF_MUST_USE enum rf_kind block_texts_open(struct block_codec *codec, struct bloc
 RF_MUST_USE enum rf_kind block_texts_read(struct block_texts *t, uint32_t page,
                                           const uint32_t *rows, uint32_t row_count, rf_str *items,
                                           struct rf_err *err);
+/* One of them; the view lives until the next read. */
+RF_MUST_USE enum rf_kind block_texts_one(struct block_texts *t, uint32_t item, rf_str *out,
+                                         struct rf_err *err);
 /* All of them: items[0..count-1]. */
 RF_MUST_USE enum rf_kind block_texts_all(struct block_texts *t, rf_str *items, struct rf_err *err);
 void block_texts_done(struct block_texts *t);

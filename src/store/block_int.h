@@ -112,6 +112,10 @@ RF_MUST_USE enum rf_kind block_plain_open(struct block_texts *t, rf_str ints, si
 /* Unpacks the packs of texts from..to-1, unless they are. */
 RF_MUST_USE enum rf_kind block_plain_need(struct block_texts *t, uint32_t from, uint32_t to,
                                           struct rf_err *err);
+/* One text. Its pack is unpacked to `printed` and stays there until another's text is asked for: what is read here and there would
+ * otherwise touch much memory. The view lives until the next read. */
+RF_MUST_USE enum rf_kind block_plain_one(struct block_texts *t, uint32_t item, rf_str *out,
+                                         struct rf_err *err);
 
 /* ---- texts of one kind (block_typed.c) --------------------------------------------------------------- */
 

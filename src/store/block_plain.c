@@ -357,19 +357,25 @@ static enum rf_kind need_first(struct block_texts *t, struct rf_err *err)
     return RF_OK;
 }
 
-static enum rf_kind unpack(struct block_texts *t, uint32_t number, struct rf_err *err)
+/* `to`: room for the pack's texts; NULL: their place in the memory. */
+static enum rf_kind unpack(struct block_texts *t, uint32_t number, struct block_buf *to,
+                           struct rf_err *err)
 {
     struct pack p;
     RF_TRY(find_pack(t, number, &p, err));
     RF_TRY(need_first(t, err));
+    if (to != NULL) {
+        if (!make_room(to, p.text_bytes + 1)) return block_no_memory(err, to->budget);
+        p.to = to->ptr;
+    }
     size_t guid_bytes = p.guids * GUID_BYTES, at = number == 0 ? t->before_end : 0;
     const uint8_t *marked = t->before.ptr;
     if (p.guids > 0 && !make_room(&t->room, guid_bytes + p.marked_bytes))
         return block_no_memory(err, t->room.budget);
     if (number > 0) {
-        uint8_t *to = p.guids > 0 ? t->room.ptr + guid_bytes : p.to;
-        RF_TRY(block_unpack_to(t->codec, p.bytes, &at, t->before, to, p.marked_bytes, err));
-        marked = to;
+        uint8_t *raw = p.guids > 0 ? t->room.ptr + guid_bytes : p.to;
+        RF_TRY(block_unpack_to(t->codec, p.bytes, &at, t->before, raw, p.marked_bytes, err));
+        marked = raw;
     }
     if (p.guids > 0) {
         RF_TRY(block_unpack_to(t->codec, p.bytes, &at, (rf_str){0}, t->room.ptr, guid_bytes, err));
@@ -384,8 +390,28 @@ enum rf_kind block_plain_need(struct block_texts *t, uint32_t from, uint32_t to,
     for (uint32_t pack = from >> t->pack_shift; from < to && pack <= (to - 1) >> t->pack_shift;
          pack++) {
         if (unpacked[pack] != 0) continue;
-        RF_TRY(unpack(t, pack, err));
+        RF_TRY(unpack(t, pack, NULL, err));
         unpacked[pack] = 1;
     }
+    return RF_OK;
+}
+
+enum rf_kind block_plain_one(struct block_texts *t, uint32_t item, rf_str *out, struct rf_err *err)
+{
+    const rf_str *views = (const rf_str *)(const void *)t->views.ptr;
+    const uint8_t *unpacked = t->views.ptr + (size_t)t->count * sizeof(rf_str);
+    uint32_t pack = item >> t->pack_shift;
+    *out = views[item];
+    if (unpacked[pack] != 0) return RF_OK;
+    /* The first pack is needed by all others. After as many packs as there are, the same ones come again and again. */
+    if (pack == 0 || (t->lone_pack != pack && t->lone_count >= t->pack_count))
+        return block_plain_need(t, item, item + 1, err);
+    if (t->lone_pack != pack) {
+        t->lone_pack = 0;
+        t->lone_count++;
+        RF_TRY(unpack(t, pack, &t->printed, err));
+        t->lone_pack = pack;
+    }
+    out->ptr = t->printed.ptr + (views[item].ptr - views[pack << t->pack_shift].ptr);
     return RF_OK;
 }

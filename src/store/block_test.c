@@ -356,6 +356,12 @@ RF_PROP(block_texts_come_back, 800)
         cr_assert(block_texts_read(&texts, page, rows, n, got, &err) == RF_OK);
         for (uint32_t i = 0; i < n; i++) cr_assert(rf_str_eq(v[from + rows[i]], got[i]));
     }
+    cr_assert(block_texts_open(&codec, &texts, block_buf_view(&out), count, &err) == RF_OK);
+    for (uint32_t i = 0; i < RF_MIN(count, 50u); i++) {
+        uint32_t item = (uint32_t)rf_test_below(prng, count);
+        cr_assert(block_texts_one(&texts, item, got, &err) == RF_OK);
+        cr_assert(rf_str_eq(v[item], got[0]));
+    }
     for (int i = 0; i < 4; i++) {
         uint8_t *byte = out.ptr + rf_test_below(prng, out.len),
                 bit = (uint8_t)(1 << rf_test_below(prng, 8));
@@ -365,6 +371,8 @@ RF_PROP(block_texts_come_back, 800)
             if (count > 0 && block_texts_read(&texts, (count - 1) / BLOCK_PAGE_ROWS, &row, 1, got,
                                               &err) == RF_OK)
                 (void)rf_hash(got[0].ptr, got[0].len, 0); /* every byte is readable */
+            if (count > 0 && block_texts_one(&texts, count / 2, got, &err) == RF_OK)
+                (void)rf_hash(got[0].ptr, got[0].len, 0);
             if (block_texts_all(&texts, got, &err) == RF_OK)
                 for (uint32_t k = 0; k < count; k++) (void)rf_hash(got[k].ptr, got[k].len, 0);
         }
@@ -446,6 +454,18 @@ Test(block, texts_are_unpacked_by_packs)
         cr_assert(unpacked_of(&t) == 0);
         const uint32_t rows[] = {3, 5, 400}, last = PACKED_TEXTS - 1,
                        last_row = last % BLOCK_PAGE_ROWS;
+        for (uint32_t i = 0; i < PACKED_TEXTS; i += 7) {
+            cr_assert(block_texts_one(&t, last - i, got, &err) == RF_OK);
+            cr_assert(rf_str_eq(got[0], v[last - i]));
+        }
+        cr_assert(unpacked_of(&t) <= 1, "only the first pack, which the others need, stays");
+        for (uint32_t i = 0; i < 1000; i++) {
+            uint32_t item = i * 997 % PACKED_TEXTS;
+            cr_assert(block_texts_one(&t, item, got, &err) == RF_OK);
+            cr_assert(rf_str_eq(got[0], v[item]));
+        }
+        cr_assert(unpacked_of(&t) > 1, "packs that come again stay");
+        cr_assert(block_texts_open(&codec, &t, block_buf_view(&out), PACKED_TEXTS, &err) == RF_OK);
         cr_assert(block_texts_read(&t, 2, &last_row, 1, got, &err) == RF_OK);
         cr_assert(rf_str_eq(got[0], v[last]));
         cr_assert(unpacked_of(&t) == 1);

@@ -9,7 +9,7 @@
  *          exceptions, if there are any: u32 place of each, u32 length of each, packed bytes */
 #include "store/block_int.h"
 
-enum { SAMPLE = 32, FORMS = 8, SHARED_BYTES_MAX = 255, TYPED_COUNT_MIN = 4 };
+enum { SAMPLE = 32, FORMS = 8, SHARED_BYTES_MAX = 255, TYPED_COUNT_MIN = 4, FEW_ROWS = 64 };
 
 /* ---- choosing a form -------------------------------------------------------------------------------------- */
 
@@ -304,6 +304,7 @@ enum rf_kind block_texts_open(struct block_codec *codec, struct block_texts *t, 
     t->count = count;
     t->memory.len = t->room.len = t->views.len = t->printed.len = 0;
     t->before = (rf_str){0};
+    t->lone_pack = t->lone_count = 0;
     RF_TRY(open_head(t, &at, &ints_bytes, err));
     rf_str ints = rf_slice(bytes, at, at + ints_bytes);
     return t->kind == BLOCK_TEXT_PLAIN ? block_plain_open(t, ints, at + ints_bytes, err)
@@ -354,10 +355,14 @@ static enum rf_kind print_page(struct block_texts *t, uint32_t page, const uint3
     struct block_text_form form = form_of(t);
     size_t cell_bytes = block_text_cell_bytes(&form), from = (size_t)page * BLOCK_PAGE_ROWS;
     bool is_int = block_text_is_int(&form);
-    int64_t numbers[BLOCK_PAGE_ROWS];
+    BLOCK_SCRATCH int64_t numbers[BLOCK_PAGE_ROWS];
     uint32_t got, exception = find_exception(t, (uint32_t)from);
     const rf_str *views = (const rf_str *)(const void *)t->views.ptr;
-    if (is_int) RF_TRY(block_ints_page(&t->ints, page, numbers, &got, err));
+    bool few = rows != NULL && row_count <= FEW_ROWS;
+    if (is_int && few)
+        RF_TRY(block_ints_rows(&t->ints, page, rows, row_count, numbers, err));
+    else if (is_int)
+        RF_TRY(block_ints_page(&t->ints, page, numbers, &got, err));
     for (uint32_t i = 0; i < row_count; i++) {
         uint32_t row = rows == NULL ? i : rows[i], place = (uint32_t)from + row;
         while (exception < t->exceptions && rf_get_u32le(t->places + (size_t)exception * 4) < place)
@@ -366,7 +371,8 @@ static enum rf_kind print_page(struct block_texts *t, uint32_t page, const uint3
             items[i] = views[exception];
             continue;
         }
-        items[i] = is_int ? print_one(t, &form, numbers[row], NULL, t->printed.ptr + t->printed.len)
+        items[i] = is_int ? print_one(t, &form, numbers[few ? i : row], NULL,
+                                      t->printed.ptr + t->printed.len)
                           : print_one(t, &form, 0, t->cells + place * cell_bytes,
                                       t->printed.ptr + t->printed.len);
         t->printed.len += items[i].len;
@@ -395,12 +401,23 @@ enum rf_kind block_texts_read(struct block_texts *t, uint32_t page, const uint32
     return print_page(t, page, rows, row_count, items, err);
 }
 
+enum rf_kind block_texts_one(struct block_texts *t, uint32_t item, rf_str *out, struct rf_err *err)
+{
+    uint32_t row = item % BLOCK_PAGE_ROWS;
+    RF_ASSERT(item < t->count);
+    if (t->kind == BLOCK_TEXT_PLAIN) return block_plain_one(t, item, out, err);
+    return block_texts_read(t, item / BLOCK_PAGE_ROWS, &row, 1, out, err);
+}
+
 enum rf_kind block_texts_all(struct block_texts *t, rf_str *items, struct rf_err *err)
 {
     t->printed.len = 0;
     if (t->kind == BLOCK_TEXT_PLAIN) {
         RF_TRY(block_plain_need(t, 0, t->count, err));
-        block_buf_done(&t->first); /* nothing is left to unpack */
+        /* Nothing is left to unpack. */
+        block_buf_done(&t->first);
+        block_buf_done(&t->printed);
+        t->lone_pack = 0;
         if (t->count > 0) memcpy(items, t->views.ptr, t->count * sizeof *items);
         return RF_OK;
     }

@@ -290,6 +290,26 @@ static enum rf_kind column_texts(struct extent_cursor *c, const struct place *pl
     return RF_OK;
 }
 
+/* The values of a few rows whose codes are read, or what lies under a path in them. */
+static enum rf_kind column_entries(struct extent_cursor *c, const struct place *place,
+                                   uint32_t row_count, struct vec *out, struct rf_err *err)
+{
+    struct extent_pages *pages = &c->pages[place->pages];
+    struct vec v = {.type = c->extent->columns[pages->column].type,
+                    .shape = VEC_FLAT,
+                    .data = pages->items.ptr,
+                    .nulls = pages->page_nulls.ptr};
+    RF_TRY(extent_read_entries(c->extent, pages->column,
+                               (const uint32_t *)(const void *)pages->cells.ptr, row_count,
+                               pages->items.ptr, pages->page_nulls.ptr, err));
+    if (memchr(v.nulls, 1, row_count) == NULL) v.nulls = NULL;
+    if (place->key_count > 0 &&
+        !extent_walk(&c->batch_arena, &v, row_count, place->keys, place->key_count, &v))
+        return rf_fail_memory(err, &c->batch_arena);
+    *out = v;
+    return RF_OK;
+}
+
 static enum rf_kind column_shapes(struct extent_cursor *c, struct place *place,
                                   const uint32_t *rows, uint32_t row_count, struct vec *out,
                                   struct rf_err *err)
@@ -319,6 +339,9 @@ enum rf_kind extent_cursor_column(struct extent_cursor *c, uint32_t index, const
     else
         RF_TRY(extent_pages_load(pages, c->at_block, c->at_page, &page_rows, err));
     if (col->storage == EXTENT_TEXTS) return column_texts(c, place, rows, row_count, out, err);
+    if (sparse && col->storage == EXTENT_DICT &&
+        extent_dict_by_entry(c->extent, pages->column, row_count))
+        return column_entries(c, place, row_count, out, err);
     struct vec v = {.type = col->type,
                     .shape = VEC_FLAT,
                     .data = pages->cells.ptr,

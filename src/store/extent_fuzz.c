@@ -91,11 +91,31 @@ static void read_rows(struct extent *e, const struct extent_test *tests, uint32_
     extent_cursor_free(cursor);
 }
 
+/* Some entries of each dictionary, before any is loaded whole. */
+static void read_entries(struct extent *e)
+{
+    for (uint32_t i = 0; i < e->all_count; i++) {
+        uint32_t count = e->columns[i].dict_count, codes[8];
+        enum type type = (enum type)e->columns[i].type;
+        rf_str cells[8];
+        uint8_t nulls[8];
+        if (e->columns[i].storage != EXTENT_DICT || count == 0) continue;
+        for (uint32_t k = 0; k < 8; k++) codes[k] = (count - 1) / (k + 1);
+        if (extent_read_entries(e, i, codes, 8, cells, nulls, NULL) != RF_OK) continue;
+        struct vec v = {.type = type, .shape = VEC_FLAT, .data = cells, .nulls = nulls};
+        for (uint32_t k = 0; k < 8; k++) {
+            struct value value = vec_value(&v, k);
+            if (!value.null) (void)value_hash(&value);
+        }
+    }
+}
+
 static void read_extent(struct extent *e, struct rf_budget *budget)
 {
     static const rf_str terms[] = {{(const uint8_t *)"powershell", 10}};
     const struct value value = value_str(RF_S("powershell -enc"));
     uint64_t blocks;
+    read_entries(e);
     read_rows(e, NULL, 0, budget);
     for (uint32_t i = 0; i < RF_MIN(e->column_count, (uint32_t)COLUMNS_MAX); i++) {
         struct extent_test tests[] = {

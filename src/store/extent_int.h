@@ -76,13 +76,19 @@ struct extent_block {
     uint8_t min[16], max[16];
 };
 
-/* Entries of a dictionary, decoded once for all cursors. */
+/* Entries of a dictionary, decoded once for all cursors: all of them, or one after the other (extent_dict.c). */
 struct extent_dict {
-    const void *cells;    /* rf_str, or 16-byte cells */
-    const uint8_t *nulls; /* as in a vec: the empty text is null, but in a string column */
+    bool whole;
+    const void *cells;    /* when it is whole: rf_str, or 16-byte cells */
+    const uint8_t *nulls; /* as well; as in a vec: the empty text is null, but in a string column */
     struct block_buf items, cell_bytes, null_bytes;
-    struct block_texts *chunks; /* whose views `cells` are */
-    uint32_t chunk_count;
+    struct extent_dict_chunk *chunks; /* whose views the texts are */
+    uint32_t chunk_items, chunk_count;
+    struct block_buf known; /* a flag per entry that was read on its own */
+    uint32_t known_count;
+    struct block_buf spare; /* what a chunk's stored bytes lay in */
+    struct rf_arena own;    /* texts of entries that were read on their own */
+    struct block_codec codec;
 };
 
 struct extent_col {
@@ -137,6 +143,14 @@ enum rf_kind extent_fault(struct extent *e, const struct extent_region *region, 
 RF_MUST_USE enum rf_kind extent_load_dict(struct extent *e, uint32_t column,
                                           const struct extent_dict **out, struct rf_err *err);
 uint64_t extent_dict_id(const struct extent *e, uint32_t column);
+/* True when it is likely cheaper to read the entries of `count` codes than to load the dictionary. Safe from any thread. */
+bool extent_dict_by_entry(struct extent *e, uint32_t column, uint32_t count);
+/* The entries of `count` codes, and whether they are null: unpacks and checks what they need only. `cells` gets rf_str, which
+ * live as long as the extent, or 16-byte cells. Safe from any thread. */
+RF_MUST_USE enum rf_kind extent_read_entries(struct extent *e, uint32_t column,
+                                             const uint32_t *codes, uint32_t count, void *cells,
+                                             uint8_t *nulls, struct rf_err *err);
+void extent_dict_free(struct extent_dict *dict); /* NULL is fine */
 
 /* A list of texts in chunks. */
 struct extent_list {
@@ -198,6 +212,8 @@ static inline void extent_text_head(rf_str text, uint8_t out[16])
 }
 
 /* ---- pages of one column (extent_page.c) ------------------------------------------------------------------------- */
+
+enum { EXTENT_SPARSE_ROWS_MAX = 64 }; /* few rows of a page */
 
 /* What a cursor holds of a column: a block, a chunk of texts, a page. */
 struct extent_pages {

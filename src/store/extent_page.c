@@ -2,7 +2,7 @@
 
 #include "store/block_int.h"
 
-enum { NONE = UINT32_MAX, SPARSE_ROWS_MAX = 64 };
+enum { NONE = UINT32_MAX };
 
 void extent_pages_init(struct extent_pages *pages, struct extent *e, uint32_t column,
                        struct block_codec *codec, struct rf_budget *budget)
@@ -207,14 +207,14 @@ bool extent_pages_sparse(const struct extent_pages *pages, uint32_t block, uint3
     const struct extent_col *c = column_of(pages);
     bool loaded = pages->block == block && pages->page == page;
     bool ints = c->storage == EXTENT_CELLS && type_is_i64((enum type)c->type);
-    return !loaded && row_count <= SPARSE_ROWS_MAX && (ints || c->storage == EXTENT_DICT);
+    return !loaded && row_count <= EXTENT_SPARSE_ROWS_MAX && (ints || c->storage == EXTENT_DICT);
 }
 
 static enum rf_kind decode_rows(struct extent_pages *pages, uint32_t page, const uint32_t *rows,
                                 uint32_t count, struct rf_err *err)
 {
     const struct extent_col *c = column_of(pages);
-    uint32_t bits[SPARSE_ROWS_MAX];
+    uint32_t bits[EXTENT_SPARSE_ROWS_MAX];
     pages->page_has_nulls = pages->has_nulls;
     if (pages->has_nulls) {
         RF_TRY(block_codes_rows(&pages->nulls, page, 2, rows, count, bits, err));
@@ -231,7 +231,7 @@ static enum rf_kind decode_rows(struct extent_pages *pages, uint32_t page, const
 enum rf_kind extent_pages_rows(struct extent_pages *pages, uint32_t block, uint32_t page,
                                const uint32_t *rows, uint32_t row_count, struct rf_err *err)
 {
-    RF_ASSERT(row_count <= SPARSE_ROWS_MAX);
+    RF_ASSERT(row_count <= EXTENT_SPARSE_ROWS_MAX);
     RF_TRY(reserve_page(pages, err));
     if (pages->block != block) RF_TRY(load_block(pages, block, err));
     pages->page = NONE;

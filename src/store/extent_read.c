@@ -285,29 +285,11 @@ enum rf_kind extent_open(const struct extent_options *options, const char *path,
     return RF_OK;
 }
 
-static void dict_free_chunks(struct extent_dict *dict)
-{
-    for (uint32_t i = 0; i < dict->chunk_count; i++) block_texts_done(&dict->chunks[i]);
-    free(dict->chunks);
-    dict->chunks = NULL;
-    dict->chunk_count = 0;
-}
-
-static void dict_free(struct extent_dict *dict)
-{
-    if (dict == NULL) return;
-    dict_free_chunks(dict);
-    block_buf_done(&dict->items);
-    block_buf_done(&dict->cell_bytes);
-    block_buf_done(&dict->null_bytes);
-    free(dict);
-}
-
 void extent_free(struct extent *e)
 {
     if (e == NULL) return;
     for (uint32_t i = 0; i < e->all_count; i++) {
-        dict_free(e->columns[i].loaded);
+        extent_dict_free(e->columns[i].loaded);
         extent_shapes_free(e->columns[i].shapes);
     }
     extent_path_dicts_free(e->path_dicts);
@@ -369,126 +351,4 @@ enum rf_kind extent_check_texts(enum type type, const rf_str *items, uint32_t co
         if (!good) return block_corrupt(err, "a value is not of its column's type");
     }
     return RF_OK;
-}
-
-/* ---- dictionaries --------------------------------------------------------------------------------------------- */
-
-static enum rf_kind decode_chunk(const struct extent_col *c, struct block_codec *codec,
-                                 rf_str bytes, uint32_t count, struct block_texts *texts,
-                                 rf_str *items, struct rf_err *err)
-{
-    RF_TRY(block_texts_open(codec, texts, bytes, count, err));
-    RF_TRY(block_texts_all(texts, items, err));
-    block_buf_done(&texts->room); /* the views need only what is unpacked and printed */
-    block_buf_done(&texts->views);
-    return extent_check_texts((enum type)c->type, items, count, err);
-}
-
-static enum rf_kind decode_dict(struct extent *e, const struct extent_col *c,
-                                const struct extent_list *list, struct extent_dict *dict,
-                                struct rf_err *err)
-{
-    struct block_codec codec = {.budget = e->budget};
-    struct block_buf stored = block_buf_in(e->budget);
-    rf_str *items = (rf_str *)(void *)dict->items.ptr;
-    enum rf_kind kind = RF_OK;
-    dict->chunks = calloc((size_t)list->chunk_count + 1, sizeof *dict->chunks);
-    if (dict->chunks == NULL) return block_no_memory(err, e->budget);
-    for (uint32_t i = 0; i < list->chunk_count && kind == RF_OK; i++) {
-        uint32_t from = i * list->chunk_items,
-                 count = RF_MIN(list->chunk_items, list->item_count - from);
-        struct extent_region region =
-            extent_region_at(list->regions + (size_t)i * EXTENT_REGION_BYTES);
-        rf_str bytes;
-        kind = extent_read_region(e, &region, &stored, &bytes, err);
-        if (kind != RF_OK) break;
-        struct block_texts *texts = &dict->chunks[dict->chunk_count++];
-        *texts = block_texts_in(e->budget);
-        kind = extent_fault(e, &region,
-                            decode_chunk(c, &codec, bytes, count, texts, items + from, err), err);
-    }
-    block_buf_done(&stored);
-    block_codec_done(&codec);
-    return kind;
-}
-
-static enum rf_kind note_nulls(struct extent *e, const struct extent_col *c,
-                               struct extent_dict *dict, struct rf_err *err)
-{
-    const rf_str *items = (const rf_str *)(const void *)dict->items.ptr;
-    bool any = false;
-    if (c->type == TYPE_STRING) return RF_OK;
-    if (!block_buf_reserve(&dict->null_bytes, c->dict_count))
-        return block_no_memory(err, e->budget);
-    for (uint32_t i = 0; i < c->dict_count; i++) any |= dict->null_bytes.ptr[i] = items[i].len == 0;
-    dict->nulls = any ? dict->null_bytes.ptr : NULL;
-    return RF_OK;
-}
-
-/* 16-byte cells in the place of texts. */
-static enum rf_kind dict_to_cells(struct extent *e, const struct extent_col *c,
-                                  struct extent_dict *dict, struct rf_err *err)
-{
-    struct block_buf cells = block_buf_in(e->budget);
-    const rf_str *items = (const rf_str *)(const void *)dict->items.ptr;
-    if (!block_buf_reserve(&cells, (size_t)c->dict_count * 16))
-        return block_no_memory(err, e->budget);
-    for (uint32_t i = 0; i < c->dict_count; i++) {
-        memset(cells.ptr + (size_t)i * 16, 0, 16);
-        if (items[i].len == 16) memcpy(cells.ptr + (size_t)i * 16, items[i].ptr, 16);
-    }
-    dict_free_chunks(dict);
-    dict->cell_bytes = cells;
-    dict->cells = cells.ptr;
-    return RF_OK;
-}
-
-static enum rf_kind make_dict(struct extent *e, const struct extent_col *c,
-                              struct extent_dict *dict, struct rf_err *err)
-{
-    struct block_buf head = block_buf_in(e->budget);
-    struct extent_list list;
-    rf_str bytes = {0};
-    if (!block_buf_reserve(&dict->items, (size_t)c->dict_count * sizeof(rf_str)))
-        return block_no_memory(err, e->budget);
-    enum rf_kind kind = extent_read_region(e, &c->dict, &head, &bytes, err);
-    if (kind == RF_OK)
-        kind =
-            extent_fault(e, &c->dict, extent_list_open(e, &list, bytes, c->dict_count, err), err);
-    if (kind == RF_OK) kind = decode_dict(e, c, &list, dict, err);
-    block_buf_done(&head);
-    dict->cells = dict->items.ptr;
-    if (kind == RF_OK) kind = note_nulls(e, c, dict, err);
-    if (kind == RF_OK && !type_is_bytes((enum type)c->type)) kind = dict_to_cells(e, c, dict, err);
-    return kind;
-}
-
-static enum rf_kind load_dict(struct extent *e, struct extent_col *c, struct rf_err *err)
-{
-    struct extent_dict *dict = calloc(1, sizeof *dict);
-    if (dict == NULL) return block_no_memory(err, e->budget);
-    dict->items = dict->cell_bytes = dict->null_bytes = block_buf_in(e->budget);
-    enum rf_kind kind = make_dict(e, c, dict, err);
-    if (kind == RF_OK)
-        c->loaded = dict;
-    else
-        dict_free(dict);
-    return kind;
-}
-
-enum rf_kind extent_load_dict(struct extent *e, uint32_t column, const struct extent_dict **out,
-                              struct rf_err *err)
-{
-    struct extent_col *c = &e->columns[column];
-    pthread_mutex_lock(&e->lock);
-    enum rf_kind kind = c->loaded != NULL ? RF_OK : load_dict(e, c, err);
-    *out = c->loaded;
-    pthread_mutex_unlock(&e->lock);
-    return kind;
-}
-
-/* No two extents that are open at the same time have the same address. */
-uint64_t extent_dict_id(const struct extent *e, uint32_t column)
-{
-    return rf_hash_mix((uint64_t)(uintptr_t)&e->columns[column], e->row_count) | 1;
 }

@@ -318,6 +318,7 @@ struct taken {
     size_t width;
     uint8_t *cells, *nulls;
     const struct extent_dict *dict; /* NULL: it has none */
+    bool by_entry;                  /* or its entries are read one by one */
 };
 
 static void take_entries(const struct taken *t, uint32_t at, const uint32_t *codes,
@@ -344,6 +345,13 @@ static enum rf_kind take_page(struct reading *r, struct extent_pages *pages, con
         take_entries(t, at, cells, rows, count);
         return RF_OK;
     }
+    if (t->by_entry) {
+        uint32_t codes[EXTENT_SPARSE_ROWS_MAX];
+        for (uint32_t i = 0; i < count; i++)
+            codes[i] = ((const uint32_t *)cells)[rows == NULL ? i : rows[i]];
+        return extent_read_entries(r->view->extent, pages->column, codes, count,
+                                   t->cells + at * t->width, t->nulls + at, r->err);
+    }
     if (nulls != NULL) pick(t->nulls + at, nulls, 1, rows, count);
     if (t->width != sizeof(rf_str)) {
         pick(t->cells + at * t->width, cells, t->width, rows, count);
@@ -366,7 +374,8 @@ static enum rf_kind read_inner(struct reading *r, uint32_t inner, const uint32_t
     t.nulls = rf_arena_zalloc(r->arena, count + 1);
     if (t.cells == NULL || t.nulls == NULL) return rf_fail_memory(r->err, r->arena);
     RF_TRY(inner_pages(v, inner, &pages, r->err));
-    if (c->storage == EXTENT_DICT)
+    t.by_entry = c->storage == EXTENT_DICT && extent_dict_by_entry(v->extent, pages->column, count);
+    if (c->storage == EXTENT_DICT && !t.by_entry)
         RF_TRY(extent_load_dict(v->extent, pages->column, &t.dict, r->err));
     for (uint32_t from = 0, to; from < count; from = to) {
         uint32_t page, local[BLOCK_PAGE_ROWS];
