@@ -386,9 +386,9 @@ static enum rf_kind unpack(struct block_texts *t, uint32_t number, struct block_
 
 enum rf_kind block_plain_need(struct block_texts *t, uint32_t from, uint32_t to, struct rf_err *err)
 {
+    if (from >= to) return RF_OK; /* there may be no texts at all, and no room for them */
     uint8_t *unpacked = t->views.ptr + (size_t)t->count * sizeof(rf_str);
-    for (uint32_t pack = from >> t->pack_shift; from < to && pack <= (to - 1) >> t->pack_shift;
-         pack++) {
+    for (uint32_t pack = from >> t->pack_shift; pack <= (to - 1) >> t->pack_shift; pack++) {
         if (unpacked[pack] != 0) continue;
         RF_TRY(unpack(t, pack, NULL, err));
         unpacked[pack] = 1;
