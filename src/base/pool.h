@@ -17,7 +17,7 @@ typedef enum rf_kind pool_job(void *ctx, size_t job, unsigned worker, struct rf_
  * RF_LIMIT ThreadLimit. */
 RF_MUST_USE enum rf_kind pool_new(unsigned threads, struct pool **out, struct rf_err *err);
 void pool_free(struct pool *pool); /* NULL is fine; no run may be under way */
-unsigned pool_processors(void);      /* that this process may use */
+unsigned pool_processors(void);    /* that this process may use */
 unsigned pool_threads(const struct pool *pool);
 
 /* Does jobs 0..count-1, in ascending order but side by side, and waits for all. After a job failed

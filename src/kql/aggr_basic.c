@@ -451,6 +451,7 @@ RF_CLONES static double min_reals(const double *x, uint32_t count, double best, 
     for (; i + 8 <= count; i += 8) {
         const real4 *at = (const real4 *)(const void *)(x + i);
         int4 better_a = at[0] < a, better_b = at[1] < b;
+        /* A nan is what differs from itself. NOLINTNEXTLINE(misc-redundant-expression) */
         nans |= (at[0] != at[0]) | (at[1] != at[1]);
         a = CHOOSE4(real4, better_a, at[0], a);
         b = CHOOSE4(real4, better_b, at[1], b);
@@ -472,6 +473,7 @@ RF_CLONES static double max_reals(const double *x, uint32_t count, double best, 
     for (; i + 8 <= count; i += 8) {
         const real4 *at = (const real4 *)(const void *)(x + i);
         int4 better_a = at[0] > a, better_b = at[1] > b;
+        /* A nan is what differs from itself. NOLINTNEXTLINE(misc-redundant-expression) */
         nans |= (at[0] != at[0]) | (at[1] != at[1]);
         a = CHOOSE4(real4, better_a, at[0], a);
         b = CHOOSE4(real4, better_b, at[1], b);
