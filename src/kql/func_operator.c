@@ -228,6 +228,7 @@ static enum rf_kind dyn_arithmetic(struct func_call *call, const struct vec *arg
 {
     struct rf_arena *arena = call->arena;
     struct dyn_numbers numbers[2] = {0}, result = {0};
+    RF_ASSERT(call->arg_count == 1 || call->arg_count == 2);
     uint8_t *nulls = rf_arena_new(arena, uint8_t, count);
     for (uint32_t a = 0; a < call->arg_count; a++)
         if (!read_numbers(&args[a], count, arena, &numbers[a])) return rf_fail_memory(err, arena);
