@@ -211,7 +211,7 @@ static bool read_numbers(const struct vec *v, uint32_t count, struct rf_arena *a
     out->is_whole = rf_arena_new(arena, bool, count);
     if (whole == NULL || real == NULL || out->is_whole == NULL) return false;
     for (uint32_t i = 0; i < count; i++) {
-        rf_str d = ARG_STR(v, i);
+        rf_str d = ARG_NULL(v, i) ? (rf_str){0} : ARG_STR(v, i); /* a null's cell is anything */
         real[i] = dyn_real(d);
         out->is_whole[i] = dyn_tag(d) == DYN_INT || dyn_tag(d) == DYN_LONG;
         if (out->is_whole[i]) whole[i] = dyn_to_value(d).i;
