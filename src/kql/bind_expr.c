@@ -160,7 +160,6 @@ static enum rf_kind bind_star_operation(struct binder *b, const struct ast *ast,
     return RF_OK;
 }
 
-/* a or b or c ... leans to the left and may have many parts, so its spine is walked from the leftmost part up. */
 static bool is_ordering(rf_str op)
 {
     return rf_str_is(op, "<") || rf_str_is(op, "<=") || rf_str_is(op, ">") || rf_str_is(op, ">=");
@@ -208,6 +207,7 @@ static enum rf_kind bind_operator(struct binder *b, uint32_t pos, rf_str op, str
     return bind_call(b, pos, op, args, 2, out);
 }
 
+/* a or b or c ... leans to the left and may have many parts, so its spine is walked from the leftmost part up. */
 static enum rf_kind bind_binary(struct binder *b, const struct ast *ast, struct expr **out)
 {
     uint32_t count = 1;
@@ -293,6 +293,18 @@ static enum rf_kind bind_subquery(struct binder *b, const struct ast *table, boo
     return RF_OK;
 }
 
+/* A value of a list in the type of what it is compared with, as == reads it; what is of no like type stays what it is, and is
+ * equal to nothing. */
+static enum rf_kind bind_listed(struct binder *b, enum type type, struct expr **item)
+{
+    enum type have = (enum type)(*item)->type, common;
+    if (have == type || have == TYPE_DYNAMIC || type == TYPE_DYNAMIC) return RF_OK;
+    if (have == TYPE_STRING || type == TYPE_STRING) return bind_cast(b, *item, type, item);
+    if (type_common(type, have, &common)) return bind_cast(b, *item, common, item);
+    if (have == TYPE_BOOL || type == TYPE_BOOL) return bind_cast(b, *item, type, item);
+    return RF_OK;
+}
+
 /* x in (list): `x` may be '*'? No: Kusto has none. The list: scalars, dynamic arrays, or one table. */
 static enum rf_kind bind_in(struct binder *b, const struct ast *ast, struct expr **out)
 {
@@ -320,20 +332,9 @@ static enum rf_kind bind_in(struct binder *b, const struct ast *ast, struct expr
         RF_TRY(bind_call(b, ast->pos, name, args, count, out));
         return negated ? negate(b, ast->pos, out) : RF_OK;
     }
-    for (uint32_t i = 1; i < count;
-         i++) { /* the list in the type of x, or both in their common type */
-        enum type common;
-        if (args[i]->type == TYPE_DYNAMIC || args[i]->type == args[0]->type ||
-            args[0]->type == TYPE_DYNAMIC)
-            continue;
-        if (args[i]->type == TYPE_STRING && args[0]->type == TYPE_GUID) {
-            RF_TRY(bind_cast(b, args[i], TYPE_GUID, &args[i]));
-            continue;
-        }
-        if (!type_common(args[0]->type, args[i]->type, &common)) common = TYPE_STRING;
-        if (common == TYPE_STRING) RF_TRY(bind_cast(b, args[0], common, &args[0]));
-        RF_TRY(bind_cast(b, args[i], common, &args[i]));
-    }
+    if (ast->text.ptr[ast->text.len - 1] == '~' && args[0]->type != TYPE_DYNAMIC)
+        RF_TRY(bind_cast(b, args[0], TYPE_STRING, &args[0]));
+    for (uint32_t i = 1; i < count; i++) RF_TRY(bind_listed(b, (enum type)args[0]->type, &args[i]));
     return bind_call(b, ast->pos, ast->text, args, count, out);
 }
 
