@@ -19,6 +19,7 @@ enum json_type {
 };
 struct json_node {
     enum json_type type;
+    uint32_t line;                  /* where it stands in a text of YAML, 1-based; 0: not known */
     rf_str name;                    /* of a member, escapes resolved; empty else */
     rf_str text;                    /* STRING: escapes resolved; NUMBER: as written */
     struct json_node *first, *last; /* ARRAY, OBJECT */
