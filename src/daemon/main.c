@@ -1,12 +1,17 @@
 #include "cli/cli.h"
 #include "cli/cli_options.h"
+#include "daemon/doctor.h"
+#include "daemon/roles.h"
+#include "daemon/serve.h"
 
 #ifndef RF_VERSION /* given by the build */
 #define RF_VERSION "unknown"
 #endif
 
 static const struct cli_command commands[] = {
-    {"query", "run KQL over files and stores", cli_query},
+    {"serve", "run the server", cli_serve},
+    {"doctor", "say which layers of the hardening hold on this machine", cli_doctor},
+    {"query", "run KQL over files, stores and servers", cli_query},
     {"lint", "check queries and rules without running them", cli_lint},
     {"detect", "run detection rules over recorded data", cli_detect},
     {"ingest", "load files into a table of a store", cli_ingest},
@@ -16,6 +21,9 @@ static const struct cli_command commands[] = {
     {"fsck", "check every byte of a store", cli_fsck},
     {"merge", "join small extents, drop old rows", cli_merge},
     {"retention", "set how long a table keeps its rows", cli_retention},
+    {"login", "say which server the commands ask, and as whom", cli_login},
+    {"resource", "read, write and remove the resources of a server", cli_resource},
+    {"apply", "put the resources that files describe onto a server", cli_apply},
     {"functions", "list the functions, aggregations and operators of the language", cli_functions},
 };
 
@@ -73,7 +81,9 @@ static int run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    int status = run(argc, argv);
+    int status;
+    if (role_run(argc, argv, &status)) return status;
+    status = run(argc, argv);
     struct rf_err err;
     bool written = fflush(stdout) == 0 && ferror(stdout) == 0;
     if (written || status != CLI_OK) return status;
