@@ -1,0 +1,403 @@
+/* The way to sign with a key that is elsewhere is EC_KEY_METHOD. OpenSSL 3.0 calls it deprecated in favour of a provider, which would
+ * be a module of some hundred lines for the same one call. */
+#define OPENSSL_SUPPRESS_DEPRECATED
+
+#include "net/tls.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <openssl/core_names.h>
+#include <openssl/ec.h>
+#include <openssl/err.h>
+#include <openssl/params.h>
+#include <openssl/pem.h>
+#include <openssl/rand.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "net/tls_int.h"
+
+/* Tickets let a client come back without a signature. Whoever had a ticket key could read the TLS 1.2 sessions that it sealed, so
+ * keys live in memory only and not for long; the one before still opens. */
+struct ticket_key {
+    uint8_t name[16], cipher[32], mac[32];
+    bool is_set;
+};
+#define TICKET_KEY_USEC_MAX (INT64_C(3600) * RF_USEC_PER_SECOND)
+
+struct tls_context {
+    SSL_CTX *ssl;
+    EC_KEY_METHOD *method;
+    tls_sign *sign;
+    void *sign_ctx;
+    pthread_mutex_t lock; /* of the ticket keys */
+    struct ticket_key now, before;
+    rf_usec made; /* elapsed time at which `now` was made */
+};
+
+/* Slot 0 is the one that OpenSSL leaves to the application, in each kind of object. */
+enum { APP_SLOT = 0 };
+
+static const char *last_reason(void)
+{
+    unsigned long code = ERR_peek_last_error();
+    const char *text = code == 0 ? NULL : ERR_reason_error_string(code);
+    return text == NULL ? "no reason was given" : text;
+}
+
+/* ---- signing elsewhere ------------------------------------------------------------------------- */
+
+/* OpenSSL gives the room that EVP_PKEY_size promised: 72 bytes for P-256. */
+enum { SIGNATURE_BYTES_MAX = 72 };
+
+static int sign_elsewhere(int type, const unsigned char *digest, int digest_bytes,
+                          unsigned char *out, unsigned int *out_bytes, const BIGNUM *kinv,
+                          const BIGNUM *r, EC_KEY *key)
+{
+    (void)type, (void)kinv, (void)r;
+    struct tls_context *context = EC_KEY_get_ex_data(key, APP_SLOT);
+    struct rf_err err;
+    size_t len = 0;
+    if (context == NULL || digest_bytes < 0) return 0;
+    enum rf_kind kind = context->sign(context->sign_ctx, rf_str_make(digest, (size_t)digest_bytes),
+                                      out, SIGNATURE_BYTES_MAX, &len, &err);
+    if (kind != RF_OK || len > SIGNATURE_BYTES_MAX) return 0;
+    *out_bytes = (unsigned int)len;
+    return 1;
+}
+
+/* A key of which only the public half is here. */
+static EVP_PKEY *key_elsewhere(struct tls_context *context, X509 *leaf)
+{
+    EVP_PKEY *public_key = X509_get0_pubkey(leaf);
+    const EC_KEY *public_ec = public_key == NULL ? NULL : EVP_PKEY_get0_EC_KEY(public_key);
+    if (public_ec == NULL) return NULL;
+    if (EC_GROUP_get_curve_name(EC_KEY_get0_group(public_ec)) != NID_X9_62_prime256v1) return NULL;
+    EC_KEY *ec = EC_KEY_new_by_curve_name(NID_X9_62_prime256v1);
+    EVP_PKEY *key = EVP_PKEY_new();
+    context->method = EC_KEY_METHOD_new(EC_KEY_OpenSSL());
+    bool good = ec != NULL && key != NULL && context->method != NULL;
+    if (good) {
+        EC_KEY_METHOD_set_sign(context->method, sign_elsewhere, NULL, NULL);
+        good = EC_KEY_set_public_key(ec, EC_KEY_get0_public_key(public_ec)) == 1 &&
+               EC_KEY_set_method(ec, context->method) == 1 &&
+               EC_KEY_set_ex_data(ec, APP_SLOT, context) == 1 && EVP_PKEY_set1_EC_KEY(key, ec) == 1;
+    }
+    EC_KEY_free(ec);
+    if (good) return key;
+    EVP_PKEY_free(key);
+    return NULL;
+}
+
+static enum rf_kind use_leaf(struct tls_context *context, X509 *leaf, struct rf_err *err)
+{
+    EVP_PKEY *key = key_elsewhere(context, leaf);
+    if (key == NULL)
+        return RF_FAIL(err, RF_INVALID, "BadCertificate",
+                       "the server's certificate must be for a P-256 key");
+    bool good = SSL_CTX_use_certificate(context->ssl, leaf) == 1 &&
+                SSL_CTX_use_PrivateKey(context->ssl, key) == 1;
+    EVP_PKEY_free(key);
+    if (good) return RF_OK;
+    return RF_FAIL(err, RF_INVALID, "BadCertificate", "the server's certificate: %s",
+                   last_reason());
+}
+
+static enum rf_kind use_chain(struct tls_context *context, rf_str pem, struct rf_err *err)
+{
+    BIO *bio = pem.len <= INT_MAX ? BIO_new_mem_buf(pem.ptr, (int)pem.len) : NULL;
+    if (bio == NULL) return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "the chain");
+    enum rf_kind kind = RF_OK;
+    bool first = true;
+    for (X509 *cert; kind == RF_OK && (cert = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL;) {
+        if (first)
+            kind = use_leaf(context, cert, err);
+        else if (SSL_CTX_add1_chain_cert(context->ssl, cert) != 1)
+            kind = RF_FAIL(err, RF_INVALID, "BadCertificate", "the chain: %s", last_reason());
+        X509_free(cert);
+        first = false;
+    }
+    BIO_free(bio);
+    ERR_clear_error(); /* the end of the text is an error to OpenSSL */
+    if (kind == RF_OK && first)
+        kind = RF_FAIL(err, RF_INVALID, "BadCertificate", "the chain has no certificate");
+    return kind;
+}
+
+/* ---- tickets ----------------------------------------------------------------------------------- */
+
+static bool make_ticket_key(struct ticket_key *key)
+{
+    key->is_set = RAND_bytes(key->name, sizeof key->name) == 1 &&
+                  RAND_priv_bytes(key->cipher, sizeof key->cipher) == 1 &&
+                  RAND_priv_bytes(key->mac, sizeof key->mac) == 1;
+    return key->is_set;
+}
+
+/* The key to seal with, a new one when its time has passed. */
+static bool sealing_key(struct tls_context *context, struct ticket_key *out)
+{
+    rf_usec now = rf_clock_elapsed(rf_clock_real());
+    pthread_mutex_lock(&context->lock);
+    if (!context->now.is_set || now - context->made > TICKET_KEY_USEC_MAX) {
+        context->before = context->now;
+        context->made = now;
+        (void)make_ticket_key(&context->now);
+    }
+    *out = context->now;
+    pthread_mutex_unlock(&context->lock);
+    return out->is_set;
+}
+
+static bool opening_key(struct tls_context *context, const uint8_t name[16], struct ticket_key *out)
+{
+    rf_usec now = rf_clock_elapsed(rf_clock_real());
+    bool found = false;
+    pthread_mutex_lock(&context->lock);
+    bool stale = now - context->made > TICKET_KEY_USEC_MAX;
+    const struct ticket_key *keys[] = {&context->now, &context->before};
+    /* Nobody seals for a while: `now` has grown old and `before` is past its time. */
+    for (size_t i = 0; i < (stale ? 1 : RF_COUNT(keys)) && !found; i++) {
+        found = keys[i]->is_set && memcmp(keys[i]->name, name, sizeof keys[i]->name) == 0;
+        if (found) *out = *keys[i];
+    }
+    pthread_mutex_unlock(&context->lock);
+    return found;
+}
+
+static bool set_up_ticket(struct ticket_key *key, uint8_t iv[EVP_MAX_IV_LENGTH],
+                          EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int encrypt)
+{
+    char digest[] = "SHA256";
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, key->mac, sizeof key->mac),
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+        OSSL_PARAM_construct_end()};
+    return EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL, key->cipher, iv, encrypt) == 1 &&
+           EVP_MAC_CTX_set_params(mac, params) == 1;
+}
+
+/* OpenSSL's answers: 0 no ticket, 1 good, 2 good but give a new one, -1 failure. */
+static int on_ticket(SSL *ssl, unsigned char name[16], unsigned char iv[EVP_MAX_IV_LENGTH],
+                     EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int encrypt)
+{
+    struct tls_context *context = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+    struct ticket_key key;
+    if (encrypt == 1) {
+        if (!sealing_key(context, &key) || RAND_bytes(iv, EVP_MAX_IV_LENGTH) != 1) return -1;
+        memcpy(name, key.name, sizeof key.name);
+    } else if (!opening_key(context, name, &key)) {
+        return 0;
+    }
+    bool good = set_up_ticket(&key, iv, cipher, mac, encrypt);
+    explicit_bzero(&key, sizeof key);
+    return good ? 1 : -1;
+}
+
+/* ---- contexts ---------------------------------------------------------------------------------- */
+
+/* A client that offers protocols but not this one would misread every answer (RFC 7301 section 3.2). */
+static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_bytes,
+                   const unsigned char *in, unsigned int in_bytes, void *ctx)
+{
+    (void)ssl, (void)ctx;
+    static const rf_str wanted = {(const uint8_t *)"http/1.1", 8};
+    for (unsigned int at = 0; at < in_bytes && in[at] < in_bytes - at; at += 1u + in[at]) {
+        if (!rf_str_eq(rf_str_make(in + at + 1, in[at]), wanted)) continue;
+        *out = in + at + 1;
+        *out_bytes = in[at];
+        return SSL_TLSEXT_ERR_OK;
+    }
+    return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+/* What both sides share. */
+static enum rf_kind context_new(const SSL_METHOD *method, struct tls_context **out,
+                                struct rf_err *err)
+{
+    /* The system's openssl.cnf may name modules to load, which a static program cannot, and weaken what is set here. */
+    (void)OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
+    struct tls_context *context = calloc(1, sizeof *context);
+    SSL_CTX *ssl = SSL_CTX_new(method);
+    if (context == NULL || ssl == NULL) {
+        free(context);
+        SSL_CTX_free(ssl);
+        return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "a TLS context");
+    }
+    context->ssl = ssl;
+    pthread_mutex_init(&context->lock, NULL);
+    SSL_CTX_set_app_data(ssl, context);
+    SSL_CTX_set_options(ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+    SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+                              SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    /* One read of the socket instead of two per record: header, then content. */
+    SSL_CTX_set_read_ahead(ssl, 1);
+    SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
+    if (SSL_CTX_set_min_proto_version(ssl, TLS1_2_VERSION) != 1 ||
+        SSL_CTX_set_cipher_list(ssl, "ECDHE+AESGCM:ECDHE+CHACHA20") != 1 ||
+        SSL_CTX_set1_groups_list(ssl, "X25519:P-256:P-384") != 1) {
+        tls_free(context);
+        return RF_FAIL(err, RF_INVALID, "TlsUnavailable", "OpenSSL: %s", last_reason());
+    }
+    *out = context;
+    return RF_OK;
+}
+
+enum rf_kind tls_server_new(const struct tls_server_options *options, struct tls_context **out,
+                            struct rf_err *err)
+{
+    RF_ASSERT(options->sign != NULL);
+    struct tls_context *context;
+    RF_TRY(context_new(TLS_server_method(), &context, err));
+    context->sign = options->sign;
+    context->sign_ctx = options->sign_ctx;
+    enum rf_kind kind = use_chain(context, options->chain_pem, err);
+    if (kind != RF_OK) {
+        tls_free(context);
+        return kind;
+    }
+    SSL_CTX_set_alpn_select_cb(context->ssl, on_alpn, NULL);
+    SSL_CTX_set_tlsext_ticket_key_evp_cb(context->ssl, on_ticket);
+    SSL_CTX_set_num_tickets(context->ssl, 1);
+    SSL_CTX_set_session_id_context(context->ssl, (const unsigned char *)"ringfort", 8);
+    *out = context;
+    return RF_OK;
+}
+
+static enum rf_kind trust_pem(SSL_CTX *ssl, rf_str pem, struct rf_err *err)
+{
+    BIO *bio = pem.len <= INT_MAX ? BIO_new_mem_buf(pem.ptr, (int)pem.len) : NULL;
+    if (bio == NULL) return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "the trusted ones");
+    size_t count = 0;
+    for (X509 *cert; (cert = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL; count++) {
+        (void)X509_STORE_add_cert(SSL_CTX_get_cert_store(ssl), cert);
+        X509_free(cert);
+    }
+    BIO_free(bio);
+    ERR_clear_error();
+    if (count > 0) return RF_OK;
+    return RF_FAIL(err, RF_INVALID, "BadCertificate", "no certificate to trust is in the text");
+}
+
+enum rf_kind tls_client_new(rf_str ca_pem, struct tls_context **out, struct rf_err *err)
+{
+    struct tls_context *context;
+    RF_TRY(context_new(TLS_client_method(), &context, err));
+    SSL_CTX_set_verify(context->ssl, SSL_VERIFY_PEER, NULL);
+    enum rf_kind kind = RF_OK;
+    if (ca_pem.len > 0) {
+        kind = trust_pem(context->ssl, ca_pem, err);
+    } else {
+        /* Named here, because a static OpenSSL has the paths of where it was built. The folder is looked into when a
+         * certificate is wanted; without any of the two nothing is trusted. */
+        (void)SSL_CTX_load_verify_file(context->ssl, "/etc/ssl/certs/ca-certificates.crt");
+        (void)SSL_CTX_load_verify_dir(context->ssl, "/etc/ssl/certs");
+        ERR_clear_error();
+    }
+    if (kind == RF_OK)
+        *out = context;
+    else
+        tls_free(context);
+    return kind;
+}
+
+void tls_free(struct tls_context *context)
+{
+    if (context == NULL) return;
+    SSL_CTX_free(context->ssl);
+    if (context->method != NULL) EC_KEY_METHOD_free(context->method); /* it takes no NULL */
+    pthread_mutex_destroy(&context->lock);
+    explicit_bzero(context, sizeof *context);
+    free(context);
+}
+
+/* ---- one connection ---------------------------------------------------------------------------- */
+
+static SSL *open_on(struct tls_context *context, int fd)
+{
+    SSL *ssl = SSL_new(context->ssl);
+    if (ssl != NULL && SSL_set_fd(ssl, fd) == 1) return ssl;
+    SSL_free(ssl);
+    return NULL;
+}
+
+struct ssl_st *tls_open_server(struct tls_context *context, int fd)
+{
+    SSL *ssl = open_on(context, fd);
+    if (ssl != NULL) SSL_set_accept_state(ssl);
+    return ssl;
+}
+
+/* An address is proved by an address in the certificate, never by a name that looks like one (RFC 6125, 2818). */
+static bool expect_host(SSL *ssl, const char *host)
+{
+    uint8_t address[16];
+    if (inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1)
+        return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1;
+    SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    return SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1;
+}
+
+struct ssl_st *tls_open_client(struct tls_context *context, int fd, const char *host)
+{
+    SSL *ssl = open_on(context, fd);
+    if (ssl == NULL) return NULL;
+    SSL_set_connect_state(ssl);
+    if (expect_host(ssl, host)) return ssl;
+    SSL_free(ssl);
+    return NULL;
+}
+
+static enum tls_io judge(const SSL *ssl, int result)
+{
+    switch (SSL_get_error(ssl, result)) {
+    case SSL_ERROR_WANT_READ:
+    case SSL_ERROR_WANT_WRITE:
+        return TLS_AGAIN;
+    case SSL_ERROR_ZERO_RETURN:
+        return TLS_EOF;
+    default:
+        return TLS_BROKEN;
+    }
+}
+
+/* Errors wait in a queue of the thread: what another connection left there must not be taken for this one's. */
+enum tls_io tls_handshake(struct ssl_st *ssl)
+{
+    ERR_clear_error();
+    int result = SSL_do_handshake(ssl);
+    return result == 1 ? TLS_OK : judge(ssl, result);
+}
+
+enum tls_io tls_read(struct ssl_st *ssl, void *out, size_t cap, size_t *got)
+{
+    ERR_clear_error();
+    int result = SSL_read_ex(ssl, out, cap, got);
+    return result == 1 ? TLS_OK : judge(ssl, result);
+}
+
+enum tls_io tls_write(struct ssl_st *ssl, rf_str bytes, size_t *put)
+{
+    ERR_clear_error();
+    int result = SSL_write_ex(ssl, bytes.ptr, bytes.len, put);
+    return result == 1 ? TLS_OK : judge(ssl, result);
+}
+
+void tls_bye(struct ssl_st *ssl)
+{
+    ERR_clear_error();
+    (void)SSL_shutdown(ssl);
+}
+
+void tls_close(struct ssl_st *ssl) { SSL_free(ssl); }
+
+const char *tls_why(const struct ssl_st *ssl)
+{
+    long verdict = SSL_get_verify_result(ssl);
+    if (verdict != X509_V_OK) return X509_verify_cert_error_string(verdict);
+    if (ERR_peek_last_error() != 0) return last_reason();
+    return errno == 0 ? "the connection was cut" : strerror(errno);
+}

@@ -1,0 +1,31 @@
+/* tls.h - TLS 1.2 and 1.3 by OpenSSL, for server and client. The server's private key is elsewhere: it is signed with
+ * through a callback. */
+#ifndef RF_TLS_H
+#define RF_TLS_H
+
+#include "base/rf.h"
+
+struct tls_context;
+
+/* Signs `digest` (of SHA-256 as a rule; ECDSA on P-256) with the key of the certificate; writes a DER signature of at most `cap`
+ * bytes. Called from any loop; may block for a moment. */
+typedef enum rf_kind tls_sign(void *ctx, rf_str digest, uint8_t *out, size_t cap, size_t *len,
+                              struct rf_err *err);
+
+struct tls_server_options {
+    rf_str chain_pem; /* certificate first, then those that issued it */
+    tls_sign *sign;
+    void *sign_ctx;
+};
+/* Only ECDHE with AEAD ciphers; ALPN http/1.1; session tickets under keys that live in memory for an hour or two.
+ * RF_INVALID BadCertificate: the chain is empty, malformed, or its first key is not of P-256. */
+RF_MUST_USE enum rf_kind tls_server_new(const struct tls_server_options *options,
+                                        struct tls_context **out, struct rf_err *err);
+/* A client that trusts the certificates of `ca_pem`, or the system's (/etc/ssl/certs) when it is empty. RF_INVALID
+ * BadCertificate: there is none in the text. */
+RF_MUST_USE enum rf_kind tls_client_new(rf_str ca_pem, struct tls_context **out,
+                                        struct rf_err *err);
+/* Behind the server or client that uses it; NULL is fine. A context is for any thread. */
+void tls_free(struct tls_context *context);
+
+#endif

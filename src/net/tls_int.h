@@ -1,0 +1,30 @@
+/* tls_int.h - TLS over a socket, for connections of the server and of the client. */
+#ifndef RF_TLS_INT_H
+#define RF_TLS_INT_H
+
+#include "net/tls.h"
+
+struct ssl_st;
+
+enum tls_io {
+    TLS_OK,
+    TLS_AGAIN,  /* the socket must become readable or writable first */
+    TLS_EOF,    /* the peer said that nothing follows */
+    TLS_BROKEN, /* malformed, cut off, or refused by one side */
+};
+
+/* The socket stays the caller's. NULL on lack of memory. `host` is the name or address to be proved. */
+struct ssl_st *tls_open_server(struct tls_context *context, int fd);
+struct ssl_st *tls_open_client(struct tls_context *context, int fd, const char *host);
+enum tls_io tls_handshake(struct ssl_st *ssl);
+/* Sets *got (> 0) with TLS_OK. */
+enum tls_io tls_read(struct ssl_st *ssl, void *out, size_t cap, size_t *got);
+/* Takes a part of `bytes`, *put. After TLS_AGAIN the next call must begin with the same bytes. */
+enum tls_io tls_write(struct ssl_st *ssl, rf_str bytes, size_t *put);
+/* Says that nothing follows; does not wait for an answer. */
+void tls_bye(struct ssl_st *ssl);
+void tls_close(struct ssl_st *ssl); /* NULL is fine */
+/* Why the last call gave TLS_BROKEN; a static text. */
+const char *tls_why(const struct ssl_st *ssl);
+
+#endif

@@ -1,0 +1,165 @@
+#include <stdlib.h>
+
+#include "base/pool.h"
+#include "net/server_int.h"
+
+/* Requests wait by who asked: `who` picks one of a fixed number of turns, and turns with somebody waiting are served in a ring.
+ * This is stochastic fair queueing: no table to grow, no caller's flood delays another by more than one
+ * request, unless the two share a turn. */
+enum { TURNS = 1024, QUICK_WAITING_MAX = 8192, HEAVY_WAITING_MAX = 1024 };
+
+struct turn {
+    struct exchange *first, *last;
+    uint32_t count;
+    struct turn *next; /* in the ring of those with somebody waiting */
+};
+
+struct lane {
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    struct turn turns[TURNS];
+    struct turn *first, *last; /* the ring, as a queue */
+    uint32_t waiting, waiting_max;
+    bool is_stopping;
+    pthread_t *threads;
+    uint32_t thread_count;
+};
+
+struct workers {
+    struct lane quick, heavy;
+};
+
+static void append_turn(struct lane *lane, struct turn *turn)
+{
+    turn->next = NULL;
+    if (lane->last == NULL)
+        lane->first = turn;
+    else
+        lane->last->next = turn;
+    lane->last = turn;
+}
+
+/* A single caller gets half of the room, so that others find some. */
+static bool enqueue(struct lane *lane, struct exchange *x)
+{
+    struct turn *turn = &lane->turns[rf_hash_u64(x->plan.who) % TURNS];
+    if (lane->waiting >= lane->waiting_max || turn->count >= lane->waiting_max / 2) return false;
+    x->next = NULL;
+    if (turn->count == 0) {
+        turn->first = x;
+        append_turn(lane, turn);
+    } else {
+        turn->last->next = x;
+    }
+    turn->last = x;
+    turn->count++;
+    lane->waiting++;
+    return true;
+}
+
+/* One of the turn at the front, which then goes to the back. */
+static struct exchange *dequeue(struct lane *lane)
+{
+    struct turn *turn = lane->first;
+    if (turn == NULL) return NULL;
+    struct exchange *x = turn->first;
+    lane->first = turn->next;
+    if (lane->first == NULL) lane->last = NULL;
+    turn->first = x->next;
+    turn->count--;
+    lane->waiting--;
+    if (turn->count > 0) append_turn(lane, turn);
+    x->next = NULL;
+    return x;
+}
+
+static void *work(void *arg)
+{
+    struct lane *lane = arg;
+    pthread_mutex_lock(&lane->lock);
+    for (;;) {
+        struct exchange *x = dequeue(lane);
+        if (x == NULL) {
+            if (lane->is_stopping) break;
+            pthread_cond_wait(&lane->wake, &lane->lock);
+            continue;
+        }
+        pthread_mutex_unlock(&lane->lock);
+        exchange_run(x);
+        loop_post(x->loop, x);
+        pthread_mutex_lock(&lane->lock);
+    }
+    pthread_mutex_unlock(&lane->lock);
+    return NULL;
+}
+
+bool workers_put(struct workers *workers, struct exchange *x)
+{
+    struct lane *lane = x->plan.lane == HTTP_HEAVY ? &workers->heavy : &workers->quick;
+    pthread_mutex_lock(&lane->lock);
+    bool taken = enqueue(lane, x);
+    if (taken) pthread_cond_signal(&lane->wake);
+    pthread_mutex_unlock(&lane->lock);
+    return taken;
+}
+
+static enum rf_kind lane_start(struct lane *lane, uint32_t threads, uint32_t waiting_max,
+                               struct rf_err *err)
+{
+    lane->waiting_max = waiting_max;
+    lane->threads = calloc(threads, sizeof *lane->threads);
+    if (lane->threads == NULL) return RF_FAIL(err, RF_LIMIT, "ThreadLimit", "no memory");
+    for (uint32_t i = 0; i < threads; i++) {
+        if (pthread_create(&lane->threads[i], NULL, work, lane) != 0)
+            return RF_FAIL(err, RF_LIMIT, "ThreadLimit", "worker %u of %u", i + 1, threads);
+        lane->thread_count++;
+    }
+    return RF_OK;
+}
+
+static void lane_stop(struct lane *lane)
+{
+    pthread_mutex_lock(&lane->lock);
+    lane->is_stopping = true;
+    pthread_cond_broadcast(&lane->wake);
+    pthread_mutex_unlock(&lane->lock);
+    for (uint32_t i = 0; i < lane->thread_count; i++) pthread_join(lane->threads[i], NULL);
+    free(lane->threads);
+    pthread_mutex_destroy(&lane->lock);
+    pthread_cond_destroy(&lane->wake);
+}
+
+/* A quick request may wait for the disk or the keeper, so there are more of those workers than processors. */
+static uint32_t default_workers(enum http_lane lane)
+{
+    uint32_t processors = pool_processors();
+    return lane == HTTP_HEAVY ? RF_MAX(processors, 2u) : RF_MIN(RF_MAX(processors * 2, 8u), 64u);
+}
+
+enum rf_kind workers_new(uint32_t quick, uint32_t heavy, struct workers **out, struct rf_err *err)
+{
+    struct workers *workers = calloc(1, sizeof *workers);
+    if (workers == NULL) return RF_FAIL(err, RF_LIMIT, "ThreadLimit", "no memory for workers");
+    struct lane *lanes[] = {&workers->quick, &workers->heavy};
+    for (size_t i = 0; i < RF_COUNT(lanes); i++) {
+        pthread_mutex_init(&lanes[i]->lock, NULL);
+        pthread_cond_init(&lanes[i]->wake, NULL);
+    }
+    if (quick == 0) quick = default_workers(HTTP_QUICK);
+    if (heavy == 0) heavy = default_workers(HTTP_HEAVY);
+    enum rf_kind kind = lane_start(&workers->quick, quick, QUICK_WAITING_MAX, err);
+    if (kind == RF_OK) kind = lane_start(&workers->heavy, heavy, HEAVY_WAITING_MAX, err);
+    if (kind == RF_OK)
+        *out = workers;
+    else
+        workers_free(workers);
+    return kind;
+}
+
+void workers_free(struct workers *workers)
+{
+    if (workers == NULL) return;
+    lane_stop(&workers->quick);
+    lane_stop(&workers->heavy);
+    free(workers);
+}
