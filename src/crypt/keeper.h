@@ -1,0 +1,54 @@
+/* keeper.h - what the server may ask of the keeper, the process that holds the root key and every private key
+ * (DESIGN-HARDENING). No call gives a private key or the root key.
+ *
+ * One connection (SOCK_SEQPACKET), shared by all threads: calls overlap, answers are matched by number. A call fails with
+ * RF_AGAIN KeeperGone while the keeper is away (it is being restarted; the supervisor passes a new connection with
+ * keeper_reconnect), and with RF_AGAIN KeeperSlow after 5 s. Messages: crypt/keeper_wire.h. */
+#ifndef RF_KEEPER_H
+#define RF_KEEPER_H
+
+#include "base/clock.h"
+#include "base/rf.h"
+
+struct keeper;
+/* Takes the descriptor. */
+RF_MUST_USE enum rf_kind keeper_connect(int fd, struct keeper **out, struct rf_err *err);
+/* The keeper was started anew: from now on calls go to this descriptor (taken). */
+void keeper_reconnect(struct keeper *keeper, int fd);
+/* Ends; no call may be under way. */
+void keeper_free(struct keeper *keeper);
+/* For tests: another patience than 5 s. */
+void keeper_set_patience(struct keeper *keeper, int64_t usec);
+
+/* Public facts: the chain for TLS (leaf first) and the authority's certificate, PEM. In `arena`. */
+RF_MUST_USE enum rf_kind keeper_tls_chain(struct keeper *keeper, struct rf_arena *arena,
+                                          rf_str *chain_pem, rf_str *ca_pem, struct rf_err *err);
+/* Public halves of the token-signing keys, newest last; `signing` is the one that keeper_jwt_sign uses now. */
+struct keeper_jwt_key {
+    rf_str kid;          /* base64url SHA-1 of cert */
+    rf_str cert;         /* DER */
+    rf_usec from, until; /* tokens are signed with it in this time; it verifies for longer */
+    bool signing;
+};
+RF_MUST_USE enum rf_kind keeper_jwt_keys(struct keeper *keeper, struct rf_arena *arena,
+                                         struct keeper_jwt_key **keys, uint32_t *count,
+                                         struct rf_err *err);
+/* Makes the next signing key now; with `emergency` the old ones verify no longer. */
+RF_MUST_USE enum rf_kind keeper_jwt_rotate(struct keeper *keeper, bool emergency,
+                                           struct rf_err *err);
+/* Signs a digest for a TLS handshake with the key of the chain's leaf (P-256): DER of at most `cap` bytes. */
+RF_MUST_USE enum rf_kind keeper_tls_sign(struct keeper *keeper, rf_str digest, uint8_t *out,
+                                         size_t cap, size_t *len, struct rf_err *err);
+/* RS256 over "header.claims". The keeper reads the claims: iss must be of the authority that it was started for, exp at most
+ * 25 h ahead, header.kid the signing key's. The signature is in `arena`. */
+RF_MUST_USE enum rf_kind keeper_jwt_sign(struct keeper *keeper, rf_str signing_input,
+                                         struct rf_arena *arena, rf_str *signature,
+                                         struct rf_err *err);
+/* HMAC-SHA256 of `bytes` under a key that belongs to `purpose` and stays in the keeper: verifiers of client secrets. */
+RF_MUST_USE enum rf_kind keeper_mac(struct keeper *keeper, const char *purpose, rf_str bytes,
+                                    uint8_t out[32], struct rf_err *err);
+/* The key under which the tables of this installation are encrypted (32 bytes, derived from the root key). */
+RF_MUST_USE enum rf_kind keeper_store_key(struct keeper *keeper, uint8_t out[32],
+                                          struct rf_err *err);
+
+#endif

@@ -1,0 +1,205 @@
+/* keeper_audit.c
+ *
+ *   audit.log: a line per event
+ *   {"seq":7,"time":"2026-01-31T12:00:00.1234560Z","event":"key.created","detail":"jwt 5Kz..","mac":"<64 hex digits>"}
+ *
+ * mac is HMAC-SHA256 over the mac of the line before (32 zero bytes at first) and this line up to `,"mac"`, under a key that
+ * is derived from the root key: who has the file but not the key can neither change, drop nor add a line unseen, save the last
+ * ones. A line without its end is a torn tail and is cut off at open. Where the chain does not hold, that is told in a line of its
+ * own ("audit.broken"), and the chain begins anew there. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <openssl/crypto.h>
+
+#include "base/encode.h"
+#include "crypt/keeper_int.h"
+
+enum { LINE_BYTES_MAX = 1024, READ_BYTES = 64 << 10, MAC_HEX_BYTES = 2 * SHA256_BYTES };
+#define MAC_MEMBER ",\"mac\":\""
+
+static void mac_of(const struct keeper_audit *audit, rf_str head, uint8_t out[SHA256_BYTES])
+{
+    uint8_t text[SHA256_BYTES + LINE_BYTES_MAX];
+    RF_ASSERT(head.len <= LINE_BYTES_MAX);
+    memcpy(text, audit->chain, SHA256_BYTES);
+    memcpy(text + SHA256_BYTES, head.ptr, head.len);
+    digest_hmac_sha256(rf_str_make(audit->key, sizeof audit->key),
+                       rf_str_make(text, SHA256_BYTES + head.len), out);
+}
+
+static void hex_of(const uint8_t mac[SHA256_BYTES], char out[MAC_HEX_BYTES])
+{
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < SHA256_BYTES; i++) {
+        out[2 * i] = digits[mac[i] >> 4];
+        out[2 * i + 1] = digits[mac[i] & 15];
+    }
+}
+
+/* ---- checking what is there ---------------------------------------------------------------------------------------- */
+
+static bool hex_value(uint8_t c, uint8_t *out)
+{
+    if (rf_is_digit(c)) {
+        *out = (uint8_t)(c - '0');
+        return true;
+    }
+    *out = (uint8_t)(c - 'a' + 10);
+    return c >= 'a' && c <= 'f';
+}
+
+static bool mac_in(rf_str hex, uint8_t out[SHA256_BYTES])
+{
+    for (size_t i = 0; i < SHA256_BYTES; i++) {
+        uint8_t high, low;
+        if (!hex_value(hex.ptr[2 * i], &high) || !hex_value(hex.ptr[2 * i + 1], &low)) return false;
+        out[i] = (uint8_t)(high << 4 | low);
+    }
+    return true;
+}
+
+/* Checks one line (without its end) and moves the chain on to it, also when it does not hold. */
+static bool line_holds(struct keeper_audit *audit, rf_str line)
+{
+    uint8_t told[SHA256_BYTES], right[SHA256_BYTES];
+    size_t tail = sizeof MAC_MEMBER - 1 + MAC_HEX_BYTES + 2;
+    audit->seq++;
+    if (line.len <= tail || line.len > LINE_BYTES_MAX) return false;
+    rf_str head = rf_slice(line, 0, line.len - tail);
+    rf_str rest = rf_slice(line, head.len, line.len);
+    if (!rf_str_starts(rest, RF_S(MAC_MEMBER)) || !rf_str_ends(rest, RF_S("\"}"))) return false;
+    if (!mac_in(rf_slice(rest, sizeof MAC_MEMBER - 1, rest.len), told)) return false;
+    mac_of(audit, head, right);
+    memcpy(audit->chain, told, SHA256_BYTES);
+    return CRYPTO_memcmp(told, right, SHA256_BYTES) == 0;
+}
+
+/* Goes through the lines of a file of `end` bytes; *whole is where the last whole one ends. */
+static enum rf_kind check_lines(struct keeper_audit *audit, uint8_t *bytes, uint64_t end,
+                                uint64_t *whole, uint64_t *broken, struct rf_err *err)
+{
+    *whole = 0;
+    while (*whole < end) {
+        ssize_t got = pread(audit->fd, bytes, READ_BYTES, (off_t)*whole);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return RF_FAIL_ERRNO(err, "InputOutput", "cannot read the keeper's audit log");
+        size_t at = 0;
+        for (const uint8_t *nl; (nl = memchr(bytes + at, '\n', (size_t)got - at)) != NULL;) {
+            size_t to = (size_t)(nl - bytes);
+            if (!line_holds(audit, rf_str_make(bytes + at, to - at)) && *broken == 0)
+                *broken = audit->seq;
+            at = to + 1;
+        }
+        if (at == 0 && got < READ_BYTES) return RF_OK; /* a torn tail */
+        /* No line of ours is so long: what stands there is passed over, and the next line tells of it. */
+        if (at == 0 && *broken == 0) *broken = audit->seq + 1;
+        *whole += at == 0 ? (uint64_t)got : at;
+    }
+    return RF_OK;
+}
+
+enum rf_kind keeper_audit_open(struct keeper_audit *audit, int fd,
+                               const uint8_t key[KEEPER_SECRET_BYTES], struct rf_clock *clock,
+                               uint64_t *broken, struct rf_err *err)
+{
+    struct stat status;
+    uint64_t whole = 0;
+    *audit = (struct keeper_audit){.fd = fd, .clock = clock};
+    *broken = 0;
+    memcpy(audit->key, key, sizeof audit->key);
+    pthread_mutex_init(&audit->lock, NULL);
+    pthread_mutex_init(&audit->sync_lock, NULL);
+    if (fstat(fd, &status) != 0)
+        return RF_FAIL_ERRNO(err, "InputOutput", "cannot read the keeper's audit log");
+    uint8_t *bytes = malloc(READ_BYTES);
+    if (bytes == NULL) return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "the audit log");
+    enum rf_kind kind = check_lines(audit, bytes, (uint64_t)status.st_size, &whole, broken, err);
+    free(bytes);
+    if (kind != RF_OK) return kind;
+    if (whole < (uint64_t)status.st_size && ftruncate(fd, (off_t)whole) != 0)
+        return RF_FAIL_ERRNO(err, "InputOutput", "cannot cut the keeper's audit log");
+    if (lseek(fd, (off_t)whole, SEEK_SET) < 0)
+        return RF_FAIL_ERRNO(err, "InputOutput", "cannot go on with the keeper's audit log");
+    audit->synced = audit->seq;
+    return RF_OK;
+}
+
+/* ---- writing ------------------------------------------------------------------------------------------------------- */
+
+static enum rf_kind failed(struct keeper_audit *audit, struct rf_err *err)
+{
+    audit->failed = true;
+    return RF_FAIL_ERRNO(err, "InputOutput", "cannot write the keeper's audit log");
+}
+
+/* Writes the line; the lock is held. */
+static enum rf_kind append(struct keeper_audit *audit, const char *what, const char *detail,
+                           struct rf_err *err)
+{
+    char line[LINE_BYTES_MAX + 128], hex[MAC_HEX_BYTES];
+    uint8_t mac[SHA256_BYTES];
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    rf_arena_init(&arena, LINE_BYTES_MAX);
+    rf_str time = time_iso(&arena, rf_clock_now(audit->clock));
+    int head = snprintf(line, LINE_BYTES_MAX - sizeof MAC_MEMBER - MAC_HEX_BYTES,
+                        "{\"seq\":%llu,\"time\":\"%.*s\",\"event\":\"%s\",\"detail\":\"%s\"",
+                        (unsigned long long)audit->seq + 1, RF_FMT(time), what, detail);
+    RF_ASSERT(head > 0);
+    RF_ASSERT((size_t)head < LINE_BYTES_MAX - sizeof MAC_MEMBER - MAC_HEX_BYTES);
+    mac_of(audit, rf_str_make(line, (size_t)head), mac);
+    hex_of(mac, hex);
+    int tail = snprintf(line + head, sizeof line - (size_t)head, MAC_MEMBER "%.*s\"}\n",
+                        MAC_HEX_BYTES, hex);
+    size_t len = (size_t)head + (size_t)tail;
+    ssize_t put = write(audit->fd, line, len);
+    if (put != (ssize_t)len) {
+        if (put >= 0) errno = ENOSPC;
+        return failed(audit, err);
+    }
+    audit->seq++;
+    memcpy(audit->chain, mac, sizeof mac);
+    return RF_OK;
+}
+
+/* Waits until line `seq` is on the disk. Whoever gets the sync lock syncs for all that were written by then. */
+static enum rf_kind sync_to(struct keeper_audit *audit, uint64_t seq, struct rf_err *err)
+{
+    enum rf_kind kind = RF_OK;
+    pthread_mutex_lock(&audit->sync_lock);
+    pthread_mutex_lock(&audit->lock);
+    uint64_t written = audit->seq;
+    bool needed = audit->synced < seq;
+    pthread_mutex_unlock(&audit->lock);
+    if (needed && fdatasync(audit->fd) != 0) kind = failed(audit, err);
+    if (needed && kind == RF_OK) {
+        pthread_mutex_lock(&audit->lock);
+        audit->synced = written;
+        pthread_mutex_unlock(&audit->lock);
+    }
+    pthread_mutex_unlock(&audit->sync_lock);
+    return kind;
+}
+
+enum rf_kind keeper_audit_write(struct keeper_audit *audit, const char *what, const char *detail,
+                                struct rf_err *err)
+{
+    pthread_mutex_lock(&audit->lock);
+    enum rf_kind kind = audit->failed ? RF_FAIL(err, RF_IO, "InputOutput",
+                                                "the keeper's audit log cannot be written")
+                                      : append(audit, what, detail, err);
+    uint64_t seq = audit->seq;
+    pthread_mutex_unlock(&audit->lock);
+    return kind != RF_OK ? kind : sync_to(audit, seq, err);
+}
+
+void keeper_audit_done(struct keeper_audit *audit)
+{
+    if (audit->fd >= 0) close(audit->fd);
+    pthread_mutex_destroy(&audit->lock);
+    pthread_mutex_destroy(&audit->sync_lock);
+    OPENSSL_cleanse(audit->key, sizeof audit->key);
+}

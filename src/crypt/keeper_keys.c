@@ -1,0 +1,453 @@
+/* keeper_keys.c - which keys there are and when they change. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/x509.h>
+
+#include "base/encode.h"
+#include "crypt/keeper_int.h"
+
+enum {
+    CA_DAYS = 3650,
+    TLS_DAYS = 365,
+    TLS_RENEW_DAYS = 30,
+    NAMES_MAX = 64,
+    MEMORY_BYTES = 1 << 20
+};
+#define USEC_PER_HOUR (INT64_C(3600) * RF_USEC_PER_SECOND)
+#define USEC_PER_DAY (24 * USEC_PER_HOUR)
+
+/* Certificates begin a little in the past, for clients whose clock is behind. */
+#define BACKDATE_USEC USEC_PER_HOUR
+
+void keeper_derive(const struct keeper_keys *keys, const char *label, rf_str more,
+                   uint8_t out[KEEPER_SECRET_BYTES])
+{
+    uint8_t text[64 + KEEPER_PURPOSE_BYTES_MAX];
+    size_t len =
+        strlen(label) + 1; /* its NUL ends it, so that no label and text read as another pair */
+    RF_ASSERT(len <= 64);
+    RF_ASSERT(more.len <= KEEPER_PURPOSE_BYTES_MAX);
+    memcpy(text, label, len);
+    if (more.len > 0) memcpy(text + len, more.ptr, more.len);
+    digest_hmac_sha256(rf_str_make(keys->root, sizeof keys->root),
+                       rf_str_make(text, len + more.len), out);
+}
+
+static rf_usec now_of(const struct keeper_keys *keys) { return rf_clock_now(keys->clock); }
+
+static enum rf_kind audit(struct keeper_keys *keys, const char *what, const char *detail,
+                          struct rf_err *err)
+{
+    return keeper_audit_write(&keys->audit, what, detail, err);
+}
+
+static enum rf_kind keep(rf_str from, rf_str *to, struct rf_err *err)
+{
+    uint8_t *copy = malloc(from.len + 1);
+    if (copy == NULL) return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "the keeper's keys");
+    if (from.len > 0) memcpy(copy, from.ptr, from.len);
+    free((void *)(uintptr_t)to->ptr);
+    *to = rf_str_make(copy, from.len);
+    return RF_OK;
+}
+
+static void drop(rf_str *s)
+{
+    free((void *)(uintptr_t)s->ptr);
+    *s = (rf_str){0};
+}
+
+/* ---- keys as bytes -------------------------------------------------------------------------------------------------- */
+
+static enum rf_kind key_of(rf_str bytes, EVP_PKEY **out, struct rf_err *err)
+{
+    const uint8_t *at = bytes.ptr;
+    EVP_PKEY *key = d2i_AutoPrivateKey(NULL, &at, (long)bytes.len);
+    if (key == NULL) return RF_FAIL(err, RF_CORRUPT, "KeeperKeysDamaged", "a key cannot be read");
+    EVP_PKEY_free(*out);
+    *out = key;
+    return RF_OK;
+}
+
+/* Appends a record with this key to the file. */
+static enum rf_kind store_key(struct keeper_keys *keys, struct keeper_record *record, EVP_PKEY *key,
+                              struct rf_err *err)
+{
+    uint8_t *bytes = NULL;
+    int len = i2d_PrivateKey(key, &bytes);
+    if (len <= 0) return RF_FAIL(err, RF_IO, "CryptoFailed", "cannot write a key");
+    record->key = rf_str_make(bytes, (size_t)len);
+    enum rf_kind kind = keeper_file_append(&keys->file, record, err);
+    OPENSSL_clear_free(bytes, (size_t)len);
+    return kind;
+}
+
+/* ---- token-signing keys: a list by time ------------------------------------------------------------------------------ */
+
+static void jwt_own_done(struct keeper_jwt_own *own)
+{
+    EVP_PKEY_free(own->key);
+    drop(&own->kid);
+    drop(&own->cert);
+    *own = (struct keeper_jwt_own){0};
+}
+
+/* When the key at `index` signs no longer: when the next one does, which may be still unknown. */
+static rf_usec signs_until(const struct keeper_keys *keys, uint32_t index)
+{
+    if (index + 1 < keys->jwt_count) return keys->jwt[index + 1].from;
+    rf_usec planned = keys->jwt[index].from + KEEPER_JWT_USE_DAYS * USEC_PER_DAY;
+    rf_usec soonest = now_of(keys) + KEEPER_JWT_AHEAD_HOURS * USEC_PER_HOUR;
+    return RF_MAX(planned, soonest);
+}
+
+static void jwt_remove(struct keeper_keys *keys, uint32_t index)
+{
+    jwt_own_done(&keys->jwt[index]);
+    keys->jwt_count--;
+    for (uint32_t i = index; i < keys->jwt_count; i++) keys->jwt[i] = keys->jwt[i + 1];
+    keys->jwt[keys->jwt_count] = (struct keeper_jwt_own){0};
+}
+
+/* Forgets those whose last token has expired; their records stay in the file. */
+static void jwt_forget_old(struct keeper_keys *keys)
+{
+    rf_usec now = now_of(keys);
+    while (keys->jwt_count > 1 &&
+           signs_until(keys, 0) + KEEPER_JWT_AFTER_HOURS * USEC_PER_HOUR <= now)
+        jwt_remove(keys, 0);
+}
+
+static enum rf_kind kid_of(rf_str cert, rf_str *kid, struct rf_err *err)
+{
+    enum { KID_MEMORY_BYTES = 4096 };
+    uint8_t digest[SHA1_BYTES];
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    rf_arena_init(&arena, KID_MEMORY_BYTES);
+    digest_sha1(cert, digest);
+    rf_str text = base64url_encode(&arena, rf_str_make(digest, sizeof digest));
+    return text.ptr == NULL ? rf_fail_memory(err, &arena) : keep(text, kid, err);
+}
+
+/* Takes `key`, also when it fails. */
+static enum rf_kind jwt_add(struct keeper_keys *keys, EVP_PKEY *key, rf_str cert, rf_usec from,
+                            struct rf_err *err)
+{
+    struct keeper_jwt_own own = {.key = key, .from = from};
+    enum rf_kind kind = keep(cert, &own.cert, err);
+    if (kind == RF_OK) kind = kid_of(cert, &own.kid, err);
+    if (kind != RF_OK) {
+        jwt_own_done(&own);
+        return kind;
+    }
+    /* Only rotations in quick succession come so far; the oldest verifies no longer then. */
+    if (keys->jwt_count == KEEPER_KEYS_MAX) jwt_remove(keys, 0);
+    keys->jwt[keys->jwt_count++] = own;
+    return RF_OK;
+}
+
+static enum rf_kind jwt_make(struct keeper_keys *keys, rf_usec from, struct rf_err *err)
+{
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    rf_arena_init(&arena, MEMORY_BYTES);
+    EVP_PKEY *key = NULL;
+    struct keeper_record record = {.type = KEEPER_RECORD_JWT, .from = from};
+    struct cert_request request = {
+        .subject_cn = RF_S("Ringfort token signing"),
+        .not_before = now_of(keys) - BACKDATE_USEC,
+        .not_after = from + (2 * KEEPER_JWT_USE_DAYS) * USEC_PER_DAY,
+    };
+    RF_TRY(key_make(KEY_RSA_2048, &key, err));
+    enum rf_kind kind = cert_make(&request, key, key, (rf_str){0}, &arena, &record.cert, err);
+    if (kind == RF_OK) kind = store_key(keys, &record, key, err);
+    if (kind != RF_OK) {
+        EVP_PKEY_free(key);
+        return kind;
+    }
+    RF_TRY(jwt_add(keys, key, record.cert, from, err));
+    const struct keeper_jwt_own *newest = &keys->jwt[keys->jwt_count - 1];
+    char detail[128];
+    (void)snprintf(detail, sizeof detail, "token signing %.*s", RF_FMT(newest->kid));
+    return audit(keys, "key.created", detail, err);
+}
+
+const struct keeper_jwt_own *keeper_keys_signing(const struct keeper_keys *keys, rf_usec now)
+{
+    RF_ASSERT(keys->jwt_count > 0);
+    uint32_t at = keys->jwt_count - 1;
+    while (at > 0 && keys->jwt[at].from > now) at--;
+    return &keys->jwt[at];
+}
+
+void keeper_keys_list(const struct keeper_keys *keys, struct keeper_answer *answer)
+{
+    rf_usec now = now_of(keys);
+    const struct keeper_jwt_own *signing = keeper_keys_signing(keys, now);
+    for (uint32_t i = 0; i < keys->jwt_count; i++) {
+        const struct keeper_jwt_own *own = &keys->jwt[i];
+        rf_usec until = signs_until(keys, i);
+        if (until + KEEPER_JWT_AFTER_HOURS * USEC_PER_HOUR <= now) continue;
+        answer->keys[answer->key_count++] = (struct keeper_jwt_key){.kid = own->kid,
+                                                                    .cert = own->cert,
+                                                                    .from = own->from,
+                                                                    .until = until,
+                                                                    .signing = own == signing};
+    }
+}
+
+/* The last key is in use and its planned time is near its end. */
+static bool next_is_due(const struct keeper_keys *keys)
+{
+    rf_usec ends = keys->jwt[keys->jwt_count - 1].from + KEEPER_JWT_USE_DAYS * USEC_PER_DAY;
+    return now_of(keys) >= ends - KEEPER_JWT_AHEAD_HOURS * USEC_PER_HOUR;
+}
+
+enum rf_kind keeper_keys_tick(struct keeper_keys *keys, struct rf_err *err)
+{
+    pthread_rwlock_rdlock(&keys->lock);
+    bool due = next_is_due(keys);
+    pthread_rwlock_unlock(&keys->lock);
+    return due ? keeper_keys_rotate(keys, false, err) : RF_OK;
+}
+
+static enum rf_kind retire_all(struct keeper_keys *keys, struct rf_err *err)
+{
+    while (keys->jwt_count > 0) {
+        char detail[128];
+        rf_str kid = keys->jwt[0].kid;
+        struct keeper_record record = {.type = KEEPER_RECORD_RETIRED, .names = kid};
+        (void)snprintf(detail, sizeof detail, "token signing %.*s", RF_FMT(kid));
+        RF_TRY(keeper_file_append(&keys->file, &record, err));
+        RF_TRY(audit(keys, "key.retired", detail, err));
+        jwt_remove(keys, 0);
+    }
+    return RF_OK;
+}
+
+/* The new key comes first, so that a crash or a full disk never leaves none. */
+static enum rf_kind rotate_now(struct keeper_keys *keys, struct rf_err *err)
+{
+    RF_TRY(jwt_make(keys, now_of(keys), err));
+    struct keeper_jwt_own newest = keys->jwt[keys->jwt_count - 1];
+    keys->jwt[--keys->jwt_count] = (struct keeper_jwt_own){0};
+    enum rf_kind kind = retire_all(keys, err);
+    keys->jwt[keys->jwt_count++] = newest;
+    return kind;
+}
+
+enum rf_kind keeper_keys_rotate(struct keeper_keys *keys, bool emergency, struct rf_err *err)
+{
+    enum rf_kind kind = RF_OK;
+    pthread_rwlock_wrlock(&keys->lock);
+    jwt_forget_old(keys);
+    bool waiting = keys->jwt[keys->jwt_count - 1].from > now_of(keys);
+    if (emergency)
+        kind = rotate_now(keys, err);
+    else if (!waiting) /* else the next one is published already */
+        kind = jwt_make(keys, now_of(keys) + KEEPER_JWT_AHEAD_HOURS * USEC_PER_HOUR, err);
+    pthread_rwlock_unlock(&keys->lock);
+    return kind;
+}
+
+/* ---- authority and TLS ------------------------------------------------------------------------------------------------- */
+
+static enum rf_kind make_ca(struct keeper_keys *keys, rf_str domain, struct rf_arena *arena,
+                            struct rf_err *err)
+{
+    struct keeper_record record = {.type = KEEPER_RECORD_CA};
+    rf_usec now = now_of(keys);
+    /* Two installations of one name must not be taken for each other by who collects authorities by subject. */
+    uint8_t mark[4];
+    random_bytes(mark, sizeof mark);
+    rf_str cn = rf_arena_printf(arena, "Ringfort %08x %.*s", rf_get_u32le(mark),
+                                (int)RF_MIN(domain.len, 40), (const char *)domain.ptr);
+    struct cert_request request = {.subject_cn = cn,
+                                   .not_before = now - BACKDATE_USEC,
+                                   .not_after = now + CA_DAYS * USEC_PER_DAY,
+                                   .is_ca = true};
+    RF_TRY(key_make(KEY_P256, &keys->ca, err));
+    RF_TRY(cert_make(&request, keys->ca, keys->ca, (rf_str){0}, arena, &record.cert, err));
+    RF_TRY(store_key(keys, &record, keys->ca, err));
+    RF_TRY(keep(record.cert, &keys->ca_der, err));
+    return audit(keys, "key.created", "authority", err);
+}
+
+static bool is_address(rf_str name)
+{
+    bool colon = false, digits = true;
+    for (size_t i = 0; i < name.len; i++) {
+        colon |= name.ptr[i] == ':';
+        digits &= rf_is_digit(name.ptr[i]) || name.ptr[i] == '.';
+    }
+    return colon || digits;
+}
+
+/* Splits wanted_names into DNS names and addresses. */
+static void split_names(rf_str names, struct cert_request *request, rf_str *dns, rf_str *ips)
+{
+    request->dns_names = dns;
+    request->ip_texts = ips;
+    for (size_t at = 0; at < names.len;) {
+        size_t to = rf_str_find(names, RF_S("\n"), at);
+        rf_str name = rf_slice(names, at, to);
+        if (is_address(name))
+            ips[request->ip_count++] = name;
+        else
+            dns[request->dns_count++] = name;
+        at = to + 1;
+    }
+}
+
+/* Issues the TLS certificate. Its key stays when only time made it necessary: a server that holds the old chain goes on. */
+static enum rf_kind issue_tls(struct keeper_keys *keys, bool new_key, struct rf_arena *arena,
+                              struct rf_err *err)
+{
+    rf_str dns[NAMES_MAX], ips[NAMES_MAX];
+    rf_usec now = now_of(keys);
+    struct keeper_record record = {.type = KEEPER_RECORD_TLS, .names = keys->wanted_names};
+    struct cert_request request = {.subject_cn = RF_S("Ringfort"),
+                                   .not_before = now - BACKDATE_USEC,
+                                   .not_after = now + TLS_DAYS * USEC_PER_DAY};
+    split_names(keys->wanted_names, &request, dns, ips);
+    if (new_key) {
+        EVP_PKEY *key = NULL;
+        RF_TRY(key_make(KEY_P256, &key, err));
+        EVP_PKEY_free(keys->tls);
+        keys->tls = key;
+    }
+    RF_TRY(cert_make(&request, keys->tls, keys->ca, keys->ca_der, arena, &record.cert, err));
+    RF_TRY(store_key(keys, &record, keys->tls, err));
+    RF_TRY(keep(record.cert, &keys->tls_der, err));
+    RF_TRY(keep(keys->wanted_names, &keys->tls_names, err));
+    return audit(keys, new_key ? "key.created" : "certificate.renewed", "TLS", err);
+}
+
+static enum rf_kind ends_soon(const struct keeper_keys *keys, struct rf_arena *arena, bool *soon,
+                              struct rf_err *err)
+{
+    struct cert_info info;
+    RF_TRY(cert_read(keys->tls_der, arena, &info, err));
+    *soon = info.not_after <= now_of(keys) + TLS_RENEW_DAYS * USEC_PER_DAY;
+    return RF_OK;
+}
+
+static enum rf_kind ensure_tls(struct keeper_keys *keys, struct rf_arena *arena, struct rf_err *err)
+{
+    bool other_names = !rf_str_eq(keys->tls_names, keys->wanted_names), soon = false;
+    if (keys->tls == NULL || other_names) return issue_tls(keys, true, arena, err);
+    RF_TRY(ends_soon(keys, arena, &soon, err));
+    return soon ? issue_tls(keys, false, arena, err) : RF_OK;
+}
+
+static void put_name(struct rf_buf *buf, rf_str name)
+{
+    for (size_t i = 0; i < name.len; i++) rf_buf_byte(buf, rf_lower(name.ptr[i]));
+    rf_buf_byte(buf, '\n');
+}
+
+static enum rf_kind want_names(struct keeper_keys *keys, const struct keeper_core_options *options,
+                               struct rf_arena *arena, struct rf_err *err)
+{
+    enum { OWN_NAMES = 6 };
+    struct rf_buf buf = rf_buf_in(arena);
+    if (options->domain.len == 0 || options->name_count > NAMES_MAX - OWN_NAMES)
+        return RF_FAIL(err, RF_INVALID, "BadName",
+                       "a domain and at most %d further names are needed", NAMES_MAX - OWN_NAMES);
+    put_name(&buf, RF_S("localhost"));
+    put_name(&buf, options->domain);
+    put_name(&buf, rf_arena_printf(arena, "*.%.*s", RF_FMT(options->domain)));
+    put_name(&buf, rf_arena_printf(arena, "*.vault.%.*s", RF_FMT(options->domain)));
+    put_name(&buf, RF_S("127.0.0.1"));
+    put_name(&buf, RF_S("::1"));
+    for (uint32_t i = 0; i < options->name_count; i++) {
+        if (memchr(options->names[i].ptr, '\n', options->names[i].len) != NULL)
+            return RF_FAIL(err, RF_INVALID, "BadName", "a name holds an end of line");
+        put_name(&buf, options->names[i]);
+    }
+    return buf.failed ? rf_fail_memory(err, arena)
+                      : keep(rf_buf_view(&buf), &keys->wanted_names, err);
+}
+
+/* One name of the certificate, which may begin with "*.", against a host. */
+static bool name_covers(rf_str name, rf_str host)
+{
+    if (!rf_str_starts(name, RF_S("*."))) return rf_str_eq_nocase(name, host);
+    size_t dot = rf_str_find(host, RF_S("."), 0);
+    return dot != SIZE_MAX && dot > 0 &&
+           rf_str_eq_nocase(rf_slice(name, 1, name.len), rf_slice(host, dot, host.len));
+}
+
+bool keeper_keys_name_host(const struct keeper_keys *keys, rf_str host)
+{
+    rf_str names = keys->wanted_names;
+    for (size_t at = 0; at < names.len;) {
+        size_t to = rf_str_find(names, RF_S("\n"), at);
+        if (name_covers(rf_slice(names, at, to), host)) return true;
+        at = to + 1;
+    }
+    return false;
+}
+
+/* ---- opening ------------------------------------------------------------------------------------------------------------- */
+
+static void retire(struct keeper_keys *keys, rf_str kid)
+{
+    for (uint32_t i = 0; i < keys->jwt_count; i++)
+        if (rf_str_eq(keys->jwt[i].kid, kid)) {
+            jwt_remove(keys, i);
+            return;
+        }
+}
+
+static enum rf_kind each_record(void *ctx, const struct keeper_record *record, struct rf_err *err)
+{
+    struct keeper_keys *keys = ctx;
+    EVP_PKEY *key = NULL;
+    switch (record->type) {
+    case KEEPER_RECORD_CA:
+        RF_TRY(keep(record->cert, &keys->ca_der, err));
+        return key_of(record->key, &keys->ca, err);
+    case KEEPER_RECORD_TLS:
+        RF_TRY(keep(record->cert, &keys->tls_der, err));
+        RF_TRY(keep(record->names, &keys->tls_names, err));
+        return key_of(record->key, &keys->tls, err);
+    case KEEPER_RECORD_JWT:
+        RF_TRY(key_of(record->key, &key, err));
+        return jwt_add(keys, key, record->cert, record->from, err);
+    default:
+        retire(keys, record->names);
+        return RF_OK;
+    }
+}
+
+enum rf_kind keeper_keys_open(struct keeper_keys *keys, const struct keeper_core_options *options,
+                              struct rf_err *err)
+{
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    rf_arena_init(&arena, MEMORY_BYTES);
+    keys->clock = options->clock;
+    RF_TRY(want_names(keys, options, &arena, err));
+    keeper_derive(keys, "ringfort keeper keys 1", (rf_str){0}, keys->file.sealing_key);
+    RF_TRY(keeper_file_load(&keys->file, each_record, keys, err));
+    if (keys->ca == NULL) RF_TRY(make_ca(keys, options->domain, &arena, err));
+    RF_TRY(ensure_tls(keys, &arena, err));
+    if (keys->jwt_count == 0) RF_TRY(jwt_make(keys, now_of(keys), err));
+    jwt_forget_old(keys);
+    return keeper_keys_tick(keys, err);
+}
+
+void keeper_keys_done(struct keeper_keys *keys)
+{
+    while (keys->jwt_count > 0) jwt_remove(keys, 0);
+    EVP_PKEY_free(keys->ca);
+    EVP_PKEY_free(keys->tls);
+    drop(&keys->ca_der);
+    drop(&keys->tls_der);
+    drop(&keys->tls_names);
+    drop(&keys->wanted_names);
+    OPENSSL_cleanse(keys->root, sizeof keys->root);
+    OPENSSL_cleanse(keys->file.sealing_key, sizeof keys->file.sealing_key);
+}

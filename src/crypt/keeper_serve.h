@@ -1,0 +1,35 @@
+/* keeper_serve.h - the keeper's side: holds the keys, answers messages. Run by the keeper process (daemon/), and by a thread
+ * in tests.
+ *
+ * Keys lie in one file, sealed record by record (AES-256-GCM) under the root key, which lies in another file. Both are
+ * opened before the process gives up its rights and stay open. */
+#ifndef RF_KEEPER_SERVE_H
+#define RF_KEEPER_SERVE_H
+
+#include "base/clock.h"
+#include "base/rf.h"
+
+struct keeper_core;
+struct keeper_core_options {
+    const char *folder; /* DIR/keeper, created with mode 0700: root.key, keys, audit.log */
+    rf_str
+        domain; /* of the TLS certificate: localhost, DOMAIN, *.DOMAIN, *.vault.DOMAIN, loopback addresses */
+    const rf_str *names; /* further names and addresses */
+    uint32_t name_count;
+    struct rf_clock *clock;
+};
+/* Opens or makes the files and keys; issues a new TLS certificate when the one there is for other names or ends within 30
+ * days. */
+RF_MUST_USE enum rf_kind keeper_core_new(const struct keeper_core_options *options,
+                                         struct keeper_core **out, struct rf_err *err);
+/* Answers on `fd` (SOCK_SEQPACKET, borrowed) until the other side closes it: RF_OK; RF_INVALID ProtocolError when a message
+ * breaks the rules (the caller ends then). Opens no file. */
+RF_MUST_USE enum rf_kind keeper_core_serve(struct keeper_core *core, int fd, struct rf_err *err);
+/* The same by the calling thread alone; several may do so for one descriptor at a time. keeper_core_serve starts a thread for
+ * each processor and calls it. */
+RF_MUST_USE enum rf_kind keeper_core_work(struct keeper_core *core, int fd, struct rf_err *err);
+/* Signs once with each key, so that OpenSSL has loaded all that it needs before the process gives up its rights. */
+RF_MUST_USE enum rf_kind keeper_core_prime(struct keeper_core *core, struct rf_err *err);
+void keeper_core_free(struct keeper_core *core);
+
+#endif

@@ -1,0 +1,78 @@
+/* keeper_wire.h - the messages between server and keeper as bytes. Knows no socket.
+ *
+ * One datagram per message, little endian, at most KEEPER_MESSAGE_BYTES_MAX:
+ *
+ *   0  2  type: a verb; an answer has KEEPER_ANSWER added
+ *   2  2  version, KEEPER_WIRE_VERSION
+ *   4  4  id: the caller's number, the answer repeats it
+ *   8  4  bytes of the body
+ *   12    body: the fields of the verb in a fixed order. Texts and bytes are a u32 length and the bytes, numbers 8 bytes,
+ *         truths one byte, 0 or 1. An answer begins with its kind (one byte); one that is not RF_OK goes on with code and
+ *         text.
+ *
+ *   verb          request                  answer
+ *   tls_chain     -                        chain_pem, ca_pem
+ *   jwt_keys      -                        count (8), then each kid, cert, from, until, signing
+ *   jwt_rotate    emergency                -
+ *   tls_sign      digest                   signature (DER)
+ *   jwt_sign      signing input            signature
+ *   mac           purpose, bytes           32 bytes
+ *   store_key     -                        32 bytes
+ *
+ * A reader takes a body to its last byte: a length that passes the end, bytes left over, an unknown verb, version or kind are
+ * RF_INVALID ProtocolError, and the sender is not to be listened to any more. */
+#ifndef RF_KEEPER_WIRE_H
+#define RF_KEEPER_WIRE_H
+
+#include "crypt/keeper.h"
+
+enum { KEEPER_WIRE_VERSION = 1, KEEPER_HEADER_BYTES = 12, KEEPER_MESSAGE_BYTES_MAX = 64 << 10 };
+enum keeper_verb {
+    KEEPER_TLS_CHAIN = 1,
+    KEEPER_JWT_KEYS,
+    KEEPER_JWT_ROTATE,
+    KEEPER_TLS_SIGN,
+    KEEPER_JWT_SIGN,
+    KEEPER_MAC,
+    KEEPER_STORE_KEY,
+    KEEPER_VERB_END /* one past the last */
+};
+enum {
+    KEEPER_ANSWER = 0x8000,
+    KEEPER_KEYS_MAX = 8, /* token-signing keys that verify at one time */
+    KEEPER_PURPOSE_BYTES_MAX = 64,
+    KEEPER_DIGEST_BYTES_MIN = 20,
+    KEEPER_DIGEST_BYTES_MAX = 64
+};
+
+struct keeper_request {
+    enum keeper_verb verb;
+    uint32_t id;
+    bool emergency; /* jwt_rotate */
+    rf_str purpose; /* mac */
+    rf_str bytes;   /* digest, signing input, bytes */
+};
+struct keeper_answer {
+    enum keeper_verb verb;
+    uint32_t id;
+    enum rf_kind kind;
+    rf_str code, text; /* of an answer that is not RF_OK */
+    rf_str bytes;      /* signature, MAC, key, chain */
+    rf_str ca_pem;
+    uint32_t key_count;
+    struct keeper_jwt_key keys[KEEPER_KEYS_MAX];
+};
+
+/* Writes the whole message into `out` (KEEPER_MESSAGE_BYTES_MAX bytes); *len its length. RF_LIMIT MessageTooLarge. */
+RF_MUST_USE enum rf_kind keeper_wire_put_request(const struct keeper_request *request, uint8_t *out,
+                                                 size_t *len, struct rf_err *err);
+RF_MUST_USE enum rf_kind keeper_wire_put_answer(const struct keeper_answer *answer, uint8_t *out,
+                                                size_t *len, struct rf_err *err);
+/* Views of `message`. RF_INVALID ProtocolError. */
+RF_MUST_USE enum rf_kind keeper_wire_read_request(rf_str message, struct keeper_request *out,
+                                                  struct rf_err *err);
+RF_MUST_USE enum rf_kind keeper_wire_read_answer(rf_str message, struct keeper_answer *out,
+                                                 struct rf_err *err);
+const char *keeper_verb_name(enum keeper_verb verb);
+
+#endif

@@ -1,0 +1,38 @@
+/* x509.h - certificates: reading what callers show, making those of the estate's own authority. */
+#ifndef RF_X509_H
+#define RF_X509_H
+
+#include "base/clock.h"
+#include "base/rf.h"
+
+struct cert_info {
+    rf_str der;
+    uint8_t sha1[20], sha256[32];
+    rf_usec not_before, not_after;
+    rf_str subject, issuer; /* RFC 2253 text */
+};
+/* One certificate of DER, or PEM (the first one in the text). Allocates in `arena`. RF_INVALID BadCertificate. */
+RF_MUST_USE enum rf_kind cert_read(rf_str text, struct rf_arena *arena, struct cert_info *out,
+                                   struct rf_err *err);
+/* PEM of a DER certificate. */
+rf_str cert_pem(struct rf_arena *arena, rf_str der);
+
+/* What the keeper makes; private keys are OpenSSL's EVP_PKEY, opaque here. */
+struct evp_pkey_st;
+enum key_kind { KEY_P256, KEY_RSA_2048, KEY_RSA_3072 };
+RF_MUST_USE enum rf_kind key_make(enum key_kind kind, struct evp_pkey_st **out, struct rf_err *err);
+struct cert_request {
+    rf_str subject_cn;
+    const rf_str *dns_names;
+    uint32_t dns_count;
+    const rf_str *ip_texts;
+    uint32_t ip_count;
+    rf_usec not_before, not_after;
+    bool is_ca;
+};
+/* Signs a certificate for `key` with `issuer_key` (`issuer_der` empty: self-signed). DER in `arena`. */
+RF_MUST_USE enum rf_kind cert_make(const struct cert_request *request, struct evp_pkey_st *key,
+                                   struct evp_pkey_st *issuer_key, rf_str issuer_der,
+                                   struct rf_arena *arena, rf_str *der, struct rf_err *err);
+
+#endif
