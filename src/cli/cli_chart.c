@@ -344,5 +344,5 @@ static enum rf_kind chart_end(struct kql_sink *base, struct rf_err *err)
 
 void cli_chart_ops(struct kql_sink *base)
 {
-    *base = (struct kql_sink){chart_begin, chart_push, chart_end};
+    *base = (struct kql_sink){.begin = chart_begin, .push = chart_push, .end = chart_end};
 }

@@ -115,7 +115,7 @@ static void lint_query(struct lint *lint, const struct origin *origin, rf_str te
     lint->count++;
     enum rf_kind kind = kql_lint(&request, &lint->work, &schema, &open, &err);
     if (kind == RF_OK && lint->run) {
-        struct kql_sink sink = {drop_begin, drop_push, drop_end};
+        struct kql_sink sink = {.begin = drop_begin, .push = drop_push, .end = drop_end};
         struct kql_stats stats;
         kind = kql_run(&request, &sink, &stats, &err);
     }

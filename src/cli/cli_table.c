@@ -166,5 +166,5 @@ static enum rf_kind table_end(struct kql_sink *base, struct rf_err *err)
 
 void cli_table_ops(struct kql_sink *base)
 {
-    *base = (struct kql_sink){table_begin, table_push, table_end};
+    *base = (struct kql_sink){.begin = table_begin, .push = table_push, .end = table_end};
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "kql/bind_int.h"
+#include "value/text.h"
 
 void bind_err(struct binder *b, uint32_t pos, const char *code, const char *fmt, ...)
 {
@@ -471,12 +472,68 @@ enum rf_kind bind_let(struct binder *b, const struct statement *s)
     return RF_OK;
 }
 
+static const struct query_parameter *find_parameter(const struct binder *b, rf_str name)
+{
+    const struct func_env *env = &b->exec->env;
+    for (uint32_t i = 0; i < env->parameter_count; i++)
+        if (rf_str_eq(env->parameters[i].name, name)) return &env->parameters[i];
+    return NULL;
+}
+
+/* A literal such as datetime(2024-01-31), -5 or dynamic([1]); nothing that computes, as the text is a caller's value. */
+static enum rf_kind parameter_literal(struct binder *b, rf_str text, enum type type,
+                                      struct value *out)
+{
+    struct rf_buf print = rf_buf_in(b->arena);
+    struct query_ast parsed;
+    rf_buf_str(&print, RF_S("let v = "));
+    rf_buf_str(&print, text);
+    if (print.failed) return BIND_NOMEM(b);
+    if (parse_query(rf_buf_view(&print), b->arena, &parsed, NULL) != RF_OK ||
+        parsed.statement_count != 1 || parsed.statements[0].kind != STATEMENT_LET)
+        return RF_INVALID;
+    const struct ast *value = parsed.statements[0].value, *inner = value;
+    if (value->kind == AST_UNARY) inner = value->kids[0];
+    if (inner->kind != AST_LITERAL) return RF_INVALID;
+    struct rf_err *err = b->err, local;
+    b->err = &local; /* the place would be one of another text */
+    enum rf_kind kind = bind_constant(b, value, type, out);
+    b->err = err;
+    return kind == RF_LIMIT ? BIND_NOMEM(b) : kind;
+}
+
+static enum rf_kind given_parameter(struct binder *b, const struct statement *s,
+                                    const struct ast_argument *arg, rf_str text, struct value *out)
+{
+    struct value v = value_str(text);
+    enum rf_kind kind = RF_OK;
+    *out = v;
+    if (arg->type == TYPE_STRING) return RF_OK;
+    if (!value_convert(&v, (enum type)arg->type, b->arena, out)) return BIND_NOMEM(b);
+    /* Any text is a dynamic, so that a literal has to be looked for first. */
+    if (out->null || arg->type == TYPE_DYNAMIC) {
+        struct value literal;
+        kind = parameter_literal(b, text, (enum type)arg->type, &literal);
+        if (kind == RF_OK) *out = literal;
+    }
+    if (kind == RF_LIMIT) return kind;
+    if (kind != RF_OK && arg->type != TYPE_DYNAMIC)
+        return bind_fail(b, s->pos, "BadArguments", "the query parameter '%.*s' is no %s: '%.*s'",
+                         RF_FMT(arg->name), type_name((enum type)arg->type),
+                         RF_FMT(rf_slice(text, 0, RF_MIN(text.len, 100))));
+    return RF_OK;
+}
+
 static enum rf_kind bind_parameters(struct binder *b, const struct statement *s)
 {
     for (uint32_t i = 0; i < s->argument_count; i++) {
         const struct ast_argument *arg = &s->arguments[i];
+        const struct query_parameter *given = find_parameter(b, arg->name);
         struct value v = value_null(arg->type);
-        if (arg->fallback != NULL) RF_TRY(bind_constant(b, arg->fallback, arg->type, &v));
+        if (given != NULL)
+            RF_TRY(given_parameter(b, s, arg, given->text, &v));
+        else if (arg->fallback != NULL)
+            RF_TRY(bind_constant(b, arg->fallback, arg->type, &v));
         struct scope *binding = scope_add(b, arg->name, BINDING_SCALAR);
         if (binding == NULL) return BIND_NOMEM(b);
         binding->expr = expr_const(b, &v, s->pos);
@@ -503,6 +560,8 @@ static enum rf_kind bind_set(struct binder *b, const struct statement *s)
         RF_TRY(bind_scalar(b, s->value, NULL, &e));
         RF_TRY(eval_const(b->exec, e, &v, b->err));
     }
+    if (rf_str_is(s->name, "query_now") && v.type == TYPE_DATETIME && !v.null)
+        b->exec->now_ticks = v.i;
     options[count] = (struct set_option){.name = s->name, .value = v};
     env->options = options;
     env->option_count++;

@@ -89,7 +89,10 @@ enum rf_kind bind_as(struct binder *b, rf_str name, struct node *node)
 
 static rf_str nth_source(const void *state, size_t index)
 {
-    return ((const struct catalog *)state)->sources[index]->name;
+    const struct catalog *catalog = state;
+    const struct source *source = catalog->sources[index];
+    bool shown = catalog->shows == NULL || catalog->shows(catalog, source);
+    return shown ? source->name : (rf_str){NULL, 0};
 }
 
 /* The kind stands in the macro so that analyzers see that it is not RF_OK. */
@@ -146,6 +149,95 @@ static enum rf_kind bind_time_limits(struct binder *b, struct node **node)
     return where_node_new(b, where, *node, node);
 }
 
+/* Leaves the rows of the catalog's resource. */
+static enum rf_kind bind_resource(struct binder *b, const struct catalog *catalog,
+                                  struct node **node)
+{
+    if (catalog->resource.len == 0) return RF_OK;
+    int at = schema_find(&(*node)->schema, RF_S("_ResourceId"));
+    if (at >= 0 && (*node)->schema.columns[at].type != TYPE_STRING) at = -1;
+    struct value no = value_bool(false), id = value_str(catalog->resource), below;
+    struct expr *is[2], *starts[2], *both[2], *where;
+    if (at < 0) {
+        where = expr_const(b, &no, 0);
+        if (where == NULL) return BIND_NOMEM(b);
+        return where_node_new(b, where, *node, node);
+    }
+    below = value_str(rf_arena_printf(b->arena, "%.*s/", RF_FMT(catalog->resource)));
+    is[0] = starts[0] = expr_column(b, &(*node)->schema.columns[at], 0);
+    is[1] = expr_const(b, &id, 0);
+    starts[1] = expr_const(b, &below, 0);
+    if (below.s.ptr == NULL || is[0] == NULL || is[1] == NULL || starts[1] == NULL)
+        return BIND_NOMEM(b);
+    RF_TRY(bind_call(b, 0, RF_S("=~"), is, 2, &both[0]));
+    RF_TRY(bind_call(b, 0, RF_S("startswith"), starts, 2, &both[1]));
+    RF_TRY(bind_call(b, 0, RF_S("or"), both, 2, &where));
+    return where_node_new(b, where, *node, node);
+}
+
+static enum rf_kind bind_source(struct binder *b, const struct catalog *catalog,
+                                struct source *source, struct node **out)
+{
+    RF_TRY(bind_scan(b, source, out));
+    RF_TRY(bind_time_limits(b, out));
+    return bind_resource(b, catalog, out);
+}
+
+/* The table `name` of the catalog and of those beside it. RF_NOT_FOUND: there is none, and no error is noted. */
+static enum rf_kind bind_sources(struct binder *b, const struct catalog *catalog, rf_str name,
+                                 struct node **out)
+{
+    uint32_t count = 0, beside = catalog == NULL ? 0 : catalog->beside_count;
+    struct source *own = catalog_find_own(catalog, name);
+    if (own != NULL && beside == 0) return bind_source(b, catalog, own, out);
+    struct node **nodes = rf_arena_new(b->arena, struct node *, (size_t)beside + 1);
+    rf_str *names = rf_arena_new(b->arena, rf_str, (size_t)beside + 1);
+    if (nodes == NULL || names == NULL) return BIND_NOMEM(b);
+    if (own != NULL) RF_TRY(bind_source(b, catalog, own, &nodes[count++]));
+    for (uint32_t i = 0; i < beside; i++) {
+        struct source *source = catalog_find_own(catalog->beside[i], name);
+        if (source != NULL) RF_TRY(bind_source(b, catalog->beside[i], source, &nodes[count++]));
+    }
+    if (count == 0) return RF_NOT_FOUND;
+    *out = nodes[0];
+    for (uint32_t i = 0; i < count; i++) names[i] = name;
+    return count == 1 ? RF_OK : union_tables(b, nodes, names, count, (rf_str){NULL, 0}, out);
+}
+
+static enum rf_kind bind_name(struct binder *b, rf_str name, uint32_t pos, bool tables_only,
+                              const struct ast *call, struct node **out);
+
+/* workspace("w").T and its like: T of the catalog that this names. Without such catalogs there is one store, so that the last
+ * name counts, as it does with database("d").T. */
+static enum rf_kind bind_member(struct binder *b, const struct ast *ast, struct node **out)
+{
+    const struct ast *call = ast->kids[0];
+    const struct catalog *catalog = b->exec->catalog, *other;
+    bool names = call->kind == AST_CALL &&
+                 (rf_str_is(call->text, "workspace") || rf_str_is(call->text, "app") ||
+                  rf_str_is(call->text, "resource"));
+    if (catalog == NULL || catalog->other == NULL || !names) {
+        struct ast name = {.kind = AST_NAME, .pos = ast->pos, .end = ast->end, .text = ast->text};
+        return bind_name(b, ast->text, ast->pos, false, &name, out);
+    }
+    struct value reference;
+    if (call->kid_count != 1)
+        return bind_fail(b, call->pos, "BadArguments", "%.*s() takes one name", RF_FMT(call->text));
+    RF_TRY(bind_constant(b, call->kids[0], TYPE_STRING, &reference));
+    struct rf_err why = {0};
+    enum rf_kind kind = catalog->other(catalog, call->text, reference.s, &other, &why);
+    if (kind == RF_LIMIT || kind == RF_IO || kind == RF_CORRUPT) {
+        if (b->err != NULL) *b->err = why;
+        return kind;
+    }
+    if (kind != RF_OK) return bind_fail(b, call->pos, why.code, "%s", why.text);
+    kind = bind_sources(b, other, ast->text, out);
+    if (kind == RF_NOT_FOUND)
+        return bind_fail(b, ast->pos, "UnknownTable", "there is no table '%.*s' in %.*s('%.*s')",
+                         RF_FMT(ast->text), RF_FMT(call->text), RF_FMT(reference.s));
+    return kind;
+}
+
 static enum rf_kind bind_name(struct binder *b, rf_str name, uint32_t pos, bool tables_only,
                               const struct ast *call, struct node **out)
 {
@@ -165,26 +257,50 @@ static enum rf_kind bind_name(struct binder *b, rf_str name, uint32_t pos, bool 
                              RF_FMT(name));
         }
     }
-    struct source *source = catalog_find(b->exec->catalog, name);
-    if (source == NULL) return fail_unknown(b, name, pos);
-    RF_TRY(bind_scan(b, source, out));
-    return bind_time_limits(b, out);
+    kind = bind_sources(b, b->exec->catalog, name, out);
+    return kind == RF_NOT_FOUND ? fail_unknown(b, name, pos) : kind;
+}
+
+/* The names of the tables that match, each once: those of the catalog, then those only beside it. */
+static enum rf_kind tables_like(struct binder *b, rf_str pattern, rf_str **out, uint32_t *count)
+{
+    const struct catalog *catalog = b->exec->catalog;
+    uint32_t n = 0, cap = catalog == NULL ? 0 : catalog->source_count;
+    uint32_t besides = catalog == NULL ? 0 : catalog->beside_count;
+    for (uint32_t i = 0; i < besides; i++) cap += catalog->beside[i]->source_count;
+    rf_str *list = rf_arena_new(b->arena, rf_str, cap);
+    if (list == NULL) return BIND_NOMEM(b);
+    for (uint32_t k = 0; catalog != NULL && k <= besides; k++) {
+        const struct catalog *in = k == 0 ? catalog : catalog->beside[k - 1];
+        uint32_t before = n;
+        for (uint32_t i = 0; i < in->source_count; i++) {
+            rf_str name = in->sources[i]->name;
+            if (!name_matches(pattern, name)) continue;
+            if (in->shows != NULL && !in->shows(in, in->sources[i])) continue;
+            uint32_t seen = 0;
+            while (seen < before && !rf_str_eq(list[seen], name)) seen++;
+            if (seen == before) list[n++] = name;
+        }
+    }
+    *out = list;
+    *count = n;
+    return RF_OK;
 }
 
 enum rf_kind bind_tables_like(struct binder *b, rf_str pattern, struct node ***out, rf_str **names,
                               uint32_t *count)
 {
-    const struct catalog *catalog = b->exec->catalog;
-    uint32_t n = 0, cap = catalog == NULL ? 0 : catalog->source_count;
+    rf_str *tables;
+    uint32_t n = 0, cap;
+    RF_TRY(tables_like(b, pattern, &tables, &cap));
+    uint32_t table_count = cap;
     for (struct scope *s = b->scope; s != NULL; s = s->next) cap++;
     struct node **nodes = rf_arena_new(b->arena, struct node *, cap);
     rf_str *list = rf_arena_new(b->arena, rf_str, cap);
     if (nodes == NULL || list == NULL) return BIND_NOMEM(b);
-    for (uint32_t i = 0; catalog != NULL && i < catalog->source_count; i++) {
-        if (!name_matches(pattern, catalog->sources[i]->name)) continue;
-        RF_TRY(bind_scan(b, catalog->sources[i], &nodes[n]));
-        RF_TRY(bind_time_limits(b, &nodes[n]));
-        list[n++] = catalog->sources[i]->name;
+    for (uint32_t i = 0; i < table_count; i++) {
+        RF_TRY(bind_sources(b, b->exec->catalog, tables[i], &nodes[n]));
+        list[n++] = tables[i];
     }
     struct ast call = {.kind = AST_NAME};
     for (struct scope *s = b->scope; s != NULL; s = s->next) {
@@ -293,11 +409,9 @@ enum rf_kind bind_table(struct binder *b, const struct ast *ast, struct node **o
     case AST_NAME:
         kind = bind_name(b, ast->text, ast->pos, false, ast, out);
         break;
-    case AST_MEMBER: { /* database("d").T, workspace("w").T: one store, so the last name counts */
-        struct ast name = {.kind = AST_NAME, .pos = ast->pos, .end = ast->end, .text = ast->text};
-        kind = bind_name(b, ast->text, ast->pos, false, &name, out);
+    case AST_MEMBER:
+        kind = bind_member(b, ast, out);
         break;
-    }
     case AST_CALL:
         kind = bind_table_call(b, ast, out);
         break;

@@ -95,11 +95,23 @@ uint64_t exec_dict_id(struct exec *exec)
     return rf_hash_mix(UINT64_C(0x6a6f696e64696374), number) | 1;
 }
 
+struct source *catalog_find_own(const struct catalog *catalog, rf_str name)
+{
+    for (uint32_t i = 0; catalog != NULL && i < catalog->source_count; i++) {
+        struct source *source = catalog->sources[i];
+        if (rf_str_eq(source->name, name) &&
+            (catalog->shows == NULL || catalog->shows(catalog, source)))
+            return source;
+    }
+    return NULL;
+}
+
 struct source *catalog_find(const struct catalog *catalog, rf_str name)
 {
-    for (uint32_t i = 0; catalog != NULL && i < catalog->source_count; i++)
-        if (rf_str_eq(catalog->sources[i]->name, name)) return catalog->sources[i];
-    return NULL;
+    struct source *source = catalog_find_own(catalog, name);
+    for (uint32_t i = 0; source == NULL && catalog != NULL && i < catalog->beside_count; i++)
+        source = catalog_find_own(catalog->beside[i], name);
+    return source;
 }
 
 /* ---- collecting ----------------------------------------------------------------------------------- */

@@ -43,6 +43,12 @@ struct func_env {
     rf_str database, cluster, principal;
     const struct set_option *options;
     uint32_t option_count;
+    /* What `declare query_parameters` binds: strings as they are, others as literals ("datetime(2024-01-31)") or as texts that
+     * convert ("2024-01-31"). */
+    const struct query_parameter {
+        rf_str name, text;
+    } * parameters;
+    uint32_t parameter_count;
 };
 
 struct exec {
@@ -211,7 +217,25 @@ struct catalog {
         rf_str name, text;
     } * functions;
     uint32_t function_count;
+    /* Catalogs beside this one: a table's name stands for the rows of all tables that are called so. Their functions and
+     * what stands beside them do not count. */
+    const struct catalog *const *beside;
+    uint32_t beside_count;
+    /* NULL, or whether the query may see this source of the catalog; asked for each that it names. One that it may not see is
+     * not there. */
+    bool (*shows)(const struct catalog *catalog, const struct source *source);
+    /* NULL: workspace("w").T is T; else finds the catalog that workspace("w"), app("w") or resource("w") names: `kind` is the
+     * function. */
+    enum rf_kind (*other)(const struct catalog *catalog, rf_str kind, rf_str name,
+                          const struct catalog **out, struct rf_err *err);
+    /* Empty, or the id of a resource: tables give only rows whose _ResourceId is this or begins with it and a slash, case
+     * ignored; tables without that column give none. */
+    rf_str resource;
+    void *ctx; /* of shows and other */
 };
+/* The table of this name that the query may see, of the catalog itself or else of those beside it; NULL: none. */
 struct source *catalog_find(const struct catalog *catalog, rf_str name);
+/* The same in the catalog alone. */
+struct source *catalog_find_own(const struct catalog *catalog, rf_str name);
 
 #endif

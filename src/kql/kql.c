@@ -8,14 +8,16 @@
 struct result_flow {
     struct flow flow;
     struct kql_sink *sink;
-    uint64_t rows_left; /* 0 stops */
 };
 
 static enum rf_kind result_push(struct flow *flow, uint32_t lane, const struct batch *batch,
                                 struct rf_err *err)
 {
+    struct kql_sink *sink = ((struct result_flow *)flow)->sink;
     (void)lane;
-    return ((struct result_flow *)flow)->sink->push(((struct result_flow *)flow)->sink, batch, err);
+    RF_TRY(sink->push(sink, batch, err));
+    if (sink->enough) atomic_store(&flow->done, true);
+    return RF_OK;
 }
 
 static int64_t now_ticks(void)
@@ -69,9 +71,11 @@ static enum rf_kind request_bind(struct request *r, const struct kql_request *in
 
 static enum rf_kind run_results(struct request *r, struct kql_sink *sink, struct rf_err *err)
 {
+    if (sink->options != NULL) sink->options(sink, r->exec.env.options, r->exec.env.option_count);
     for (uint32_t i = 0; i < r->query.result_count; i++) {
         struct node *node = r->query.results[i];
         struct result_flow flow = {.flow = {.push = result_push}, .sink = sink};
+        sink->enough = false;
         RF_TRY(sink->begin(sink, r->query.names[i], &node->schema, i == 0 ? r->query.render : NULL,
                            err));
         RF_TRY(node_run_ordered(node, &r->exec, &flow.flow, err));

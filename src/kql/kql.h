@@ -26,6 +26,9 @@ struct kql_sink {
                           const struct render *render, struct rf_err *err);
     enum rf_kind (*push)(struct kql_sink *sink, const struct batch *batch, struct rf_err *err);
     enum rf_kind (*end)(struct kql_sink *sink, struct rf_err *err);
+    /* NULL, or told before the first begin what the request and its `set` statements ask for: the last of a name counts. */
+    void (*options)(struct kql_sink *sink, const struct set_option *options, uint32_t count);
+    bool enough; /* set by push: no more rows of this table are wanted, and that is no error */
 };
 struct kql_stats {
     uint64_t rows_scanned, bytes_scanned, memory_peak_bytes;

@@ -51,6 +51,24 @@ static enum rf_kind serialize_bind(struct binder *b, const struct ast *node, str
 
 /* ---- render ------------------------------------------------------------------------------------------------ */
 
+/* A further name of the last parameter's list: all of them are in its value's `names`, the first one is its text as well. */
+static enum rf_kind render_list(struct parser *p, struct ast *node)
+{
+    struct ast *value = node->param_count == 0 ? NULL : node->params[node->param_count - 1].value;
+    if (value != NULL) {
+        uint32_t n = value->name_count, count = n == 0 ? 2 : n + 1;
+        rf_str *grown =
+            rf_arena_grow(p->arena, value->names, n * sizeof *grown, count * sizeof *grown);
+        if (grown == NULL) return PARSE_NOMEM(p);
+        grown[0] = value->text;
+        grown[count - 1] = parse_peek(p)->text;
+        value->names = grown;
+        value->name_count = count;
+    }
+    p->at++;
+    return RF_OK;
+}
+
 static enum rf_kind render_parse(struct parser *p, struct ast *node)
 {
     static const char *const any[] = {"*", NULL};
@@ -67,7 +85,7 @@ static enum rf_kind render_parse(struct parser *p, struct ast *node)
             while (parse_accept(p, ",") ||
                    parse_peek(p)->kind == TOKEN_NAME) { /* lists: ycolumns = a, b */
                 if (parse_is(p, 1, "=")) break;
-                if (parse_peek(p)->kind == TOKEN_NAME) p->at++;
+                if (parse_peek(p)->kind == TOKEN_NAME) RF_TRY(render_list(p, node));
             }
         }
         return parse_expect(p, ")");

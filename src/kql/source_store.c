@@ -9,6 +9,8 @@ struct source_store {
     struct store *store;
     struct rf_arena *arena;
     struct table *table; /* NULL before the first use */
+    bool borrowed;       /* the table is the caller's */
+    uint32_t *map;       /* of the source's columns to the table's; NULL: they are the same */
 };
 
 static enum rf_kind open_table(struct source *source, struct rf_err *err)
@@ -33,6 +35,12 @@ static enum rf_kind open_table(struct source *source, struct rf_err *err)
 }
 
 /* ---- scanning ------------------------------------------------------------------------------------------------ */
+
+/* The table's column that is the source's `column`. */
+static uint32_t table_column(const uint32_t *map, uint32_t column)
+{
+    return map == NULL ? column : map[column];
+}
 
 /* What can be read: the source's columns, then the scan's paths. */
 static uint32_t item_count(const struct source *source, const struct scan *scan)
@@ -65,6 +73,7 @@ struct condition {
 
 struct store_scan {
     struct table *table;
+    const uint32_t *map; /* as in source_store */
     const struct scan *scan;
     struct exec *exec;
     struct flow *out;
@@ -221,10 +230,13 @@ static bool make_wants(struct store_scan *s, const struct source *source, struct
 {
     s->wants = rf_arena_new(arena, struct extent_want, s->column_count);
     for (uint32_t i = 0; i < s->column_count && s->wants != NULL; i++) {
-        s->wants[i].column = s->columns[i];
-        if (s->columns[i] < source->column_count) continue;
+        if (s->columns[i] < source->column_count) {
+            s->wants[i].column = table_column(s->map, s->columns[i]);
+            continue;
+        }
         const struct scan_path *path = &s->scan->paths[s->columns[i] - source->column_count];
-        s->wants[i] = (struct extent_want){path->column, path->keys, path->key_count};
+        s->wants[i] = (struct extent_want){table_column(s->map, path->column), path->keys,
+                                           path->key_count};
     }
     return s->wants != NULL;
 }
@@ -452,12 +464,16 @@ static enum rf_kind scan_table(struct source *source, const struct scan *scan, s
     RF_TRY(open_table(source, err));
     RF_CLEANUP(rf_arena_done) struct rf_arena arena;
     rf_arena_init_shared(&arena, exec->budget);
-    struct store_scan s = {.table = ((struct source_store *)source)->table,
+    const struct source_store *store = (struct source_store *)source;
+    struct store_scan s = {.table = store->table,
+                           .map = store->map,
                            .scan = scan,
                            .exec = exec,
                            .out = out,
                            .sieve = scan->sieve};
     RF_TRY(source_store_tests(source, scan, &arena, &s.tests, &s.test_count, err));
+    for (uint32_t i = 0; i < s.test_count; i++)
+        s.tests[i].column = table_column(s.map, s.tests[i].column);
     if (!make_conditions(&s, source, &arena) || !place_sieve(&s, source, &arena) ||
         !make_wants(&s, source, &arena))
         return rf_fail_memory(err, &arena);
@@ -480,10 +496,40 @@ struct source *source_store_new(struct store *store, rf_str name, struct rf_aren
     return &s->source;
 }
 
+enum rf_kind source_table_new(struct table *table, rf_str name, struct ast_column *columns,
+                              uint32_t column_count, struct rf_arena *arena, struct source **out,
+                              struct rf_err *err)
+{
+    struct source_store *s = rf_arena_new(arena, struct source_store, 1);
+    uint32_t *map = rf_arena_new(arena, uint32_t, column_count), count;
+    if (s == NULL || map == NULL) return rf_fail_memory(err, arena);
+    const struct extent_column *own = table_columns(table, &count);
+    for (uint32_t i = 0, at = 0; i < column_count; i++, at++) {
+        /* Mostly the next one, as both are in about the same order. */
+        uint32_t tries = 0;
+        for (; tries < count; tries++, at++) {
+            if (at >= count) at = 0;
+            if (own[at].type == columns[i].type && rf_str_eq(own[at].name, columns[i].name)) break;
+        }
+        if (tries == count)
+            return RF_FAIL(err, RF_NOT_FOUND, "UnknownColumn", "the table '%.*s' has no column '%.*s'",
+                           RF_FMT(name), RF_FMT(columns[i].name));
+        map[i] = at;
+    }
+    s->source = (struct source){
+        .ops = &store_ops, .name = name, .columns = columns, .column_count = column_count};
+    s->arena = arena;
+    s->table = table;
+    s->borrowed = true;
+    s->map = map;
+    *out = &s->source;
+    return RF_OK;
+}
+
 void source_store_close(struct source *source)
 {
     if (source->ops != &store_ops) return;
     struct source_store *s = (struct source_store *)source;
-    table_close(s->table);
+    if (!s->borrowed) table_close(s->table);
     s->table = NULL;
 }

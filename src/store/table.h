@@ -78,12 +78,16 @@ bool table_wants_commit(const struct table_writer *w);
  * return. */
 RF_MUST_USE enum rf_kind table_set_retention(struct table_writer *w, int64_t ticks,
                                              struct rf_err *err);
+int64_t table_retention(const struct table_writer *w);
 /* The position of the last commit; allocated in `arena`. */
 RF_MUST_USE enum rf_kind table_position(struct table_writer *w, struct rf_arena *arena, rf_str *out,
                                         struct rf_err *err);
 /* Turns the journal and small extents into large ones; drops extents older than the retention. Nothing may be
  * appended and not committed (RF_CONFLICT UncommittedRows). What it did up to an error stays done. */
 RF_MUST_USE enum rf_kind table_merge(struct table_writer *w, struct rf_err *err);
+/* One step of it, for who has others waiting: the journal, or the old extents, or one extent's worth of small ones (some
+ * seconds at most). *more: there may be further steps. */
+RF_MUST_USE enum rf_kind table_merge_step(struct table_writer *w, bool *more, struct rf_err *err);
 /* Commits nothing: what was not committed is gone. */
 void table_writer_close(struct table_writer *w);
 

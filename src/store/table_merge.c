@@ -286,21 +286,22 @@ static uint32_t find_group(const struct manifest_extent *sorted, uint32_t count,
     return 0;
 }
 
-static enum rf_kind join_small(struct table_writer *w, struct rf_err *err)
+/* Joins one group of small extents; *joined is false when there is none. */
+static enum rf_kind join_group(struct table_writer *w, bool *joined, struct rf_err *err)
 {
-    for (;;) {
-        RF_CLEANUP(rf_arena_done) struct rf_arena arena;
-        rf_arena_init_shared(&arena, w->store->options.budget);
-        uint32_t count = w->m.extent_count, from, n;
-        struct manifest_extent *sorted = rf_arena_new(&arena, struct manifest_extent, count);
-        if (sorted == NULL) return no_memory(w, err);
-        if (count > 0) memcpy(sorted, w->m.extents, count * sizeof *sorted);
-        if (count > 1) qsort(sorted, count, sizeof *sorted, by_time);
-        n = find_group(sorted, count, &from);
-        if (n == 0) return RF_OK;
-        RF_TRY(join(w, sorted + from, n, err));
-        table_purge(w);
-    }
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    rf_arena_init_shared(&arena, w->store->options.budget);
+    uint32_t count = w->m.extent_count, from, n;
+    struct manifest_extent *sorted = rf_arena_new(&arena, struct manifest_extent, count);
+    if (sorted == NULL) return no_memory(w, err);
+    if (count > 0) memcpy(sorted, w->m.extents, count * sizeof *sorted);
+    if (count > 1) qsort(sorted, count, sizeof *sorted, by_time);
+    n = find_group(sorted, count, &from);
+    *joined = n > 0;
+    if (n == 0) return RF_OK;
+    RF_TRY(join(w, sorted + from, n, err));
+    table_purge(w);
+    return RF_OK;
 }
 
 static enum rf_kind drop_old(struct table_writer *w, struct rf_err *err)
@@ -321,18 +322,26 @@ static enum rf_kind drop_old(struct table_writer *w, struct rf_err *err)
     return count == 0 ? RF_OK : replace_extents(w, gone, count, NULL, 0, false, &arena, err);
 }
 
-enum rf_kind table_merge(struct table_writer *w, struct rf_err *err)
+enum rf_kind table_merge_step(struct table_writer *w, bool *more, struct rf_err *err)
 {
     RF_TRY(table_writer_usable(w, err));
     bool pending = w->bulk_rows > 0 || (w->journal != NULL && journal_pending_rows(w->journal) > 0);
     if (pending)
         return RF_FAIL(err, RF_CONFLICT, "UncommittedRows",
                        "rows of the table '%s' are not committed; commit before merging", w->name);
-    enum rf_kind kind = RF_OK;
-    if (w->journal != NULL && journal_rows(w->journal) > 0) kind = table_fold_journal(w, err);
-    if (kind == RF_OK) kind = drop_old(w, err);
-    if (kind == RF_OK) kind = join_small(w, err);
+    bool rows = w->journal != NULL && journal_rows(w->journal) > 0;
+    bool done = rows; /* something */
+    enum rf_kind kind = rows ? table_fold_journal(w, err) : drop_old(w, err);
+    if (kind == RF_OK && !rows) kind = join_group(w, &done, err);
     w->failed = kind != RF_OK;
-    if (kind == RF_OK) table_purge(w);
-    return kind;
+    if (kind != RF_OK) return kind;
+    table_purge(w);
+    *more = done;
+    return RF_OK;
+}
+
+enum rf_kind table_merge(struct table_writer *w, struct rf_err *err)
+{
+    for (bool more = true; more;) RF_TRY(table_merge_step(w, &more, err));
+    return RF_OK;
 }

@@ -603,3 +603,5 @@ enum rf_kind table_set_retention(struct table_writer *w, int64_t ticks, struct r
     w->failed = kind != RF_OK;
     return kind;
 }
+
+int64_t table_retention(const struct table_writer *w) { return w->m.retention_ticks; }
