@@ -1,0 +1,49 @@
+/* authz.h - who may do what where: role definitions and assignments, deny by default (Azure RBAC).
+ *
+ * Assignments and custom roles live in state, spaces "roleAssignment" (key: lower-case id) and "roleDefinition" (key: GUID);
+ * built-in roles are data in roles.c. A snapshot in memory answers checks; a write takes effect for the next request. */
+#ifndef RF_AUTHZ_H
+#define RF_AUTHZ_H
+
+#include "authz/principal.h"
+#include "base/clock.h"
+#include "state/state.h"
+
+struct authz;
+RF_MUST_USE enum rf_kind authz_new(struct state *state, rf_str tenant_id, struct authz **out,
+                                   struct rf_err *err);
+void authz_free(struct authz *authz);
+
+/* True when a role assigned to the principal or one of its groups at `scope` or above grants the action (wildcards in roles;
+ * notActions taken off role by role) and no deny assignment forbids it. Scopes and actions are compared without case.
+ * `action` of a data action with is_data. Costs a walk over the principal's assignments, no I/O. */
+bool authz_check(struct authz *authz, const struct principal *principal, rf_str action,
+                 rf_str scope, bool is_data);
+/* RF_OK, or RF_DENIED AuthorizationFailed with Azure's message. */
+RF_MUST_USE enum rf_kind authz_require(struct authz *authz, const struct principal *principal,
+                                       rf_str action, rf_str scope, bool is_data,
+                                       struct rf_err *err);
+
+/* The RF_DENIED of authz_require. */
+enum rf_kind authz_denied(const struct principal *principal, rf_str action, rf_str scope,
+                          struct rf_err *err);
+
+/* Gives a role to a principal at a scope unless it has it there: for first start. `role` is the GUID of a definition. */
+RF_MUST_USE enum rf_kind authz_assign(struct authz *authz, struct state_txn *txn,
+                                      rf_str principal_id, const char *principal_type,
+                                      const char *role, rf_str scope, struct rf_err *err);
+
+/* A row-level or table-level rule is a condition on data; see logs. The well-known roles: */
+#define ROLE_OWNER "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
+#define ROLE_CONTRIBUTOR "b24988ac-6180-42a0-ab88-20f7382dd24c"
+#define ROLE_READER "acdd72a7-3385-48ef-bd42-f606fba81ae7"
+#define ROLE_METRICS_PUBLISHER "3913510d-42f4-4e42-8a64-420c390055eb"
+#define ROLE_LOG_ANALYTICS_CONTRIBUTOR "92aaf0da-9dab-42b6-94a3-d43ce8d16293"
+#define ROLE_LOG_ANALYTICS_READER "73c42c96-874c-492b-b04d-ab87d138a893"
+
+/* The routes of Microsoft.Authorization: roleAssignments, roleDefinitions, permissions, denyAssignments. */
+struct service;
+RF_MUST_USE enum rf_kind authz_service(struct authz *authz, const struct directory *directory,
+                                       const struct service **out, struct rf_err *err);
+
+#endif

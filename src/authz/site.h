@@ -1,0 +1,25 @@
+/* site.h - what this installation is: names, ids, origins. Fixed while it serves. */
+#ifndef RF_SITE_H
+#define RF_SITE_H
+
+#include "base/rf.h"
+
+struct site {
+    rf_str tenant_id; /* GUIDs in lower case */
+    rf_str domain;    /* "ringfort.localhost" */
+    rf_str location;  /* "local" */
+    rf_str origin;    /* "https://localhost:8443": no slash at its end; also the token authority */
+    uint16_t port;
+    rf_str subscription_id;
+    rf_str resource_group;
+    rf_str workspace_name, workspace_id;
+};
+/* True when `host` (of a Host header) is one of ours: localhost, 127.0.0.1, [::1], the domain or a name below it, with our
+ * port. */
+bool site_knows_host(const struct site *site, rf_str host);
+/* True when `name` (a host without its port) ends in "." and `domain`, ASCII case ignored. */
+bool site_name_is_below(rf_str name, rf_str domain);
+/* "https://" and the host of a request that site_knows_host, else the site's origin; in `arena`. */
+rf_str site_origin_of(const struct site *site, rf_str host, struct rf_arena *arena);
+
+#endif
