@@ -1,0 +1,292 @@
+#include "identity/graph_int.h"
+
+/* ---- properties ---------------------------------------------------------------------------------------------------------------------------------- */
+
+static const struct graph_property properties[] = {
+    {"id", P_TEXT, P_READ_ONLY},
+    {"createdDateTime", P_TEXT, P_READ_ONLY},
+    {"deletedDateTime", P_TEXT, P_READ_ONLY},
+    {"signInSessionsValidFromDateTime", P_TEXT, P_READ_ONLY},
+    {"lastPasswordChangeDateTime", P_TEXT, P_READ_ONLY},
+    {"creationType", P_TEXT, P_READ_ONLY},
+    {"externalUserState", P_TEXT, P_READ_ONLY},
+    {"identities", P_OBJECTS, P_READ_ONLY},
+    {"proxyAddresses", P_TEXTS, P_READ_ONLY},
+    {"imAddresses", P_TEXTS, P_READ_ONLY},
+    {"assignedLicenses", P_OBJECTS, P_READ_ONLY},
+    {"assignedPlans", P_OBJECTS, P_READ_ONLY},
+    {"provisionedPlans", P_OBJECTS, P_READ_ONLY},
+    {"onPremisesSyncEnabled", P_TRUTH, P_READ_ONLY},
+    {"accountEnabled", P_TRUTH, P_REQUIRED},
+    {"displayName", P_TEXT, P_REQUIRED},
+    {"mailNickname", P_TEXT, P_REQUIRED},
+    {"userPrincipalName", P_TEXT, P_REQUIRED},
+    {"passwordProfile", P_OBJECT, 0},
+    {"passwordPolicies", P_TEXT, 0},
+    {"givenName", P_TEXT, 0},
+    {"surname", P_TEXT, 0},
+    {"mail", P_TEXT, 0},
+    {"otherMails", P_TEXTS, 0},
+    {"businessPhones", P_TEXTS, 0},
+    {"mobilePhone", P_TEXT, 0},
+    {"faxNumber", P_TEXT, 0},
+    {"jobTitle", P_TEXT, 0},
+    {"department", P_TEXT, 0},
+    {"companyName", P_TEXT, 0},
+    {"officeLocation", P_TEXT, 0},
+    {"employeeId", P_TEXT, 0},
+    {"employeeType", P_TEXT, 0},
+    {"employeeHireDate", P_TEXT, 0},
+    {"employeeOrgData", P_OBJECT, 0},
+    {"streetAddress", P_TEXT, 0},
+    {"city", P_TEXT, 0},
+    {"state", P_TEXT, 0},
+    {"postalCode", P_TEXT, 0},
+    {"country", P_TEXT, 0},
+    {"usageLocation", P_TEXT, 0},
+    {"preferredLanguage", P_TEXT, 0},
+    {"preferredDataLocation", P_TEXT, 0},
+    {"ageGroup", P_TEXT, 0},
+    {"consentProvidedForMinor", P_TEXT, 0},
+    {"userType", P_TEXT, 0},
+    {"aboutMe", P_TEXT, 0},
+    {"showInAddressList", P_TRUTH, 0},
+    {"onPremisesImmutableId", P_TEXT, 0},
+    {"onPremisesExtensionAttributes", P_OBJECT, 0},
+    {"customSecurityAttributes", P_OBJECT, 0},
+};
+
+/* ---- what may stand in it -------------------------------------------------------------------------------------------------------------------------- */
+
+static bool is_local_part(rf_str text)
+{
+    if (text.len == 0 || text.len > 64 || text.ptr[0] == '.' || rf_str_ends(text, RF_S(".")))
+        return false;
+    for (size_t i = 0; i < text.len; i++)
+        if (!rf_is_alnum(text.ptr[i]) && strchr("'.-_!#^~", text.ptr[i]) == NULL) return false;
+    return true;
+}
+
+static enum rf_kind check_name(struct graph_call *call, const struct json_node *doc,
+                               struct rf_err *err)
+{
+    rf_str name = json_text_at(doc, "userPrincipalName");
+    size_t at = rf_str_find(name, RF_S("@"), 0);
+    rf_str domain = at == SIZE_MAX ? RF_S("") : rf_slice(name, at + 1, name.len);
+    if (at == SIZE_MAX || !is_local_part(rf_slice(name, 0, at)) || domain.len == 0)
+        return graph_bad(err, "Property userPrincipalName is invalid.");
+    if (!rf_str_eq_nocase(domain, call->identity->domain))
+        return graph_bad(err, "The domain portion of the userPrincipalName property is invalid. You "
+                              "must use one of the verified domain names in your organization.");
+    rf_str nick = json_text_at(doc, "mailNickname");
+    for (size_t i = 0; i < nick.len; i++)
+        if (nick.ptr[i] <= ' ' || nick.ptr[i] >= 0x7f ||
+            strchr("@()\\[]\";:<>,", nick.ptr[i]) != NULL)
+            return graph_bad(err, "Invalid value specified for property 'mailNickname' of resource "
+                                  "'User'.");
+    if (nick.len > 64 || json_text_at(doc, "displayName").len > 256)
+        return graph_bad(err, "A property of resource 'User' is too long.");
+    return graph_unique(call, "user", "userPrincipalName", name, json_text_at(doc, "id"), err);
+}
+
+static bool contains_nocase(rf_str text, rf_str part)
+{
+    for (size_t at = 0; part.len > 0 && at + part.len <= text.len; at++)
+        if (rf_str_eq_nocase(rf_slice(text, at, at + part.len), part)) return true;
+    return false;
+}
+
+/* NIST SP 800-63B: length and no names of one's own; no rules of composition. */
+static enum rf_kind check_password(const struct json_node *doc, rf_str password, struct rf_err *err)
+{
+    rf_str nick = json_text_at(doc, "mailNickname");
+    if (rf_utf8_count(password) >= 12 && rf_utf8_count(password) <= 256 &&
+        !(nick.len >= 4 && contains_nocase(password, nick)))
+        return RF_OK;
+    return graph_bad(err, "The specified password does not comply with password complexity "
+                          "requirements. Please provide a different password: 12 to 256 "
+                          "characters, without the name of the account.");
+}
+
+/* Until the password service takes it over, the verifier is a MAC whose key never leaves the keeper: whoever steals the
+ * directory cannot guess against it. */
+static enum rf_kind set_password(struct graph_call *call, struct json_node *doc,
+                                 const struct json_node *profile, struct rf_err *err)
+{
+    const struct json_node *password = json_get(profile, "password");
+    if (password == NULL || password->type == JSON_T_NULL) return RF_OK;
+    if (password->type != JSON_T_STRING || !rf_utf8_valid(password->text))
+        return graph_bad(err, "The password must be a text.");
+    RF_TRY(check_password(doc, password->text, err));
+    uint8_t mac[SHA256_BYTES];
+    struct rf_buf buf = rf_buf_in(call->arena);
+    rf_buf_printf(&buf, "%.*s:", RF_FMT(json_text_at(doc, "id")));
+    rf_buf_str(&buf, password->text);
+    if (buf.failed) return graph_memory(call, err);
+    enum rf_kind kind = keeper_mac(call->identity->options.keeper, "password", rf_buf_view(&buf),
+                                   mac, err);
+    explicit_bzero(buf.ptr, buf.len);
+    if (kind != RF_OK) return kind;
+    rf_str hex = hex_encode(call->arena, rf_str_make(mac, sizeof mac));
+    explicit_bzero(mac, sizeof mac);
+    json_set_text(call->arena, doc, "lastPasswordChangeDateTime",
+                  time_graph(call->arena, call->request->now));
+    json_set_bool(call->arena, doc, "~mustChange",
+                  json_bool_at(profile, "forceChangePasswordNextSignIn", true));
+    return json_set_text(call->arena, doc, "~verifier", hex) == NULL ? graph_memory(call, err)
+                                                                     : RF_OK;
+}
+
+/* The next whole second: times in tokens have no fractions, and those of this second shall end too. */
+static rf_str next_second(struct graph_call *call)
+{
+    rf_usec now = call->request->now;
+    return time_graph(call->arena, now - now % RF_USEC_PER_SECOND + RF_USEC_PER_SECOND);
+}
+
+static enum rf_kind revoke(struct graph_call *call, struct json_node *doc, struct rf_err *err)
+{
+    rf_str at = next_second(call);
+    json_set_text(call->arena, doc, "signInSessionsValidFromDateTime", at);
+    return json_set_text(call->arena, doc, "~validFrom", at) == NULL ? graph_memory(call, err)
+                                                                     : RF_OK;
+}
+
+static void note(struct graph_call *call, const char *operation, const struct json_node *doc,
+                 const struct json_node *before)
+{
+    graph_change(call, &(struct trail_change){.operation = operation,
+                                              .verb = "Update",
+                                              .service = "Core Directory",
+                                              .category = "UserManagement",
+                                              .type = "User",
+                                              .target = doc,
+                                              .before = before,
+                                              .after = doc});
+}
+
+static enum rf_kind take_password(struct graph_call *call, struct json_node *doc,
+                                  const struct json_node *before, struct rf_err *err)
+{
+    struct json_node *profile = json_get(doc, "passwordProfile");
+    if (profile == NULL) return RF_OK;
+    const struct json_node *copy = json_clone(call->arena, profile);
+    json_remove(doc, RF_S("passwordProfile"));
+    if (copy == NULL) return graph_memory(call, err);
+    RF_TRY(set_password(call, doc, copy, err));
+    if (before == NULL || json_get(copy, "password") == NULL) return RF_OK;
+    note(call, "Reset user password", doc, before);
+    return revoke(call, doc, err);
+}
+
+static enum rf_kind fill_in(struct graph_call *call, struct json_node *doc, struct rf_err *err)
+{
+    struct rf_arena *arena = call->arena;
+    static const char *const texts[] = {"givenName",      "jobTitle",          "mail",
+                                        "mobilePhone",    "officeLocation",    "preferredLanguage",
+                                        "surname"};
+    for (size_t i = 0; i < RF_COUNT(texts); i++)
+        if (json_get(doc, texts[i]) == NULL)
+            json_set(arena, doc, rf_str_of(texts[i]), json_new(arena, JSON_T_NULL));
+    if (json_get(doc, "businessPhones") == NULL)
+        json_set(arena, doc, RF_S("businessPhones"), json_new(arena, JSON_T_ARRAY));
+    json_set_text(arena, doc, "signInSessionsValidFromDateTime",
+                  time_graph(arena, call->request->now));
+    if (json_text_at(doc, "userType").len == 0 &&
+        json_set_text(arena, doc, "userType", RF_S("Member")) == NULL)
+        return graph_memory(call, err);
+    return RF_OK;
+}
+
+static enum rf_kind put(struct graph_call *call, struct json_node *doc,
+                        const struct json_node *before, struct rf_err *err)
+{
+    if (before == NULL) {
+        if (!json_is(json_at(doc, "passwordProfile.password"), JSON_T_STRING))
+            return graph_bad(err, "A value is required for property 'passwordProfile' of resource "
+                                  "'User'.");
+        RF_TRY(fill_in(call, doc, err));
+    }
+    RF_TRY(check_name(call, doc, err));
+    RF_TRY(take_password(call, doc, before, err));
+    bool enabled = json_bool_at(doc, "accountEnabled", true);
+    if (before == NULL || json_bool_at(before, "accountEnabled", true) == enabled) return RF_OK;
+    note(call, enabled ? "Enable account" : "Disable account", doc, before);
+    return enabled ? RF_OK : revoke(call, doc, err);
+}
+
+static enum rf_kind expand(struct graph_call *call, struct json_node *shown, rf_str name,
+                           struct rf_err *err)
+{
+    struct graph_items items;
+    rf_str id = json_text_at(shown, "id");
+    if (rf_str_is(name, "ownedObjects")) {
+        RF_TRY(graph_link_items(call, "owner", (rf_str){0}, id, &items, err));
+        return graph_expand_items(call, shown, "ownedObjects", &items, err);
+    }
+    if (!rf_str_is(name, "memberOf")) return RF_NOT_FOUND;
+    RF_TRY(graph_link_items(call, "member", (rf_str){0}, id, &items, err));
+    return graph_expand_items(call, shown, "memberOf", &items, err);
+}
+
+const struct graph_entity graph_user = {
+    .space = "user",
+    .set = "users",
+    .type = "user",
+    .properties = properties,
+    .property_count = RF_COUNT(properties),
+    .alternate = "userPrincipalName",
+    .trail_type = "User",
+    .trail_category = "UserManagement",
+    .trail_service = "Core Directory",
+    .added = "Add user",
+    .updated = "Update user",
+    .deleted = "Delete user",
+    .put = put,
+    .expand = expand,
+};
+
+/* ---- actions --------------------------------------------------------------------------------------------------------------------------------------------- */
+
+static enum rf_kind revoke_sessions(struct graph_call *call, struct rf_err *err)
+{
+    struct json_node *doc;
+    RF_TRY(graph_entity_find(call, &graph_user, 0, &doc, err));
+    struct json_node *before = json_clone(call->arena, doc);
+    if (before == NULL) return graph_memory(call, err);
+    RF_TRY(revoke(call, doc, err));
+    RF_TRY(graph_store(call, &graph_user, doc, before, "Update user", err));
+    struct json_node *root = json_new(call->arena, JSON_T_OBJECT);
+    json_set_text(call->arena, root, "@odata.context", graph_context(call, "Edm.Boolean"));
+    if (json_set_bool(call->arena, root, "value", true) == NULL) return graph_memory(call, err);
+    call->answer = root;
+    return RF_OK;
+}
+
+/* ---- routes ----------------------------------------------------------------------------------------------------------------------------------------------- */
+
+#define USER &graph_user
+const struct graph_route graph_user_routes[] = {
+    {HTTP_GET, "users", USER_READ, graph_entity_list, USER, false},
+    {HTTP_POST, "users", USER_WRITE, graph_entity_create, USER, false},
+    {HTTP_GET, "users/$count", USER_READ, graph_entity_count, USER, false},
+    {HTTP_GET, "users/{}", USER_READ, graph_entity_get, USER, false},
+    {HTTP_PATCH, "users/{}", USER_WRITE, graph_entity_update, USER, false},
+    {HTTP_DELETE, "users/{}", USER_WRITE, graph_entity_remove, USER, false},
+    {HTTP_POST, "users/{}/revokeSignInSessions", "User.RevokeSessions.All " USER_WRITE,
+     revoke_sessions, USER, false},
+    {HTTP_GET, "users/{}/memberOf", USER_READ, graph_member_of, USER, false},
+    {HTTP_GET, "users/{}/transitiveMemberOf", USER_READ, graph_transitive_member_of, USER, false},
+    {HTTP_POST, "users/{}/getMemberGroups", USER_READ, graph_member_groups, USER, true},
+    {HTTP_POST, "users/{}/getMemberObjects", USER_READ, graph_member_groups, USER, true},
+    {HTTP_POST, "users/{}/checkMemberGroups", USER_READ, graph_check_groups, USER, true},
+    {HTTP_GET, "users/{}/ownedObjects", USER_READ, graph_owned_list, USER, false},
+    {HTTP_GET, "users/{}/appRoleAssignments", DIRECTORY_READ, graph_assignments_list, USER, false},
+    {HTTP_POST, "users/{}/appRoleAssignments", "AppRoleAssignment.ReadWrite.All " DIRECTORY_WRITE,
+     graph_assignments_add, USER, false},
+    {HTTP_GET, "users/{}/appRoleAssignments/{}", DIRECTORY_READ, graph_assignments_get, USER, false},
+    {HTTP_DELETE, "users/{}/appRoleAssignments/{}",
+     "AppRoleAssignment.ReadWrite.All " DIRECTORY_WRITE, graph_assignments_remove, USER, false},
+    {HTTP_GET, "users/{}/oauth2PermissionGrants", DIRECTORY_READ, graph_grants_of, USER, false},
+    {.path = NULL},
+};
