@@ -1,0 +1,43 @@
+#include "logs/logs_int.h"
+
+#include <stdlib.h>
+
+static enum rf_kind start(struct logs *logs, struct rf_err *err)
+{
+    RF_TRY(rules_register(logs, err));
+    RF_TRY(workspace_register(logs, err));
+    RF_TRY(queries_new(logs, err));
+    logs->services[logs->service_count++] = ingest_service(logs);
+    logs->services[logs->service_count++] = query_service(logs);
+    logs->services[logs->service_count++] = kusto_service(logs);
+    return RF_OK;
+}
+
+enum rf_kind logs_new(const struct logs_options *options, struct logs **out, struct rf_err *err)
+{
+    struct logs *logs = calloc(1, sizeof *logs);
+    if (logs == NULL) return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "no memory for logs");
+    logs->options = *options;
+    enum rf_kind kind = start(logs, err);
+    if (kind != RF_OK) {
+        logs_free(logs);
+        return kind;
+    }
+    *out = logs;
+    return RF_OK;
+}
+
+void logs_free(struct logs *logs)
+{
+    if (logs == NULL) return;
+    queries_free(logs->queries);
+    rules_free(logs->rules);
+    workspaces_free(logs->workspaces);
+    free(logs);
+}
+
+const struct service *const *logs_services(struct logs *logs, uint32_t *count)
+{
+    *count = logs->service_count;
+    return logs->services;
+}

@@ -1,0 +1,38 @@
+/* logs.h - Azure Monitor Logs: data collection rules and the ingestion API, workspaces and their tables, the query API and
+ * the Kusto endpoints. */
+#ifndef RF_LOGS_H
+#define RF_LOGS_H
+
+#include "arm/arm.h"
+#include "logs/tables.h"
+
+struct logs;
+struct logs_options {
+    struct state *state;
+    struct arm *arm;
+    struct authz *authz;
+    struct tables *tables;
+    const struct site *site;
+    const struct audit *audit; /* LAQueryLogs */
+    struct rf_clock *clock;
+    uint32_t query_lanes; /* workers of one query; 0: by the number of processors */
+    /* Queries of one principal: more in 30 seconds are answered with 429 ThrottledError; 0: no limit. Azure's own is 200. */
+    uint32_t query_rate_max;
+    size_t query_memory_bytes; /* of one query; 0: a quarter of the machine's, 4 GiB at most */
+};
+/* Registers its types with `arm`; defines the tables of stored workspaces. */
+RF_MUST_USE enum rf_kind logs_new(const struct logs_options *options, struct logs **out,
+                                  struct rf_err *err);
+void logs_free(struct logs *logs);
+const struct service *const *logs_services(struct logs *logs, uint32_t *count);
+
+/* What the platform writes about itself goes to the tables of the first workspace, from a thread of its own. */
+struct self_log;
+RF_MUST_USE enum rf_kind self_log_new(struct tables *tables, rf_str workspace_id,
+                                      struct rf_clock *clock, struct self_log **out,
+                                      struct rf_err *err);
+struct audit self_log_audit(struct self_log *log);
+/* Writes what is queued. */
+void self_log_free(struct self_log *log);
+
+#endif
