@@ -30,6 +30,9 @@ int cli_stats(int argc, char **argv);
 int cli_fsck(int argc, char **argv);
 int cli_merge(int argc, char **argv);
 int cli_retention(int argc, char **argv);
+int cli_login(int argc, char **argv);
+int cli_apply(int argc, char **argv);
+int cli_resource(int argc, char **argv);
 
 /* Prints "ringfort: ..." on standard error. */
 void cli_say(const char *fmt, ...) RF_PRINTF(1, 2);

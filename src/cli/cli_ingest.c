@@ -1,4 +1,4 @@
-/* cli_ingest.c - ringfort ingest: files into a table of a store. */
+/* cli_ingest.c - ringfort ingest: files into a table of a store; cli_upload.c sends them to a server. */
 #include <signal.h>
 #include <stdlib.h>
 
@@ -9,6 +9,7 @@
 #include "cli/cli_options.h"
 #include "cli/cli_store.h"
 #include "cli/cli_text.h"
+#include "cli/cli_upload.h"
 #include "kql/ast.h"
 #include "store/table_ingest.h"
 
@@ -21,7 +22,11 @@ enum {
     OPT_KEY_FILE,
     OPT_REJECT,
     OPT_NO_INDEX,
-    OPT_AGAIN
+    OPT_AGAIN,
+    OPT_SERVER, /* and those of CLI_SERVER_OPTIONS */
+    OPT_RULE = OPT_SERVER + CLI_SERVER_OPTION_COUNT,
+    OPT_STREAM,
+    OPT_WORKSPACE
 };
 
 static const struct cli_option options[] = {
@@ -35,6 +40,12 @@ static const struct cli_option options[] = {
     [OPT_NO_INDEX] = {"no-index", NULL,
                       "make no term index: smaller and faster to load, slower to search"},
     [OPT_AGAIN] = {"again", NULL, "load files again that were loaded before"},
+    CLI_SERVER_OPTIONS(OPT_SERVER),
+    [OPT_RULE] =
+        {"rule", "R",
+         "the collection rule on the server: its immutable id (dcr-...), name or resource id"},
+    [OPT_STREAM] = {"stream", "S", "the stream of the rule; its only one unless given"},
+    [OPT_WORKSPACE] = {"workspace", "NAME", "the workspace on the server that has the table"},
 };
 
 static const struct cli_usage usage = {
@@ -51,7 +62,12 @@ static const struct cli_usage usage = {
              "that was loaded is not\n"
              "loaded twice (standard input cannot be known again). Rows that cannot be read are "
              "written to the reject\n"
-             "file, with line and reason; the exit status is 0 all the same.",
+             "file, with line and reason; the exit status is 0 all the same.\n\n"
+             "With --server, --bootstrap, --rule or --workspace the records go to a server, in "
+             "pieces below a megabyte. --table\n"
+             "finds a rule that leads to the table, or makes one; a table that ends in _CL is made "
+             "as well, with the columns\n"
+             "of the first file. See 'ringfort login --help'.",
 };
 
 struct ingest_args {
@@ -59,6 +75,8 @@ struct ingest_args {
     bool no_index, again;
     const char **files;
     uint32_t file_count;
+    struct cli_server_args server;
+    const char *rule, *stream, *workspace;
 };
 
 struct ingest_run {
@@ -87,6 +105,37 @@ static void interrupt(int signal_number)
 {
     (void)signal_number;
     interrupted = 1;
+}
+
+static bool asks_server(const struct ingest_args *args)
+{
+    return args->server.server != NULL || args->server.bootstrap != NULL ||
+           args->server.ca != NULL || args->rule != NULL || args->stream != NULL ||
+           args->workspace != NULL;
+}
+
+static int check_args(const struct ingest_args *args)
+{
+    const char *local = args->data != NULL       ? "data"
+                        : args->schema != NULL   ? "schema"
+                        : args->schemas != NULL  ? "schemas"
+                        : args->key_file != NULL ? "key-file"
+                        : args->reject != NULL   ? "reject"
+                        : args->no_index         ? "no-index"
+                        : args->again            ? "again"
+                                                 : NULL;
+    if (asks_server(args)) {
+        if (local != NULL)
+            return cli_wrong(&usage, "--%s is for a store here, not for a server", local);
+        if ((args->rule == NULL) == (args->table == NULL))
+            return cli_wrong(&usage, "either --rule R or --table T is needed");
+    } else {
+        if (args->data == NULL) return cli_wrong(&usage, "--data DIR is needed, or --server URL");
+        if (args->table == NULL) return cli_wrong(&usage, "--table T is needed");
+    }
+    if (args->file_count == 0)
+        return cli_wrong(&usage, "a file is needed, or - for standard input");
+    return CLI_OK;
 }
 
 static int read_args(int argc, char **argv, struct ingest_args *args)
@@ -121,17 +170,22 @@ static int read_args(int argc, char **argv, struct ingest_args *args)
         case CLI_WORD:
             args->files[args->file_count++] = line.value;
             break;
+        case OPT_RULE:
+            args->rule = line.value;
+            break;
+        case OPT_STREAM:
+            args->stream = line.value;
+            break;
+        case OPT_WORKSPACE:
+            args->workspace = line.value;
+            break;
         case CLI_HELP:
             return CLI_HELP;
         default:
-            return CLI_WRONG_USE;
+            if (!cli_server_option(at, OPT_SERVER, line.value, &args->server)) return CLI_WRONG_USE;
         }
     }
-    if (args->data == NULL) return cli_wrong(&usage, "--data DIR is needed");
-    if (args->table == NULL) return cli_wrong(&usage, "--table T is needed");
-    if (args->file_count == 0)
-        return cli_wrong(&usage, "a file is needed, or - for standard input");
-    return CLI_OK;
+    return check_args(args);
 }
 
 /* ---- rejected rows -------------------------------------------------------------------------------------------- */
@@ -348,6 +402,18 @@ static int ingest(struct ingest_run *run)
     return CLI_FAILED;
 }
 
+static int send_to_server(const struct ingest_args *args)
+{
+    struct cli_upload_args upload = {.server = args->server,
+                                     .rule = args->rule,
+                                     .stream = args->stream,
+                                     .table = args->table,
+                                     .workspace = args->workspace,
+                                     .files = args->files,
+                                     .file_count = args->file_count};
+    return cli_upload(&upload);
+}
+
 int cli_ingest(int argc, char **argv)
 {
     struct ingest_args args = {.files = calloc((size_t)argc + 1, sizeof(char *))};
@@ -356,7 +422,9 @@ int cli_ingest(int argc, char **argv)
         return CLI_FAILED;
     }
     int status = read_args(argc, argv, &args);
-    if (status == CLI_OK) {
+    if (status == CLI_OK && asks_server(&args)) {
+        status = send_to_server(&args);
+    } else if (status == CLI_OK) {
         struct ingest_run run = {.args = &args, .terminal = cli_is_terminal(stderr)};
         run.begin = rf_clock_elapsed(rf_clock_real());
         rf_arena_init(&run.arena, SCHEMAS_BYTES_MAX);

@@ -1,9 +1,11 @@
 
 #include "base/clock.h"
+#include "base/json_out.h"
 #include "cli/cli.h"
+#include "cli/cli_answer.h"
 #include "cli/cli_catalog.h"
 #include "cli/cli_format.h"
-#include "cli/cli_options.h"
+#include "cli/cli_server.h"
 #include "value/text.h"
 
 enum { CATALOG_BYTES_MAX = 2000 << 20, QUERY_BYTES_MAX = 16 << 20 };
@@ -19,7 +21,9 @@ enum {
     OPT_NOW,
     OPT_MAX_MEMORY,
     OPT_STATS,
-    OPT_EXPLAIN
+    OPT_EXPLAIN,
+    OPT_SERVER, /* and those of CLI_SERVER_OPTIONS */
+    OPT_WORKSPACE = OPT_SERVER + CLI_SERVER_OPTION_COUNT
 };
 
 static const struct cli_option options[] = {
@@ -41,14 +45,16 @@ static const struct cli_option options[] = {
     [OPT_MAX_MEMORY] = {"max-memory", "N", "memory of the query: 512M, 2G; 4G unless given"},
     [OPT_STATS] = {"stats", NULL, "say on standard error what the query took"},
     [OPT_EXPLAIN] = {"explain", NULL, "print the plan instead of running it"},
+    CLI_SERVER_OPTIONS(OPT_SERVER),
+    [OPT_WORKSPACE] = {"workspace", "NAME", "the workspace of the server to ask: name or id"},
 };
 
 static const struct cli_usage usage = {
     .command = "query",
     .words = "KQL|-",
-    .doc = "Runs a query over files and stores. The query is the word after the options, or "
-           "standard input "
-           "when that is '-'.",
+    .doc = "Runs a query over files and stores, or on a server. The query is the word after the "
+           "options, or "
+           "standard input when that is '-'.",
     .options = options,
     .option_count = RF_COUNT(options),
     .notes = "Files may be JSON lines, a JSON array or CSV with a header, packed by gzip or zstd. "
@@ -58,7 +64,10 @@ static const struct cli_usage usage = {
              "  ringfort query --file logons.jsonl.gz 'logons | where EventID == 4625 | summarize "
              "count() by Account'\n"
              "  ringfort query --tables data/ --format chart 'Flow | summarize sum(Bytes) by "
-             "bin(TimeGenerated, 1h) | render timechart'",
+             "bin(TimeGenerated, 1h) | render timechart'\n\n"
+             "A server is asked when --server, --bootstrap or --workspace is given; see 'ringfort "
+             "login --help'.\n\n"
+             "  ringfort query --bootstrap bootstrap.json 'Heartbeat | take 10'",
 };
 
 struct query_args {
@@ -66,7 +75,8 @@ struct query_args {
     size_t file_count;
     const char *tables[16];
     size_t table_count;
-    const char *data, *key_file, *schemas, *timespan, *now, *text;
+    const char *data, *key_file, *schemas, *timespan, *now, *text, *workspace;
+    struct cli_server_args server;
     enum cli_format format;
     size_t memory_bytes;
     bool stats, explain;
@@ -123,6 +133,9 @@ static int read_args(int argc, char **argv, struct query_args *args)
         case OPT_EXPLAIN:
             args->explain = true;
             break;
+        case OPT_WORKSPACE:
+            args->workspace = line.value;
+            break;
         case CLI_WORD:
             if (args->text != NULL)
                 return cli_wrong(&usage, "two queries; put quotes around the whole query");
@@ -131,12 +144,34 @@ static int read_args(int argc, char **argv, struct query_args *args)
         case CLI_HELP:
             return CLI_HELP;
         default:
-            return CLI_WRONG_USE;
+            if (!cli_server_option(at, OPT_SERVER, line.value, &args->server)) return CLI_WRONG_USE;
         }
     }
-    if (args->text != NULL) return CLI_OK;
-    (void)cli_wrong(&usage, "a query is needed, or - to read it from standard input");
-    return CLI_WRONG_USE;
+    if (args->text == NULL)
+        return cli_wrong(&usage, "a query is needed, or - to read it from standard input");
+    return CLI_OK;
+}
+
+static bool asks_server(const struct query_args *args)
+{
+    return args->server.server != NULL || args->server.bootstrap != NULL ||
+           args->server.ca != NULL || args->workspace != NULL;
+}
+
+/* Options of a query that runs here. */
+static int check_server_args(const struct query_args *args)
+{
+    const char *local = args->data != NULL        ? "data"
+                        : args->key_file != NULL  ? "key-file"
+                        : args->file_count > 0    ? "file"
+                        : args->table_count > 0   ? "tables"
+                        : args->schemas != NULL   ? "schemas"
+                        : args->now != NULL       ? "now"
+                        : args->memory_bytes != 0 ? "max-memory"
+                        : args->explain           ? "explain"
+                                                  : NULL;
+    if (local == NULL) return CLI_OK;
+    return cli_wrong(&usage, "--%s is for queries that run here, not on a server", local);
 }
 
 static enum rf_kind read_text(const char *word, struct rf_arena *arena, rf_str *out,
@@ -187,6 +222,16 @@ static void say_stats(const struct kql_stats *stats, rf_usec elapsed)
             (double)stats->memory_peak_bytes / 1e6);
 }
 
+static struct kql_sink *new_sink(const struct query_args *args, struct rf_arena *arena)
+{
+    struct cli_output output = {.file = stdout, .format = args->format, .width = UINT32_MAX};
+    bool terminal = cli_is_terminal(stdout);
+    if (args->format == CLI_FORMAT_COUNT) output.format = terminal ? CLI_TABLE : CLI_CSV;
+    output.colour = cli_has_colour(stdout);
+    if (terminal || output.format == CLI_CHART) output.width = cli_width(stdout);
+    return cli_sink_new(&output, arena);
+}
+
 static enum rf_kind run(const struct kql_request *request, const struct query_args *args,
                         struct rf_arena *arena, struct rf_err *err)
 {
@@ -196,12 +241,7 @@ static enum rf_kind run(const struct kql_request *request, const struct query_ar
         printf("%.*s", RF_FMT(plan));
         return RF_OK;
     }
-    struct cli_output output = {.file = stdout, .format = args->format, .width = UINT32_MAX};
-    bool terminal = cli_is_terminal(stdout);
-    if (args->format == CLI_FORMAT_COUNT) output.format = terminal ? CLI_TABLE : CLI_CSV;
-    output.colour = cli_has_colour(stdout);
-    if (terminal || output.format == CLI_CHART) output.width = cli_width(stdout);
-    struct kql_sink *sink = cli_sink_new(&output, arena);
+    struct kql_sink *sink = new_sink(args, arena);
     if (sink == NULL) return rf_fail_memory(err, arena);
     rf_usec begin = rf_clock_elapsed(rf_clock_real());
     struct kql_stats stats = {0};
@@ -213,6 +253,68 @@ static enum rf_kind run(const struct kql_request *request, const struct query_ar
     return kind;
 }
 
+/* ---- on a server ------------------------------------------------------------------------------------------------ */
+
+static enum rf_kind post_query(struct cli_server *server, const struct query_args *args,
+                               rf_str text, struct rf_arena *arena, struct http_answer *out,
+                               struct rf_err *err)
+{
+    rf_str workspace;
+    RF_TRY(cli_server_workspace(server, args->workspace, arena, &workspace, NULL, err));
+    rf_str target =
+        rf_arena_printf(arena, "/v1/workspaces/%.*s/query", RF_FMT(cli_url_path(arena, workspace)));
+    struct rf_buf body = rf_buf_in(arena);
+    struct json_out json = json_out_to(&body);
+    json_begin_object(&json, NULL);
+    json_put_text(&json, "query", text);
+    if (args->timespan != NULL) json_put_text(&json, "timespan", rf_str_of(args->timespan));
+    json_end_object(&json);
+    if (body.failed || target.ptr == NULL) return rf_fail_memory(err, arena);
+    struct cli_call call = {.method = "POST",
+                            .target = target,
+                            .body = rf_buf_view(&body),
+                            .prefer = args->stats
+                                          ? "wait=600, include-render=true, include-statistics=true"
+                                          : "wait=600, include-render=true"};
+    return cli_server_call(server, &call, arena, out, err);
+}
+
+static enum rf_kind print_answer(const struct query_args *args, const struct cli_answer *answer,
+                                 struct rf_arena *arena, struct rf_err *err)
+{
+    struct kql_sink *sink = new_sink(args, arena);
+    if (sink == NULL) return rf_fail_memory(err, arena);
+    enum rf_kind kind = cli_answer_push(answer, sink, arena, err);
+    if (kind == RF_OK) kind = cli_sink_finish(sink, err);
+    cli_sink_done(sink);
+    /* What there is of the result is printed, and then why it is not all. */
+    if (kind == RF_OK && answer->error != NULL) kind = cli_server_fault(200, answer->error, err);
+    return kind;
+}
+
+static enum rf_kind run_on_server(const struct query_args *args, rf_str text,
+                                  struct rf_arena *arena, struct rf_err *err)
+{
+    struct cli_server *server;
+    struct http_answer http;
+    struct cli_answer answer;
+    rf_usec begin = rf_clock_elapsed(rf_clock_real());
+    RF_TRY(cli_server_open(&args->server, &server, err));
+    enum rf_kind kind = post_query(server, args, text, arena, &http, err);
+    cli_server_close(server);
+    if (kind == RF_OK) kind = cli_answer_parse(http.body, arena, &answer, err);
+    if (kind == RF_OK) kind = print_answer(args, &answer, arena, err);
+    if (kind != RF_OK || !args->stats) return kind;
+    const struct json_node *spent = json_at(answer.statistics, "query.executionTime");
+    rf_str seconds = spent != NULL ? spent->text : (rf_str){NULL, 0};
+    cli_say("%.3f s, %.*s s of them on the server",
+            (double)(rf_clock_elapsed(rf_clock_real()) - begin) / RF_USEC_PER_SECOND,
+            RF_FMT(seconds));
+    return RF_OK;
+}
+
+/* ---- the command -------------------------------------------------------------------------------------------------- */
+
 static int64_t present_ticks(void)
 {
     return DATETIME_UNIX_EPOCH + rf_clock_now(rf_clock_real()) * TICKS_PER_MICROSECOND;
@@ -222,6 +324,7 @@ int cli_query(int argc, char **argv)
 {
     struct query_args args = {.format = CLI_FORMAT_COUNT};
     int status = read_args(argc, argv, &args);
+    if (status == CLI_OK && asks_server(&args)) status = check_server_args(&args);
     if (status != CLI_OK) return status == CLI_HELP ? CLI_OK : status;
     RF_CLEANUP(rf_arena_done) struct rf_arena arena;
     rf_arena_init(&arena, CATALOG_BYTES_MAX);
@@ -240,6 +343,10 @@ int cli_query(int argc, char **argv)
     struct rf_err err = {0};
     struct cli_catalog catalog = cli_catalog_in(&arena);
     enum rf_kind kind = read_text(args.text, &arena, &request.text, &err);
+    if (kind == RF_OK && asks_server(&args)) {
+        kind = run_on_server(&args, request.text, &arena, &err);
+        return kind == RF_OK ? CLI_OK : cli_say_error(&err, request.text, NULL);
+    }
     if (kind == RF_OK) kind = add_tables(&catalog, &args, &err);
     if (kind != RF_OK) {
         cli_catalog_done(&catalog);
