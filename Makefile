@@ -11,7 +11,7 @@ SANITIZE = -Doptimization=1
 export UBSAN_OPTIONS ?= print_stacktrace=1
 export TSAN_OPTIONS ?= halt_on_error=1
 
-.PHONY: all help deps run test bench crash flip fuzz asan tsan cover lint format install uninstall clean
+.PHONY: all help deps run test bench compat crash flip fuzz asan tsan cover lint format install uninstall clean
 
 all: ## build the optimised build/ringfort
 	@tools/deps --check build
@@ -37,6 +37,11 @@ bench: ## measure against other engines (see bench/)
 	@tools/deps build
 	@tools/build build "" $(RELEASE)
 	@bench/run $(ARGS)
+
+compat: ## run real Azure SDK clients against a server; ARGS='SUITE[:FILE]...' [KEEP=1]
+	@tools/deps build
+	@tools/build build "" $(RELEASE)
+	@tests/compat/run build $(ARGS)
 
 crash: ## kill ingest and merge at random points, ROUNDS times
 	@tools/deps build

@@ -1,0 +1,253 @@
+#include "daemon/app.h"
+
+#include <stdlib.h>
+
+#include "base/fs.h"
+#include "base/log.h"
+#include "daemon/first_start.h"
+#include "identity/identity.h"
+#include "logs/logs.h"
+#include "net/tls.h"
+
+enum { STOP_GRACE_SECONDS = 20 };
+
+struct app {
+    struct config config;
+    struct rf_arena arena; /* texts that live as long as the app */
+    struct rf_clock *clock;
+    struct keeper *keeper;
+    struct site site;
+    rf_str ca_pem;
+    uint16_t port;
+    struct extent_key store_key;
+    struct tls_context *tls;
+    struct state *state;
+    struct tables *tables;
+    struct self_log *self_log;
+    struct audit audit;
+    struct authz *authz;
+    struct identity *identity;
+    struct arm *arm;
+    struct logs *logs;
+    struct directory directory;
+    struct dispatcher *dispatcher;
+    struct server *server;
+};
+
+/* ---- before the rights are given up ------------------------------------------------------------------------------ */
+
+static enum rf_kind sign_handshake(void *ctx, rf_str digest, uint8_t *out, size_t cap, size_t *len,
+                                   struct rf_err *err)
+{
+    return keeper_tls_sign(ctx, digest, out, cap, len, err);
+}
+
+/* The handler of the sockets; the dispatcher comes later than the listeners. */
+static struct http_plan plan(void *ctx, const struct http_request *head)
+{
+    struct app *app = ctx;
+    struct http_handler handler = dispatcher_handler(app->dispatcher);
+    return handler.plan(handler.ctx, head);
+}
+
+static void run(void *ctx, const struct http_request *request, struct http_response *response,
+                const atomic_bool *gone)
+{
+    struct app *app = ctx;
+    struct http_handler handler = dispatcher_handler(app->dispatcher);
+    handler.run(handler.ctx, request, response, gone);
+}
+
+static void refuse(void *ctx, const struct http_request *head, const char *why,
+                   struct http_response *response)
+{
+    struct app *app = ctx;
+    struct http_handler handler = dispatcher_handler(app->dispatcher);
+    handler.refuse(handler.ctx, head, why, response);
+}
+
+static enum rf_kind listen_https(struct app *app, struct rf_err *err)
+{
+    rf_str chain;
+    RF_TRY(keeper_tls_chain(app->keeper, &app->arena, &chain, &app->ca_pem, err));
+    struct tls_server_options tls = {
+        .chain_pem = chain, .sign = sign_handshake, .sign_ctx = app->keeper};
+    RF_TRY(tls_server_new(&tls, &app->tls, err));
+    struct server_options options = {
+        .handler = {.ctx = app, .plan = plan, .run = run, .refuse = refuse}, .clock = app->clock};
+    RF_TRY(server_new(&options, &app->server, err));
+    return server_listen(app->server, app->config.listen_https, app->tls, &app->port, err);
+}
+
+enum rf_kind app_listen(const struct config *config, struct keeper *keeper, struct app **out,
+                        struct rf_err *err)
+{
+    struct app *app = calloc(1, sizeof *app);
+    if (app == NULL) return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "no memory to start");
+    app->config = *config;
+    app->keeper = keeper;
+    app->clock = rf_clock_real();
+    rf_arena_init(&app->arena, (size_t)64 << 20);
+    enum rf_kind kind = listen_https(app, err);
+    if (kind != RF_OK) {
+        app_stop(app);
+        return kind;
+    }
+    *out = app;
+    return RF_OK;
+}
+
+/* ---- after ------------------------------------------------------------------------------------------------------------ */
+
+static enum rf_kind open_state(struct app *app, struct rf_err *err)
+{
+    struct state_options options = {
+        .path = rf_arena_cstr(&app->arena, rf_arena_printf(&app->arena, "%.*s/state/state.db",
+                                                           RF_FMT(app->config.data)))};
+    if (options.path == NULL) return rf_fail_memory(err, &app->arena);
+    RF_TRY(state_open(&options, &app->state, err));
+    RF_TRY(first_start_site(app->state, app->config.domain, rf_clock_now(app->clock), &app->arena,
+                            &app->site, err));
+    /* The default domain needs a resolver that knows *.localhost; localhost itself everybody knows. */
+    bool is_default = rf_str_is(app->config.domain, "ringfort.localhost");
+    app->site.port = app->port;
+    app->site.origin =
+        rf_arena_printf(&app->arena, "https://%.*s:%u",
+                        RF_FMT(is_default ? RF_S("localhost") : app->config.domain), app->port);
+    return app->site.origin.ptr == NULL ? rf_fail_memory(err, &app->arena) : RF_OK;
+}
+
+static enum rf_kind open_tables(struct app *app, struct rf_err *err)
+{
+    struct tables_options options = {
+        .fs = rf_fs_real(),
+        .folder = rf_arena_cstr(
+            &app->arena, rf_arena_printf(&app->arena, "%.*s/tables", RF_FMT(app->config.data))),
+        .key = &app->store_key,
+        .clock = app->clock,
+    };
+    if (options.folder == NULL) return rf_fail_memory(err, &app->arena);
+    RF_TRY(keeper_store_key(app->keeper, app->store_key.bytes, err));
+    app->store_key.present = true;
+    RF_TRY(tables_new(&options, &app->tables, err));
+    RF_TRY(self_log_new(app->tables, app->site.workspace_id, app->clock, &app->self_log, err));
+    app->audit = self_log_audit(app->self_log);
+    return RF_OK;
+}
+
+static enum rf_kind open_services(struct app *app, struct rf_err *err)
+{
+    RF_TRY(authz_new(app->state, app->site.tenant_id, &app->authz, err));
+    struct identity_options identity = {.state = app->state,
+                                        .authz = app->authz,
+                                        .keeper = app->keeper,
+                                        .site = &app->site,
+                                        .audit = &app->audit,
+                                        .clock = app->clock};
+    RF_TRY(identity_new(&identity, &app->identity, err));
+    app->directory = identity_directory(app->identity);
+    struct arm_options arm = {.state = app->state,
+                              .authz = app->authz,
+                              .site = &app->site,
+                              .audit = &app->audit,
+                              .clock = app->clock};
+    RF_TRY(arm_new(&arm, &app->arm, err));
+    struct logs_options logs = {.state = app->state,
+                                .arm = app->arm,
+                                .authz = app->authz,
+                                .tables = app->tables,
+                                .site = &app->site,
+                                .audit = &app->audit,
+                                .clock = app->clock,
+                                .query_lanes = app->config.query_lanes};
+    RF_TRY(logs_new(&logs, &app->logs, err));
+    struct dispatcher_options dispatcher = {.site = &app->site,
+                                            .authz = app->authz,
+                                            .directory = &app->directory,
+                                            .audit = &app->audit,
+                                            .clock = app->clock};
+    return dispatcher_new(&dispatcher, &app->dispatcher, err);
+}
+
+static enum rf_kind add_all(struct app *app, const struct service *const *services, uint32_t count,
+                            struct rf_err *err)
+{
+    for (uint32_t i = 0; i < count; i++) RF_TRY(dispatcher_add(app->dispatcher, services[i], err));
+    return RF_OK;
+}
+
+static enum rf_kind add_routes(struct app *app, struct rf_err *err)
+{
+    uint32_t count;
+    const struct service *rbac, *control = arm_service(app->arm);
+    RF_TRY(authz_service(app->authz, &app->directory, &rbac, err));
+    RF_TRY(add_all(app, &rbac, 1, err));
+    RF_TRY(add_all(app, &control, 1, err));
+    const struct service *const *services = identity_services(app->identity, &count);
+    RF_TRY(add_all(app, services, count, err));
+    services = logs_services(app->logs, &count);
+    return add_all(app, services, count, err);
+}
+
+enum rf_kind app_refresh_keys(struct app *app, struct rf_err *err)
+{
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    rf_arena_init(&arena, (size_t)1 << 20);
+    struct keeper_jwt_key *keys;
+    uint32_t count;
+    RF_TRY(keeper_jwt_keys(app->keeper, &arena, &keys, &count, err));
+    struct token_key *token_keys = rf_arena_new(&arena, struct token_key, count);
+    if (token_keys == NULL) return rf_fail_memory(err, &arena);
+    for (uint32_t i = 0; i < count; i++)
+        token_keys[i] = (struct token_key){.kid = keys[i].kid, .cert = keys[i].cert};
+    return dispatcher_set_keys(app->dispatcher, token_keys, count, err);
+}
+
+static enum rf_kind finish_first_start(struct app *app, struct rf_err *err)
+{
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    rf_arena_init(&arena, (size_t)16 << 20);
+    struct first_start start = {.state = app->state,
+                                .authz = app->authz,
+                                .identity = app->identity,
+                                .arm = app->arm,
+                                .site = &app->site,
+                                .ca_pem = app->ca_pem,
+                                .data = rf_arena_cstr(&arena, app->config.data)};
+    return start.data == NULL ? rf_fail_memory(err, &arena) : first_start_run(&start, &arena, err);
+}
+
+enum rf_kind app_start(struct app *app, struct rf_err *err)
+{
+    RF_TRY(open_state(app, err));
+    RF_TRY(open_tables(app, err));
+    RF_TRY(open_services(app, err));
+    RF_TRY(add_routes(app, err));
+    RF_TRY(app_refresh_keys(app, err));
+    RF_TRY(finish_first_start(app, err));
+    return server_start(app->server, err);
+}
+
+void app_row(struct app *app, const char *table, rf_str row) { audit_row(&app->audit, table, row); }
+
+uint16_t app_port(const struct app *app) { return app->port; }
+
+void app_stop(struct app *app)
+{
+    if (app == NULL) return;
+    /* From the sockets downwards: nobody calls what is gone already. */
+    if (app->server != NULL) server_stop(app->server, STOP_GRACE_SECONDS * RF_USEC_PER_SECOND);
+    server_free(app->server);
+    dispatcher_free(app->dispatcher);
+    logs_free(app->logs);
+    arm_free(app->arm);
+    identity_free(app->identity);
+    authz_free(app->authz);
+    self_log_free(app->self_log);
+    tables_free(app->tables);
+    if (app->state != NULL) state_close(app->state);
+    tls_free(app->tls);
+    explicit_bzero(&app->store_key, sizeof app->store_key);
+    rf_arena_done(&app->arena);
+    free(app);
+}

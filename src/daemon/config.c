@@ -1,0 +1,339 @@
+#include "daemon/config.h"
+
+#include <stdlib.h>
+
+#include "base/yaml_tree.h"
+#include "cli/cli_options.h"
+
+enum setting_type {
+    SETTING_TEXT,
+    SETTING_LIST,
+    SETTING_HARDENING,
+    SETTING_LEVEL,
+    SETTING_FORMAT,
+    SETTING_COUNT,
+    SETTING_BYTES
+};
+struct setting {
+    const char *name;
+    enum setting_type type;
+    size_t at, count_at; /* in struct config */
+};
+#define AT(member) offsetof(struct config, member)
+static const struct setting settings[] = {
+    {"data", SETTING_TEXT, AT(data), 0},
+    {"domain", SETTING_TEXT, AT(domain), 0},
+    {"listen.https", SETTING_TEXT, AT(listen_https), 0},
+    {"names", SETTING_LIST, AT(names), AT(name_count)},
+    {"hardening", SETTING_HARDENING, 0, 0},
+    {"log.level", SETTING_LEVEL, AT(log_level), 0},
+    {"log.format", SETTING_FORMAT, AT(log_format), 0},
+    {"query.lanes", SETTING_COUNT, AT(query_lanes), 0},
+    {"query.memory", SETTING_BYTES, AT(query_memory_bytes), 0},
+    {"federation.allow", SETTING_LIST, AT(federation_hosts), AT(federation_host_count)},
+};
+
+struct config config_default(void)
+{
+    return (struct config){.domain = RF_S("ringfort.localhost"),
+                           .listen_https = RF_S("127.0.0.1:8443"),
+                           .log_level = RF_INFO,
+                           .query_memory_bytes = (size_t)1 << 30};
+}
+
+/* ---- one setting --------------------------------------------------------------------------------------------- */
+
+static bool set_choice(struct config *config, const struct setting *setting, rf_str value)
+{
+    static const char *const levels[] = {"debug", "info", "warn", "error", "silent"};
+    static const char *const formats[] = {"text", "json"};
+    void *at = (uint8_t *)config + setting->at;
+    switch (setting->type) {
+    case SETTING_HARDENING:
+        config->strict_hardening = rf_str_is(value, "strict");
+        config->no_sandbox = rf_str_is(value, "off");
+        return config->strict_hardening || config->no_sandbox || rf_str_is(value, "best-effort");
+    case SETTING_LEVEL:
+        for (uint32_t i = 0; i < RF_COUNT(levels); i++)
+            if (rf_str_is(value, levels[i]))
+                return *(enum rf_log_level *)at = (enum rf_log_level)i, true;
+        return false;
+    case SETTING_FORMAT:
+        for (uint32_t i = 0; i < RF_COUNT(formats); i++)
+            if (rf_str_is(value, formats[i]))
+                return *(enum rf_log_format *)at = (enum rf_log_format)i, true;
+        return false;
+    default:
+        return false;
+    }
+}
+
+static const char *const wanted[] = {
+    [SETTING_TEXT] = "a text",
+    [SETTING_LIST] = "a list of texts",
+    [SETTING_HARDENING] = "best-effort, strict or off",
+    [SETTING_LEVEL] = "debug, info, warn, error or silent",
+    [SETTING_FORMAT] = "text or json",
+    [SETTING_COUNT] = "a number from 0 to 256",
+    [SETTING_BYTES] = "a size such as 512M or 2G",
+};
+
+/* A list comes as texts with commas between. */
+static enum rf_kind set_list(struct config *config, const struct setting *setting, rf_str value,
+                             struct rf_arena *arena, struct rf_err *err)
+{
+    uint32_t count = 0;
+    size_t most = 1;
+    for (size_t i = 0; i < value.len; i++) most += value.ptr[i] == ',';
+    rf_str *items = rf_arena_new(arena, rf_str, most);
+    if (items == NULL) return rf_fail_memory(err, arena);
+    for (size_t from = 0; from <= value.len;) {
+        size_t comma = rf_str_find(value, RF_S(","), from);
+        size_t to = comma == SIZE_MAX ? value.len : comma;
+        rf_str item = rf_str_trim(rf_slice(value, from, to));
+        if (item.len > 0 && !rf_arena_str(arena, item, &items[count++]))
+            return rf_fail_memory(err, arena);
+        from = to + 1;
+    }
+    *(const rf_str **)((uint8_t *)config + setting->at) = items;
+    *(uint32_t *)((uint8_t *)config + setting->count_at) = count;
+    return RF_OK;
+}
+
+static enum rf_kind set_value(struct config *config, const struct setting *setting, rf_str value,
+                              struct rf_arena *arena, struct rf_err *err)
+{
+    void *at = (uint8_t *)config + setting->at;
+    if (setting->type == SETTING_LIST) return set_list(config, setting, value, arena, err);
+    if (setting->type == SETTING_TEXT) {
+        if (value.len == 0)
+            return RF_FAIL(err, RF_INVALID, "BadValue", "'%s' must not be empty", setting->name);
+        return rf_arena_str(arena, value, at) ? RF_OK : rf_fail_memory(err, arena);
+    }
+    bool good = false;
+    const char *text = rf_arena_cstr(arena, value);
+    if (text == NULL) return rf_fail_memory(err, arena);
+    if (setting->type == SETTING_BYTES) {
+        good = cli_parse_bytes(text, at);
+    } else if (setting->type == SETTING_COUNT) {
+        char *end;
+        unsigned long number = strtoul(text, &end, 10);
+        good = rf_is_digit((uint8_t)text[0]) && *end == 0 && number <= 256;
+        if (good) *(uint32_t *)at = (uint32_t)number;
+    } else {
+        good = set_choice(config, setting, value);
+    }
+    if (!good)
+        return RF_FAIL(err, RF_INVALID, "BadValue", "'%s' is %.*s, but must be %s", setting->name,
+                       (int)RF_MIN(value.len, 100), (const char *)value.ptr, wanted[setting->type]);
+    return RF_OK;
+}
+
+static const struct setting *find_setting(rf_str name)
+{
+    for (size_t i = 0; i < RF_COUNT(settings); i++)
+        if (rf_str_is(name, settings[i].name)) return &settings[i];
+    return NULL;
+}
+
+static rf_str nth_name(const void *state, size_t index)
+{
+    (void)state;
+    return rf_str_of(settings[index].name);
+}
+
+static enum rf_kind unknown_key(rf_str name, uint32_t line, struct rf_err *err)
+{
+    rf_str near;
+    int shown = (int)RF_MIN(name.len, 100);
+    if (rf_nearest(name, RF_COUNT(settings), nth_name, NULL, &near) != NULL)
+        (void)rf_fail(err, RF_INVALID, "UnknownKey",
+                      "no setting is called '%.*s'; did you mean '%.*s'?", shown,
+                      (const char *)name.ptr, RF_FMT(near));
+    else
+        (void)rf_fail(err, RF_INVALID, "UnknownKey",
+                      "no setting is called '%.*s'; docs/configuration.md lists them", shown,
+                      (const char *)name.ptr);
+    if (err != NULL) err->line = line;
+    return RF_INVALID;
+}
+
+enum rf_kind config_set(struct config *config, const char *name, rf_str value,
+                        struct rf_arena *arena, struct rf_err *err)
+{
+    const struct setting *setting = find_setting(rf_str_of(name));
+    return setting == NULL ? unknown_key(rf_str_of(name), 0, err)
+                           : set_value(config, setting, value, arena, err);
+}
+
+/* ---- the file ------------------------------------------------------------------------------------------------- */
+
+/* A list of texts joined by commas, or a scalar as its text. False when it is neither. */
+static bool node_text(const struct json_node *node, bool list, struct rf_arena *arena, rf_str *out)
+{
+    if (node->type == JSON_T_STRING || node->type == JSON_T_NUMBER) {
+        *out = node->text;
+        return !list;
+    }
+    if (node->type == JSON_T_TRUE || node->type == JSON_T_FALSE) {
+        *out = node->type == JSON_T_TRUE ? RF_S("true") : RF_S("false");
+        return !list;
+    }
+    if (node->type != JSON_T_ARRAY || !list) return false;
+    struct rf_buf buf = rf_buf_in(arena);
+    for (const struct json_node *item = node->first; item != NULL; item = item->next) {
+        if (item->type != JSON_T_STRING || rf_str_find(item->text, RF_S(","), 0) != SIZE_MAX)
+            return false;
+        rf_buf_str(&buf, item->text);
+        rf_buf_byte(&buf, ',');
+    }
+    *out = rf_buf_view(&buf);
+    return !buf.failed;
+}
+
+static bool is_group(rf_str name)
+{
+    for (size_t i = 0; i < RF_COUNT(settings); i++) {
+        rf_str whole = rf_str_of(settings[i].name);
+        if (rf_str_starts(whole, name) && whole.len > name.len && whole.ptr[name.len] == '.')
+            return true;
+    }
+    return false;
+}
+
+static enum rf_kind read_member(struct config *config, const struct json_node *member, rf_str name,
+                                struct rf_arena *arena, struct rf_err *err)
+{
+    rf_str value;
+    const struct setting *setting = find_setting(name);
+    if (setting == NULL) return unknown_key(name, member->line, err);
+    enum rf_kind kind = RF_INVALID;
+    if (!node_text(member, setting->type == SETTING_LIST, arena, &value))
+        (void)rf_fail(err, RF_INVALID, "BadValue", "'%s' must be %s", setting->name,
+                      wanted[setting->type]);
+    else
+        kind = set_value(config, setting, value, arena, err);
+    if (kind != RF_OK && err != NULL) err->line = member->line;
+    return kind;
+}
+
+enum rf_kind config_read(struct config *config, rf_str yaml, struct rf_arena *arena,
+                         struct rf_err *err)
+{
+    struct json_node *root;
+    RF_TRY(yaml_parse(yaml, arena, &root, err));
+    if (root->type == JSON_T_NULL) return RF_OK;
+    if (root->type != JSON_T_OBJECT)
+        return RF_FAIL(err, RF_INVALID, "BadValue", "the file must hold settings as 'name: value'");
+    for (const struct json_node *m = root->first; m != NULL; m = m->next) {
+        if (!is_group(m->name)) {
+            RF_TRY(read_member(config, m, m->name, arena, err));
+            continue;
+        }
+        if (m->type != JSON_T_OBJECT)
+            return RF_FAIL(err, RF_INVALID, "BadValue",
+                           "'%.*s' must hold settings as 'name: value'", RF_FMT(m->name));
+        for (const struct json_node *k = m->first; k != NULL; k = k->next) {
+            rf_str name = rf_arena_printf(arena, "%.*s.%.*s", RF_FMT(m->name), RF_FMT(k->name));
+            if (name.ptr == NULL) return rf_fail_memory(err, arena);
+            RF_TRY(read_member(config, k, name, arena, err));
+        }
+    }
+    return RF_OK;
+}
+
+/* ---- the environment ------------------------------------------------------------------------------------------- */
+
+/* "listen.https" -> "LISTEN_HTTPS" */
+static void variable_of(const char *name, char out[64])
+{
+    size_t len = 0;
+    for (; name[len] != 0 && len < 63; len++)
+        out[len] = name[len] == '.' || name[len] == '-' ? '_' : (char)rf_upper((uint8_t)name[len]);
+    out[len] = 0;
+}
+
+enum rf_kind config_environment(struct config *config, char *const *environment,
+                                struct rf_arena *arena, struct rf_err *err)
+{
+    for (size_t i = 0; environment != NULL && environment[i] != NULL; i++) {
+        rf_str entry = rf_str_of(environment[i]);
+        if (!rf_str_starts(entry, RF_S("RINGFORT_"))) continue;
+        size_t equals = rf_str_find(entry, RF_S("="), 0);
+        if (equals == SIZE_MAX) continue;
+        rf_str name = rf_slice(entry, 9, equals);
+        for (size_t k = 0; k < RF_COUNT(settings); k++) {
+            char variable[64];
+            variable_of(settings[k].name, variable);
+            if (rf_str_is(name, variable))
+                RF_TRY(set_value(config, &settings[k], rf_slice(entry, equals + 1, entry.len),
+                                 arena, err));
+        }
+    }
+    return RF_OK;
+}
+
+/* ---- to the roles ------------------------------------------------------------------------------------------------- */
+
+static rf_str joined(const rf_str *items, uint32_t count, struct rf_arena *arena)
+{
+    struct rf_buf buf = rf_buf_in(arena);
+    for (uint32_t i = 0; i < count; i++)
+        rf_buf_printf(&buf, "%s%.*s", i == 0 ? "" : ",", RF_FMT(items[i]));
+    return rf_buf_view(&buf);
+}
+
+rf_str config_to_json(const struct config *config, struct rf_arena *arena)
+{
+    static const char *const levels[] = {"debug", "info", "warn", "error", "silent"};
+    struct json_node *root = json_new(arena, JSON_T_OBJECT);
+    for (size_t i = 0; i < RF_COUNT(settings) && root != NULL; i++) {
+        const struct setting *s = &settings[i];
+        const void *at = (const uint8_t *)config + s->at;
+        rf_str value = {0};
+        switch (s->type) {
+        case SETTING_TEXT:
+            value = *(const rf_str *)at;
+            break;
+        case SETTING_LIST:
+            value = joined(*(const rf_str *const *)at,
+                           *(const uint32_t *)((const uint8_t *)config + s->count_at), arena);
+            break;
+        case SETTING_HARDENING:
+            value = config->no_sandbox         ? RF_S("off")
+                    : config->strict_hardening ? RF_S("strict")
+                                               : RF_S("best-effort");
+            break;
+        case SETTING_LEVEL:
+            value = rf_str_of(levels[config->log_level]);
+            break;
+        case SETTING_FORMAT:
+            value = config->log_format == RF_LOG_JSON ? RF_S("json") : RF_S("text");
+            break;
+        case SETTING_COUNT:
+            value = rf_arena_printf(arena, "%u", *(const uint32_t *)at);
+            break;
+        case SETTING_BYTES:
+            value = rf_arena_printf(arena, "%zu", *(const size_t *)at);
+            break;
+        }
+        if (json_set_text(arena, root, s->name, value) == NULL) return (rf_str){0};
+    }
+    return json_to_text(arena, root);
+}
+
+enum rf_kind config_of_json(rf_str json, struct rf_arena *arena, struct config *out,
+                            struct rf_err *err)
+{
+    struct json_node *root;
+    struct config config = config_default();
+    RF_TRY(json_parse(json, arena, &root, err));
+    for (const struct json_node *m = root->first; m != NULL; m = m->next) {
+        const struct setting *setting = find_setting(m->name);
+        if (setting == NULL) return unknown_key(m->name, 0, err);
+        if (m->text.len > 0 || setting->type == SETTING_LIST)
+            RF_TRY(set_value(&config, setting, m->text, arena, err));
+    }
+    *out = config;
+    return RF_OK;
+}

@@ -1,0 +1,52 @@
+/* config.h - what `ringfort serve` is told: by a file, the environment and the command line, later ones winning.
+ *
+ *   data: /var/lib/ringfort          # RINGFORT_DATA, --data
+ *   domain: ringfort.localhost       # RINGFORT_DOMAIN, --domain
+ *   listen:
+ *     https: 127.0.0.1:8443          # RINGFORT_LISTEN_HTTPS, --listen-https
+ *   names: [siem.contoso.example]    # further names and addresses of the certificate
+ *   hardening: best-effort           # or strict; RINGFORT_HARDENING, --hardening
+ *   log: {level: info, format: text} # RINGFORT_LOG_LEVEL, RINGFORT_LOG_FORMAT, --log-level, --log-format
+ *   query: {lanes: 0, memory: 1G}    # 0: by the number of processors
+ *   federation: {allow: [token.actions.githubusercontent.com]} # hosts whose keys may be fetched
+ *
+ * A key that is not known is refused with the nearest known one. docs/configuration.md says the same to people. */
+#ifndef RF_CONFIG_H
+#define RF_CONFIG_H
+
+#include "base/json_tree.h"
+#include "base/log.h"
+
+struct config {
+    rf_str data; /* folder */
+    rf_str domain;
+    rf_str listen_https;
+    const rf_str *names;
+    uint32_t name_count;
+    bool strict_hardening;
+    bool no_sandbox; /* for sanitizers and debuggers: --hardening=off */
+    enum rf_log_level log_level;
+    enum rf_log_format log_format;
+    uint32_t query_lanes;
+    size_t query_memory_bytes;
+    const rf_str *federation_hosts;
+    uint32_t federation_host_count;
+};
+/* The defaults. */
+struct config config_default(void);
+/* Takes over what the YAML text says; texts in `arena`. Errors: RF_INVALID BadYaml, UnknownKey, BadValue with the line. */
+RF_MUST_USE enum rf_kind config_read(struct config *config, rf_str yaml, struct rf_arena *arena,
+                                     struct rf_err *err);
+/* One setting by its dotted name ("listen.https") as a text: what the environment and the command line give.
+ * RF_INVALID UnknownKey, BadValue. */
+RF_MUST_USE enum rf_kind config_set(struct config *config, const char *name, rf_str value,
+                                    struct rf_arena *arena, struct rf_err *err);
+/* Takes over the settings among the environment's RINGFORT_ variables. RF_INVALID BadValue. */
+RF_MUST_USE enum rf_kind config_environment(struct config *config, char *const *environment,
+                                            struct rf_arena *arena, struct rf_err *err);
+/* The settings as JSON, for handing them to the roles, and back. */
+rf_str config_to_json(const struct config *config, struct rf_arena *arena);
+RF_MUST_USE enum rf_kind config_of_json(rf_str json, struct rf_arena *arena, struct config *out,
+                                        struct rf_err *err);
+
+#endif

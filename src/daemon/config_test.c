@@ -1,0 +1,93 @@
+#include "daemon/config.h"
+#include "test/rf_prop.h"
+
+static struct config read_good(struct rf_arena *arena, const char *yaml)
+{
+    struct config config = config_default();
+    struct rf_err err = {0};
+    cr_assert(config_read(&config, rf_str_of(yaml), arena, &err) == RF_OK, "%s", err.text);
+    return config;
+}
+
+Test(config, reads_every_setting_and_hands_it_on)
+{
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    rf_arena_init(&arena, 1 << 20);
+    struct config config = read_good(&arena, "data: /srv/rf\n"
+                                             "domain: rf.example\n"
+                                             "listen: {https: '[::]:443'}\n"
+                                             "names: [a.example, 10.0.0.1]\n"
+                                             "hardening: strict\n"
+                                             "log:\n  level: warn\n  format: json\n"
+                                             "query: {lanes: 3, memory: 2G}\n"
+                                             "federation: {allow: [token.example]}\n");
+    for (int round = 0; round < 2; round++) {
+        struct rf_err err;
+        cr_assert(rf_str_is(config.data, "/srv/rf"));
+        cr_assert(rf_str_is(config.domain, "rf.example"));
+        cr_assert(rf_str_is(config.listen_https, "[::]:443"));
+        cr_assert(config.name_count == 2 && rf_str_is(config.names[1], "10.0.0.1"));
+        cr_assert(config.strict_hardening && !config.no_sandbox);
+        cr_assert(config.log_level == RF_WARN && config.log_format == RF_LOG_JSON);
+        cr_assert(config.query_lanes == 3 && config.query_memory_bytes == (size_t)2 << 30);
+        cr_assert(config.federation_host_count == 1);
+        rf_str json = config_to_json(&config, &arena);
+        config = config_default();
+        cr_assert(config_of_json(json, &arena, &config, &err) == RF_OK, "%s", err.text);
+    }
+}
+
+Test(config, an_empty_file_changes_nothing)
+{
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    rf_arena_init(&arena, 1 << 20);
+    struct config config = read_good(&arena, "# nothing\n");
+    cr_assert(rf_str_is(config.listen_https, "127.0.0.1:8443"));
+}
+
+Test(config, refuses_with_the_line_and_the_remedy)
+{
+    static const struct {
+        const char *yaml, *code, *hint;
+        uint32_t line;
+    } bad[] = {
+        {"data: /x\ndomian: a\n", "UnknownKey", "did you mean 'domain'", 2},
+        {"listen:\n  htps: a\n", "UnknownKey", "did you mean 'listen.https'", 2},
+        {"hardening: some\n", "BadValue", "best-effort, strict or off", 1},
+        {"query: {lanes: -1}\n", "BadValue", "0 to 256", 1},
+        {"query: {memory: much}\n", "BadValue", "512M", 1},
+        {"names: a.example\n", "BadValue", "a list", 1},
+        {"listen: 1\n", "BadValue", "name: value", 0},
+        {"domain: ''\n", "BadValue", "empty", 1},
+        {"domain: [a]\n", "BadValue", "a text", 1},
+        {"- a\n", "BadValue", "name: value", 0},
+    };
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    rf_arena_init(&arena, 1 << 20);
+    for (size_t i = 0; i < RF_COUNT(bad); i++) {
+        struct config config = config_default();
+        struct rf_err err = {0};
+        cr_assert(config_read(&config, rf_str_of(bad[i].yaml), &arena, &err) == RF_INVALID, "%s",
+                  bad[i].yaml);
+        cr_assert_str_eq(err.code, bad[i].code);
+        cr_assert(strstr(err.text, bad[i].hint) != NULL, "%s", err.text);
+        cr_assert(err.line == bad[i].line, "%s: %u", bad[i].yaml, err.line);
+    }
+}
+
+Test(config, the_environment_wins_over_the_file)
+{
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    rf_arena_init(&arena, 1 << 20);
+    struct config config = read_good(&arena, "domain: file.example\n");
+    char domain[] = "RINGFORT_DOMAIN=env.example", names[] = "RINGFORT_NAMES=a, b,",
+         other[] = "HOME=/x";
+    char *environment[] = {other, domain, names, NULL};
+    struct rf_err err;
+    cr_assert(config_environment(&config, environment, &arena, &err) == RF_OK);
+    cr_assert(rf_str_is(config.domain, "env.example"));
+    cr_assert(config.name_count == 2 && rf_str_is(config.names[1], "b"));
+    char level[] = "RINGFORT_LOG_LEVEL=loud";
+    char *wrong[] = {level, NULL};
+    cr_assert(config_environment(&config, wrong, &arena, &err) == RF_INVALID);
+}

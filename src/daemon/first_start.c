@@ -1,0 +1,298 @@
+#include "daemon/first_start.h"
+
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "base/encode.h"
+#include "base/fs.h"
+#include "crypt/digest.h"
+
+/* State space "site": key "site" holds the ids, key "administrator" the application that may do everything. */
+static const char space[] = "site";
+
+#define RESOURCE_GROUP "ringfort"
+#define WORKSPACE "main"
+#define VAULT "ringfort"
+#define HUB_NAMESPACE "ringfort"
+#define HUB "events"
+#define HUB_KEY "RootManageSharedAccessKey"
+
+/* ---- ids ------------------------------------------------------------------------------------------------------- */
+
+static enum rf_kind read_object(struct state *state, rf_str key, struct rf_arena *arena,
+                                struct json_node **out, struct rf_err *err)
+{
+    struct state_txn *txn;
+    struct state_object object;
+    RF_TRY(state_begin_read(state, &txn, err));
+    enum rf_kind kind = state_get(txn, space, key, arena, &object, err);
+    state_end(txn);
+    RF_TRY(kind);
+    return json_parse(object.body, arena, out, err);
+}
+
+static enum rf_kind write_object(struct state_txn *txn, rf_str key, const struct json_node *body,
+                                 struct rf_arena *arena, struct rf_err *err)
+{
+    struct state_put put = {.space = space, .key = key, .body = json_to_text(arena, body)};
+    if (put.body.ptr == NULL) return rf_fail_memory(err, arena);
+    return state_put(txn, &put, NULL, NULL, err);
+}
+
+static enum rf_kind make_site(struct state *state, struct rf_arena *arena, struct json_node **out,
+                              struct rf_err *err)
+{
+    static const char *const ids[] = {"tenantId", "subscriptionId", "workspaceId"};
+    struct json_node *site = json_new(arena, JSON_T_OBJECT);
+    for (size_t i = 0; i < RF_COUNT(ids); i++)
+        json_set_text(arena, site, ids[i], guid_random(arena));
+    json_set_text(arena, site, "resourceGroup", RF_S(RESOURCE_GROUP));
+    if (json_set_text(arena, site, "workspaceName", RF_S(WORKSPACE)) == NULL)
+        return rf_fail_memory(err, arena);
+    struct state_txn *txn;
+    RF_TRY(state_begin_write(state, &txn, err));
+    enum rf_kind kind = write_object(txn, RF_S("site"), site, arena, err);
+    if (kind == RF_OK)
+        kind = state_commit(txn, err);
+    else
+        state_end(txn);
+    *out = site;
+    return kind;
+}
+
+enum rf_kind first_start_site(struct state *state, rf_str domain, rf_usec now,
+                              struct rf_arena *arena, struct site *out, struct rf_err *err)
+{
+    (void)now;
+    struct json_node *node;
+    enum rf_kind kind = read_object(state, RF_S("site"), arena, &node, err);
+    if (kind == RF_NOT_FOUND) kind = make_site(state, arena, &node, err);
+    RF_TRY(kind);
+    *out = (struct site){
+        .tenant_id = json_text_at(node, "tenantId"),
+        .domain = domain,
+        .location = RF_S("local"),
+        .subscription_id = json_text_at(node, "subscriptionId"),
+        .resource_group = json_text_at(node, "resourceGroup"),
+        .workspace_name = json_text_at(node, "workspaceName"),
+        .workspace_id = json_text_at(node, "workspaceId"),
+    };
+    if (out->tenant_id.len == 0 || out->subscription_id.len == 0 || out->workspace_id.len == 0)
+        return RF_FAIL(err, RF_CORRUPT, "StateCorrupt",
+                       "the installation's ids are not in its state");
+    return RF_OK;
+}
+
+/* ---- the administrator ------------------------------------------------------------------------------------------- */
+
+static const char graph_roles[] = "Application.ReadWrite.All AppRoleAssignment.ReadWrite.All "
+                                  "AuditLog.Read.All Directory.ReadWrite.All "
+                                  "Group.ReadWrite.All Policy.ReadWrite.ConditionalAccess "
+                                  "User.ReadWrite.All UserAuthenticationMethod.ReadWrite.All";
+
+/* Makes the application unless it is there; `secret` is set when it was made now. */
+static enum rf_kind make_administrator(const struct first_start *start, struct rf_arena *arena,
+                                       rf_str *app_id, rf_str *secret, struct rf_err *err)
+{
+    struct json_node *node;
+    enum rf_kind kind = read_object(start->state, RF_S("administrator"), arena, &node, err);
+    *secret = (rf_str){0};
+    if (kind == RF_OK) {
+        *app_id = json_text_at(node, "appId");
+        return RF_OK;
+    }
+    if (kind != RF_NOT_FOUND) return kind;
+    struct state_txn *txn;
+    struct identity_app app;
+    RF_TRY(state_begin_write(start->state, &txn, err));
+    kind = identity_make_app(start->identity, txn, RF_S("Administrator"), graph_roles, arena, &app,
+                             err);
+    if (kind == RF_OK)
+        kind = authz_assign(start->authz, txn, app.object_id, "ServicePrincipal", ROLE_OWNER,
+                            RF_S("/"), err);
+    /* Owner is of the control plane; what Azure keeps apart as data actions is granted by name. */
+    static const char *const data_roles[] = {
+        ROLE_METRICS_PUBLISHER,
+        "00482a5a-887f-4fb3-b363-3b7fe8e74483", /* Key Vault Administrator */
+        "f526a384-b230-433a-b45c-95f59c4a2dec", /* Azure Event Hubs Data Owner */
+    };
+    for (size_t i = 0; i < RF_COUNT(data_roles) && kind == RF_OK; i++)
+        kind = authz_assign(start->authz, txn, app.object_id, "ServicePrincipal", data_roles[i],
+                            RF_S("/"), err);
+    node = json_new(arena, JSON_T_OBJECT);
+    json_set_text(arena, node, "appId", app.app_id);
+    if (kind == RF_OK) kind = write_object(txn, RF_S("administrator"), node, arena, err);
+    if (kind != RF_OK) {
+        state_end(txn);
+        return kind;
+    }
+    RF_TRY(state_commit(txn, err));
+    *app_id = app.app_id;
+    *secret = app.secret;
+    return RF_OK;
+}
+
+static enum rf_kind new_secret(const struct first_start *start, rf_str app_id,
+                               struct rf_arena *arena, rf_str *secret, struct rf_err *err)
+{
+    struct state_txn *txn;
+    RF_TRY(state_begin_write(start->state, &txn, err));
+    enum rf_kind kind = identity_replace_secret(start->identity, txn, app_id, arena, secret, err);
+    if (kind == RF_OK) return state_commit(txn, err);
+    state_end(txn);
+    return kind;
+}
+
+/* ---- resources ------------------------------------------------------------------------------------------------------- */
+
+static enum rf_kind put_absent(const struct first_start *start, rf_str id, const char *body,
+                               struct rf_arena *arena, struct rf_err *err)
+{
+    struct state_txn *txn;
+    struct arm_resource resource;
+    struct json_node *node;
+    if (id.ptr == NULL) return rf_fail_memory(err, arena);
+    RF_TRY(state_begin_read(start->state, &txn, err));
+    enum rf_kind kind = arm_get(start->arm, txn, id, arena, &resource, err);
+    state_end(txn);
+    if (kind != RF_NOT_FOUND) return kind;
+    RF_TRY(json_parse(rf_str_of(body), arena, &node, err));
+    return arm_put(start->arm, id, node, NULL, arena, &resource, NULL, err);
+}
+
+static const char *random_key(struct rf_arena *arena)
+{
+    uint8_t bytes[32];
+    random_bytes(bytes, sizeof bytes);
+    rf_str text = base64_encode(arena, rf_str_make(bytes, sizeof bytes));
+    return text.ptr == NULL ? NULL : rf_arena_cstr(arena, text);
+}
+
+static enum rf_kind make_resources(const struct first_start *start, struct rf_arena *arena,
+                                   struct rf_err *err)
+{
+    const struct site *site = start->site;
+    rf_str group = rf_arena_printf(arena, "/subscriptions/%.*s/resourceGroups/%.*s",
+                                   RF_FMT(site->subscription_id), RF_FMT(site->resource_group));
+    rf_str workspace = rf_arena_printf(
+        arena,
+        "{\"location\":\"%.*s\",\"properties\":{\"customerId\":\"%.*s\",\"retentionInDays\":30}}",
+        RF_FMT(site->location), RF_FMT(site->workspace_id));
+    rf_str vault = rf_arena_printf(
+        arena,
+        "{\"location\":\"%.*s\",\"properties\":{\"tenantId\":\"%.*s\",\"sku\":{\"family\":\"A\","
+        "\"name\":\"standard\"},"
+        "\"enableRbacAuthorization\":true,\"accessPolicies\":[],\"vaultUri\":\"https://" VAULT
+        ".vault.%.*s:%u/\"}}",
+        RF_FMT(site->location), RF_FMT(site->tenant_id), RF_FMT(site->domain), site->port);
+    rf_str place = rf_arena_printf(arena, "{\"location\":\"%.*s\"}", RF_FMT(site->location));
+    rf_str names = rf_arena_printf(
+        arena, "{\"location\":\"%.*s\",\"sku\":{\"name\":\"Standard\"},\"properties\":{}}",
+        RF_FMT(site->location));
+    if (group.ptr == NULL || workspace.ptr == NULL || vault.ptr == NULL || place.ptr == NULL ||
+        names.ptr == NULL)
+        return rf_fail_memory(err, arena);
+#define BELOW(format) rf_arena_printf(arena, "%.*s/providers/" format, RF_FMT(group))
+    RF_TRY(put_absent(start, group, (const char *)rf_arena_cstr(arena, place), arena, err));
+    RF_TRY(put_absent(start, BELOW("Microsoft.OperationalInsights/workspaces/" WORKSPACE),
+                      rf_arena_cstr(arena, workspace), arena, err));
+    RF_TRY(put_absent(start, BELOW("Microsoft.KeyVault/vaults/" VAULT), rf_arena_cstr(arena, vault),
+                      arena, err));
+    RF_TRY(put_absent(start, BELOW("Microsoft.EventHub/namespaces/" HUB_NAMESPACE),
+                      rf_arena_cstr(arena, names), arena, err));
+    return put_absent(
+        start, BELOW("Microsoft.EventHub/namespaces/" HUB_NAMESPACE "/eventhubs/" HUB),
+        "{\"properties\":{\"partitionCount\":4,\"messageRetentionInDays\":7}}", arena, err);
+#undef BELOW
+}
+
+/* ---- files --------------------------------------------------------------------------------------------------------------- */
+
+/* Written beside, synced, renamed: a reader sees the old file or the new one. */
+static enum rf_kind write_file(const char *folder, const char *name, rf_str text, mode_t mode,
+                               struct rf_arena *arena, struct rf_err *err)
+{
+    struct rf_fs *fs = rf_fs_real();
+    struct rf_file *file;
+    const char *path = rf_arena_cstr(arena, rf_arena_printf(arena, "%s/state/%s", folder, name));
+    const char *fresh =
+        rf_arena_cstr(arena, rf_arena_printf(arena, "%s/state/%s.new", folder, name));
+    if (path == NULL || fresh == NULL) return rf_fail_memory(err, arena);
+    RF_TRY(rf_fs_open(fs, fresh, RF_OPEN_WRITE | RF_OPEN_CREATE | RF_OPEN_TRUNCATE, &file, err));
+    enum rf_kind kind = RF_OK;
+    if (chmod(fresh, mode) != 0)
+        kind = RF_FAIL_ERRNO(err, "FileFailed", "cannot set the mode of %s", fresh);
+    if (kind == RF_OK) kind = rf_file_write(file, text.ptr, text.len, err);
+    if (kind == RF_OK) kind = rf_file_sync(file, err);
+    rf_file_close(file);
+    if (kind == RF_OK) kind = rf_fs_rename(fs, fresh, path, err);
+    return kind == RF_OK
+               ? rf_fs_sync_dir(
+                     fs, rf_arena_cstr(arena, rf_arena_printf(arena, "%s/state", folder)), err)
+               : kind;
+}
+
+/* What the file holds now; NULL when it is not there or no JSON. */
+static struct json_node *read_bootstrap(const char *folder, struct rf_arena *arena)
+{
+    struct rf_file *file;
+    struct json_node *node = NULL;
+    size_t got = 0, cap = 64 << 10;
+    const char *path =
+        rf_arena_cstr(arena, rf_arena_printf(arena, "%s/state/bootstrap.json", folder));
+    uint8_t *bytes = rf_arena_alloc(arena, cap);
+    if (path == NULL || bytes == NULL) return NULL;
+    if (rf_fs_open(rf_fs_real(), path, RF_OPEN_READ, &file, NULL) != RF_OK) return NULL;
+    enum rf_kind kind = rf_file_read(file, bytes, cap, &got, NULL);
+    rf_file_close(file);
+    if (kind != RF_OK || json_parse(rf_str_make(bytes, got), arena, &node, NULL) != RF_OK)
+        return NULL;
+    return json_is(node, JSON_T_OBJECT) ? node : NULL;
+}
+
+static enum rf_kind write_bootstrap(const struct first_start *start, rf_str app_id, rf_str secret,
+                                    const struct json_node *before, struct rf_arena *arena,
+                                    struct rf_err *err)
+{
+    const struct site *site = start->site;
+    struct json_node *boot = json_new(arena, JSON_T_OBJECT), *hub;
+    rf_str key = json_text_at(before, "hub.key");
+    if (key.len == 0) key = rf_str_of(random_key(arena));
+    json_set_text(arena, boot, "tenant_id", site->tenant_id);
+    json_set_text(arena, boot, "client_id", app_id);
+    json_set_text(arena, boot, "client_secret", secret);
+    json_set_text(arena, boot, "authority", site->origin);
+    json_set_text(arena, boot, "https", site->origin);
+    json_set_text(arena, boot, "ca", rf_arena_printf(arena, "%s/ca.pem", start->data));
+    json_set_text(arena, boot, "vault_url",
+                  rf_arena_printf(arena, "https://" VAULT ".vault.%.*s:%u", RF_FMT(site->domain),
+                                  site->port));
+    json_set_text(arena, boot, "subscription_id", site->subscription_id);
+    json_set_text(arena, boot, "resource_group", site->resource_group);
+    json_set_text(arena, boot, "workspace_id", site->workspace_id);
+    json_set_text(arena, boot, "workspace_name", site->workspace_name);
+    json_set_text(arena, boot, "location", site->location);
+    hub = json_object_in(arena, boot, "hub");
+    json_set_text(arena, hub, "namespace", RF_S(HUB_NAMESPACE));
+    json_set_text(arena, hub, "name", RF_S(HUB));
+    json_set_text(arena, hub, "key_name", RF_S(HUB_KEY));
+    if (json_set_text(arena, hub, "key", key) == NULL) return rf_fail_memory(err, arena);
+    if (before != NULL && json_equal(before, boot)) return RF_OK;
+    rf_str text = json_to_text(arena, boot);
+    return text.ptr == NULL ? rf_fail_memory(err, arena)
+                            : write_file(start->data, "bootstrap.json", text, 0600, arena, err);
+}
+
+enum rf_kind first_start_run(const struct first_start *start, struct rf_arena *arena,
+                             struct rf_err *err)
+{
+    rf_str app_id, secret;
+    RF_TRY(write_file(start->data, "ca.pem", start->ca_pem, 0644, arena, err));
+    RF_TRY(make_administrator(start, arena, &app_id, &secret, err));
+    RF_TRY(make_resources(start, arena, err));
+    const struct json_node *before = read_bootstrap(start->data, arena);
+    if (secret.len == 0 && rf_str_eq(json_text_at(before, "client_id"), app_id))
+        secret = json_text_at(before, "client_secret");
+    if (secret.len == 0) RF_TRY(new_secret(start, app_id, arena, &secret, err));
+    return write_bootstrap(start, app_id, secret, before, arena, err);
+}

@@ -1,0 +1,107 @@
+/* server.c - the server role: takes its sockets, gives up its rights, serves until the supervisor says stop. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "daemon/app.h"
+#include "daemon/roles.h"
+
+/* How often keys are fetched anew: the keeper publishes a signing key a day before it uses it. */
+#define KEYS_REFRESH_USEC (600 * RF_USEC_PER_SECOND)
+
+static void log_failure(const char *what, const struct rf_err *err)
+{
+    rf_log(RF_ERROR, "server.failed", RF_KV_STR("what", rf_str_of(what)),
+           RF_KV_STR("code", rf_str_of(err->code == NULL ? "" : err->code)),
+           RF_KV_STR("why", rf_str_of(err->text)));
+}
+
+static enum rf_kind enter_sandbox(const struct config *config, struct rf_arena *arena,
+                                  struct sandbox_report *report, struct rf_err *err)
+{
+    static const char *const folders[] = {"state", "tables"};
+    static const uint16_t egress[] = {443};
+    struct sandbox_server_options options = {
+        .mode = config->no_sandbox ? SANDBOX_OFF : SANDBOX_ON,
+        .strict = config->strict_hardening,
+        .data = rf_arena_cstr(arena, config->data),
+        .folders = folders,
+        .folder_count = RF_COUNT(folders),
+        .connect_ports = egress,
+        .connect_port_count = RF_COUNT(egress),
+    };
+    return options.data == NULL ? rf_fail_memory(err, arena)
+                                : sandbox_server(&options, report, err);
+}
+
+static void note_report(struct app *app, const struct sandbox_report *report,
+                        struct rf_arena *arena)
+{
+    struct rf_buf row = rf_buf_in(arena);
+    sandbox_report_json(report, &row);
+    if (!row.failed) app_row(app, "RingfortHardening", rf_buf_view(&row));
+}
+
+/* Takes the supervisor's messages until it says stop or is gone. */
+static void serve_messages(const struct role_start *start, struct app *app, struct keeper *keeper)
+{
+    struct role_message message;
+    for (;;) {
+        struct rf_err err = {0};
+        enum rf_kind kind = role_next_message(start, KEYS_REFRESH_USEC, &message, &err);
+        if (kind == RF_AGAIN && strcmp(err.code, "NoMessage") == 0) {
+            if (app_refresh_keys(app, &err) != RF_OK) log_failure("signing keys", &err);
+            continue;
+        }
+        if (kind != RF_OK || message.type == ROLE_STOP) return;
+        if (message.type == ROLE_NEW_EDGE) {
+            keeper_reconnect(keeper, message.fd);
+            if (app_refresh_keys(app, &err) != RF_OK) log_failure("signing keys", &err);
+        }
+        if (message.type == ROLE_NOTE)
+            app_row(app, "RingfortHardening", rf_str_make(message.text, message.text_bytes));
+    }
+}
+
+static enum rf_kind serve(const struct role_start *start, const struct config *config,
+                          struct rf_arena *arena, struct rf_err *err)
+{
+    struct keeper *keeper = NULL;
+    struct app *app = NULL;
+    struct sandbox_report report = {0};
+    RF_TRY(keeper_connect(start->edge_fd, &keeper, err));
+    enum rf_kind kind = app_listen(config, keeper, &app, err);
+    if (kind == RF_OK) kind = enter_sandbox(config, arena, &report, err);
+    if (kind == RF_OK) kind = app_start(app, err);
+    if (kind == RF_OK) kind = role_ready(start, &report, err);
+    if (kind == RF_OK) {
+        rf_log(RF_INFO, "server.ready", RF_KV_U64("port", app_port(app)),
+               RF_KV_STR("data", config->data));
+        note_report(app, &report, arena);
+        serve_messages(start, app, keeper);
+        rf_log(RF_INFO, "server.stopping");
+    }
+    app_stop(app);
+    keeper_free(keeper);
+    return kind;
+}
+
+int server_role(const struct role_start *start)
+{
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    struct config config;
+    struct rf_err err = {0};
+    rf_arena_init(&arena, (size_t)16 << 20);
+    (void)umask(0077);
+    if (start->argc < 1 ||
+        config_of_json(rf_str_of(start->argv[0]), &arena, &config, &err) != RF_OK) {
+        log_failure("settings", &err);
+        return 2;
+    }
+    rf_log_set(config.log_level, config.log_format);
+    if (serve(start, &config, &arena, &err) == RF_OK) return 0;
+    log_failure("start", &err);
+    return 1;
+}
