@@ -76,6 +76,14 @@ static enum rf_kind listen_https(struct app *app, struct rf_err *err)
     struct server_options options = {
         .handler = {.ctx = app, .plan = plan, .run = run, .refuse = refuse}, .clock = app->clock};
     RF_TRY(server_new(&options, &app->server, err));
+    rf_str any = RF_S(":0"), address = app->config.listen_https;
+    uint16_t last = rf_str_ends(address, any) ? first_start_last_port(app->config.data) : 0;
+    rf_str again =
+        rf_arena_printf(&app->arena, "%.*s:%u", (int)(address.len - (last == 0 ? 0 : any.len)),
+                        (const char *)address.ptr, last);
+    if (last != 0 && again.ptr != NULL &&
+        server_listen(app->server, again, app->tls, &app->port, NULL) == RF_OK)
+        return RF_OK;
     return server_listen(app->server, app->config.listen_https, app->tls, &app->port, err);
 }
 

@@ -250,6 +250,20 @@ static struct json_node *read_bootstrap(const char *folder, struct rf_arena *are
     return json_is(node, JSON_T_OBJECT) ? node : NULL;
 }
 
+uint16_t first_start_last_port(rf_str data)
+{
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    rf_arena_init(&arena, (size_t)1 << 20);
+    const char *folder = rf_arena_cstr(&arena, data);
+    rf_str url = json_text_at(folder == NULL ? NULL : read_bootstrap(folder, &arena), "https");
+    uint32_t port = 0, unit = 1;
+    while (url.len > 0 && rf_is_digit(url.ptr[url.len - 1]) && unit <= 10000) {
+        port += unit * (uint32_t)(url.ptr[--url.len] - '0');
+        unit *= 10;
+    }
+    return port <= UINT16_MAX ? (uint16_t)port : 0;
+}
+
 static enum rf_kind write_bootstrap(const struct first_start *start, rf_str app_id, rf_str secret,
                                     const struct json_node *before, struct rf_arena *arena,
                                     struct rf_err *err)

@@ -16,6 +16,10 @@ RF_MUST_USE enum rf_kind first_start_site(struct state *state, rf_str domain, rf
                                           struct rf_arena *arena, struct site *out,
                                           struct rf_err *err);
 
+/* The port of the addresses in bootstrap.json; 0 when there is none. For a server that takes any free port: the same one again is
+ * what its clients want. */
+uint16_t first_start_last_port(rf_str data);
+
 struct first_start {
     struct state *state;
     struct authz *authz;

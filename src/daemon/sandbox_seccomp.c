@@ -110,8 +110,9 @@ enum rf_kind seccomp_keeper(bool log_only, struct sandbox_report *report, struct
         SCMP_SYS(shutdown), SCMP_SYS(close), SCMP_SYS(poll), SCMP_SYS(ppoll),
         /* memory and threads */
         SCMP_SYS(futex), SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(madvise), SCMP_SYS(sched_yield),
-        SCMP_SYS(set_robust_list), SCMP_SYS(restart_syscall), SCMP_SYS(rt_sigreturn),
-        SCMP_SYS(rt_sigprocmask), SCMP_SYS(exit), SCMP_SYS(exit_group),
+        SCMP_SYS(set_robust_list), SCMP_SYS(rseq) /* a thread makes these as it begins */,
+        SCMP_SYS(restart_syscall), SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask), SCMP_SYS(exit),
+        SCMP_SYS(exit_group),
         /* facts */
         SCMP_SYS(getrandom), SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(clock_gettime)};
     struct filter f;

@@ -1,9 +1,9 @@
 /* sender - sends numbered batches of rows through the Logs Ingestion API while somebody kills the server, and keeps a list of what
  * was acknowledged.
  *
- *   sender BOOTSTRAP prepare            makes the table Crash_CL and the rule that fills it
- *   sender BOOTSTRAP send ID SECONDS    sends as sender ID; prints "BATCH ROWS acknowledged|unknown" for each batch
- *   sender BOOTSTRAP count              prints "BATCH ROWS" for each batch that the server has
+ *   sender BOOTSTRAP prepare                 makes the table Crash_CL and the rule that fills it; prints the rule's id
+ *   sender BOOTSTRAP send RULE ID SECONDS    sends as sender ID; prints "BATCH ROWS acknowledged|unknown" for each batch
+ *   sender BOOTSTRAP count                   prints "BATCH ROWS" for each batch that the server has
  *
  * A batch whose answer did not come is never sent again: it may be there once or not at all, but whole. */
 #define _GNU_SOURCE /* asprintf */
@@ -23,7 +23,7 @@ enum { ROWS_MAX = 40 };
 struct sender {
     struct rf_arena arena; /* of the run */
     struct json_node *boot;
-    rf_str ca, rule_id, immutable_id, tokens[3];
+    rf_str ca, immutable_id, tokens[3];
     struct http_client *client;
 };
 enum { TOKEN_ARM, TOKEN_INGEST, TOKEN_LOGS };
@@ -226,11 +226,18 @@ static void count(struct sender *s)
 int main(int argc, char **argv)
 {
     struct sender s = {0};
-    if (argc < 3) give_up("usage", RF_S("sender BOOTSTRAP prepare|send ID SECONDS|count"));
+    rf_str usage = RF_S("sender BOOTSTRAP prepare|send RULE ID SECONDS|count");
+    if (argc < 3) give_up("usage", usage);
     rf_arena_init(&s.arena, (size_t)256 << 20);
     load(&s, argv[1]);
     if (strcmp(argv[2], "count") == 0) {
         count(&s);
+    } else if (strcmp(argv[2], "prepare") == 0) {
+        prepare(&s);
+        printf("%.*s\n", RF_FMT(s.immutable_id));
+    } else if (strcmp(argv[2], "send") == 0 && argc == 6) {
+        s.immutable_id = rf_str_of(argv[3]);
+        send_batches(&s, argv[1], argv[4], atoll(argv[5]));
     } else {
         prepare(&s);
         if (strcmp(argv[2], "send") == 0 && argc == 5)
