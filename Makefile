@@ -11,19 +11,24 @@ SANITIZE = -Doptimization=1
 export UBSAN_OPTIONS ?= print_stacktrace=1
 export TSAN_OPTIONS ?= halt_on_error=1
 
-.PHONY: all help deps run test bench compat crash flip fuzz asan tsan cover lint format install uninstall clean
+.PHONY: all help deps run demo test bench bench-server compat crash flip fuzz asan tsan cover lint format install uninstall clean
 
 all: ## build the optimised build/ringfort
 	@tools/deps --check build
 	@tools/build build "" $(RELEASE)
 
 help: ## list the verbs
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile
 
 deps: ## install the Debian packages that building and testing need
 	@tools/deps build test
 
-run: ## build, make an hour of Contoso's telemetry, detect the attack in it
+run: ## build, start the server, send it Contoso's telemetry as it happens, until Ctrl-C
+	@tools/deps build
+	@tools/build build "" $(RELEASE)
+	@examples/contoso-shipping/live
+
+demo: ## build, make an hour of Contoso's telemetry, detect the attack in it; no server
 	@tools/deps build
 	@tools/build build "" $(RELEASE)
 	@examples/contoso-shipping/run
@@ -38,15 +43,21 @@ bench: ## measure against other engines (see bench/)
 	@tools/build build "" $(RELEASE)
 	@bench/run $(ARGS)
 
+bench-server: ## measure the server against its goals
+	@tools/deps build
+	@tools/build build "" $(RELEASE)
+	@bench/server $(ARGS)
+
 compat: ## run real Azure SDK clients against a server; ARGS='SUITE[:FILE]...' [KEEP=1]
 	@tools/deps build
 	@tools/build build "" $(RELEASE)
 	@tests/compat/run build $(ARGS)
 
-crash: ## kill ingest and merge at random points, ROUNDS times
+crash: ## kill ingest, merge and the server's processes at random points, ROUNDS times
 	@tools/deps build
 	@tools/build build "" $(RELEASE)
 	@tests/crash/run $(ROUNDS)
+	@tests/crash_server/run $(ROUNDS)
 
 flip: ## flip random bits in a store's files, FLIPS times, and ask it questions
 	@tools/deps build

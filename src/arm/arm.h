@@ -56,7 +56,7 @@ struct arm_action { /* POST {id}/{name}, or another method */
     const char *name;
     enum http_method method;
     enum rf_kind (*run)(struct arm_call *call, struct arm_resource *resource, struct rf_err *err);
-    enum http_lane lane;
+    enum http_lane lane; /* not heeded yet: what is heavy needs a route of its own */
 };
 
 enum {
@@ -140,6 +140,12 @@ RF_MUST_USE enum rf_kind arm_delete_in(struct arm_call *call, rf_str id, bool *e
 RF_MUST_USE enum rf_kind arm_list(struct arm *arm, struct state_txn *txn, const char *type,
                                   struct rf_arena *arena, struct arm_resource **out,
                                   uint32_t *count, struct rf_err *err);
+
+/* For handlers of the control plane: answers with an error that has more than code and message: `target` (empty: none),
+ * `details` (an array; NULL: none). Leaves a row in AzureActivity as other failures do. Gives RF_OK. `request->service` must be
+ * arm, as it is in actions. */
+enum rf_kind arm_answer_error(struct request *request, uint16_t status, const char *code,
+                              rf_str message, rf_str target, const struct json_node *details);
 
 /* ---- resource ids ---------------------------------------------------------------------------------------------------- */
 

@@ -13,7 +13,8 @@ struct arm {
 
 /* ---- types.c: which types there are ------------------------------------------------------------------------------------ */
 
-extern const struct arm_type arm_type_group, arm_type_subscription, arm_type_lock;
+extern const struct arm_type arm_type_group, arm_type_subscription, arm_type_management_group,
+    arm_type_lock;
 
 RF_MUST_USE enum rf_kind arm_types_init(struct arm *arm, struct rf_err *err);
 /* The type of that name, case ignored; NULL: none that anybody told of. */
@@ -168,7 +169,7 @@ RF_MUST_USE enum rf_kind arm_locks_check(struct arm_call *call, rf_str key, bool
 RF_MUST_USE enum rf_kind arm_run_tags(struct request *request, const struct arm_plan *plan,
                                       struct rf_err *err);
 
-/* ---- tag_names.c ---- */
+/* ---- tag_names.c: which tags there are ---------------------------------------------------------- */
 
 RF_MUST_USE enum rf_kind arm_run_tag_names(struct request *request, struct rf_err *err);
 RF_MUST_USE enum rf_kind arm_run_tag_name(struct request *request, struct rf_err *err);

@@ -180,6 +180,26 @@ Test(arm, resource_group_life_cycle)
     world_done(&world);
 }
 
+Test(arm, outcomes_are_kept_for_a_day)
+{
+    struct world world;
+    world_init(&world, NULL, 0);
+    const char *group = SUBSCRIPTION "/resourceGroups/gone" V, *old = NULL;
+    for (int day = 0; day < 2; day++) {
+        expect(&world, "PUT", group, "{\"location\":\"local\"}", 201);
+        expect(&world, "DELETE", group, NULL, 202);
+        rf_str url = walk_header(&world.last, "Location");
+        const char *target = rf_arena_cstr(
+            &world.site.arena, rf_slice(url, strlen("https://localhost:8443"), url.len));
+        expect(&world, "GET", target, NULL, 200);
+        if (old != NULL) expect_code(&world, "GET", old, NULL, 404, "OperationNotFound");
+        old = target;
+        rf_clock_fixed_pass(&world.site.clock, INT64_C(25) * 3600 * RF_USEC_PER_SECOND);
+        be(&world, OWNER);
+    }
+    world_done(&world);
+}
+
 Test(arm, deleting_a_group_deletes_all_that_is_in_it)
 {
     struct world world;
@@ -314,6 +334,16 @@ Test(arm, errors_have_codes_and_statuses)
         {"PUT", GROUP "/providers/Microsoft.Resources/tags/other" V,
          "{\"properties\":{\"tags\":{}}}", 400, "InvalidResourceName"},
         {"GET", SUBSCRIPTION "/things/x" V, NULL, 400, "InvalidResourceId"},
+        {"PUT", GROUP "/providers/Microsoft.Resources/resourceGroups/x" V, "{}", 400,
+         "InvalidResourceType"},
+        {"PUT", GROUP "/providers/Microsoft.Resources/deployments/x" V, "{}", 400,
+         "InvalidResourceType"},
+        {"PUT", "/providers/Microsoft.Resources/subscriptions/x" V, "{}", 400,
+         "InvalidResourceType"},
+        {"PUT",
+         "/providers/Microsoft.Management/managementGroups/none/providers/"
+         "Microsoft.Authorization/policyAssignments/p" V,
+         "{}", 404, "ResourceNotFound"},
     };
     for (size_t i = 0; i < RF_COUNT(cases); i++)
         expect_code(&world, cases[i].method, cases[i].target, cases[i].body, cases[i].status,
@@ -652,6 +682,11 @@ Test(arm, the_installation_describes_itself)
     expect_text(&world, "registrationState", "Registered");
     expect(&world, "POST", SUBSCRIPTION "/providers/Microsoft.Storage/register" V, NULL, 200);
     cr_assert(count_of(&world, SUBSCRIPTION "/providers/Microsoft.Storage/resourceTypes" V) > 1);
+    cr_assert(count_of(&world, "/providers/Microsoft.Management/managementGroups" V) == 1);
+    const char *assignment = "/providers/Microsoft.Management/managementGroups/" WALK_TENANT
+                             "/providers/Microsoft.Authorization/policyAssignments/p" V;
+    expect(&world, "PUT", assignment, "{}", 201);
+    expect(&world, "PUT", assignment, "{}", 201);
     world.token = (rf_str){0};
     expect(&world, "GET", "/metadata/endpoints?api-version=2022-09-01", NULL, 200);
     expect_text(&world, "authentication.loginEndpoint", "https://localhost:8443/");

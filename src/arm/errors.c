@@ -24,7 +24,8 @@ static rf_str status_message(struct request *request, const struct rf_err *err)
     json_end_object(&out);
     out = json_out_to(&member);
     json_put_text(&out, "statusMessage", rf_buf_view(&error));
-    return member.failed || error.failed ? (rf_str){0} : rf_buf_view(&member);
+    if (member.failed || error.failed) return (rf_str){0};
+    return rf_buf_view(&member);
 }
 
 static bool is_change(enum http_method method)
@@ -51,18 +52,38 @@ static void record_failure(struct request *request, uint16_t status, const struc
     activity_write(request, &activity);
 }
 
-void arm_write_error(struct request *request, uint16_t status, const struct rf_err *err)
+static void set_headers(struct request *request)
 {
-    record_failure(request, status, err);
+    struct http_response *response = request->response;
+    http_set_literal(response, "Content-Type", "application/json; charset=utf-8");
+    http_set_literal(response, "x-ms-failure-cause", "gateway");
+    if (response->body.failed) response->failed = true;
+}
+
+enum rf_kind arm_answer_error(struct request *request, uint16_t status, const char *code,
+                              rf_str message, rf_str target, const struct json_node *details)
+{
+    struct rf_err err = {.code = code};
+    size_t len = RF_MIN(message.len, sizeof err.text - 1);
+    memcpy(err.text, message.ptr, len);
+    record_failure(request, status, &err);
+    request->response->status = status;
+    request->response->body.len = 0;
     struct json_out out = json_out_to(&request->response->body);
     json_begin_object(&out, NULL);
     json_begin_object(&out, "error");
-    json_put_text(&out, "code", rf_str_of(err->code));
-    json_put_text(&out, "message", rf_str_of(err->text));
-    if (request->error_details.len > 0) json_put_raw(&out, "details", request->error_details);
+    json_put_text(&out, "code", rf_str_of(code));
+    json_put_text(&out, "message", message);
+    if (target.len > 0) json_put_text(&out, "target", target);
+    if (details != NULL) json_put_node(&out, "details", details);
     json_end_object(&out);
     json_end_object(&out);
-    http_set_literal(request->response, "Content-Type", "application/json; charset=utf-8");
-    http_set_literal(request->response, "x-ms-failure-cause", "gateway");
-    if (request->response->body.failed) request->response->failed = true;
+    set_headers(request);
+    return RF_OK;
+}
+
+void arm_write_error(struct request *request, uint16_t status, const struct rf_err *err)
+{
+    (void)arm_answer_error(request, status, err->code, rf_str_of(err->text), (rf_str){0},
+                           request->error_details);
 }

@@ -32,7 +32,8 @@ static rf_str template_name(struct rf_arena *arena, const struct resource_id *id
         }
         at++;
     }
-    return name.failed ? (rf_str){0} : rf_buf_view(&name);
+    if (name.failed) return (rf_str){0};
+    return rf_buf_view(&name);
 }
 
 static rf_str newest_version(const struct arm_type *type)

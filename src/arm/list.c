@@ -177,7 +177,8 @@ static rf_str next_link(const struct request *request, rf_str next)
     bool first = memchr(link.ptr, '?', link.len) == NULL;
     rf_str token = base64url_encode(arena, next);
     rf_buf_printf(&link, "%s%%24skiptoken=%.*s", first ? "?" : "&", RF_FMT(token));
-    return link.failed || token.ptr == NULL ? (rf_str){0} : rf_buf_view(&link);
+    if (link.failed || token.ptr == NULL) return (rf_str){0};
+    return rf_buf_view(&link);
 }
 
 enum rf_kind arm_list_answer(struct request *request, struct json_node *value, rf_str next,

@@ -7,7 +7,7 @@
  * tagName and tagValue in one `all` speak of the same tag. */
 #include "arm/arm_int.h"
 
-enum { FILTER_BYTES_MAX = 4096, FILTER_DEPTH_MAX = 16 };
+enum { FILTER_BYTES_MAX = 4096, FILTER_DEPTH_MAX = 16, SEGMENT_NONE = 1000000 };
 
 enum op { OP_ANY, OP_ALL, OP_EQUAL, OP_UNEQUAL, OP_CONTAINS, OP_STARTS };
 
@@ -226,7 +226,7 @@ static rf_str value_of(const struct json_node *document, rf_str word)
     if (is_word(word, "resourceType")) return json_text_at(document, "type");
     if (is_word(word, "subscriptionId")) return segment(id, 1);
     if (is_word(word, "resourceGroup"))
-        return is_word(segment(id, 2), "resourceGroups") ? segment(id, 3) : (rf_str){0};
+        return segment(id, is_word(segment(id, 2), "resourceGroups") ? 3 : SEGMENT_NONE);
     for (uint32_t i = 0; i < RF_COUNT(words); i++)
         if (is_word(word, words[i])) return json_text_at(document, words[i]);
     return (rf_str){0};
@@ -254,7 +254,8 @@ static bool has_tag(const struct json_node *document, rf_str name, rf_str value)
 /* The tag name that the terms beside a tagValue speak of. */
 static rf_str tag_name_beside(const struct node *all)
 {
-    for (const struct node *n = all->first; n != NULL; n = n->next)
+    const struct node *first = all == NULL ? NULL : all->first;
+    for (const struct node *n = first; n != NULL; n = n->next)
         if (n->op == OP_EQUAL && is_word(n->word, "tagName")) return n->text;
     return (rf_str){0};
 }

@@ -52,8 +52,8 @@ enum rf_kind arm_operation_record(struct arm_call *call, rf_str resource_id, str
     json_set_text(arena, body, "startTime", now);
     json_set_text(arena, body, "endTime", now);
     bool done = json_set_text(arena, body, "owner", owner) != NULL;
-    rf_str text =
-        done && key.ptr != NULL && now.ptr != NULL ? json_to_text(arena, body) : (rf_str){0};
+    rf_str text = {0};
+    if (done && key.ptr != NULL && now.ptr != NULL) text = json_to_text(arena, body);
     if (text.ptr == NULL) return rf_fail_memory(err, arena);
     const struct state_put put = {
         .space = space, .key = key, .body = text, .condition = STATE_ABSENT};

@@ -118,16 +118,16 @@ static enum rf_kind sees_subscription(struct request *request, rf_str scope, boo
 
 enum rf_kind arm_run_subscriptions(struct request *request, struct rf_err *err)
 {
-    struct json_node *value, *body = list_of(request->arena, &value), *subscription;
+    struct json_node *list, *body = list_of(request->arena, &list), *subscription;
     RF_TRY(check_version(request, err));
     RF_TRY(make_subscription(request, &subscription, err));
-    bool done = value != NULL, sees;
+    bool done = list != NULL, sees;
     RF_TRY(sees_subscription(request, json_text_at(subscription, "id"), &sees, err));
-    if (done && sees) done = json_append(value, subscription) != NULL;
+    if (done && sees) done = json_append(list, subscription) != NULL;
     struct json_node *count = body == NULL ? NULL : json_object_in(request->arena, body, "count");
     json_set_text(request->arena, count, "type", RF_S("Total"));
     done =
-        done && count != NULL && json_set_i64(request->arena, count, "value", value->count) != NULL;
+        done && count != NULL && json_set_i64(request->arena, count, "value", list->count) != NULL;
     return answer(request, body, done, err);
 }
 
@@ -184,6 +184,56 @@ enum rf_kind arm_run_tenants(struct request *request, struct rf_err *err)
     bool done = json_append(domains, json_new_text(arena, site->domain)) != NULL;
     return answer(request, body, done && id.ptr != NULL, err);
 }
+
+/* ---- management groups: the root, which is named as the tenant, is there from the start ------------------------------------ */
+
+#define MANAGEMENT_GROUPS "/providers/Microsoft.Management/managementGroups"
+
+static struct json_node *root_group(const struct arm_call *call)
+{
+    struct rf_arena *arena = call->arena;
+    rf_str tenant = call->arm->options.site->tenant_id;
+    struct json_node *body = json_new(arena, JSON_T_OBJECT);
+    rf_str id = rf_arena_printf(arena, MANAGEMENT_GROUPS "/%.*s", RF_FMT(tenant));
+    json_set_text(arena, body, "id", id);
+    json_set_text(arena, body, "name", tenant);
+    if (json_set_text(arena, body, "type", RF_S("Microsoft.Management/managementGroups")) == NULL)
+        return NULL;
+    struct json_node *properties = json_object_in(arena, body, "properties");
+    json_set_text(arena, properties, "tenantId", tenant);
+    bool done = json_set_text(arena, properties, "displayName", RF_S("Tenant Root Group")) != NULL;
+    return done && id.ptr != NULL ? body : NULL;
+}
+
+static enum rf_kind get_root_group(struct arm_call *call, rf_str id, struct json_node **body,
+                                   struct rf_err *err)
+{
+    struct json_node *root = root_group(call);
+    if (root == NULL) return rf_fail_memory(err, call->arena);
+    if (!rf_str_eq_nocase(id, json_text_at(root, "id")))
+        return RF_FAIL(err, RF_NOT_FOUND, "ResourceNotFound",
+                       "The management group '%.*s' was not found.", RF_FMT(id));
+    *body = root;
+    return RF_OK;
+}
+
+static enum rf_kind list_root_group(struct arm_call *call, rf_str parent_id, struct json_node *out,
+                                    struct rf_err *err)
+{
+    (void)parent_id;
+    struct json_node *root = root_group(call);
+    if (root == NULL) return rf_fail_memory(err, call->arena);
+    for (const struct json_node *group = out->first; group != NULL; group = group->next)
+        if (rf_str_eq_nocase(json_text_at(group, "id"), json_text_at(root, "id"))) return RF_OK;
+    return json_append(out, root) == NULL ? rf_fail_memory(err, call->arena) : RF_OK;
+}
+
+static const char *const group_versions[] = {"2018-03-01-preview", "2020-05-01", "2021-04-01",
+                                             "2023-04-01", NULL};
+const struct arm_type arm_type_management_group = {.name = "Microsoft.Management/managementGroups",
+                                                   .versions = group_versions,
+                                                   .virtual_get = get_root_group,
+                                                   .virtual_list = list_root_group};
 
 /* ---- providers --------------------------------------------------------------------------------------------------------------------- */
 

@@ -325,11 +325,8 @@ static enum rf_kind place(struct arm_call *call, const struct arm_target *target
     RF_TRY(arm_target_of(call->arm, target->id.parent, call->arena, &parent, err));
     RF_TRY(find(call, &parent, &resource, &found, err));
     if (!found) {
-        bool is_root =
-            rf_str_eq_nocase(parent.id.type, RF_S("Microsoft.Management/managementGroups")) &&
-            rf_str_eq_nocase(parent.id.name, call->arm->options.site->tenant_id);
         bool free = (target->type->flags & ARM_PARENT_FREE) != 0;
-        if (free || is_root || is_fixed_word(parent.id.type)) return RF_OK;
+        if (free || is_fixed_word(parent.id.type)) return RF_OK;
         return fail_parent(target, err);
     }
     if (resource.id.len != target->id.parent.len) return RF_OK;

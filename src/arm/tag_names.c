@@ -84,9 +84,7 @@ static enum rf_kind gather_defined(struct arm_call *call, rf_str subscription, s
     for (uint32_t i = 0; i < list.count; i++) {
         struct json_node *body;
         RF_TRY(json_parse(list.items[i].body, call->arena, &body, err));
-        const struct json_node *value = json_get(body, "value");
-        if (!add_use(call->arena, uses, json_text_at(body, "name"),
-                     value == NULL ? (rf_str){0} : value->text, 0))
+        if (!add_use(call->arena, uses, json_text_at(body, "name"), json_text_at(body, "value"), 0))
             return rf_fail_memory(err, call->arena);
     }
     return RF_OK;
@@ -186,7 +184,7 @@ static enum rf_kind scope_key(struct request *request, rf_str *out, struct rf_er
 
 enum rf_kind arm_run_tag_names(struct request *request, struct rf_err *err)
 {
-    struct json_node *value = json_new(request->arena, JSON_T_ARRAY);
+    struct json_node *list = json_new(request->arena, JSON_T_ARRAY);
     struct uses uses = {0};
     struct arm_call call;
     rf_str scope;
@@ -202,9 +200,9 @@ enum rf_kind arm_run_tag_names(struct request *request, struct rf_err *err)
         while (use < end && rf_str_eq_nocase(use->name, from->name)) use++;
         struct json_node *shown =
             show_uses(request->arena, request->site->subscription_id, from, use);
-        if (json_append(value, shown) == NULL) return rf_fail_memory(err, request->arena);
+        if (json_append(list, shown) == NULL) return rf_fail_memory(err, request->arena);
     }
-    return arm_list_answer(request, value, (rf_str){0}, err);
+    return arm_list_answer(request, list, (rf_str){0}, err);
 }
 
 /* ---- defining -------------------------------------------------------------------------------------------------------------------- */
@@ -241,7 +239,8 @@ static enum rf_kind define(struct arm_call *call, const struct defined *defined,
     bool done = json_set_text(call->arena, body, "name", defined->name) != NULL;
     if (defined->has_value)
         done = done && json_set_text(call->arena, body, "value", defined->value) != NULL;
-    rf_str text = done ? json_to_text(call->arena, body) : (rf_str){0};
+    rf_str text = {0};
+    if (done) text = json_to_text(call->arena, body);
     if (text.ptr == NULL) return rf_fail_memory(err, call->arena);
     const struct state_put put = {.space = space, .key = defined->key, .body = text};
     return state_put(call->txn, &put, NULL, created, err);

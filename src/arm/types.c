@@ -85,6 +85,7 @@ enum rf_kind arm_types_init(struct arm *arm, struct rf_err *err)
     RF_TRY(arm_register(arm, arm_known_types, arm_known_type_count, err));
     RF_TRY(arm_register(arm, &arm_type_group, 1, err));
     RF_TRY(arm_register(arm, &arm_type_subscription, 1, err));
+    RF_TRY(arm_register(arm, &arm_type_management_group, 1, err));
     return arm_register(arm, &arm_type_lock, 1, err);
 }
 
@@ -158,12 +159,10 @@ static bool is_top_level(rf_str type)
 }
 
 /* A type of which only the namespace is known. A child's parent may be one that stands for nothing, so it need not exist. */
-static enum rf_kind make_generic(const struct arm *arm, const struct resource_id *id,
-                                 const struct known_namespace *known, rf_str ns,
-                                 struct rf_arena *arena, const struct arm_type **out,
+static enum rf_kind make_generic(const struct resource_id *id, const struct known_namespace *known,
+                                 rf_str ns, struct rf_arena *arena, const struct arm_type **out,
                                  struct rf_err *err)
 {
-    (void)arm;
     struct arm_type *type = rf_arena_new(arena, struct arm_type, 1);
     rf_str rest = rf_slice(id->type, id->ns.len, id->type.len);
     rf_str name = rf_arena_printf(arena, "%.*s%.*s%c", RF_FMT(ns), RF_FMT(rest), 0);
@@ -182,9 +181,11 @@ enum rf_kind arm_types_of(const struct arm *arm, const struct resource_id *id,
         if (id->subscription.len > 0) return RF_OK;
         return RF_FAIL(err, RF_INVALID, "InvalidResourceId", "the id names no resource");
     }
-    *out = arm_types_find(arm, id->type);
-    if (*out != NULL) return RF_OK;
     rf_str ns;
+    *out = arm_types_find(arm, id->type);
+    /* Groups and subscriptions have paths of their own. */
+    bool is_scope = *out == &arm_type_group || *out == &arm_type_subscription;
+    if (*out != NULL && !is_scope) return RF_OK;
     if (!arm_types_namespace(arm, id->ns, &ns))
         return RF_FAIL(err, RF_INVALID, "InvalidResourceNamespace",
                        "The resource namespace '%.*s' is invalid.", RF_FMT(id->ns));
@@ -193,7 +194,7 @@ enum rf_kind arm_types_of(const struct arm *arm, const struct resource_id *id,
         return RF_FAIL(err, RF_INVALID, "InvalidResourceType",
                        "The resource type '%.*s' could not be found in the namespace '%.*s'.",
                        RF_FMT(rf_slice(id->type, id->ns.len + 1, id->type.len)), RF_FMT(ns));
-    return make_generic(arm, id, known, ns, arena, out, err);
+    return make_generic(id, known, ns, arena, out, err);
 }
 
 /* ---- versions ------------------------------------------------------------------------------------------------------------ */

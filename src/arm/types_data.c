@@ -299,7 +299,7 @@ const struct known_namespace arm_known_namespaces[] = {
     {"Microsoft.App", microsoft_app, false},
     {"Microsoft.AppConfiguration", microsoft_appconfiguration, false},
     {"Microsoft.Attestation", microsoft_attestation, false},
-    {"Microsoft.Authorization", microsoft_authorization, false},
+    {"Microsoft.Authorization", microsoft_authorization, true},
     {"Microsoft.Automanage", microsoft_automanage, false},
     {"Microsoft.Automation", microsoft_automation, false},
     {"Microsoft.AVS", microsoft_avs, false},
@@ -390,7 +390,7 @@ const struct known_namespace arm_known_namespaces[] = {
     {"Microsoft.Relay", microsoft_relay, false},
     {"Microsoft.ResourceGraph", microsoft_resourcegraph, false},
     {"Microsoft.ResourceHealth", microsoft_resourcehealth, false},
-    {"Microsoft.Resources", microsoft_resources, false},
+    {"Microsoft.Resources", microsoft_resources, true},
     {"Microsoft.SaaS", microsoft_saas, false},
     {"Microsoft.Scheduler", microsoft_scheduler, false},
     {"Microsoft.ScVmm", microsoft_scvmm, false},
@@ -425,6 +425,12 @@ const uint32_t arm_known_namespace_count = RF_COUNT(arm_known_namespaces);
     {                                                                                              \
         .name = ns "/" type, .versions = dates, .flags = ARM_TRACKED                               \
     }
+/* Clients of these accept only 201, whether it was there or not. */
+#define ALWAYS_201(ns, type, dates)                                                                \
+    {                                                                                              \
+        .name = ns "/" type, .versions = dates,                                                    \
+        .flags = ARM_EXTENSION | ARM_NO_STATE | ARM_PUT_201_ALWAYS                                 \
+    }
 #define PROXY(ns, type, dates)                                                                     \
     {                                                                                              \
         .name = ns "/" type, .versions = dates                                                     \
@@ -452,15 +458,10 @@ const struct arm_type arm_known_types[] = {
     TRACKED("Microsoft.App", "jobs", microsoft_app),
     TRACKED("Microsoft.AppConfiguration", "configurationStores", microsoft_appconfiguration),
     TRACKED("Microsoft.Attestation", "attestationProviders", microsoft_attestation),
-    EXTENSION("Microsoft.Authorization", "policyAssignments", microsoft_authorization),
-    EXTENSION("Microsoft.Authorization", "policyDefinitions", microsoft_authorization),
+    ALWAYS_201("Microsoft.Authorization", "policyAssignments", microsoft_authorization),
+    ALWAYS_201("Microsoft.Authorization", "policyDefinitions", microsoft_authorization),
     EXTENSION("Microsoft.Authorization", "policySetDefinitions", microsoft_authorization),
     EXTENSION("Microsoft.Authorization", "policyExemptions", microsoft_authorization),
-    EXTENSION("Microsoft.Authorization", "roleManagementPolicies", microsoft_authorization),
-    EXTENSION("Microsoft.Authorization", "roleManagementPolicyAssignments",
-              microsoft_authorization),
-    EXTENSION("Microsoft.Authorization", "roleEligibilitySchedules", microsoft_authorization),
-    EXTENSION("Microsoft.Authorization", "roleAssignmentSchedules", microsoft_authorization),
     TRACKED("Microsoft.Automanage", "configurationProfiles", microsoft_automanage),
     EXTENSION("Microsoft.Automanage", "configurationProfileAssignments", microsoft_automanage),
     TRACKED("Microsoft.Automation", "automationAccounts", microsoft_automation),
@@ -755,11 +756,8 @@ const struct arm_type arm_known_types[] = {
     TRACKED("Microsoft.ResourceGraph", "queries", microsoft_resourcegraph),
     EXTENSION("Microsoft.ResourceHealth", "availabilityStatuses", microsoft_resourcehealth),
     PROXY("Microsoft.ResourceHealth", "events", microsoft_resourcehealth),
-    TRACKED("Microsoft.Resources", "deploymentScripts", microsoft_resources),
     TRACKED("Microsoft.Resources", "templateSpecs", microsoft_resources),
     TRACKED("Microsoft.Resources", "templateSpecs/versions", microsoft_resources),
-    EXTENSION("Microsoft.Resources", "deploymentStacks", microsoft_resources),
-    EXTENSION("Microsoft.Resources", "changes", microsoft_resources),
     TRACKED("Microsoft.SaaS", "resources", microsoft_saas),
     TRACKED("Microsoft.Scheduler", "jobCollections", microsoft_scheduler),
     TRACKED("Microsoft.ScVmm", "vmmServers", microsoft_scvmm),

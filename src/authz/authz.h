@@ -1,7 +1,10 @@
 /* authz.h - who may do what where: role definitions and assignments, deny by default (Azure RBAC).
  *
- * Assignments and custom roles live in state, spaces "roleAssignment" (key: lower-case id) and "roleDefinition" (key: GUID);
- * built-in roles are data in roles.c. A snapshot in memory answers checks; a write takes effect for the next request. */
+ * Assignments and custom roles live in state, spaces "roleAssignment" (key: lower-case id; indexes "principal", "role") and
+ * "roleDefinition" (key: GUID; index "name"), deny assignments, which nobody writes over the API, in "denyAssignment" (key:
+ * lower-case id); bodies are the documents that the API answers. Built-in roles are data in roles.c. A snapshot in memory
+ * answers checks; a write takes effect for the next request. A role or an assignment with a condition gives its actions only
+ * where the condition holds (condition_int.h). When the state cannot be read nobody may anything. Any thread. */
 #ifndef RF_AUTHZ_H
 #define RF_AUTHZ_H
 
@@ -40,6 +43,15 @@ RF_MUST_USE enum rf_kind authz_assign(struct authz *authz, struct state_txn *txn
 #define ROLE_METRICS_PUBLISHER "3913510d-42f4-4e42-8a64-420c390055eb"
 #define ROLE_LOG_ANALYTICS_CONTRIBUTOR "92aaf0da-9dab-42b6-94a3-d43ce8d16293"
 #define ROLE_LOG_ANALYTICS_READER "73c42c96-874c-492b-b04d-ab87d138a893"
+
+/* For template deployments: what PUT of "{scope}/providers/Microsoft.Authorization/roleAssignments/{name}" does, with the
+ * caller's right, the checks and the row in AzureActivity; `body` is {"properties":{...}}. Needs request->principal, and
+ * authz_service called before. *out: the document. Must not be called inside a write transaction. */
+struct request;
+RF_MUST_USE enum rf_kind authz_put_assignment(struct authz *authz, const struct request *request,
+                                              rf_str id, struct json_node *body,
+                                              struct json_node **out, bool *created,
+                                              struct rf_err *err);
 
 /* The routes of Microsoft.Authorization: roleAssignments, roleDefinitions, permissions, denyAssignments. */
 struct service;

@@ -71,6 +71,7 @@ enum rf_kind path_parse(rf_str text, struct rf_arena *arena, struct path *out, s
     if (at == 0)
         return RF_FAIL(err, RF_INVALID, "InvalidPath", "The path does not begin with '/'.");
     out->count = 0;
+    out->has_gaps = false;
     while (at < text.len) {
         const uint8_t *slash = memchr(text.ptr + at, '/', text.len - at);
         size_t end = slash == NULL ? text.len : (size_t)(slash - text.ptr);
@@ -79,8 +80,9 @@ enum rf_kind path_parse(rf_str text, struct rf_arena *arena, struct path *out, s
             continue;
         }
         if (end == at)
-            return RF_FAIL(err, RF_NOT_FOUND, "NotFound", "The path has an empty segment.");
-        RF_TRY(take_segment(rf_slice(text, at, end), arena, out, err));
+            out->has_gaps = true;
+        else
+            RF_TRY(take_segment(rf_slice(text, at, end), arena, out, err));
         at = end + 1;
     }
     return RF_OK;
@@ -131,17 +133,22 @@ enum rf_kind query_parse(rf_str text, struct rf_arena *arena, struct route_varia
     return RF_OK;
 }
 
+static int hex_digit(uint8_t c)
+{
+    if (rf_is_digit(c)) return c - '0';
+    c = rf_lower(c);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 /* The byte at *at of a parameter's name, decoded; moves on. */
 static uint8_t next_byte(rf_str query, size_t *at)
 {
-    static const char digits[] = "0123456789abcdef";
     uint8_t c = query.ptr[(*at)++];
     if (c != '%' || query.len - *at < 2) return c;
-    const char *high = memchr(digits, rf_lower(query.ptr[*at]), 16);
-    const char *low = memchr(digits, rf_lower(query.ptr[*at + 1]), 16);
-    if (high == NULL || low == NULL) return c;
+    int high = hex_digit(query.ptr[*at]), low = hex_digit(query.ptr[*at + 1]);
+    if (high < 0 || low < 0) return c;
     *at += 2;
-    return (uint8_t)((high - digits) << 4 | (low - digits));
+    return (uint8_t)(high << 4 | low);
 }
 
 bool query_names(rf_str query, const char *name)

@@ -151,7 +151,7 @@ struct json_node *permission_json(struct rf_arena *arena, const struct permissio
 }
 
 static enum rf_kind put_permissions(struct request *request, const struct snapshot *snapshot,
-                                    rf_str scope, struct json_node *value, struct rf_err *err)
+                                    rf_str scope, struct json_node *list, struct rf_err *err)
 {
     for (uint32_t i = 0; i < snapshot->assignment_count; i++) {
         const struct assignment *assignment = &snapshot->assignments[i];
@@ -161,7 +161,7 @@ static enum rf_kind put_permissions(struct request *request, const struct snapsh
         for (uint32_t p = 0; p < assignment->role->permission_count; p++) {
             struct json_node *one =
                 permission_json(request->arena, &assignment->role->permissions[p]);
-            if (json_append(value, one) == NULL) return rf_fail_memory(err, request->arena);
+            if (json_append(list, one) == NULL) return rf_fail_memory(err, request->arena);
         }
     }
     return RF_OK;

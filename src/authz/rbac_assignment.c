@@ -424,29 +424,74 @@ static void write_row(struct request *request, const char *action, const char *n
     activity_write(request, &activity);
 }
 
-enum rf_kind rbac_assignment_put(struct request *request, struct rf_err *err)
+/* Checks and stores what `body` asks for at the scope and under the name among the request's variables. */
+static enum rf_kind put(struct request *request, const struct json_node *body, struct wish *wish,
+                        struct json_node **out, bool *created, struct rf_err *err)
 {
     struct rbac *rbac = request->service;
-    struct json_node *body, *document = NULL;
     struct state_txn *txn = NULL;
+    RF_TRY(read_wish(request, body, wish, err));
+    RF_TRY(check_role(request, wish, err));
+    RF_TRY(check_principal(request, wish, err));
+    RF_TRY(state_begin_write(authz_state(rbac->authz), &txn, err));
+    enum rf_kind kind = store(request, txn, wish, out, created, err);
+    if (kind == RF_OK) return state_commit(txn, err);
+    state_end(txn);
+    return kind;
+}
+
+enum rf_kind rbac_assignment_put(struct request *request, struct rf_err *err)
+{
+    struct json_node *body, *document = NULL;
     struct wish wish;
     bool created = false;
     RF_TRY(rbac_version(request, err));
     RF_TRY(request_json(request, false, &body, err));
-    RF_TRY(read_wish(request, body, &wish, err));
-    RF_TRY(check_role(request, &wish, err));
-    RF_TRY(check_principal(request, &wish, err));
-    RF_TRY(state_begin_write(authz_state(rbac->authz), &txn, err));
-    enum rf_kind kind = store(request, txn, &wish, &document, &created, err);
-    if (kind == RF_OK)
-        kind = state_commit(txn, err);
-    else
-        state_end(txn);
-    RF_TRY(kind);
+    RF_TRY(put(request, body, &wish, &document, &created, err));
     uint16_t status = created ? 201 : 200;
     write_row(request, RBAC_ASSIGNMENT_WRITE, "Create role assignment", wish.id, status,
               "requestbody", body);
     return request_answer(request, status, document);
+}
+
+/* Cuts "{scope}/providers/Microsoft.Authorization/roleAssignments/{name}" into the variables of the API's route. */
+static bool cut_id(rf_str id, struct request *request)
+{
+    rf_str words = RF_S("/providers/" TYPE "/"), name = last_segment(id);
+    while (id.len > 1 && id.ptr[0] == '/' && id.ptr[1] == '/') id = rf_slice(id, 1, id.len);
+    if (id.len < words.len + name.len || id.ptr[0] != '/') return false;
+    size_t at = id.len - name.len - words.len;
+    if (!rf_str_eq_nocase(rf_slice(id, at, at + words.len), words)) return false;
+    rf_str scope = rf_slice(id, at > 0, at > 0 ? at : 0);
+    request->variables[0] = (struct route_variable){RF_S("scope"), scope};
+    request->variables[1] = (struct route_variable){RF_S("name"), name};
+    request->variable_count = 2;
+    return true;
+}
+
+enum rf_kind authz_put_assignment(struct authz *authz, const struct request *request, rf_str id,
+                                  struct json_node *body, struct json_node **out, bool *created,
+                                  struct rf_err *err)
+{
+    struct request own = *request; /* as the API's own route would see it */
+    struct route_need need;
+    struct wish wish;
+    own.service = authz_rbac(authz);
+    if (!cut_id(id, &own))
+        return RF_FAIL(err, RF_INVALID, "InvalidRoleAssignmentId",
+                       "The id '%.*s' is none of a role assignment.", (int)RF_MIN(id.len, 400),
+                       (const char *)id.ptr);
+    rf_str scope = rbac_scope(&own);
+    struct json_node *judged = json_clone(own.arena, body);
+    if (scope.ptr == NULL || (judged == NULL && body != NULL))
+        return rf_fail_memory(err, own.arena);
+    RF_TRY(fill_type(&own, judged));
+    judge(&own, judged, RBAC_ASSIGNMENT_WRITE, scope, &need);
+    if (!need.is_open_to_members) return authz_denied(own.principal, need.action, scope, err);
+    RF_TRY(put(&own, body, &wish, out, created, err));
+    write_row(&own, RBAC_ASSIGNMENT_WRITE, "Create role assignment", wish.id, *created ? 201 : 200,
+              "requestbody", body);
+    return RF_OK;
 }
 
 static enum rf_kind take_away(struct request *request, struct state_txn *txn, rf_str id,

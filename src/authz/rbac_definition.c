@@ -58,15 +58,14 @@ static enum rf_kind role_json(struct request *request, const struct role *role, 
 
 /* ---- reading ----------------------------------------------------------------------------------------------- */
 
-/* Whether a custom role can be assigned at the scope, or below it when that is asked for. */
-static bool is_for_scope(const struct role *role, rf_str scope, bool below, struct rf_arena *arena)
+/* Whether a custom role can be assigned at the place, or below it when that is asked for. */
+static bool is_for_scope(const struct role *role, rf_str place, bool below, struct rf_arena *arena)
 {
     if (role->assignable == NULL) return true;
     for (uint32_t i = 0; i < role->assignable->count; i++) {
-        rf_str assignable = scope_key(arena, role->assignable->items[i]);
-        if (assignable.ptr == NULL) continue;
-        if (scope_covers(assignable, scope) || (below && scope_covers(scope, assignable)))
-            return true;
+        rf_str given = scope_key(arena, role->assignable->items[i]);
+        if (given.ptr == NULL) continue;
+        if (scope_covers(given, place) || (below && scope_covers(place, given))) return true;
     }
     return false;
 }

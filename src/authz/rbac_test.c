@@ -449,3 +449,40 @@ Test(rbac, a_deny_assignment_takes_what_a_role_gives)
           403, "");
     house_close(&house);
 }
+
+Test(rbac, templates_assign_with_the_rights_of_their_caller)
+{
+    struct house house;
+    struct rf_err err;
+    house_open(&house);
+    struct rf_arena *arena = &house.walk.arena;
+    struct principal owner = {.object_id = RF_S(WALK_OID)}, other = {.object_id = RF_S(OTHER)};
+    struct http_request http = {.method = HTTP_PUT, .peer_address = RF_S("192.0.2.1")};
+    struct request request = {.http = &http,
+                              .arena = arena,
+                              .site = &house.walk.site,
+                              .principal = &owner,
+                              .audit = &house.walk.audit};
+    struct json_node *body, *out;
+    bool created;
+    rf_str id = RF_S("/" SUB "/resourceGroups/rg" AUTH "roleAssignments/" NAME_1);
+    cr_assert(json_parse(RF_S(ASSIGNMENT(ROLE_READER, OTHER, "")), arena, &body, &err) == RF_OK);
+    cr_assert(authz_put_assignment(house.walk.authz, &request, id, body, &out, &created, &err) ==
+              RF_OK);
+    cr_assert(created && rf_str_is(json_text_at(out, "id"),
+                                   SUB "/resourceGroups/rg" AUTH "roleAssignments/" NAME_1));
+    cr_assert(house.walk.rows == 1);
+    cr_assert(authz_put_assignment(house.walk.authz, &request, id, body, &out, &created, &err) ==
+                  RF_OK &&
+              !created);
+    request.principal = &other;
+    cr_assert(authz_put_assignment(house.walk.authz, &request, id, body, &out, &created, &err) ==
+              RF_DENIED);
+    request.principal = &owner;
+    cr_assert(authz_put_assignment(house.walk.authz, &request, RF_S(SUB "/x/" NAME_1), body, &out,
+                                   &created, &err) == RF_INVALID);
+    cr_assert(authz_put_assignment(house.walk.authz, &request, RF_S(AUTH "roleAssignments/" NAME_1),
+                                   body, &out, &created, &err) == RF_DENIED,
+              "the owner of a subscription is none of the tenant");
+    house_close(&house);
+}

@@ -37,9 +37,9 @@ struct request {
     void *service;              /* of the route's service: its ctx */
     const struct service *from; /* the route's service */
     struct authz *authz;
-    const struct audit *audit; /* where the platform's rows go; may be NULL */
-    uint16_t fail_status;      /* set by request_fail */
-    rf_str error_details; /* a JSON array for error.details of the control plane; empty: none */
+    const struct audit *audit;             /* where the platform's rows go; may be NULL */
+    uint16_t fail_status;                  /* set by request_fail */
+    const struct json_node *error_details; /* error.details of the control plane; NULL: none */
 };
 
 enum route_access {
@@ -72,22 +72,23 @@ struct route_need { /* what ROUTE_RESOLVE finds */
 
 struct route {
     enum http_method method;
+    enum route_access access;
     /* Segments: a literal (compared without case); "{name}" one segment; "users('{name}')" one segment with a literal in
      * front of or behind the variable; "{name*}" all that follow (last only; at least one). Of several that match, the one
      * with more literals in front wins.
      * "{scope*}" in front, followed by a literal, stands for any number of segments, none included: the extension resources
      * of ARM ("/{scope*}/providers/Microsoft.Authorization/roleAssignments/{name}"). Such a route is found at the last place
      * in the path where it fits, and wins over one without it when it names more of the segments behind the scope.
+     * Empty segments in the middle of a path are left out for such routes; for others such a path is not found.
      * The values of "{x*}" have neither a slash in front nor one at their end. */
     const char *path;
-    enum route_access access;
     const char *action;
     const char *why_open;
     unsigned audiences;
+    enum http_lane lane;
     enum rf_kind (*scope)(struct request *request, rf_str *scope, struct rf_err *err);
     enum rf_kind (*resolve)(struct request *request, struct route_need *need, struct rf_err *err);
     enum rf_kind (*run)(struct request *request, struct rf_err *err);
-    enum http_lane lane;
     size_t body_bytes_max; /* 0: 4 MiB */
     /* A query parameter with which the route is passed over; NULL: none. "api-version" keeps a route with "{scope*}" from
      * taking a resource that happens to have its name from the control plane, which has the same origin. */

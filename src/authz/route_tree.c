@@ -388,7 +388,7 @@ void route_tree_find(const struct route_tree *tree, const struct path *path, rf_
                      enum http_method method, struct route_found *found)
 {
     struct search front = {.path = path, .query = query, .method = method}, extension = front;
-    walk(&front, tree->front, 0);
+    if (!path->has_gaps) walk(&front, tree->front, 0);
     uint32_t place = 0;
     const struct route_entry *entry = front.found;
     if (walk_extensions(&extension, tree->extension, &place) &&

@@ -10,11 +10,12 @@
 enum { PATH_SEGMENTS_MAX = 128, PATTERN_SEGMENTS_MAX = 32, QUERY_PARAMETERS_MAX = 256 };
 
 struct path {
-    rf_str segments[PATH_SEGMENTS_MAX]; /* decoded */
+    rf_str segments[PATH_SEGMENTS_MAX]; /* decoded, none of them empty */
     uint32_t count;
+    bool has_gaps; /* empty segments were left out in the middle */
 };
 /* Cuts a path (as sent, '/' in front) at its slashes and decodes the parts. Slashes in front count as one, one at the end as
- * none. RF_NOT_FOUND NotFound: an empty segment elsewhere. RF_INVALID InvalidPath: "." or ".." as a segment, a decoded slash
+ * none. RF_INVALID InvalidPath: "." or ".." as a segment, a decoded slash
  * or control character, too many segments. RF_INVALID BadPercentEncoding. Parts are views of `text` or in `arena`. */
 RF_MUST_USE enum rf_kind path_parse(rf_str text, struct rf_arena *arena, struct path *out,
                                     struct rf_err *err);
@@ -42,7 +43,9 @@ struct route_found {
     uint32_t scope_segments; /* that "{scope*}" stands for */
     unsigned methods;        /* bits of enum http_method: those that the path has */
 };
-/* HEAD is answered by a GET route where there is none for HEAD. `query`: as sent, for route.unless. */
+/* A path with gaps has routes with "{scope*}" only: clients of ARM send one where a resource has no parent
+ * (".../providers/NAMESPACE//TYPE/NAME/providers/Microsoft.Authorization/permissions").
+ * HEAD is answered by a GET route where there is none for HEAD. `query`: as sent, for route.unless. */
 void route_tree_find(const struct route_tree *tree, const struct path *path, rf_str query,
                      enum http_method method, struct route_found *found);
 /* True when a query, as sent, has a parameter of that name: percent signs resolved, ASCII case ignored. */

@@ -118,6 +118,9 @@ Test(route_tree, finds_the_route_that_names_most)
         {HTTP_GET, "/query?api-versionx=1", "/{scope*}/query scope="},
         {HTTP_GET, "/users/..", ""},
         {HTTP_GET, "/users//me", ""},
+        {HTTP_GET, "/users/me//", ""},
+        {HTTP_GET, "/s/providers/A.b//c/d/providers/Microsoft.Authorization/locks",
+         "/{scope*}/providers/Microsoft.Authorization/locks scope=s/providers/A.b/c/d"},
     };
     struct route_tree *tree = tree_of(routes, RF_COUNT(routes));
     RF_CLEANUP(rf_arena_done) struct rf_arena arena;

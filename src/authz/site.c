@@ -19,7 +19,7 @@ static bool cut_port(const struct site *site, rf_str host, rf_str *name)
         return site->port == 443 && end == host.len;
     }
     char wanted[8];
-    snprintf(wanted, sizeof wanted, "%u", (unsigned)site->port);
+    (void)snprintf(wanted, sizeof wanted, "%u", (unsigned)site->port);
     *name = rf_slice(host, 0, end - 1);
     return rf_str_is(rf_slice(host, end, host.len), wanted);
 }

@@ -30,6 +30,8 @@ int cli_stats(int argc, char **argv);
 int cli_fsck(int argc, char **argv);
 int cli_merge(int argc, char **argv);
 int cli_retention(int argc, char **argv);
+int cli_app(int argc, char **argv);
+int cli_bootstrap(int argc, char **argv);
 int cli_login(int argc, char **argv);
 int cli_apply(int argc, char **argv);
 int cli_resource(int argc, char **argv);

@@ -26,7 +26,8 @@ enum {
     OPT_SERVER, /* and those of CLI_SERVER_OPTIONS */
     OPT_RULE = OPT_SERVER + CLI_SERVER_OPTION_COUNT,
     OPT_STREAM,
-    OPT_WORKSPACE
+    OPT_WORKSPACE,
+    OPT_PACE
 };
 
 static const struct cli_option options[] = {
@@ -46,6 +47,9 @@ static const struct cli_option options[] = {
          "the collection rule on the server: its immutable id (dcr-...), name or resource id"},
     [OPT_STREAM] = {"stream", "S", "the stream of the rule; its only one unless given"},
     [OPT_WORKSPACE] = {"workspace", "NAME", "the workspace on the server that has the table"},
+    [OPT_PACE] =
+        {"pace", "N|live",
+         "to a server: send rows N times as fast as they happened; 'live': when their time comes"},
 };
 
 static const struct cli_usage usage = {
@@ -73,6 +77,7 @@ static const struct cli_usage usage = {
 struct ingest_args {
     const char *data, *table, *schema, *schemas, *key_file, *reject;
     bool no_index, again;
+    struct cli_pace pace;
     const char **files;
     uint32_t file_count;
     struct cli_server_args server;
@@ -111,7 +116,7 @@ static bool asks_server(const struct ingest_args *args)
 {
     return args->server.server != NULL || args->server.bootstrap != NULL ||
            args->server.ca != NULL || args->rule != NULL || args->stream != NULL ||
-           args->workspace != NULL;
+           args->pace.live || args->pace.speed > 0 || args->workspace != NULL;
 }
 
 static int check_args(const struct ingest_args *args)
@@ -178,6 +183,11 @@ static int read_args(int argc, char **argv, struct ingest_args *args)
             break;
         case OPT_WORKSPACE:
             args->workspace = line.value;
+            break;
+        case OPT_PACE:
+            if (!cli_pace_parse(rf_str_of(line.value), &args->pace))
+                return cli_wrong(&usage, "--pace must be 'live' or a number above 0, not '%s'",
+                                 line.value);
             break;
         case CLI_HELP:
             return CLI_HELP;
@@ -410,7 +420,8 @@ static int send_to_server(const struct ingest_args *args)
                                      .table = args->table,
                                      .workspace = args->workspace,
                                      .files = args->files,
-                                     .file_count = args->file_count};
+                                     .file_count = args->file_count,
+                                     .pace = args->pace};
     return cli_upload(&upload);
 }
 

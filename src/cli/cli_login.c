@@ -252,6 +252,7 @@ enum rf_kind cli_login_from_bootstrap(const char *path, struct rf_arena *arena,
     login.bootstrap = rf_str_of(path);
     login.server = cli_server_trim(json_text_at(boot, "https"));
     login.authority = cli_server_trim(login.authority.len > 0 ? login.authority : login.server);
+    login.resource = login.server;
     login.token = (rf_str){NULL, 0};
     RF_TRY(find_ca(login.ca, login.bootstrap, arena, &login.ca, err));
     *out = login;
@@ -286,7 +287,7 @@ static enum rf_kind token_form(const struct cli_login *login, rf_str secret, str
                                struct rf_buf *form, struct rf_err *err)
 {
     rf_str id = percent_encode(arena, login->client_id), key = percent_encode(arena, secret);
-    rf_str scope = percent_encode(arena, login->server);
+    rf_str scope = percent_encode(arena, login->resource.len > 0 ? login->resource : login->server);
     if (id.ptr == NULL || key.ptr == NULL || scope.ptr == NULL) return rf_fail_memory(err, arena);
     rf_buf_printf(form,
                   "grant_type=client_credentials&client_id=%.*s&scope=%.*s%%2F.default"
@@ -302,6 +303,9 @@ static enum rf_kind read_token(const struct http_answer *answer, struct cli_logi
     struct json_node *body = NULL;
     if (json_parse(answer->body, arena, &body, NULL) != RF_OK) body = NULL;
     rf_str said = json_text_at(body, "error_description");
+    /* Behind the first line are numbers for the operator's log. */
+    for (size_t i = 0; i < said.len; i++)
+        if (said.ptr[i] == '\r' || said.ptr[i] == '\n') said.len = i;
     if (answer->status >= 400 && said.len > 0)
         return RF_FAIL(err, RF_DENIED, "NotSignedIn", "%.*s gives no token: %.*s",
                        RF_FMT(login->authority),
@@ -341,7 +345,13 @@ enum rf_kind cli_login_ask_token(struct http_client *client, struct cli_login *l
     enum rf_kind kind = http_client_call(client, "POST", url, headers, RF_COUNT(headers),
                                          rf_buf_view(&form), arena, &answer, err);
     explicit_bzero(form.ptr, form.len);
-    return kind == RF_OK ? read_token(&answer, login, arena, err) : kind;
+    if (kind == RF_OK) return read_token(&answer, login, arena, err);
+    if (err != NULL && login->ca.len == 0 && strcmp(err->code, "TlsFailed") == 0) {
+        struct rf_err said = *err;
+        return RF_FAIL(err, kind, "TlsFailed", "%.900s; --ca FILE says which authority to trust",
+                       said.text);
+    }
+    return kind;
 }
 
 /* ---- the command ------------------------------------------------------------------------------------------------ */
@@ -403,11 +413,13 @@ static int check_args(const struct login_args *args)
             return cli_wrong(&usage, "the bootstrap file says who logs in");
         return CLI_OK;
     }
-    if (args->server == NULL)
-        return cli_wrong(&usage, "--bootstrap FILE or --server URL is needed");
-    if (args->client_id == NULL || args->tenant == NULL)
-        return cli_wrong(&usage, "--client-id ID and --tenant T are needed");
-    return CLI_OK;
+    const char *missing = args->server == NULL      ? "--bootstrap FILE or --server URL is needed"
+                          : args->client_id == NULL ? "--client-id ID is needed"
+                          : args->tenant == NULL    ? "--tenant T is needed"
+                                                    : NULL;
+    if (missing == NULL) return CLI_OK;
+    (void)cli_wrong(&usage, "%s", missing);
+    return CLI_WRONG_USE;
 }
 
 static int read_args(int argc, char **argv, struct login_args *args)
@@ -494,7 +506,7 @@ static enum rf_kind login_of(const struct login_args *args, struct rf_arena *are
                              struct cli_login *login, struct rf_err *err)
 {
     if (args->bootstrap != NULL) {
-        rf_str path;
+        rf_str path = {NULL, 0};
         RF_TRY(whole_path(args->bootstrap, arena, &path, err));
         const char *name = rf_arena_cstr(arena, path);
         if (name == NULL) return rf_fail_memory(err, arena);

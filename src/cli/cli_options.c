@@ -11,8 +11,9 @@
 
 void cli_print_help(const struct cli_usage *usage)
 {
+    const char *words = usage->words == NULL ? "" : usage->words;
     printf("usage: ringfort %s [option...]%s%s\n\n%s\n", usage->command,
-           usage->words[0] == '\0' ? "" : " ", usage->words, usage->doc);
+           words[0] == '\0' ? "" : " ", words, usage->doc);
     size_t width = strlen("help");
     for (size_t i = 0; i < usage->option_count; i++) {
         const struct cli_option *option = &usage->options[i];

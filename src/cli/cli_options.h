@@ -18,7 +18,7 @@ struct cli_option {
 };
 struct cli_usage {
     const char *command; /* "query" */
-    const char *words;   /* "KQL|-": after the options */
+    const char *words;   /* "KQL|-": after the options; NULL: none */
     const char *doc;     /* what the command does */
     const struct cli_option *options;
     size_t option_count;

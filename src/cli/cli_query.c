@@ -147,9 +147,9 @@ static int read_args(int argc, char **argv, struct query_args *args)
             if (!cli_server_option(at, OPT_SERVER, line.value, &args->server)) return CLI_WRONG_USE;
         }
     }
-    if (args->text == NULL)
-        return cli_wrong(&usage, "a query is needed, or - to read it from standard input");
-    return CLI_OK;
+    if (args->text != NULL) return CLI_OK;
+    (void)cli_wrong(&usage, "a query is needed, or - to read it from standard input");
+    return CLI_WRONG_USE;
 }
 
 static bool asks_server(const struct query_args *args)

@@ -42,26 +42,30 @@ struct resource_args {
     enum cli_format format;
 };
 
+/* The arguments of the verb; those that it needs are not NULL then. */
 static int check_args(const struct resource_args *args)
 {
     static const struct {
         const char *verb;
         uint32_t least, most;
     } verbs[] = {{"get", 2, 2}, {"list", 1, 2}, {"put", 3, 3}, {"delete", 2, 2}};
-    if (args->word_count == 0) return cli_wrong(&usage, "get, list, put or delete is needed");
-    for (size_t i = 0; i < RF_COUNT(verbs); i++) {
-        if (strcmp(args->words[0], verbs[i].verb) != 0) continue;
-        if (args->word_count < verbs[i].least)
-            return cli_wrong(&usage,
-                             args->word_count == 1 ? "%s needs an ID"
-                                                   : "%s needs a file, or - for standard "
-                                                     "input",
-                             args->words[0]);
-        if (args->word_count > verbs[i].most)
-            return cli_wrong(&usage, "'%s' is not expected", args->words[verbs[i].most]);
+    size_t i = 0;
+    while (args->words[0] != NULL && i < RF_COUNT(verbs) &&
+           strcmp(args->words[0], verbs[i].verb) != 0)
+        i++;
+    if (args->words[0] == NULL)
+        (void)cli_wrong(&usage, "get, list, put or delete is needed");
+    else if (i == RF_COUNT(verbs))
+        (void)cli_wrong(&usage, "'%s' is not get, list, put or delete", args->words[0]);
+    else if (args->words[1] == NULL && verbs[i].least > 1)
+        (void)cli_wrong(&usage, "%s needs an ID", args->words[0]);
+    else if (args->words[2] == NULL && verbs[i].least > 2)
+        (void)cli_wrong(&usage, "%s needs a file, or - for standard input", args->words[0]);
+    else if (args->word_count > verbs[i].most)
+        (void)cli_wrong(&usage, "'%s' is not expected", args->words[verbs[i].most]);
+    else
         return CLI_OK;
-    }
-    return cli_wrong(&usage, "'%s' is not get, list, put or delete", args->words[0]);
+    return CLI_WRONG_USE;
 }
 
 static int read_args(int argc, char **argv, struct resource_args *args)

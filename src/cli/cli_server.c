@@ -156,6 +156,8 @@ void cli_server_close(struct cli_server *server)
     free(server);
 }
 
+const struct cli_login *cli_server_login(const struct cli_server *server) { return &server->login; }
+
 const struct cli_site *cli_server_site(const struct cli_server *server) { return &server->site; }
 
 /* ---- errors ---------------------------------------------------------------------------------------------------- */
@@ -258,7 +260,8 @@ static enum rf_kind refuse(const struct http_answer *answer, struct rf_arena *ar
 {
     struct json_node *body = NULL;
     if (json_parse(answer->body, arena, &body, NULL) != RF_OK) body = NULL;
-    return cli_server_fault(answer->status, body, err);
+    (void)cli_server_fault(answer->status, body, err);
+    return kind_of_status(answer->status);
 }
 
 /* ---- calls -------------------------------------------------------------------------------------------------------- */
@@ -300,12 +303,27 @@ static void wait_seconds(uint32_t seconds)
     while (nanosleep(&left, &left) != 0) continue;
 }
 
+/* The directory's tokens are asked for anew each time: it is called seldom. */
+static enum rf_kind token_of_call(struct cli_server *server, const struct cli_call *call,
+                                  struct rf_arena *arena, rf_str *token, struct rf_err *err)
+{
+    struct cli_login login = server->login;
+    if (call->is_graph) {
+        login.resource = RF_S("https://graph.microsoft.com");
+        RF_TRY(cli_login_ask_token(server->client, &login, arena, err));
+    }
+    *token = login.token;
+    return RF_OK;
+}
+
 static enum rf_kind exchange(struct cli_server *server, const struct cli_call *call, rf_str url,
                              struct rf_arena *arena, struct http_answer *out, struct rf_err *err)
 {
     struct http_header headers[8];
     uint32_t count = 0;
-    rf_str bearer = rf_arena_printf(arena, "Bearer %.*s", RF_FMT(server->login.token));
+    rf_str token;
+    RF_TRY(token_of_call(server, call, arena, &token, err));
+    rf_str bearer = rf_arena_printf(arena, "Bearer %.*s", RF_FMT(token));
     if (bearer.ptr == NULL) return rf_fail_memory(err, arena);
     headers[count++] = (struct http_header){RF_S("Authorization"), bearer};
     headers[count++] = (struct http_header){RF_S("Accept"), RF_S("application/json")};
@@ -340,7 +358,7 @@ enum rf_kind cli_server_call(struct cli_server *server, const struct cli_call *c
                              struct rf_arena *arena, struct http_answer *out, struct rf_err *err)
 {
     rf_str url;
-    struct http_answer answer;
+    struct http_answer answer = {0};
     RF_TRY(url_of(server, call->target, arena, &url, err));
     for (uint32_t tries = 1;; tries++) {
         bool fresh = !cli_login_has_token(&server->login);
@@ -362,7 +380,7 @@ enum rf_kind cli_server_get(struct cli_server *server, rf_str target, struct rf_
                             struct json_node **out, struct rf_err *err)
 {
     struct cli_call call = {.method = "GET", .target = target};
-    struct http_answer answer;
+    struct http_answer answer = {0};
     struct rf_err why = {0};
     RF_TRY(cli_server_call(server, &call, arena, &answer, err));
     if (json_parse(answer.body, arena, out, &why) == RF_OK) return RF_OK;
@@ -652,7 +670,7 @@ enum rf_kind cli_server_put(struct cli_server *server, rf_str id, rf_str version
                             struct json_node **out, struct rf_err *err)
 {
     struct cli_call call = {.method = "PUT", .body = json_to_text(arena, body)};
-    struct http_answer answer;
+    struct http_answer answer = {0};
     if (call.body.ptr == NULL) return rf_fail_memory(err, arena);
     RF_TRY(cli_server_target(server, id, version, arena, &call.target, err));
     RF_TRY(cli_server_call(server, &call, arena, &answer, err));

@@ -43,6 +43,8 @@ RF_MUST_USE enum rf_kind cli_server_open(const struct cli_server_args *args,
                                          struct cli_server **out, struct rf_err *err);
 void cli_server_close(struct cli_server *server); /* NULL is fine */
 const struct cli_site *cli_server_site(const struct cli_server *server);
+struct cli_login;
+const struct cli_login *cli_server_login(const struct cli_server *server);
 
 struct cli_call {
     const char *method;
@@ -52,6 +54,7 @@ struct cli_call {
     const char *prefer;           /* NULL: none */
     const char *content_encoding; /* NULL: none */
     bool may_be_absent;           /* 404 is no error: look at the status */
+    bool is_graph;                /* the directory: it wants a token of its own */
 };
 /* One exchange with a token. Waits and asks again when the server says so (429, 503). Allocates in `arena`.
  * Errors: those of net/client.h; RF_DENIED NotSignedIn; and an answer other than 2xx, as its error says: RF_INVALID, RF_DENIED,
@@ -117,6 +120,8 @@ struct cli_login {
     rf_str subscription_id, resource_group, workspace_id, workspace_name, location;
     rf_str token;
     int64_t token_ends_usec;
+    /* That a token is asked for; empty: the server itself. `server` may be another way to it. Not kept. */
+    rf_str resource;
 };
 /* Fills in what the object (of login.json or bootstrap.json) says. */
 void cli_login_take(const struct json_node *object, struct cli_login *out);

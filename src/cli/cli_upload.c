@@ -1,11 +1,14 @@
 /* cli_upload.c - records of files, cut into pieces below a megabyte, packed and sent. */
 #include "cli/cli_upload.h"
 
+#include <time.h>
+
 #include <zlib.h>
 
 #include "base/input.h"
 #include "base/json.h"
 #include "cli/cli.h"
+#include "cli/cli_pace.h"
 #include "cli/cli_store.h"
 #include "cli/cli_text.h"
 #include "store/reader_stream.h"
@@ -30,6 +33,7 @@ struct upload {
     uint64_t records, bytes, rejected; /* taken by the server; left out here */
     const char *file;
     uint64_t line; /* of the record at hand */
+    struct cli_pace pace;
     bool terminal;
     rf_usec begin, shown;
 };
@@ -107,8 +111,23 @@ static void reject(struct upload *u, const char *why)
                 why);
 }
 
+/* What is due already is sent before; a wait is never short, so that rows gather into pieces. */
+static enum rf_kind wait_until_due(struct upload *u, rf_str record, struct rf_err *err)
+{
+    int64_t usec;
+    while ((usec = cli_pace_wait_usec(&u->pace, record, rf_clock_real())) > 0) {
+        RF_TRY(send_piece(u, err));
+        usec = RF_MAX(usec, RF_USEC_PER_SECOND);
+        struct timespec left = {.tv_sec = usec / RF_USEC_PER_SECOND,
+                                .tv_nsec = usec % RF_USEC_PER_SECOND * 1000};
+        while (nanosleep(&left, &left) != 0) continue;
+    }
+    return RF_OK;
+}
+
 static enum rf_kind add_record(struct upload *u, rf_str record, struct rf_err *err)
 {
+    RF_TRY(wait_until_due(u, record, err));
     if (record.len > PIECE_BYTES_MAX - 2) {
         reject(u, "it is longer than the megabyte that a server takes");
         return RF_OK;
@@ -356,7 +375,7 @@ static enum rf_kind send_files(struct upload *u, const struct cli_upload_args *a
 
 int cli_upload(const struct cli_upload_args *args)
 {
-    struct upload u = {.terminal = cli_is_terminal(stderr)};
+    struct upload u = {.terminal = cli_is_terminal(stderr), .pace = args->pace};
     struct rf_err err = {0};
     char size[24];
     rf_arena_init(&u.arena, ARENA_BYTES_MAX);

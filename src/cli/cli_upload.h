@@ -2,6 +2,7 @@
 #ifndef RF_CLI_UPLOAD_H
 #define RF_CLI_UPLOAD_H
 
+#include "cli/cli_pace.h"
 #include "cli/cli_server.h"
 
 struct cli_upload_args {
@@ -13,6 +14,7 @@ struct cli_upload_args {
     const char *workspace;    /* of the table; NULL: the login's */
     const char *const *files; /* "-" is standard input */
     uint32_t file_count;
+    struct cli_pace pace;
 };
 /* Sends every record and says how many; gives an enum cli_exit. Records that are no JSON objects, or too long to send, are told
  * and left out. A piece that the server refuses ends it, and it is said how much was taken before. */

@@ -24,6 +24,8 @@ static const struct cli_command commands[] = {
     {"login", "say which server the commands ask, and as whom", cli_login},
     {"resource", "read, write and remove the resources of a server", cli_resource},
     {"apply", "put the resources that files describe onto a server", cli_apply},
+    {"app", "make, list and remove the applications that sign in to a server", cli_app},
+    {"bootstrap", "give the administrator of a server a new secret", cli_bootstrap},
     {"functions", "list the functions, aggregations and operators of the language", cli_functions},
 };
 
