@@ -10,6 +10,9 @@ struct http_client_options {
     rf_str ca_pem;           /* empty: the system's certificates */
     int64_t timeout_usec;    /* of connecting and of each silence; 0: 30 s */
     size_t answer_bytes_max; /* 0: 1 GiB */
+    /* Take any certificate of a server on the loopback address (localhost, 127.0.0.1, [::1]): for tests with a server that
+     * made its own. Others are checked as ever. */
+    bool trust_loopback;
 };
 RF_MUST_USE enum rf_kind http_client_new(const struct http_client_options *options,
                                          struct http_client **out, struct rf_err *err);

@@ -22,6 +22,7 @@ enum {
 };
 #define BODY_GRACE_USEC (15 * RF_USEC_PER_SECOND)
 #define WRITE_GRACE_USEC (30 * RF_USEC_PER_SECOND)
+#define CROWDED_IDLE_USEC_MAX (5 * RF_USEC_PER_SECOND)
 #define LINGER_USEC_MAX (2 * RF_USEC_PER_SECOND)
 
 /* ---- the socket -------------------------------------------------------------------------------------- */
@@ -94,8 +95,8 @@ static enum tls_io transmit(struct conn *conn, size_t *put)
 
 static rf_str unused(const struct conn *conn)
 {
-    return rf_str_make(conn->in == NULL ? NULL : conn->in + conn->in_at,
-                       conn->in_bytes - conn->in_at);
+    if (conn->in == NULL) return (rf_str){NULL, 0};
+    return rf_str_make(conn->in + conn->in_at, conn->in_bytes - conn->in_at);
 }
 
 static void use(struct conn *conn, size_t bytes)
@@ -149,14 +150,23 @@ static void set_address(struct conn *conn, const struct sockaddr_storage *peer)
     }
 }
 
+/* When room becomes scarce, those that merely might ask again give way to those that ask. */
+static rf_usec idle_usec(const struct server *server)
+{
+    unsigned connections = atomic_load_explicit(&server->connections, memory_order_relaxed);
+    bool crowded = connections > server->limits.connections_max / 4 * 3;
+    return crowded ? RF_MIN(server->limits.idle_usec_max, CROWDED_IDLE_USEC_MAX)
+                   : server->limits.idle_usec_max;
+}
+
 static void enter_head(struct conn *conn, bool must_come)
 {
-    const struct server_limits *limits = &conn->loop->server->limits;
+    const struct server *server = conn->loop->server;
     conn->state = CONN_HEAD;
     conn->scan = (struct http_head_scan){.at = 0};
     conn->began = must_come;
     loop_set_deadline(conn, conn->loop->now +
-                                (must_come ? limits->head_usec_max : limits->idle_usec_max));
+                                (must_come ? server->limits.head_usec_max : idle_usec(server)));
 }
 
 void conn_open(struct loop *loop, int fd, const struct sockaddr_storage *peer,

@@ -258,6 +258,7 @@ void exchange_refuse(struct exchange *x, struct http_refusal why, bool close)
     begin_response(x, why.status);
     server_count(&x->server->refused, 1);
     handler->refuse(handler->ctx, x->has_head ? &x->head.request : NULL, why.why, &x->response);
+    if (why.status == 503) http_set_literal(&x->response, "Retry-After", "1");
     x->response.close |= close;
     finish(x);
 }

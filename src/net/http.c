@@ -81,7 +81,7 @@ void http_set_literal(struct http_response *response, const char *name, const ch
 
 void http_setf(struct http_response *response, const char *name, const char *fmt, ...)
 {
-    char text[1024];
+    char text[4096];
     va_list args;
     va_start(args, fmt);
     int len = vsnprintf(text, sizeof text, fmt, args);

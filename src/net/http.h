@@ -52,7 +52,7 @@ struct http_response {
 };
 /* Sets a header, replacing one of that name; name is static, value is copied. Line ends in the value become blanks. */
 void http_set(struct http_response *response, const char *name, rf_str value);
-/* The same for texts in code. */
+/* The same for texts in code. http_setf takes up to 4 KiB; more fails the answer. */
 void http_set_literal(struct http_response *response, const char *name, const char *value);
 void http_setf(struct http_response *response, const char *name, const char *fmt, ...)
     RF_PRINTF(3, 4);

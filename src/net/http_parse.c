@@ -279,6 +279,7 @@ static bool parse_request_line(rf_str line, const struct http_parse_limits *limi
 /* What the headers that frame a message said, to be judged together. */
 struct framing {
     rf_str host;
+    bool has_tab; /* around the value at hand: some readers trim it, some do not */
     bool has_host, has_coding, says_close;
 };
 
@@ -312,16 +313,15 @@ static bool take_host(struct http_head *out, struct framing *f, rf_str value,
 static bool take_length(struct http_head *out, struct framing *f, rf_str value,
                         struct http_refusal *why)
 {
-    (void)f;
+    if (f->has_tab) return refuse(why, 400, "Content-Length is malformed");
     return parse_length(value, out, why);
 }
 
 static bool take_transfer_encoding(struct http_head *out, struct framing *f, rf_str value,
                                    struct http_refusal *why)
 {
-    (void)f;
     if (out->is_chunked) return refuse(why, 400, "Transfer-Encoding is there twice");
-    if (!rf_str_eq_nocase(value, RF_S("chunked")))
+    if (f->has_tab || !rf_str_eq_nocase(value, RF_S("chunked")))
         return refuse(why, 501, "the only Transfer-Encoding is chunked");
     out->is_chunked = true;
     return true;
@@ -382,7 +382,8 @@ static bool take_header(struct http_head *out, struct framing *f, const struct h
     return true;
 }
 
-static bool parse_header(rf_str line, struct http_header *out, struct http_refusal *why)
+static bool parse_header(rf_str line, struct http_header *out, struct framing *f,
+                         struct http_refusal *why)
 {
     if (line.ptr[0] == ' ' || line.ptr[0] == '\t')
         return refuse(why, 400, "a header may not be folded");
@@ -390,6 +391,7 @@ static bool parse_header(rf_str line, struct http_header *out, struct http_refus
     if (colon == SIZE_MAX) return refuse(why, 400, "a header has no colon");
     out->name = rf_slice(line, 0, colon);
     out->value = trim_blanks(rf_slice(line, colon + 1, line.len));
+    f->has_tab = rf_str_find(line, RF_S("\t"), colon) != SIZE_MAX;
     if (!http_is_token(out->name)) return refuse(why, 400, "a header's name is malformed");
     if (!all_class(out->value, C_VALUE)) return refuse(why, 400, "a header's value is malformed");
     return true;
@@ -415,7 +417,7 @@ static bool parse_headers(rf_str head, size_t at, const struct http_parse_limits
     struct http_header *headers = rf_arena_raw(arena, struct http_header, count);
     if (headers == NULL) return refuse(why, 500, "memory is used up");
     for (uint32_t i = 0; i < count; i++)
-        if (!parse_header(next_line(head, &at), &headers[i], why) ||
+        if (!parse_header(next_line(head, &at), &headers[i], f, why) ||
             !take_header(out, f, &headers[i], why))
             return false;
     out->request.headers = headers;
@@ -488,7 +490,13 @@ bool http_answer_parse(rf_str head, const struct http_parse_limits *limits, stru
 
 enum chunk_state {
     CHUNK_SIZE,
-    CHUNK_EXTENSION,
+    CHUNK_NAME_START, /* of an extension: ";" token [ "=" ( token / quoted-string ) ] */
+    CHUNK_NAME,
+    CHUNK_VALUE_START,
+    CHUNK_VALUE,
+    CHUNK_QUOTED,
+    CHUNK_QUOTED_PAIR,
+    CHUNK_QUOTED_END,
     CHUNK_SIZE_LF,
     CHUNK_DATA,
     CHUNK_DATA_CR,
@@ -519,19 +527,35 @@ static bool on_size(struct http_chunks *chunks, uint8_t c, struct http_refusal *
     }
     if (chunks->digits == 0 || (c != ';' && c != '\r'))
         return refuse(why, 400, "a chunk's size is malformed");
-    chunks->state = c == ';' ? CHUNK_EXTENSION : CHUNK_SIZE_LF;
+    chunks->state = c == ';' ? CHUNK_NAME_START : CHUNK_SIZE_LF;
     return true;
+}
+
+/* Where a byte of an extension leads; CHUNK_END when it has no place there. */
+static enum chunk_state after_extension(enum chunk_state state, uint8_t c)
+{
+    bool is_token = is_class(c, C_TOKEN);
+    bool may_end = state == CHUNK_NAME || state == CHUNK_VALUE || state == CHUNK_QUOTED_END;
+    if (may_end && c == '\r') return CHUNK_SIZE_LF;
+    if (may_end && c == ';') return CHUNK_NAME_START;
+    if (state == CHUNK_NAME && c == '=') return CHUNK_VALUE_START;
+    if (state == CHUNK_NAME_START || state == CHUNK_NAME) return is_token ? CHUNK_NAME : CHUNK_END;
+    if (state == CHUNK_VALUE_START && c == '"') return CHUNK_QUOTED;
+    if (state == CHUNK_VALUE_START || state == CHUNK_VALUE)
+        return is_token ? CHUNK_VALUE : CHUNK_END;
+    if (!is_class(c, C_VALUE) || state == CHUNK_QUOTED_END) return CHUNK_END;
+    if (state == CHUNK_QUOTED_PAIR) return CHUNK_QUOTED;
+    if (c == '\\') return CHUNK_QUOTED_PAIR;
+    return c == '"' ? CHUNK_QUOTED_END : CHUNK_QUOTED;
 }
 
 static bool on_extension(struct http_chunks *chunks, uint8_t c, struct http_refusal *why)
 {
-    if (c == '\r') {
-        chunks->state = CHUNK_SIZE_LF;
-        return true;
-    }
-    if (!is_class(c, C_VALUE)) return refuse(why, 400, "a chunk's extension is malformed");
+    enum chunk_state next = after_extension((enum chunk_state)chunks->state, c);
+    if (next == CHUNK_END) return refuse(why, 400, "a chunk's extension is malformed");
     if (++chunks->extra_bytes > HTTP_CHUNK_EXTENSIONS_MAX)
         return refuse(why, 400, "the chunks have too many extensions");
+    chunks->state = (uint8_t)next;
     return true;
 }
 
@@ -551,19 +575,36 @@ static bool on_size_line_end(struct http_chunks *chunks, uint8_t c, struct http_
     return on_mark(chunks, c, '\n', chunks->left == 0 ? CHUNK_TRAILER_START : CHUNK_DATA, why);
 }
 
+static void keep_name_byte(struct http_chunks *chunks, uint8_t c)
+{
+    if (chunks->name_bytes < sizeof chunks->name) chunks->name[chunks->name_bytes++] = c;
+}
+
 static bool on_trailer_start(struct http_chunks *chunks, uint8_t c, struct http_refusal *why)
 {
     if (c != '\r' && !is_class(c, C_TOKEN)) return refuse(why, 400, "a trailer is malformed");
     chunks->state = c == '\r' ? CHUNK_END_LF : CHUNK_TRAILER_NAME;
+    chunks->name_bytes = 0;
+    keep_name_byte(chunks, c);
+    return true;
+}
+
+/* Trailers are dropped, but one that speaks of framing is a trick (RFC 9110 section 6.5.1). */
+static bool on_trailer_colon(struct http_chunks *chunks, struct http_refusal *why)
+{
+    rf_str name = rf_str_make(chunks->name, chunks->name_bytes);
+    if (rf_str_eq_nocase(name, RF_S("Content-Length")) ||
+        rf_str_eq_nocase(name, RF_S("Transfer-Encoding")))
+        return refuse(why, 400, "a trailer has no say about framing");
+    chunks->state = CHUNK_TRAILER_VALUE;
     return true;
 }
 
 static bool on_trailer_name(struct http_chunks *chunks, uint8_t c, struct http_refusal *why)
 {
-    if (c == ':')
-        chunks->state = CHUNK_TRAILER_VALUE;
-    else if (!is_class(c, C_TOKEN))
-        return refuse(why, 400, "a trailer is malformed");
+    if (c == ':') return on_trailer_colon(chunks, why);
+    if (!is_class(c, C_TOKEN)) return refuse(why, 400, "a trailer is malformed");
+    keep_name_byte(chunks, c);
     return true;
 }
 
@@ -586,7 +627,13 @@ static bool chunk_byte(struct http_chunks *chunks, uint8_t c, struct http_refusa
     switch ((enum chunk_state)chunks->state) {
     case CHUNK_SIZE:
         return on_size(chunks, c, why);
-    case CHUNK_EXTENSION:
+    case CHUNK_NAME_START:
+    case CHUNK_NAME:
+    case CHUNK_VALUE_START:
+    case CHUNK_VALUE:
+    case CHUNK_QUOTED:
+    case CHUNK_QUOTED_PAIR:
+    case CHUNK_QUOTED_END:
         return on_extension(chunks, c, why);
     case CHUNK_SIZE_LF:
         return on_size_line_end(chunks, c, why);
@@ -608,7 +655,7 @@ static bool chunk_byte(struct http_chunks *chunks, uint8_t c, struct http_refusa
     case CHUNK_END:
         break;
     }
-    RF_ASSERT(!"a byte is read in a state that reads bytes");
+    RF_ASSERT(chunks->state < CHUNK_DATA); /* whoever calls handles data, and stops at the end */
     return false;
 }
 

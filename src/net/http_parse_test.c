@@ -108,6 +108,8 @@ Test(http_parse, judges_heads)
         {400, POST "Content-Length: +1\r\n\r\n"},
         {400, POST "Content-Length: -1\r\n\r\n"},
         {400, POST "Content-Length: 1 \t2\r\n\r\n"},
+        {400, POST "Content-Length: 1\t\r\n\r\n"},
+        {501, POST "Transfer-Encoding:\tchunked\r\n\r\n"},
         {400, POST "Content-Length: 0x1\r\n\r\n"},
         {400, POST "Content-Length: 1, 1\r\n\r\n"},
         {400, POST "Content-Length: 1\r\nContent-Length: 1\r\n\r\n"},
@@ -276,6 +278,16 @@ Test(http_parse, reads_chunks)
         {HTTP_REFUSED, "0\r\nno colon\r\n\r\n", ""},
         {HTTP_REFUSED, "0\r\nX: \x01\r\n\r\n", ""},
         {HTTP_REFUSED, "0\r\n\rX", ""},
+        {HTTP_REFUSED, "3;\r\nabc\r\n", ""},
+        {HTTP_REFUSED, "3;=x\r\nabc\r\n", ""},
+        {HTTP_REFUSED, "3;a=\r\nabc\r\n", ""},
+        {HTTP_REFUSED, "3;a=b c\r\nabc\r\n", ""},
+        {HTTP_REFUSED, "3;a=\"b\"c\r\nabc\r\n", ""},
+        {HTTP_REFUSED, "3;\xff\r\nabc\r\n", ""},
+        {HTTP_REFUSED, "0\r\nTransfer-encoding: x\r\n\r\n", ""},
+        {HTTP_REFUSED, "0\r\nX: y\r\nContent-Length: 1\r\n\r\n", ""},
+        {HTTP_DONE, "0\r\nContent-Length-: 1\r\n\r\n", ""},
+        {HTTP_DONE, "1;a=\"\\\"\xff\";b;c=d\r\nx\r\n0;e\r\n\r\n", "x"},
         {HTTP_MORE, "5\r\nabc", "abc"},
         {HTTP_MORE, "0\r\n", ""},
         {HTTP_MORE, "", ""},
@@ -399,7 +411,7 @@ Test(http_parse, answers_set_replace_and_add_headers)
     cr_assert(rf_str_is(response.headers[1].value, "a  b "));
     for (int i = 0; i < 40; i++) http_add(&response, "X", RF_S("y"));
     cr_assert(response.header_count == 43 && !response.failed);
-    char lengthy[1100];
+    char lengthy[5000];
     memset(lengthy, 'x', sizeof lengthy - 1);
     lengthy[sizeof lengthy - 1] = '\0';
     http_setf(&response, "X", "%s", lengthy);

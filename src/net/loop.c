@@ -285,7 +285,9 @@ static int wait_ms(const struct loop *loop)
     if (loop->queue != NULL || loop->graveyard != NULL) return 0;
     rf_usec until = INT64_MAX;
     if (loop->timer_count > 0) until = loop->timers[0].at;
-    if (loop->is_stopping) until = RF_MIN(until, atomic_load(&loop->server->stop_at));
+    /* When that time has passed, only handlers that still run are waited for, and they ring. */
+    rf_usec stop_at = atomic_load(&loop->server->stop_at);
+    if (loop->is_stopping && loop->now < stop_at) until = RF_MIN(until, stop_at);
     if (!loop->is_accepting && !loop->is_stopping) until = RF_MIN(until, loop->accept_again);
     if (until == INT64_MAX) return -1;
     rf_usec now = rf_clock_elapsed(loop->server->clock);

@@ -56,7 +56,7 @@ struct server_limits {                 /* zero: the default */
     uint32_t headers_max;              /* 100 */
     uint32_t target_bytes_max;         /* 32 KiB */
     int64_t head_usec_max;   /* 15 s from the first byte (or the accept) to the end of the head */
-    int64_t idle_usec_max;   /* 120 s between requests */
+    int64_t idle_usec_max;   /* 120 s between requests; 5 s when 3/4 of connections_max are taken */
     uint32_t body_rate_min;  /* 1 KiB/s after 15 s */
     uint32_t write_rate_min; /* 1 KiB/s after 30 s */
     uint32_t requests_per_connection_max; /* 0: 1,000,000 */

@@ -14,11 +14,13 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <zlib.h>
 
 #include "net/client.h"
+#include "net/server_int.h"
 #include "net/tls.h"
 #include "test/rf_prop.h" /* includes <criterion/criterion.h> */
 
@@ -157,7 +159,8 @@ static rf_str make_cert(EVP_PKEY *key, const char *names, struct rf_arena *arena
 static enum rf_kind sign(void *ctx, rf_str digest, uint8_t *out, size_t cap, size_t *len,
                          struct rf_err *err)
 {
-    EVP_PKEY_CTX *signing = EVP_PKEY_CTX_new(ctx, NULL);
+    const struct rig *rig = ctx;
+    EVP_PKEY_CTX *signing = EVP_PKEY_CTX_new(rig->key, NULL);
     *len = cap;
     bool good = signing != NULL && EVP_PKEY_sign_init(signing) == 1 &&
                 EVP_PKEY_sign(signing, out, len, digest.ptr, digest.len) == 1;
@@ -202,7 +205,7 @@ static struct rig *rig_new(struct setup setup)
             make_cert(rig->key, "DNS:localhost,DNS:*.vault.localhost,IP:127.0.0.1", &rig->arena);
         struct tls_server_options tls = {.chain_pem = rig->cert_pem,
                                          .sign = setup.cannot_sign ? sign_never : sign,
-                                         .sign_ctx = rig->key};
+                                         .sign_ctx = rig};
         cr_assert(tls_server_new(&tls, &rig->tls, &err) == RF_OK, "%s", err.text);
     }
     const char *address = setup.address != NULL ? setup.address : "127.0.0.1:0";
@@ -239,15 +242,20 @@ static void wait_at_gate(struct rig *rig, int count)
 
 /* ---- a client that sends what it is told -------------------------------------------------------------- */
 
-static int dial(const struct rig *rig)
+static void join(const struct rig *rig, int fd)
 {
     struct sockaddr_in in = {.sin_family = AF_INET,
                              .sin_port = htons(rig->port),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct timeval wait = {.tv_sec = 20}; /* a hang fails the test instead of hanging it */
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
     cr_assert(connect(fd, (struct sockaddr *)&in, sizeof in) == 0);
+}
+
+static int dial(const struct rig *rig)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    join(rig, fd);
     return fd;
 }
 
@@ -565,6 +573,12 @@ Test(server, speaks_tls_with_a_key_that_is_elsewhere)
     cr_assert(call(rig, client, "GET", "localhost", "/long", RF_S(""), &answer, &err) == RF_OK);
     cr_assert(answer.body.len == 200000 * 13, "%zu", answer.body.len);
     cr_assert(server_stats(rig->server).bytes_out < 1000000, "it went packed");
+    enum { BYTES = 8 << 20 };
+    uint8_t *body = calloc(1, BYTES);
+    rf_str large = rf_str_make(body, BYTES);
+    cr_assert(call(rig, client, "PUT", "localhost", "/huge", large, &answer, &err) == RF_OK);
+    cr_assert(has(answer.body, "body=8388608/8388608:"));
+    free(body);
     cr_assert(call(rig, client, "HEAD", "localhost", "/x", RF_S(""), &answer, &err) == RF_OK);
     cr_assert(answer.status == 200 && answer.body.len == 0);
     http_client_free(client);
@@ -586,6 +600,31 @@ Test(server, a_client_trusts_only_whom_it_should)
     cr_assert(call(rig, client, "GET", "localhost", "/", RF_S(""), &answer, &err) == RF_IO);
     cr_assert_str_eq(err.code, "TlsFailed");
     http_client_free(client);
+    rig_free(rig);
+}
+
+Test(server, takes_a_new_certificate_while_it_runs)
+{
+    struct rig *rig = rig_new((struct setup){.has_tls = true});
+    struct rf_err err;
+    struct http_answer answer;
+    struct http_client *before = client_for(rig);
+    cr_assert(call(rig, before, "GET", "localhost", "/", RF_S(""), &answer, &err) == RF_OK);
+    cr_assert(tls_server_renew(rig->tls, RF_S("no certificate"), &err) == RF_INVALID);
+    EVP_PKEY_free(rig->key);
+    rig->key = make_key();
+    rig->cert_pem = make_cert(rig->key, "DNS:localhost", &rig->arena);
+    cr_assert(tls_server_renew(rig->tls, rig->cert_pem, &err) == RF_OK);
+    struct http_client *after = client_for(rig), *late = client_for(rig);
+    cr_assert(call(rig, after, "GET", "localhost", "/", RF_S(""), &answer, &err) == RF_OK);
+    cr_assert(call(rig, before, "GET", "localhost", "/", RF_S(""), &answer, &err) == RF_OK,
+              "a connection outlives the certificate that it began with");
+    cr_assert(server_stats(rig->server).accepted == 2);
+    cr_assert(call(rig, late, "GET", "127.0.0.1", "/", RF_S(""), &answer, &err) == RF_IO,
+              "the new certificate has no address");
+    http_client_free(before);
+    http_client_free(after);
+    http_client_free(late);
     rig_free(rig);
 }
 
@@ -694,8 +733,7 @@ Test(server, ends_who_does_not_read)
     struct rig *rig = rig_new((struct setup){.has_fixed_clock = true});
     int fd = dial(rig);
     for (int i = 0; i < 20; i++) say(fd, "GET /long HTTP/1.1\r\nHost: a\r\n\r\n");
-    do
-        pass_time(rig, 121);
+    do pass_time(rig, 121);
     while (server_stats(rig->server).connections > 0);
     rf_str heard = hear_all(fd, &rig->arena);
     cr_assert(heard.len < 20 * 200000 * 13, "the rest was given up");
@@ -819,6 +857,106 @@ Test(server, has_a_limit_of_connections)
     cr_assert(has(ask(rig, "GET /x HTTP/1.1\r\n" BYE "\r\n"), "200 OK"));
     close(fds[1]);
     close(fds[2]);
+    rig_free(rig);
+}
+
+/* The loopback addresses are exempt, so this asks the counter itself. */
+Test(server, has_a_limit_of_connections_for_each_peer)
+{
+    struct server_options options = {.handler = {.plan = plan, .run = run, .refuse = refuse},
+                                     .limits = {.connections_per_peer_max = 2},
+                                     .loops = 1};
+    struct server *server;
+    struct rf_err err;
+    cr_assert(server_new(&options, &server, &err) == RF_OK);
+    static const uint8_t four[16] = {[10] = 0xff, [11] = 0xff, 192, 0, 2, 1};
+    static const uint8_t local[16] = {[10] = 0xff, [11] = 0xff, 127, 0, 0, 1};
+    static const uint8_t six[16] = {0x20, 1, 0xd, 0xb8, [15] = 1};
+    static const uint8_t neighbour[16] = {0x20, 1, 0xd, 0xb8, [15] = 2};
+    static const uint8_t stranger[16] = {0x20, 1, 0xd, 0xb8, [7] = 1, [15] = 1};
+    cr_assert(server_admit(server, four) && server_admit(server, four));
+    cr_assert(!server_admit(server, four));
+    server_dismiss(server, four);
+    cr_assert(server_admit(server, four));
+    for (int i = 0; i < 5; i++) cr_assert(server_admit(server, local));
+    cr_assert(server_admit(server, six) && server_admit(server, neighbour));
+    cr_assert(!server_admit(server, six), "a net of IPv6 is one peer");
+    cr_assert(server_admit(server, stranger));
+    cr_assert(server_stats(server).connections == 2 + 5 + 2 + 1);
+    server_free(server);
+}
+
+static struct exchange *heavy_exchange(struct server *server, uint64_t who)
+{
+    struct exchange *x = loop_exchange(server->loops[0]);
+    cr_assert(x != NULL);
+    x->plan = (struct http_plan){.lane = HTTP_HEAVY, .who = who};
+    x->head.request.path = RF_S("/heavy");
+    return x;
+}
+
+/* Nobody waits in a queue without an end, and one caller cannot fill all of it. */
+Test(server, lanes_are_bounded)
+{
+    struct rig rig = {.server = NULL};
+    pthread_mutex_init(&rig.gate.lock, NULL);
+    pthread_cond_init(&rig.gate.changed, NULL);
+    rig.gate.is_shut = true;
+    struct server_options options = {
+        .handler = {.ctx = &rig, .plan = plan, .run = run, .refuse = refuse}, .loops = 1};
+    struct workers *workers;
+    struct rf_err err;
+    cr_assert(server_new(&options, &rig.server, &err) == RF_OK);
+    cr_assert(workers_new(1, 1, &workers, &err) == RF_OK);
+    enum { LANE = 1024, HALF = LANE / 2 };
+    cr_assert(workers_put(workers, heavy_exchange(rig.server, 9)));
+    wait_at_gate(&rig, 1);
+    int taken = 0, refused = 0;
+    for (int i = 0; i < LANE + 2; i++) {
+        struct exchange *x = heavy_exchange(rig.server, i <= HALF ? 1 : 2);
+        if (workers_put(workers, x)) {
+            taken++;
+        } else {
+            cr_assert(i == HALF || i == LANE + 1, "number %d", i);
+            loop_recycle(rig.server->loops[0], x);
+            refused++;
+        }
+    }
+    cr_assert(taken == LANE && refused == 2);
+    shut_gate(&rig, false);
+    workers_free(workers);
+    struct exchange *x = atomic_exchange(&rig.server->loops[0]->mailbox, NULL);
+    int returned = 0;
+    for (struct exchange *next; x != NULL; x = next, returned++) {
+        next = x->next;
+        loop_recycle(rig.server->loops[0], x);
+    }
+    cr_assert(returned == LANE + 1, "%d came back", returned);
+    server_free(rig.server);
+}
+
+/* Without descriptors nothing can be accepted; the one that waits is when there are some again. */
+Test(server, waits_for_descriptors)
+{
+    struct rig *rig = rig_new((struct setup){.has_tls = false});
+    struct rlimit all, few;
+    int fd = dial(rig);
+    say(fd, "GET /1 HTTP/1.1\r\nHost: a\r\n\r\n");
+    hear(fd, "GET /1", &rig->arena);
+    int waiting = socket(AF_INET, SOCK_STREAM, 0); /* the last one that the limit leaves */
+    cr_assert(getrlimit(RLIMIT_NOFILE, &all) == 0);
+    few = (struct rlimit){.rlim_cur = (rlim_t)waiting + 1, .rlim_max = all.rlim_max};
+    cr_assert(setrlimit(RLIMIT_NOFILE, &few) == 0);
+    cr_assert(socket(AF_INET, SOCK_STREAM, 0) < 0, "the limit holds");
+    join(rig, waiting);
+    say(waiting, "GET /3 HTTP/1.1\r\nHost: a\r\n\r\n");
+    say(fd, "GET /2 HTTP/1.1\r\nHost: a\r\n\r\n");
+    hear(fd, "GET /2", &rig->arena);
+    cr_assert(server_stats(rig->server).connections == 1);
+    cr_assert(setrlimit(RLIMIT_NOFILE, &all) == 0);
+    hear(waiting, "GET /3", &rig->arena);
+    close(fd);
+    close(waiting);
     rig_free(rig);
 }
 

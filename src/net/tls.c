@@ -1,6 +1,7 @@
 /* The way to sign with a key that is elsewhere is EC_KEY_METHOD. OpenSSL 3.0 calls it deprecated in favour of a provider, which would
  * be a module of some hundred lines for the same one call. */
 #define OPENSSL_SUPPRESS_DEPRECATED
+#define _GNU_SOURCE /* strerrordesc_np */
 
 #include "net/tls.h"
 
@@ -33,7 +34,7 @@ struct tls_context {
     EC_KEY_METHOD *method;
     tls_sign *sign;
     void *sign_ctx;
-    pthread_mutex_t lock; /* of the ticket keys */
+    pthread_mutex_t lock; /* of `ssl`, which may be renewed, and of the ticket keys */
     struct ticket_key now, before;
     rf_usec made; /* elapsed time at which `now` was made */
 };
@@ -78,10 +79,8 @@ static EVP_PKEY *key_elsewhere(struct tls_context *context, X509 *leaf)
     if (EC_GROUP_get_curve_name(EC_KEY_get0_group(public_ec)) != NID_X9_62_prime256v1) return NULL;
     EC_KEY *ec = EC_KEY_new_by_curve_name(NID_X9_62_prime256v1);
     EVP_PKEY *key = EVP_PKEY_new();
-    context->method = EC_KEY_METHOD_new(EC_KEY_OpenSSL());
-    bool good = ec != NULL && key != NULL && context->method != NULL;
+    bool good = ec != NULL && key != NULL;
     if (good) {
-        EC_KEY_METHOD_set_sign(context->method, sign_elsewhere, NULL, NULL);
         good = EC_KEY_set_public_key(ec, EC_KEY_get0_public_key(public_ec)) == 1 &&
                EC_KEY_set_method(ec, context->method) == 1 &&
                EC_KEY_set_ex_data(ec, APP_SLOT, context) == 1 && EVP_PKEY_set1_EC_KEY(key, ec) == 1;
@@ -92,21 +91,22 @@ static EVP_PKEY *key_elsewhere(struct tls_context *context, X509 *leaf)
     return NULL;
 }
 
-static enum rf_kind use_leaf(struct tls_context *context, X509 *leaf, struct rf_err *err)
+static enum rf_kind use_leaf(struct tls_context *context, SSL_CTX *ssl, X509 *leaf,
+                             struct rf_err *err)
 {
     EVP_PKEY *key = key_elsewhere(context, leaf);
     if (key == NULL)
         return RF_FAIL(err, RF_INVALID, "BadCertificate",
                        "the server's certificate must be for a P-256 key");
-    bool good = SSL_CTX_use_certificate(context->ssl, leaf) == 1 &&
-                SSL_CTX_use_PrivateKey(context->ssl, key) == 1;
+    bool good = SSL_CTX_use_certificate(ssl, leaf) == 1 && SSL_CTX_use_PrivateKey(ssl, key) == 1;
     EVP_PKEY_free(key);
     if (good) return RF_OK;
     return RF_FAIL(err, RF_INVALID, "BadCertificate", "the server's certificate: %s",
                    last_reason());
 }
 
-static enum rf_kind use_chain(struct tls_context *context, rf_str pem, struct rf_err *err)
+static enum rf_kind use_chain(struct tls_context *context, SSL_CTX *ssl, rf_str pem,
+                              struct rf_err *err)
 {
     BIO *bio = pem.len <= INT_MAX ? BIO_new_mem_buf(pem.ptr, (int)pem.len) : NULL;
     if (bio == NULL) return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "the chain");
@@ -114,8 +114,8 @@ static enum rf_kind use_chain(struct tls_context *context, rf_str pem, struct rf
     bool first = true;
     for (X509 *cert; kind == RF_OK && (cert = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL;) {
         if (first)
-            kind = use_leaf(context, cert, err);
-        else if (SSL_CTX_add1_chain_cert(context->ssl, cert) != 1)
+            kind = use_leaf(context, ssl, cert, err);
+        else if (SSL_CTX_add1_chain_cert(ssl, cert) != 1)
             kind = RF_FAIL(err, RF_INVALID, "BadCertificate", "the chain: %s", last_reason());
         X509_free(cert);
         first = false;
@@ -215,20 +215,8 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_bytes
 }
 
 /* What both sides share. */
-static enum rf_kind context_new(const SSL_METHOD *method, struct tls_context **out,
-                                struct rf_err *err)
+static bool set_up(SSL_CTX *ssl, struct tls_context *context)
 {
-    /* The system's openssl.cnf may name modules to load, which a static program cannot, and weaken what is set here. */
-    (void)OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
-    struct tls_context *context = calloc(1, sizeof *context);
-    SSL_CTX *ssl = SSL_CTX_new(method);
-    if (context == NULL || ssl == NULL) {
-        free(context);
-        SSL_CTX_free(ssl);
-        return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "a TLS context");
-    }
-    context->ssl = ssl;
-    pthread_mutex_init(&context->lock, NULL);
     SSL_CTX_set_app_data(ssl, context);
     SSL_CTX_set_options(ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
     SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
@@ -236,13 +224,51 @@ static enum rf_kind context_new(const SSL_METHOD *method, struct tls_context **o
     /* One read of the socket instead of two per record: header, then content. */
     SSL_CTX_set_read_ahead(ssl, 1);
     SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
-    if (SSL_CTX_set_min_proto_version(ssl, TLS1_2_VERSION) != 1 ||
-        SSL_CTX_set_cipher_list(ssl, "ECDHE+AESGCM:ECDHE+CHACHA20") != 1 ||
-        SSL_CTX_set1_groups_list(ssl, "X25519:P-256:P-384") != 1) {
-        tls_free(context);
+    char groups[] = "X25519:P-256:P-384"; /* OpenSSL's macro wants it writable */
+    return SSL_CTX_set_min_proto_version(ssl, TLS1_2_VERSION) == 1 &&
+           SSL_CTX_set_cipher_list(ssl, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1 &&
+           SSL_CTX_set1_groups_list(ssl, groups) == 1;
+}
+
+static enum rf_kind ssl_new(const SSL_METHOD *method, struct tls_context *context, SSL_CTX **out,
+                            struct rf_err *err)
+{
+    SSL_CTX *ssl = SSL_CTX_new(method);
+    if (ssl == NULL) return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "a TLS context");
+    if (!set_up(ssl, context)) {
+        SSL_CTX_free(ssl);
         return RF_FAIL(err, RF_INVALID, "TlsUnavailable", "OpenSSL: %s", last_reason());
     }
+    *out = ssl;
+    return RF_OK;
+}
+
+static enum rf_kind context_new(struct tls_context **out, struct rf_err *err)
+{
+    /* The system's openssl.cnf may name modules to load, which a static program cannot, and weaken what is set here. */
+    (void)OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
+    struct tls_context *context = calloc(1, sizeof *context);
+    if (context == NULL) return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "a TLS context");
+    pthread_mutex_init(&context->lock, NULL);
     *out = context;
+    return RF_OK;
+}
+
+static enum rf_kind server_ssl_new(struct tls_context *context, rf_str chain_pem, SSL_CTX **out,
+                                   struct rf_err *err)
+{
+    SSL_CTX *ssl;
+    RF_TRY(ssl_new(TLS_server_method(), context, &ssl, err));
+    enum rf_kind kind = use_chain(context, ssl, chain_pem, err);
+    if (kind != RF_OK) {
+        SSL_CTX_free(ssl);
+        return kind;
+    }
+    SSL_CTX_set_alpn_select_cb(ssl, on_alpn, NULL);
+    SSL_CTX_set_tlsext_ticket_key_evp_cb(ssl, on_ticket);
+    SSL_CTX_set_num_tickets(ssl, 1);
+    SSL_CTX_set_session_id_context(ssl, (const unsigned char *)"ringfort", 8);
+    *out = ssl;
     return RF_OK;
 }
 
@@ -251,19 +277,34 @@ enum rf_kind tls_server_new(const struct tls_server_options *options, struct tls
 {
     RF_ASSERT(options->sign != NULL);
     struct tls_context *context;
-    RF_TRY(context_new(TLS_server_method(), &context, err));
+    RF_TRY(context_new(&context, err));
     context->sign = options->sign;
     context->sign_ctx = options->sign_ctx;
-    enum rf_kind kind = use_chain(context, options->chain_pem, err);
-    if (kind != RF_OK) {
-        tls_free(context);
-        return kind;
+    context->method = EC_KEY_METHOD_new(EC_KEY_OpenSSL());
+    enum rf_kind kind = RF_LIMIT;
+    if (context->method == NULL) {
+        (void)rf_fail(err, RF_LIMIT, "MemoryBudgetExceeded", "a TLS context");
+    } else {
+        EC_KEY_METHOD_set_sign(context->method, sign_elsewhere, NULL, NULL);
+        kind = server_ssl_new(context, options->chain_pem, &context->ssl, err);
     }
-    SSL_CTX_set_alpn_select_cb(context->ssl, on_alpn, NULL);
-    SSL_CTX_set_tlsext_ticket_key_evp_cb(context->ssl, on_ticket);
-    SSL_CTX_set_num_tickets(context->ssl, 1);
-    SSL_CTX_set_session_id_context(context->ssl, (const unsigned char *)"ringfort", 8);
-    *out = context;
+    if (kind == RF_OK)
+        *out = context;
+    else
+        tls_free(context);
+    return kind;
+}
+
+/* Connections keep the one that they began with: it is counted. */
+enum rf_kind tls_server_renew(struct tls_context *context, rf_str chain_pem, struct rf_err *err)
+{
+    SSL_CTX *ssl, *old;
+    RF_TRY(server_ssl_new(context, chain_pem, &ssl, err));
+    pthread_mutex_lock(&context->lock);
+    old = context->ssl;
+    context->ssl = ssl;
+    pthread_mutex_unlock(&context->lock);
+    SSL_CTX_free(old);
     return RF_OK;
 }
 
@@ -285,12 +326,12 @@ static enum rf_kind trust_pem(SSL_CTX *ssl, rf_str pem, struct rf_err *err)
 enum rf_kind tls_client_new(rf_str ca_pem, struct tls_context **out, struct rf_err *err)
 {
     struct tls_context *context;
-    RF_TRY(context_new(TLS_client_method(), &context, err));
-    SSL_CTX_set_verify(context->ssl, SSL_VERIFY_PEER, NULL);
-    enum rf_kind kind = RF_OK;
-    if (ca_pem.len > 0) {
+    RF_TRY(context_new(&context, err));
+    enum rf_kind kind = ssl_new(TLS_client_method(), context, &context->ssl, err);
+    if (kind == RF_OK) SSL_CTX_set_verify(context->ssl, SSL_VERIFY_PEER, NULL);
+    if (kind == RF_OK && ca_pem.len > 0) {
         kind = trust_pem(context->ssl, ca_pem, err);
-    } else {
+    } else if (kind == RF_OK) {
         /* Named here, because a static OpenSSL has the paths of where it was built. The folder is looked into when a
          * certificate is wanted; without any of the two nothing is trusted. */
         (void)SSL_CTX_load_verify_file(context->ssl, "/etc/ssl/certs/ca-certificates.crt");
@@ -318,7 +359,9 @@ void tls_free(struct tls_context *context)
 
 static SSL *open_on(struct tls_context *context, int fd)
 {
+    pthread_mutex_lock(&context->lock);
     SSL *ssl = SSL_new(context->ssl);
+    pthread_mutex_unlock(&context->lock);
     if (ssl != NULL && SSL_set_fd(ssl, fd) == 1) return ssl;
     SSL_free(ssl);
     return NULL;
@@ -337,8 +380,12 @@ static bool expect_host(SSL *ssl, const char *host)
     uint8_t address[16];
     if (inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1)
         return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1;
+    char name[TLSEXT_MAXLEN_host_name + 1]; /* OpenSSL's macro wants it writable */
+    size_t len = strlen(host);
+    if (len >= sizeof name) return false;
+    memcpy(name, host, len + 1);
     SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    return SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1;
+    return SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, name) == 1;
 }
 
 struct ssl_st *tls_open_client(struct tls_context *context, int fd, const char *host)
@@ -350,6 +397,8 @@ struct ssl_st *tls_open_client(struct tls_context *context, int fd, const char *
     SSL_free(ssl);
     return NULL;
 }
+
+void tls_trust_any(struct ssl_st *ssl) { SSL_set_verify(ssl, SSL_VERIFY_NONE, NULL); }
 
 static enum tls_io judge(const SSL *ssl, int result)
 {
@@ -399,5 +448,6 @@ const char *tls_why(const struct ssl_st *ssl)
     long verdict = SSL_get_verify_result(ssl);
     if (verdict != X509_V_OK) return X509_verify_cert_error_string(verdict);
     if (ERR_peek_last_error() != 0) return last_reason();
-    return errno == 0 ? "the connection was cut" : strerror(errno);
+    const char *text = errno == 0 ? NULL : strerrordesc_np(errno);
+    return text == NULL ? "the connection was cut" : text;
 }

@@ -21,6 +21,10 @@ struct tls_server_options {
  * RF_INVALID BadCertificate: the chain is empty, malformed, or its first key is not of P-256. */
 RF_MUST_USE enum rf_kind tls_server_new(const struct tls_server_options *options,
                                         struct tls_context **out, struct rf_err *err);
+/* New connections show this chain from now on; `sign` must sign with its key then. While the server runs, from any thread. On
+ * failure the old chain stays. */
+RF_MUST_USE enum rf_kind tls_server_renew(struct tls_context *context, rf_str chain_pem,
+                                          struct rf_err *err);
 /* A client that trusts the certificates of `ca_pem`, or the system's (/etc/ssl/certs) when it is empty. RF_INVALID
  * BadCertificate: there is none in the text. */
 RF_MUST_USE enum rf_kind tls_client_new(rf_str ca_pem, struct tls_context **out,

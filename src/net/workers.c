@@ -20,6 +20,7 @@ struct lane {
     struct turn turns[TURNS];
     struct turn *first, *last; /* the ring, as a queue */
     uint32_t waiting, waiting_max;
+    uint32_t sleeping; /* workers */
     bool is_stopping;
     pthread_t *threads;
     uint32_t thread_count;
@@ -81,7 +82,9 @@ static void *work(void *arg)
         struct exchange *x = dequeue(lane);
         if (x == NULL) {
             if (lane->is_stopping) break;
+            lane->sleeping++;
             pthread_cond_wait(&lane->wake, &lane->lock);
+            lane->sleeping--;
             continue;
         }
         pthread_mutex_unlock(&lane->lock);
@@ -97,9 +100,10 @@ bool workers_put(struct workers *workers, struct exchange *x)
 {
     struct lane *lane = x->plan.lane == HTTP_HEAVY ? &workers->heavy : &workers->quick;
     pthread_mutex_lock(&lane->lock);
-    bool taken = enqueue(lane, x);
-    if (taken) pthread_cond_signal(&lane->wake);
+    bool taken = enqueue(lane, x), wake = taken && lane->sleeping > 0;
     pthread_mutex_unlock(&lane->lock);
+    /* Behind the lock, which the woken one would run into; a worker that is awake looks again before it sleeps. */
+    if (wake) pthread_cond_signal(&lane->wake);
     return taken;
 }
 
