@@ -4,6 +4,7 @@
 
 #include "base/fs.h"
 #include "base/log.h"
+#include "crypt/digest.h"
 #include "daemon/first_start.h"
 #include "identity/identity.h"
 #include "logs/logs.h"
@@ -18,6 +19,7 @@ struct app {
     struct keeper *keeper;
     struct site site;
     rf_str ca_pem;
+    uint8_t chain_digest[SHA256_BYTES]; /* of the certificates that TLS shows now */
     uint16_t port;
     struct extent_key store_key;
     struct tls_context *tls;
@@ -73,6 +75,7 @@ static enum rf_kind listen_https(struct app *app, struct rf_err *err)
     struct tls_server_options tls = {
         .chain_pem = chain, .sign = sign_handshake, .sign_ctx = app->keeper};
     RF_TRY(tls_server_new(&tls, &app->tls, err));
+    digest_sha256(chain, app->chain_digest);
     struct server_options options = {
         .handler = {.ctx = app, .plan = plan, .run = run, .refuse = refuse}, .clock = app->clock};
     RF_TRY(server_new(&options, &app->server, err));
@@ -197,10 +200,25 @@ static enum rf_kind add_routes(struct app *app, struct rf_err *err)
     return add_all(app, services, count, err);
 }
 
+/* A keeper that was started anew may have a new certificate: with the old one no handshake would succeed. */
+static enum rf_kind refresh_chain(struct app *app, struct rf_arena *arena, struct rf_err *err)
+{
+    rf_str chain, ca;
+    uint8_t digest[SHA256_BYTES];
+    RF_TRY(keeper_tls_chain(app->keeper, arena, &chain, &ca, err));
+    digest_sha256(chain, digest);
+    if (memcmp(digest, app->chain_digest, sizeof digest) == 0) return RF_OK;
+    RF_TRY(tls_server_renew(app->tls, chain, err));
+    memcpy(app->chain_digest, digest, sizeof digest);
+    rf_log(RF_INFO, "server.certificate_renewed");
+    return RF_OK;
+}
+
 enum rf_kind app_refresh_keys(struct app *app, struct rf_err *err)
 {
     RF_CLEANUP(rf_arena_done) struct rf_arena arena;
     rf_arena_init(&arena, (size_t)1 << 20);
+    RF_TRY(refresh_chain(app, &arena, err));
     struct keeper_jwt_key *keys;
     uint32_t count;
     RF_TRY(keeper_jwt_keys(app->keeper, &arena, &keys, &count, err));
