@@ -121,23 +121,12 @@ struct app_args {
     const char *scope, *out;
 };
 
-/* Written beside with mode 0600, synced, renamed. */
-static enum rf_kind write_secret_file(const char *path, rf_str text, struct rf_arena *arena,
-                                      struct rf_err *err)
+static enum rf_kind write_secret_file(const char *path, rf_str text, struct rf_err *err)
 {
-    struct rf_fs *fs = rf_fs_real();
-    struct rf_file *file;
-    const char *fresh = rf_arena_cstr(arena, rf_arena_printf(arena, "%s.new", path));
-    if (fresh == NULL) return rf_fail_memory(err, arena);
     mode_t before = umask(0077);
-    enum rf_kind kind =
-        rf_fs_open(fs, fresh, RF_OPEN_WRITE | RF_OPEN_CREATE | RF_OPEN_TRUNCATE, &file, err);
+    enum rf_kind kind = rf_fs_replace(rf_fs_real(), path, text, err);
     (void)umask(before);
-    RF_TRY(kind);
-    kind = rf_file_write(file, text.ptr, text.len, err);
-    if (kind == RF_OK) kind = rf_file_sync(file, err);
-    rf_file_close(file);
-    return kind == RF_OK ? rf_fs_rename(fs, fresh, path, err) : kind;
+    return kind;
 }
 
 /* A file as --bootstrap takes it: where the server is, and the application's id and secret. */
@@ -169,7 +158,7 @@ static enum rf_kind write_credentials(const struct app_args *args, const struct 
     json_end_object(&out);
     rf_buf_byte(&buf, '\n');
     return buf.failed ? rf_fail_memory(err, arena)
-                      : write_secret_file(args->out, rf_buf_view(&buf), arena, err);
+                      : write_secret_file(args->out, rf_buf_view(&buf), err);
 }
 
 static enum rf_kind create(const struct app_args *args, struct cli_server *server,
@@ -324,8 +313,8 @@ static enum rf_kind rotate(const char *path, const struct cli_server_args *where
     if (kind == RF_OK) {
         json_set_text(&arena, boot, "client_secret", json_text_at(password, "secretText"));
         rf_str fresh = json_to_text(&arena, boot);
-        kind = fresh.ptr == NULL ? rf_fail_memory(err, &arena)
-                                 : write_secret_file(whole, fresh, &arena, err);
+        kind =
+            fresh.ptr == NULL ? rf_fail_memory(err, &arena) : write_secret_file(whole, fresh, err);
     }
     const struct json_node *old = kind == RF_OK ? json_get(app, "passwordCredentials") : NULL;
     for (const struct json_node *p = old == NULL ? NULL : old->first; p != NULL && kind == RF_OK;

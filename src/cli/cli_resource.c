@@ -207,6 +207,7 @@ static enum rf_kind put(struct cli_server *server, const struct resource_args *a
     struct json_node *body, *now;
     rf_str text;
     bool created;
+    RF_ASSERT(args->words[2] != NULL);
     RF_TRY(cli_read_resources(args->words[2], arena, &body, &text, err));
     rf_str own = json_text_at(body, "apiVersion");
     if (version.len == 0) version = own;
@@ -233,8 +234,10 @@ static enum rf_kind act(struct cli_server *server, const struct resource_args *a
     const char *verb = args->words[0];
     rf_str id, target, version = {NULL, 0};
     struct json_node *found;
+    RF_ASSERT(verb != NULL); /* check_args has seen to the words */
     if (args->version != NULL) version = rf_str_of(args->version);
     if (strcmp(verb, "list") == 0) return list(server, args, arena, err);
+    RF_ASSERT(args->words[1] != NULL);
     RF_TRY(cli_server_id(server, rf_str_of(args->words[1]), arena, &id, err));
     if (strcmp(verb, "put") == 0) return put(server, args, id, version, arena, err);
     if (strcmp(verb, "delete") == 0) return remove_one(server, id, version, arena, err);

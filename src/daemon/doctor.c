@@ -1,7 +1,6 @@
 #define _GNU_SOURCE
 #include "daemon/doctor.h"
 
-#include <errno.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,8 +62,9 @@ static void kernel(struct findings *f)
 {
     struct utsname names;
     if (uname(&names) != 0) return;
-    int major = 0, minor = 0;
-    (void)sscanf(names.release, "%d.%d", &major, &minor);
+    char *dot;
+    long major = strtol(names.release, &dot, 10);
+    long minor = *dot == '.' ? strtol(dot + 1, NULL, 10) : 0;
     add(f, "kernel", major > 6 || (major == 6 && minor >= 12),
         "install a kernel of 6.12 or later (Debian 12: apt install linux-image-6.12-amd64 from "
         "bookworm-backports or its security archive): older ones lack the layers named below",
@@ -148,12 +148,13 @@ static void data_folder(struct findings *f, const char *data)
     struct stat status;
     if (data == NULL) return;
     if (stat(data, &status) != 0) {
-        add(f, "data-folder", false, "ringfort serve --data makes it", "%s: %s", data,
-            strerror(errno));
+        struct rf_err err;
+        (void)rf_fail_errno(&err, "FolderFailed", "%.100s", data);
+        add(f, "data-folder", false, "ringfort serve --data makes it", "%.180s", err.text);
         return;
     }
     bool shut = S_ISDIR(status.st_mode) && (status.st_mode & 077) == 0;
-    add(f, "data-folder", shut, "chmod 700 the folder", "%s: mode %04o", data,
+    add(f, "data-folder", shut, "chmod 700 the folder", "%.150s: mode %04o", data,
         (unsigned)(status.st_mode & 07777));
 }
 

@@ -1,8 +1,5 @@
 #include "daemon/first_start.h"
 
-#include <stdio.h>
-#include <sys/stat.h>
-
 #include "base/encode.h"
 #include "base/fs.h"
 #include "crypt/digest.h"
@@ -208,45 +205,25 @@ static enum rf_kind make_resources(const struct first_start *start, struct rf_ar
 
 /* ---- files --------------------------------------------------------------------------------------------------------------- */
 
-/* Written beside, synced, renamed: a reader sees the old file or the new one. */
-static enum rf_kind write_file(const char *folder, const char *name, rf_str text, mode_t mode,
+/* Modes follow from the role's umask: nobody else may read them. */
+static enum rf_kind write_file(const char *data, const char *name, rf_str text,
                                struct rf_arena *arena, struct rf_err *err)
 {
-    struct rf_fs *fs = rf_fs_real();
-    struct rf_file *file;
-    const char *path = rf_arena_cstr(arena, rf_arena_printf(arena, "%s/state/%s", folder, name));
-    const char *fresh =
-        rf_arena_cstr(arena, rf_arena_printf(arena, "%s/state/%s.new", folder, name));
-    if (path == NULL || fresh == NULL) return rf_fail_memory(err, arena);
-    RF_TRY(rf_fs_open(fs, fresh, RF_OPEN_WRITE | RF_OPEN_CREATE | RF_OPEN_TRUNCATE, &file, err));
-    enum rf_kind kind = RF_OK;
-    if (chmod(fresh, mode) != 0)
-        kind = RF_FAIL_ERRNO(err, "FileFailed", "cannot set the mode of %s", fresh);
-    if (kind == RF_OK) kind = rf_file_write(file, text.ptr, text.len, err);
-    if (kind == RF_OK) kind = rf_file_sync(file, err);
-    rf_file_close(file);
-    if (kind == RF_OK) kind = rf_fs_rename(fs, fresh, path, err);
-    return kind == RF_OK
-               ? rf_fs_sync_dir(
-                     fs, rf_arena_cstr(arena, rf_arena_printf(arena, "%s/state", folder)), err)
-               : kind;
+    const char *path = rf_arena_cstr(arena, rf_arena_printf(arena, "%s/state/%s", data, name));
+    return path == NULL ? rf_fail_memory(err, arena) : rf_fs_replace(rf_fs_real(), path, text, err);
 }
 
 /* What the file holds now; NULL when it is not there or no JSON. */
 static struct json_node *read_bootstrap(const char *folder, struct rf_arena *arena)
 {
-    struct rf_file *file;
+    enum { BYTES_MAX = 64 << 10 };
     struct json_node *node = NULL;
-    size_t got = 0, cap = 64 << 10;
+    rf_str text;
     const char *path =
         rf_arena_cstr(arena, rf_arena_printf(arena, "%s/state/bootstrap.json", folder));
-    uint8_t *bytes = rf_arena_alloc(arena, cap);
-    if (path == NULL || bytes == NULL) return NULL;
-    if (rf_fs_open(rf_fs_real(), path, RF_OPEN_READ, &file, NULL) != RF_OK) return NULL;
-    enum rf_kind kind = rf_file_read(file, bytes, cap, &got, NULL);
-    rf_file_close(file);
-    if (kind != RF_OK || json_parse(rf_str_make(bytes, got), arena, &node, NULL) != RF_OK)
+    if (path == NULL || rf_fs_read_all(rf_fs_real(), path, BYTES_MAX, arena, &text, NULL) != RF_OK)
         return NULL;
+    if (json_parse(text, arena, &node, NULL) != RF_OK) return NULL;
     return json_is(node, JSON_T_OBJECT) ? node : NULL;
 }
 
@@ -294,14 +271,14 @@ static enum rf_kind write_bootstrap(const struct first_start *start, rf_str app_
     if (before != NULL && json_equal(before, boot)) return RF_OK;
     rf_str text = json_to_text(arena, boot);
     return text.ptr == NULL ? rf_fail_memory(err, arena)
-                            : write_file(start->data, "bootstrap.json", text, 0600, arena, err);
+                            : write_file(start->data, "bootstrap.json", text, arena, err);
 }
 
 enum rf_kind first_start_run(const struct first_start *start, struct rf_arena *arena,
                              struct rf_err *err)
 {
     rf_str app_id, secret;
-    RF_TRY(write_file(start->data, "ca.pem", start->ca_pem, 0644, arena, err));
+    RF_TRY(write_file(start->data, "ca.pem", start->ca_pem, arena, err));
     RF_TRY(make_administrator(start, arena, &app_id, &secret, err));
     RF_TRY(make_resources(start, arena, err));
     const struct json_node *before = read_bootstrap(start->data, arena);

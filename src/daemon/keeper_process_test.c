@@ -234,3 +234,60 @@ Test(keeper_process, a_server_that_sends_garbage_is_started_anew, .timeout = 120
     cr_expect(keeper_pid(&b) == pid, "the keeper goes on");
     stop(&b);
 }
+
+/* ---- what can be read of it ----------------------------------------------------------------------------------------------- */
+
+/* Looks for `needle` in all memory of the process that root can read; counts the bytes read. */
+static bool in_memory_of(pid_t pid, rf_str needle, uint64_t *bytes)
+{
+    enum { PIECE_BYTES = 1 << 20 };
+    static uint8_t piece[PIECE_BYTES];
+    char path[64], line[512];
+    bool found = false;
+    snprintf(path, sizeof path, "/proc/%d/maps", pid);
+    FILE *maps = fopen(path, "r");
+    snprintf(path, sizeof path, "/proc/%d/mem", pid);
+    int memory = open(path, O_RDONLY | O_CLOEXEC);
+    while (maps != NULL && memory >= 0 && fgets(line, sizeof line, maps) != NULL) {
+        unsigned long from, to;
+        char rights[8];
+        if (sscanf(line, "%lx-%lx %7s", &from, &to, rights) != 3 || rights[0] != 'r') continue;
+        for (unsigned long at = from; at < to; at += PIECE_BYTES - 64) {
+            ssize_t got =
+                pread(memory, piece, RF_MIN(to - at, (unsigned long)PIECE_BYTES), (off_t)at);
+            if (got <= 0) break;
+            *bytes += (uint64_t)got;
+            found |= rf_str_find(rf_str_make(piece, (size_t)got), needle, 0) != SIZE_MAX;
+        }
+    }
+    if (maps != NULL) fclose(maps);
+    if (memory >= 0) close(memory);
+    return found;
+}
+
+/* Root itself, or who takes over the server and becomes root, finds the root key in no page that the kernel gives out. */
+Test(keeper_process, its_root_key_cannot_be_read_from_memory, .timeout = 120)
+{
+    struct bench b;
+    char line[4096], path[128];
+    uint8_t key[32], part[16];
+    uint64_t bytes = 0;
+    start(&b, HARDENING, "well");
+    await(&b, "note {\"Role\":\"keeper\"", line);
+    pid_t pid = keeper_pid(&b);
+    snprintf(path, sizeof path, "%s/root.key", b.keeper);
+    FILE *file = fopen(path, "rb");
+    cr_assert(file != NULL && fread(key, 1, sizeof key, file) == sizeof key);
+    fclose(file);
+    memcpy(part, key, sizeof part);
+    bool readable = in_memory_of(pid, RF_S("siem.example.org"), &bytes);
+    if (strstr(line, "\"SecretMemory\":\"memfd_secret\"") == NULL || !readable) {
+        stop(&b);
+        fprintf(stderr, "SKIP memory: %s\n",
+                readable ? "no memfd_secret" : "another's memory cannot be read here");
+        cr_skip_test("memory");
+    }
+    cr_expect(bytes > 1000000, "the probe reads");
+    cr_expect(!in_memory_of(pid, rf_str_make(part, sizeof part), &bytes));
+    stop(&b);
+}

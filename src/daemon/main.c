@@ -1,5 +1,6 @@
 #include "cli/cli.h"
 #include "cli/cli_options.h"
+#include "daemon/backup.h"
 #include "daemon/doctor.h"
 #include "daemon/roles.h"
 #include "daemon/serve.h"
@@ -11,6 +12,8 @@
 static const struct cli_command commands[] = {
     {"serve", "run the server", cli_serve},
     {"doctor", "say which layers of the hardening hold on this machine", cli_doctor},
+    {"backup", "copy an installation while it serves", cli_backup},
+    {"restore", "put a copy into a new folder", cli_restore},
     {"query", "run KQL over files, stores and servers", cli_query},
     {"lint", "check queries and rules without running them", cli_lint},
     {"detect", "run detection rules over recorded data", cli_detect},

@@ -51,7 +51,7 @@ static void report_init(struct sandbox_report *report, const char *role)
     *report = (struct sandbox_report){.role = role};
     if (uname(&names) == 0)
         (void)snprintf(report->kernel, sizeof report->kernel, "%.60s", names.release);
-    for (int i = 0; i < SANDBOX_LAYER_COUNT; i++) report->why_not[i] = "not asked for";
+    for (int i = 0; i < SANDBOX_LAYER_COUNT; i++) report->why_not[i] = "not of this role";
 }
 
 void sandbox_report_json(const struct sandbox_report *report, struct rf_buf *out)
@@ -221,14 +221,9 @@ enum rf_kind sandbox_keeper_after_threads(enum sandbox_mode mode, bool strict,
     return judge(report, strict, SANDBOX_LAYER_COUNT, err);
 }
 
-enum rf_kind sandbox_supervisor(enum sandbox_mode mode, struct sandbox_report *report,
-                                struct rf_err *err)
+void sandbox_supervisor(struct sandbox_report *report)
 {
     report_init(report, "supervisor");
-    if (mode == SANDBOX_OFF) {
-        off(report);
-        return RF_OK;
-    }
     (void)umask(077);
     no_new_privs(report);
     no_dump(report);
@@ -236,6 +231,4 @@ enum rf_kind sandbox_supervisor(enum sandbox_mode mode, struct sandbox_report *r
         layer_holds(report, SANDBOX_LIMITS);
     else
         layer_lacks(report, SANDBOX_LIMITS, "setrlimit fails");
-    (void)err;
-    return RF_OK;
 }

@@ -68,9 +68,9 @@ RF_MUST_USE enum rf_kind sandbox_keeper_before_threads(enum sandbox_mode mode, b
 RF_MUST_USE enum rf_kind sandbox_keeper_after_threads(enum sandbox_mode mode, bool strict,
                                                       struct sandbox_report *report,
                                                       struct rf_err *err);
-/* The supervisor: starts and ends roles, opens nothing. No dump, no core, no further privileges for what it starts. */
-RF_MUST_USE enum rf_kind sandbox_supervisor(enum sandbox_mode mode, struct sandbox_report *report,
-                                            struct rf_err *err);
+/* The supervisor, which reads nothing from outside: no dump, no core, no further privileges for what it starts. It keeps the
+ * rights that a role gives up itself. */
+void sandbox_supervisor(struct sandbox_report *report);
 
 /* What this kernel offers, without changing anything (doctor.h). */
 int sandbox_landlock_abi(void);

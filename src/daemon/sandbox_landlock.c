@@ -164,8 +164,7 @@ static enum rf_kind allow_system(int ruleset, int abi, struct rf_err *err)
                                         "/usr/share/ca-certificates",
                                         "/usr/local/share/ca-certificates",
                                         "/dev/urandom",
-                                        "/sys/devices/system/cpu",
-                                        "/proc/self"};
+                                        "/sys/devices/system/cpu"};
     for (size_t i = 0; i < RF_COUNT(paths); i++)
         RF_TRY(allow_path(ruleset, abi, AT_FDCWD, paths[i], FS_READ, err));
     return allow_path(ruleset, abi, AT_FDCWD, "/dev/null", FS_READ_FILE | FS_WRITE_FILE, err);

@@ -123,7 +123,7 @@ static int read_line(int argc, char **argv, struct config *config, struct rf_are
 
 /* What the server role writes lies in folders of its own, beside the keeper's, as Landlock grants folders and knows no "all but".
  * The two files that people look for lie in DIR all the same: links. */
-static enum rf_kind make_layout(const char *data, struct rf_arena *arena, struct rf_err *err)
+enum rf_kind serve_make_layout(const char *data, struct rf_arena *arena, struct rf_err *err)
 {
     static const char *const folders[] = {"state", "tables"};
     static const char *const files[] = {"bootstrap.json", "ca.pem"};
@@ -151,7 +151,7 @@ static enum rf_kind prepare_folder(struct config *config, struct rf_arena *arena
     if (path == NULL) return rf_fail_memory(err, arena);
     if (mkdir(path, 0700) != 0 && errno != EEXIST)
         return RF_FAIL_ERRNO(err, "FolderFailed", "cannot make the folder %s", path);
-    RF_TRY(make_layout(path, arena, err));
+    RF_TRY(serve_make_layout(path, arena, err));
     char *whole = realpath(path, NULL);
     if (whole == NULL) return RF_FAIL_ERRNO(err, "FolderFailed", "cannot use the folder %s", path);
     bool good = rf_arena_str(arena, rf_str_of(whole), &config->data);

@@ -104,6 +104,7 @@ static int fake_server(const char *path, const char *how)
     struct sandbox_report report = {.role = "server"};
     report_start(path, "server");
     ping(path, start.edge_fd);
+    while (strcmp(how, "hang") == 0) pause();
     if (strcmp(how, "fail") == 0) return 3;
     if (role_ready(&start, &report, NULL) != RF_OK) return 4;
     if (strcmp(how, "garbage") == 0) send(3, "garbage that is long enough", 27, 0);
@@ -308,7 +309,7 @@ Test(supervisor, a_role_that_is_blamed_by_its_peer_is_started_anew, .timeout = 6
 
 Test(supervisor, ends_when_a_role_cannot_start, .timeout = 60)
 {
-    static const char *const hows[][2] = {{"fail", "well"}, {"well", "fail"}};
+    static const char *const hows[][2] = {{"fail", "well"}, {"well", "fail"}, {"well", "hang"}};
     for (size_t i = 0; i < RF_COUNT(hows); i++) {
         struct bench b;
         start(&b, hows[i][0], hows[i][1]);

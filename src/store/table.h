@@ -141,6 +141,11 @@ void table_cursor_blocks(struct table_cursor *c, uint32_t from, uint32_t to);
 void table_cursor_backwards(struct table_cursor *c);
 void table_cursor_free(struct table_cursor *c);
 
+/* Copies the table as it is now into the folder `to`, a table of another store then; made when missing, and it must be empty:
+ * RF_CONFLICT FileExists. A writer and readers go on meanwhile; no key is needed. Durable on return. *bytes: how much was copied. */
+RF_MUST_USE enum rf_kind table_copy(struct store *store, rf_str name, const char *to,
+                                    uint64_t *bytes, struct rf_err *err);
+
 /* Checks everything of a table: manifest, journal, extents. Calls `fault` for each fault found; RF_CORRUPT when there was one. */
 RF_MUST_USE enum rf_kind table_fsck(struct store *store, rf_str name,
                                     void (*fault)(void *state, const struct rf_err *err),

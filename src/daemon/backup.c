@@ -1,0 +1,223 @@
+/* backup.c - copies an installation: state by SQLite's online backup, each table by what its manifest names, the keeper's files
+ * as they are. The copy has the layout of the original, so that `ringfort serve --data COPY` works on it.
+ *
+ * State comes first, tables after it: a table may have rows of later than the state, never the other way round, and a
+ * table that nobody describes any more is left aside by the server. */
+#include "daemon/backup.h"
+
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "base/fs.h"
+#include "cli/cli.h"
+#include "cli/cli_options.h"
+#include "cli/cli_store.h"
+#include "daemon/serve.h"
+#include "state/state.h"
+#include "store/table.h"
+
+enum { ARENA_BYTES_MAX = 256 << 20, KEEPER_FILE_BYTES_MAX = 64 << 20 };
+
+enum { OPT_DATA };
+static const struct cli_option options[] = {
+    [OPT_DATA] = {"data", "DIR", "the installation's folder"},
+};
+static const struct cli_usage backup_usage = {
+    .command = "backup",
+    .words = "COPY",
+    .doc = "Copies an installation into the new folder COPY, while it serves: state, tables, keys. "
+           "What was\n"
+           "acknowledged before it began is in the copy. Keep it as safe as the original: it holds "
+           "the keys.",
+    .options = options,
+    .option_count = RF_COUNT(options),
+};
+static const struct cli_usage restore_usage = {
+    .command = "restore",
+    .words = "COPY",
+    .doc = "Puts what 'ringfort backup' copied into a new folder, from which 'ringfort serve' goes "
+           "on.",
+    .options = options,
+    .option_count = RF_COUNT(options),
+};
+
+struct backup {
+    struct rf_arena arena;
+    struct rf_budget budget;
+    const char *from, *to;
+    bool terminal;
+    uint64_t table_count, bytes;
+};
+
+static const char *path_in(struct backup *b, const char *folder, const char *name)
+{
+    return rf_arena_cstr(&b->arena, rf_arena_printf(&b->arena, "%s/%s", folder, name));
+}
+
+static enum rf_kind no_memory(const struct backup *b, struct rf_err *err)
+{
+    return rf_fail_memory(err, &b->arena);
+}
+
+/* ---- parts ------------------------------------------------------------------------------------------------------- */
+
+static enum rf_kind copy_state(struct backup *b, struct rf_err *err)
+{
+    struct state *state;
+    struct state_options state_options = {.path = path_in(b, b->from, "state/state.db"),
+                                          .read_only = true};
+    const char *to = path_in(b, b->to, "state/state.db");
+    if (state_options.path == NULL || to == NULL) return no_memory(b, err);
+    RF_TRY(state_open(&state_options, &state, err));
+    enum rf_kind kind = state_backup(state, to, err);
+    state_close(state);
+    return kind;
+}
+
+/* Small files: the keeper's, and those by which clients find in. */
+static enum rf_kind copy_small(struct backup *b, const char *folder, const char *const *names,
+                               size_t count, struct rf_err *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        rf_str bytes;
+        const char *name =
+            rf_arena_cstr(&b->arena, rf_arena_printf(&b->arena, "%s/%s", folder, names[i]));
+        const char *from = name == NULL ? NULL : path_in(b, b->from, name);
+        const char *to = name == NULL ? NULL : path_in(b, b->to, name);
+        if (from == NULL || to == NULL) return no_memory(b, err);
+        RF_TRY(rf_fs_read_all(rf_fs_real(), from, KEEPER_FILE_BYTES_MAX, &b->arena, &bytes, err));
+        RF_TRY(rf_fs_replace(rf_fs_real(), to, bytes, err));
+        b->bytes += bytes.len;
+    }
+    return RF_OK;
+}
+
+static void show_progress(const struct backup *b, rf_str table)
+{
+    char size[24];
+    if (!b->terminal) return;
+    fprintf(stderr, "\r\x1b[K%llu tables, %s: %.*s", (unsigned long long)b->table_count,
+            cli_size_text(b->bytes, size), RF_FMT(table));
+    fflush(stderr);
+}
+
+/* One workspace's store; `from` and `to` are its folders. */
+static enum rf_kind copy_tables(struct backup *b, const char *from, const char *to,
+                                struct rf_err *err)
+{
+    struct store *source;
+    struct store_options source_options = {
+        .fs = rf_fs_real(), .folder = from, .budget = &b->budget};
+    rf_str *names;
+    uint32_t count;
+    RF_TRY(rf_fs_mkdirs(rf_fs_real(), to, err));
+    RF_TRY(store_open(&source_options, &source, err));
+    enum rf_kind kind = store_tables(source, &b->arena, &names, &count, err);
+    for (uint32_t i = 0; i < count && kind == RF_OK; i++) {
+        const char *original = NULL;
+        uint64_t bytes = 0;
+        show_progress(b, names[i]);
+        kind = store_table_folder(source, names[i], &b->arena, &original, err);
+        if (kind != RF_OK) break;
+        /* The copy's folder has the name of the original's. */
+        const char *target = path_in(b, to, strrchr(original, '/') + 1);
+        kind =
+            target == NULL ? no_memory(b, err) : table_copy(source, names[i], target, &bytes, err);
+        if (kind == RF_NOT_FOUND) kind = RF_OK; /* dropped meanwhile */
+        b->bytes += bytes;
+        b->table_count++;
+    }
+    store_close(source);
+    return kind;
+}
+
+static enum rf_kind copy_workspaces(struct backup *b, struct rf_err *err)
+{
+    rf_str *names;
+    size_t count;
+    const char *from = path_in(b, b->from, "tables"), *to = path_in(b, b->to, "tables");
+    if (from == NULL || to == NULL) return no_memory(b, err);
+    RF_TRY(rf_fs_list(rf_fs_real(), from, &b->arena, &names, &count, err));
+    for (size_t i = 0; i < count; i++) {
+        struct rf_fs_stat stat;
+        const char *source = path_in(b, from, (const char *)names[i].ptr);
+        const char *target = path_in(b, to, (const char *)names[i].ptr);
+        if (source == NULL || target == NULL) return no_memory(b, err);
+        RF_TRY(rf_fs_stat(rf_fs_real(), source, &stat, err));
+        if (stat.is_dir) RF_TRY(copy_tables(b, source, target, err));
+    }
+    return RF_OK;
+}
+
+/* ---- the whole --------------------------------------------------------------------------------------------------------- */
+
+static enum rf_kind make_target(struct backup *b, struct rf_err *err)
+{
+    rf_str *names;
+    size_t count;
+    if (rf_fs_exists(rf_fs_real(), b->to)) {
+        RF_TRY(rf_fs_list(rf_fs_real(), b->to, &b->arena, &names, &count, err));
+        if (count > 0)
+            return RF_FAIL(err, RF_CONFLICT, "FolderNotEmpty",
+                           "%s is not empty; give a folder that is not there", b->to);
+    }
+    RF_TRY(rf_fs_mkdirs(rf_fs_real(), b->to, err));
+    RF_TRY(serve_make_layout(b->to, &b->arena, err));
+    const char *keeper = path_in(b, b->to, "keeper");
+    if (keeper == NULL) return no_memory(b, err);
+    if (mkdir(keeper, 0700) != 0)
+        return RF_FAIL_ERRNO(err, "FolderFailed", "cannot make %s", keeper);
+    return RF_OK;
+}
+
+static enum rf_kind copy_all(struct backup *b, struct rf_err *err)
+{
+    static const char *const keeper[] = {"root.key", "keys", "audit.log"};
+    static const char *const found[] = {"bootstrap.json", "ca.pem"};
+    if (!rf_fs_exists(rf_fs_real(), path_in(b, b->from, "state/state.db")))
+        return RF_FAIL(err, RF_NOT_FOUND, "NoInstallation",
+                       "%s holds no installation: state/state.db is not there", b->from);
+    RF_TRY(make_target(b, err));
+    RF_TRY(copy_small(b, "keeper", keeper, RF_COUNT(keeper), err));
+    RF_TRY(copy_state(b, err));
+    RF_TRY(copy_workspaces(b, err));
+    RF_TRY(copy_small(b, "state", found, RF_COUNT(found), err));
+    return rf_fs_sync_dir(rf_fs_real(), b->to, err);
+}
+
+static int run(const struct cli_usage *usage, int argc, char **argv, bool restore)
+{
+    const char *data = NULL, *copy = NULL;
+    struct rf_err err = {0};
+    struct cli_line line = cli_line_of(usage, argc, argv);
+    for (int at; (at = cli_next(&line)) != CLI_END;) {
+        if (at == CLI_HELP) return CLI_OK;
+        if (at == CLI_WRONG) return CLI_WRONG_USE;
+        if (at == OPT_DATA)
+            data = line.value;
+        else if (copy == NULL)
+            copy = line.value;
+        else
+            return cli_wrong(usage, "'%s' is one word too many", line.value);
+    }
+    if (data == NULL || copy == NULL)
+        return cli_wrong(usage, "--data DIR and the folder of the copy are needed");
+    struct backup b = {.from = restore ? copy : data,
+                       .to = restore ? data : copy,
+                       .terminal = cli_is_terminal(stderr)};
+    rf_arena_init(&b.arena, ARENA_BYTES_MAX);
+    rf_budget_init(&b.budget, ARENA_BYTES_MAX);
+    mode_t before = umask(0077);
+    enum rf_kind kind = copy_all(&b, &err);
+    (void)umask(before);
+    rf_arena_done(&b.arena);
+    if (b.terminal && b.table_count > 0) fputs("\r\x1b[K", stderr);
+    if (kind != RF_OK) return cli_say_error(&err, (rf_str){NULL, 0}, NULL);
+    char size[24];
+    printf("%llu tables, %s, into %s\n", (unsigned long long)b.table_count,
+           cli_size_text(b.bytes, size), b.to);
+    return CLI_OK;
+}
+
+int cli_backup(int argc, char **argv) { return run(&backup_usage, argc, argv, false); }
+int cli_restore(int argc, char **argv) { return run(&restore_usage, argc, argv, true); }
