@@ -33,6 +33,7 @@ struct space {
 struct state {
     const struct state_engine *engine;
     struct state_options options; /* path is a copy */
+    const char *shown;            /* in errors: a database's address may hold a password */
     struct rf_clock *clock;
     _Atomic(struct space *) spaces[SPACE_BUCKETS];
 
@@ -96,8 +97,19 @@ static enum rf_kind new_reader(struct state *state, struct state_txn **out, stru
     return RF_OK;
 }
 
+/* NULL: this program was built without it. */
+static const struct state_engine *engine_of(const char *path)
+{
+    bool url = strncmp(path, "postgresql://", 13) == 0 || strncmp(path, "postgres://", 11) == 0;
+    return url ? state_postgres : &state_sqlite;
+}
+
 enum rf_kind state_open(const struct state_options *options, struct state **out, struct rf_err *err)
 {
+    const struct state_engine *engine = engine_of(options->path);
+    if (engine == NULL)
+        return RF_FAIL(err, RF_INVALID, "StateUnsupported",
+                       "this ringfort was built without PostgreSQL (-Dpostgresql=enabled)");
     struct state *state = calloc(1, sizeof *state);
     char *path = strdup(options->path);
     if (state == NULL || path == NULL) {
@@ -106,9 +118,10 @@ enum rf_kind state_open(const struct state_options *options, struct state **out,
         return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "no memory for the state");
     }
     init_locks(state);
-    state->engine = &state_sqlite;
+    state->engine = engine;
     state->options = *options;
     state->options.path = path;
+    state->shown = engine == &state_sqlite ? path : "PostgreSQL";
     state->clock = options->clock != NULL ? options->clock : rf_clock_real();
     state->writer.state = state;
     state->writer.writes = true;
@@ -197,7 +210,7 @@ static enum rf_kind wait_for_place(struct state *state, struct rf_err *err)
     (void)pthread_mutex_unlock(&state->lock);
     if (mine) return RF_OK;
     return RF_FAIL(err, RF_AGAIN, "StateBusy", "%s: another write did not end within %d s",
-                   state->options.path, STATE_WAIT_SECONDS);
+                   state->shown, STATE_WAIT_SECONDS);
 }
 
 static void leave_place(struct state *state)
@@ -213,7 +226,7 @@ enum rf_kind state_begin_write(struct state *state, struct state_txn **out, stru
 {
     if (state->options.read_only)
         return RF_FAIL(err, RF_DENIED, "StateReadOnly", "%s was opened for reading only",
-                       state->options.path);
+                       state->shown);
     RF_TRY(wait_for_place(state, err));
     struct state_txn *txn = &state->writer;
     txn->etag_changed = false;
@@ -268,7 +281,7 @@ enum rf_kind state_commit(struct state_txn *txn, struct rf_err *err)
     enum rf_kind kind = RF_OK;
     if (txn->conn->broken)
         kind = RF_FAIL(err, RF_IO, "StateFailed",
-                       "%s: nothing was written, for a part of it failed", state->options.path);
+                       "%s: nothing was written, for a part of it failed", state->shown);
     if (kind == RF_OK && txn->etag_changed)
         kind = state->engine->write_etag(txn->conn, txn->etag, err);
     if (kind == RF_OK) kind = state->engine->commit(txn->conn, err);
@@ -325,7 +338,7 @@ static enum rf_kind usable(const struct state_txn *txn, struct rf_err *err)
 {
     if (!txn->conn->broken) return RF_OK;
     return RF_FAIL(err, RF_IO, "StateFailed", "%s: the transaction failed before",
-                   txn->state->options.path);
+                   txn->state->shown);
 }
 
 static enum rf_kind check_bytes(const char *what, rf_str bytes, size_t bytes_max,

@@ -27,12 +27,14 @@ enum { STATE_KEY_BYTES_MAX = 4096, STATE_BODY_BYTES_MAX = 64 << 20 };
 
 struct state;
 struct state_options {
-    const char *path; /* of the SQLite file; created when missing, its folder is not */
+    /* Of the SQLite file; created when missing, its folder is not. Or postgresql://..., when that was built in: the state is
+     * then in the schema ringfort of that database, several processes may write, and state_backup is pg_dump's matter. */
+    const char *path;
     bool read_only;
     struct rf_clock *clock; /* of created_usec and changed_usec; NULL: the system's */
 };
 /* Errors: RF_IO StateFailed (says what SQLite said), RF_CORRUPT StateCorrupt, RF_CONFLICT StateVersion: written by a newer
- * program, RF_CONFLICT StateForeign: a database of something else. Older versions of the schema are brought up in one
+ * program, RF_CONFLICT StateForeign: a database of something else, RF_INVALID StateUnsupported: PostgreSQL is not built in. Older versions of the schema are brought up in one
  * transaction each. */
 RF_MUST_USE enum rf_kind state_open(const struct state_options *options, struct state **out,
                                     struct rf_err *err);

@@ -66,5 +66,6 @@ struct state_engine {
 };
 
 extern const struct state_engine state_sqlite;
+extern const struct state_engine *const state_postgres; /* NULL: built without */
 
 #endif

@@ -117,11 +117,10 @@ static enum rf_kind failed(struct sqlite_conn *c, int rc, const char *verb, stru
         break;
     }
     if (os == ENOSPC || os == EDQUOT)
-        return RF_FAIL(err, RF_LIMIT, "DiskFull", "cannot %s %s: %s", verb, c->path, strerror(os));
-    (void)rf_fail(err, RF_IO, "StateFailed", "cannot %s %s: %s%s%s", verb, c->path, said,
-                  os != 0 ? ": " : "", os != 0 ? strerror(os) : "");
-    if (err != NULL) err->os_errno = os;
-    return RF_IO;
+        return RF_FAIL(err, RF_LIMIT, "DiskFull", "cannot %s %s: the disk is full", verb, c->path);
+    if (os == 0) return RF_FAIL(err, RF_IO, "StateFailed", "cannot %s %s: %s", verb, c->path, said);
+    errno = os;
+    return RF_FAIL_ERRNO(err, "StateFailed", "cannot %s %s: %s", verb, c->path, said);
 }
 
 /* ---- statements ---------------------------------------------------------------------------------------------- */

@@ -24,7 +24,7 @@ _ringfort()
         compopt -o filenames
         return
         ;;
-    --file | --schema | --corpus)
+    --file | --schema | --corpus | --bootstrap | --ca | --parameters)
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         compopt -o filenames
         return
@@ -35,6 +35,10 @@ _ringfort()
         ;;
     esac
 
+    if [[ $command == resource && $COMP_CWORD == 2 && $current != -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W 'get list put delete' -- "$current")
+        return
+    fi
     if [[ $current == -* ]]; then
         local options
         options=$("$program" "$command" --help 2>/dev/null | sed -n 's/^ *\(--[a-z-]*\).*/\1/p')
