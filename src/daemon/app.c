@@ -112,9 +112,9 @@ enum rf_kind app_listen(const struct config *config, struct keeper *keeper, stru
 
 static enum rf_kind open_state(struct app *app, struct rf_err *err)
 {
+    rf_str file = rf_arena_printf(&app->arena, "%.*s/state/state.db", RF_FMT(app->config.data));
     struct state_options options = {
-        .path = rf_arena_cstr(&app->arena, rf_arena_printf(&app->arena, "%.*s/state/state.db",
-                                                           RF_FMT(app->config.data)))};
+        .path = rf_arena_cstr(&app->arena, app->config.state.len > 0 ? app->config.state : file)};
     if (options.path == NULL) return rf_fail_memory(err, &app->arena);
     RF_TRY(state_open(&options, &app->state, err));
     RF_TRY(first_start_site(app->state, app->config.domain, rf_clock_now(app->clock), &app->arena,
@@ -154,7 +154,10 @@ static enum rf_kind open_services(struct app *app, struct rf_err *err)
                                         .keeper = app->keeper,
                                         .site = &app->site,
                                         .audit = &app->audit,
-                                        .clock = app->clock};
+                                        .clock = app->clock,
+                                        .federation_hosts = app->config.federation_hosts,
+                                        .federation_host_count = app->config.federation_host_count,
+                                        .assertion_once_per_resource = true};
     RF_TRY(identity_new(&identity, &app->identity, err));
     app->directory = identity_directory(app->identity);
     struct arm_options arm = {.state = app->state,
@@ -170,7 +173,9 @@ static enum rf_kind open_services(struct app *app, struct rf_err *err)
                                 .site = &app->site,
                                 .audit = &app->audit,
                                 .clock = app->clock,
-                                .query_lanes = app->config.query_lanes};
+                                .query_lanes = app->config.query_lanes,
+                                .query_memory_bytes = app->config.query_memory_bytes,
+                                .query_rate_max = app->config.query_rate};
     RF_TRY(logs_new(&logs, &app->logs, err));
     struct dispatcher_options dispatcher = {.site = &app->site,
                                             .authz = app->authz,
@@ -226,6 +231,7 @@ enum rf_kind app_refresh_keys(struct app *app, struct rf_err *err)
     if (token_keys == NULL) return rf_fail_memory(err, &arena);
     for (uint32_t i = 0; i < count; i++)
         token_keys[i] = (struct token_key){.kid = keys[i].kid, .cert = keys[i].cert};
+    identity_keys_changed(app->identity);
     return dispatcher_set_keys(app->dispatcher, token_keys, count, err);
 }
 

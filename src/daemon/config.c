@@ -7,6 +7,7 @@
 
 enum setting_type {
     SETTING_TEXT,
+    SETTING_STATE,
     SETTING_LIST,
     SETTING_HARDENING,
     SETTING_LEVEL,
@@ -14,6 +15,7 @@ enum setting_type {
     SETTING_COUNT,
     SETTING_BYTES
 };
+enum { SETTING_COUNT_MAX = 100000 };
 struct setting {
     const char *name;
     enum setting_type type;
@@ -24,11 +26,13 @@ static const struct setting settings[] = {
     {"data", SETTING_TEXT, AT(data), 0},
     {"domain", SETTING_TEXT, AT(domain), 0},
     {"listen.https", SETTING_TEXT, AT(listen_https), 0},
+    {"state", SETTING_STATE, AT(state), 0},
     {"names", SETTING_LIST, AT(names), AT(name_count)},
     {"hardening", SETTING_HARDENING, 0, 0},
     {"log.level", SETTING_LEVEL, AT(log_level), 0},
     {"log.format", SETTING_FORMAT, AT(log_format), 0},
     {"query.lanes", SETTING_COUNT, AT(query_lanes), 0},
+    {"query.rate", SETTING_COUNT, AT(query_rate), 0},
     {"query.memory", SETTING_BYTES, AT(query_memory_bytes), 0},
     {"federation.allow", SETTING_LIST, AT(federation_hosts), AT(federation_host_count)},
 };
@@ -70,11 +74,13 @@ static bool set_choice(struct config *config, const struct setting *setting, rf_
 
 static const char *const wanted[] = {
     [SETTING_TEXT] = "a text",
+    [SETTING_STATE] =
+        "postgresql://USER@HOST/DATABASE?passfile=FILE, without a password: processes show it",
     [SETTING_LIST] = "a list of texts",
     [SETTING_HARDENING] = "best-effort, strict or off",
     [SETTING_LEVEL] = "debug, info, warn, error or silent",
     [SETTING_FORMAT] = "text or json",
-    [SETTING_COUNT] = "a number from 0 to 256",
+    [SETTING_COUNT] = "a number from 0 to 100000",
     [SETTING_BYTES] = "a size such as 512M or 2G",
 };
 
@@ -100,6 +106,20 @@ static enum rf_kind set_list(struct config *config, const struct setting *settin
     return RF_OK;
 }
 
+/* A password would stand between the user's colon and '@', or in a parameter. */
+static bool is_state_url(rf_str url)
+{
+    rf_str schemes[] = {RF_S("postgresql://"), RF_S("postgres://")};
+    size_t from = 0;
+    for (size_t i = 0; i < RF_COUNT(schemes); i++)
+        if (rf_str_starts(url, schemes[i])) from = schemes[i].len;
+    if (from == 0) return false;
+    size_t at = rf_str_find(url, RF_S("@"), from),
+           slash = RF_MIN(rf_str_find(url, RF_S("/"), from), url.len);
+    bool has_secret = at < slash && rf_str_find(rf_slice(url, from, at), RF_S(":"), 0) != SIZE_MAX;
+    return !has_secret && rf_str_find(url, RF_S("password="), 0) == SIZE_MAX;
+}
+
 static enum rf_kind set_value(struct config *config, const struct setting *setting, rf_str value,
                               struct rf_arena *arena, struct rf_err *err)
 {
@@ -111,6 +131,11 @@ static enum rf_kind set_value(struct config *config, const struct setting *setti
         return rf_arena_str(arena, value, at) ? RF_OK : rf_fail_memory(err, arena);
     }
     bool good = false;
+    if (setting->type == SETTING_STATE && is_state_url(value))
+        return rf_arena_str(arena, value, at) ? RF_OK : rf_fail_memory(err, arena);
+    if (setting->type == SETTING_STATE) /* not quoted: it may hold a secret */
+        return RF_FAIL(err, RF_INVALID, "BadValue", "'%s' must be %s", setting->name,
+                       wanted[setting->type]);
     const char *text = rf_arena_cstr(arena, value);
     if (text == NULL) return rf_fail_memory(err, arena);
     if (setting->type == SETTING_BYTES) {
@@ -118,7 +143,7 @@ static enum rf_kind set_value(struct config *config, const struct setting *setti
     } else if (setting->type == SETTING_COUNT) {
         char *end;
         unsigned long number = strtoul(text, &end, 10);
-        good = rf_is_digit((uint8_t)text[0]) && *end == 0 && number <= 256;
+        good = rf_is_digit((uint8_t)text[0]) && *end == 0 && number <= SETTING_COUNT_MAX;
         if (good) *(uint32_t *)at = (uint32_t)number;
     } else {
         good = set_choice(config, setting, value);
@@ -293,6 +318,7 @@ rf_str config_to_json(const struct config *config, struct rf_arena *arena)
         rf_str value = {0};
         switch (s->type) {
         case SETTING_TEXT:
+        case SETTING_STATE:
             value = *(const rf_str *)at;
             break;
         case SETTING_LIST:

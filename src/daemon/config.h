@@ -4,10 +4,11 @@
  *   domain: ringfort.localhost       # RINGFORT_DOMAIN, --domain
  *   listen:
  *     https: 127.0.0.1:8443          # RINGFORT_LISTEN_HTTPS, --listen-https
+ *   state: postgresql://ringfort@db.contoso.example/ringfort?passfile=/etc/ringfort/pgpass   # instead of DIR/state/state.db
  *   names: [siem.contoso.example]    # further names and addresses of the certificate
  *   hardening: best-effort           # or strict; RINGFORT_HARDENING, --hardening
  *   log: {level: info, format: text} # RINGFORT_LOG_LEVEL, RINGFORT_LOG_FORMAT, --log-level, --log-format
- *   query: {lanes: 0, memory: 1G}    # 0: by the number of processors
+ *   query: {lanes: 0, memory: 1G, rate: 0} # lanes 0: by the number of processors; rate: queries of one principal in 30 s
  *   federation: {allow: [token.actions.githubusercontent.com]} # hosts whose keys may be fetched
  *
  * A key that is not known is refused with the nearest known one. docs/configuration.md says the same to people. */
@@ -21,6 +22,8 @@ struct config {
     rf_str data; /* folder */
     rf_str domain;
     rf_str listen_https;
+    rf_str
+        state; /* postgresql://... without a password, as the process list shows it; empty: SQLite in the folder */
     const rf_str *names;
     uint32_t name_count;
     bool strict_hardening;
@@ -28,6 +31,7 @@ struct config {
     enum rf_log_level log_level;
     enum rf_log_format log_format;
     uint32_t query_lanes;
+    uint32_t query_rate; /* 0: no limit */
     size_t query_memory_bytes;
     const rf_str *federation_hosts;
     uint32_t federation_host_count;

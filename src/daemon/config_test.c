@@ -15,20 +15,23 @@ Test(config, reads_every_setting_and_hands_it_on)
     rf_arena_init(&arena, 1 << 20);
     struct config config = read_good(&arena, "data: /srv/rf\n"
                                              "domain: rf.example\n"
+                                             "state: postgresql://u@h:5433/d?passfile=/x\n"
                                              "listen: {https: '[::]:443'}\n"
                                              "names: [a.example, 10.0.0.1]\n"
                                              "hardening: strict\n"
                                              "log:\n  level: warn\n  format: json\n"
-                                             "query: {lanes: 3, memory: 2G}\n"
+                                             "query: {lanes: 3, memory: 2G, rate: 200}\n"
                                              "federation: {allow: [token.example]}\n");
     for (int round = 0; round < 2; round++) {
         struct rf_err err;
         cr_assert(rf_str_is(config.data, "/srv/rf"));
         cr_assert(rf_str_is(config.domain, "rf.example"));
+        cr_assert(rf_str_is(config.state, "postgresql://u@h:5433/d?passfile=/x"));
         cr_assert(rf_str_is(config.listen_https, "[::]:443"));
         cr_assert(config.name_count == 2 && rf_str_is(config.names[1], "10.0.0.1"));
         cr_assert(config.strict_hardening && !config.no_sandbox);
         cr_assert(config.log_level == RF_WARN && config.log_format == RF_LOG_JSON);
+        cr_assert(config.query_rate == 200);
         cr_assert(config.query_lanes == 3 && config.query_memory_bytes == (size_t)2 << 30);
         cr_assert(config.federation_host_count == 1);
         rf_str json = config_to_json(&config, &arena);
@@ -54,11 +57,14 @@ Test(config, refuses_with_the_line_and_the_remedy)
         {"data: /x\ndomian: a\n", "UnknownKey", "did you mean 'domain'", 2},
         {"listen:\n  htps: a\n", "UnknownKey", "did you mean 'listen.https'", 2},
         {"hardening: some\n", "BadValue", "best-effort, strict or off", 1},
-        {"query: {lanes: -1}\n", "BadValue", "0 to 256", 1},
+        {"query: {lanes: -1}\n", "BadValue", "0 to 100000", 1},
         {"query: {memory: much}\n", "BadValue", "512M", 1},
         {"names: a.example\n", "BadValue", "a list", 1},
         {"listen: 1\n", "BadValue", "name: value", 0},
         {"domain: ''\n", "BadValue", "empty", 1},
+        {"state: postgresql://u:secret@h/d\n", "BadValue", "without a password", 1},
+        {"state: postgresql://u@h/d?password=secret\n", "BadValue", "without a password", 1},
+        {"state: mysql://u@h/d\n", "BadValue", "postgresql://", 1},
         {"domain: [a]\n", "BadValue", "a text", 1},
         {"- a\n", "BadValue", "name: value", 0},
     };
@@ -71,6 +77,7 @@ Test(config, refuses_with_the_line_and_the_remedy)
                   bad[i].yaml);
         cr_assert_str_eq(err.code, bad[i].code);
         cr_assert(strstr(err.text, bad[i].hint) != NULL, "%s", err.text);
+        cr_assert(strstr(err.text, "secret") == NULL, "%s", err.text);
         cr_assert(err.line == bad[i].line, "%s: %u", bad[i].yaml, err.line);
     }
 }

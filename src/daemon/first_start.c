@@ -1,5 +1,7 @@
 #include "daemon/first_start.h"
 
+#include <unistd.h>
+
 #include "base/encode.h"
 #include "base/fs.h"
 #include "crypt/digest.h"
@@ -203,6 +205,47 @@ static enum rf_kind make_resources(const struct first_start *start, struct rf_ar
 #undef BELOW
 }
 
+/* ---- the host ------------------------------------------------------------------------------------------------------ */
+
+static rf_str host_id(const struct first_start *start, struct rf_arena *arena)
+{
+    char name[256] = "localhost";
+    if (gethostname(name, sizeof name - 1) != 0 || name[0] == 0)
+        memcpy(name, "localhost", sizeof "localhost");
+    name[strcspn(name, ".")] = 0;
+    return rf_arena_printf(
+        arena,
+        "/subscriptions/%.*s/resourceGroups/%.*s/providers/Microsoft.HybridCompute/machines/%s",
+        RF_FMT(start->site->subscription_id), RF_FMT(start->site->resource_group), name);
+}
+
+/* The identity of this host, for what runs on it: its secret is in bootstrap.json only, as the administrator's. */
+static enum rf_kind make_host_identity(const struct first_start *start,
+                                       const struct json_node *before, struct rf_arena *arena,
+                                       rf_str *secret, struct rf_err *err)
+{
+    struct json_node *node;
+    struct identity_app app;
+    *secret = json_text_at(before, "identity_header");
+    enum rf_kind kind = read_object(start->state, RF_S("host"), arena, &node, err);
+    if (kind != RF_NOT_FOUND && (kind != RF_OK || secret->len > 0)) return kind;
+    rf_str id = host_id(start, arena);
+    struct state_txn *txn;
+    RF_TRY(put_absent(start, id, "{\"location\":\"local\",\"properties\":{}}", arena, err));
+    RF_TRY(state_begin_write(start->state, &txn, err));
+    kind = identity_make_managed_identity(start->identity, txn, RF_S("This host"), id, arena, &app,
+                                          err);
+    node = json_new(arena, JSON_T_OBJECT);
+    json_set_text(arena, node, "appId", app.app_id);
+    if (kind == RF_OK) kind = write_object(txn, RF_S("host"), node, arena, err);
+    if (kind != RF_OK) {
+        state_end(txn);
+        return kind;
+    }
+    *secret = app.secret;
+    return state_commit(txn, err);
+}
+
 /* ---- files --------------------------------------------------------------------------------------------------------------- */
 
 /* Modes follow from the role's umask: nobody else may read them. */
@@ -242,8 +285,8 @@ uint16_t first_start_last_port(rf_str data)
 }
 
 static enum rf_kind write_bootstrap(const struct first_start *start, rf_str app_id, rf_str secret,
-                                    const struct json_node *before, struct rf_arena *arena,
-                                    struct rf_err *err)
+                                    rf_str host_secret, const struct json_node *before,
+                                    struct rf_arena *arena, struct rf_err *err)
 {
     const struct site *site = start->site;
     struct json_node *boot = json_new(arena, JSON_T_OBJECT), *hub;
@@ -263,6 +306,9 @@ static enum rf_kind write_bootstrap(const struct first_start *start, rf_str app_
     json_set_text(arena, boot, "workspace_id", site->workspace_id);
     json_set_text(arena, boot, "workspace_name", site->workspace_name);
     json_set_text(arena, boot, "location", site->location);
+    json_set_text(arena, boot, "identity_endpoint",
+                  rf_arena_printf(arena, "https://localhost:%u/msi/token", site->port));
+    json_set_text(arena, boot, "identity_header", host_secret);
     hub = json_object_in(arena, boot, "hub");
     json_set_text(arena, hub, "namespace", RF_S(HUB_NAMESPACE));
     json_set_text(arena, hub, "name", RF_S(HUB));
@@ -277,7 +323,7 @@ static enum rf_kind write_bootstrap(const struct first_start *start, rf_str app_
 enum rf_kind first_start_run(const struct first_start *start, struct rf_arena *arena,
                              struct rf_err *err)
 {
-    rf_str app_id, secret;
+    rf_str app_id, secret, host_secret;
     RF_TRY(write_file(start->data, "ca.pem", start->ca_pem, arena, err));
     RF_TRY(make_administrator(start, arena, &app_id, &secret, err));
     RF_TRY(make_resources(start, arena, err));
@@ -285,5 +331,6 @@ enum rf_kind first_start_run(const struct first_start *start, struct rf_arena *a
     if (secret.len == 0 && rf_str_eq(json_text_at(before, "client_id"), app_id))
         secret = json_text_at(before, "client_secret");
     if (secret.len == 0) RF_TRY(new_secret(start, app_id, arena, &secret, err));
-    return write_bootstrap(start, app_id, secret, before, arena, err);
+    RF_TRY(make_host_identity(start, before, arena, &host_secret, err));
+    return write_bootstrap(start, app_id, secret, host_secret, before, arena, err);
 }

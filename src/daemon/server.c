@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "base/encode.h"
 #include "base/log.h"
 #include "daemon/app.h"
 #include "daemon/roles.h"
@@ -18,19 +19,57 @@ static void log_failure(const char *what, const struct rf_err *err)
            RF_KV_STR("why", rf_str_of(err->text)));
 }
 
+/* The port behind the last colon of "host:port"; `fallback` when there is none. */
+static uint16_t port_of(rf_str host, uint16_t fallback)
+{
+    uint32_t port = 0, unit = 1;
+    while (host.len > 0 && rf_is_digit(host.ptr[host.len - 1]) && unit <= 10000) {
+        port += unit * (uint32_t)(host.ptr[--host.len] - '0');
+        unit *= 10;
+    }
+    bool is_port = host.len > 0 && host.ptr[host.len - 1] == ':' && port > 0 && port <= UINT16_MAX;
+    return is_port ? (uint16_t)port : fallback;
+}
+
+/* What a database of its own needs: the port to connect to, the file with its password. */
+static enum rf_kind state_needs(rf_str url, uint16_t *port, const char **passfile,
+                                struct rf_arena *arena, struct rf_err *err)
+{
+    enum { POSTGRESQL_PORT = 5432 };
+    rf_str names[] = {RF_S("passfile="), RF_S("://")};
+    size_t at = rf_str_find(url, names[0], 0), host = rf_str_find(url, names[1], 0) + names[1].len;
+    size_t end = RF_MIN(rf_str_find(url, RF_S("/"), host), url.len),
+           user = rf_str_find(url, RF_S("@"), host);
+    if (user < end) host = user + 1;
+    *port = port_of(rf_slice(url, host, end), POSTGRESQL_PORT);
+    *passfile = NULL;
+    if (at == SIZE_MAX) return RF_OK;
+    at += names[0].len;
+    size_t stop = RF_MIN(rf_str_find(url, RF_S("&"), at), url.len);
+    rf_str text;
+    RF_TRY(percent_decode(arena, rf_slice(url, at, stop), false, &text, err));
+    *passfile = rf_arena_cstr(arena, text);
+    return *passfile == NULL ? rf_fail_memory(err, arena) : RF_OK;
+}
+
 static enum rf_kind enter_sandbox(const struct config *config, struct rf_arena *arena,
                                   struct sandbox_report *report, struct rf_err *err)
 {
     static const char *const folders[] = {"state", "tables"};
-    static const uint16_t egress[] = {443};
+    uint16_t egress[] = {443, 443};
+    const char *passfile = NULL;
+    if (config->state.len > 0)
+        RF_TRY(state_needs(config->state, &egress[1], &passfile, arena, err));
     struct sandbox_server_options options = {
         .mode = config->no_sandbox ? SANDBOX_OFF : SANDBOX_ON,
         .strict = config->strict_hardening,
         .data = rf_arena_cstr(arena, config->data),
         .folders = folders,
         .folder_count = RF_COUNT(folders),
+        .readable = &passfile,
+        .readable_count = passfile == NULL ? 0 : 1,
         .connect_ports = egress,
-        .connect_port_count = RF_COUNT(egress),
+        .connect_port_count = count,
     };
     return options.data == NULL ? rf_fail_memory(err, arena)
                                 : sandbox_server(&options, report, err);

@@ -88,8 +88,8 @@ enum rf_kind access_token_make(struct identity *identity, const struct access_to
     int64_t now = wanted->now / RF_USEC_PER_SECOND;
     struct access_token token = {
         .uti = marks.uti, .not_before = now, .expires = now + TOKEN_LIFE_SECONDS};
-    rf_str idp = rf_arena_printf(arena, "%.*s/%.*s/", RF_FMT(wanted->origin),
-                                 RF_FMT(identity->tenant));
+    rf_str idp =
+        rf_arena_printf(arena, "%.*s/%.*s/", RF_FMT(wanted->origin), RF_FMT(identity->tenant));
     rf_str issuer = !wanted->resource->version2
                         ? idp
                         : rf_arena_printf(arena, "%.*s/%.*s/v2.0", RF_FMT(wanted->origin),

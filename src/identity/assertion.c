@@ -157,7 +157,8 @@ static enum rf_kind check_signature(struct token_call *call, const struct jwt *j
     RF_TRY(public_key_of_cert(cert.der, &key, err));
     enum rf_kind kind = jwt_check(jwt, key, JWT_RS256 | JWT_PS256 | JWT_ES256, &bad);
     public_key_free(key);
-    return kind == RF_OK ? RF_OK : bad_signature(err, "The key was found, but the signature is invalid");
+    return kind == RF_OK ? RF_OK
+                         : bad_signature(err, "The key was found, but the signature is invalid");
 }
 
 static enum rf_kind check_certificate(struct token_call *call, const struct jwt *jwt,
@@ -167,7 +168,8 @@ static enum rf_kind check_certificate(struct token_call *call, const struct jwt 
     rf_str jti = json_text_at(jwt->claims, "jti");
     int64_t exp = 0;
     RF_TRY(check_signature(call, jwt, err));
-    if (!rf_str_eq_nocase(iss, call->client->app_id) || !rf_str_eq_nocase(sub, call->client->app_id))
+    if (!rf_str_eq_nocase(iss, call->client->app_id) ||
+        !rf_str_eq_nocase(sub, call->client->app_id))
         return RF_FAIL(err, RF_DENIED, "700021",
                        "Client assertion application identifier doesn't match 'client_id' "
                        "parameter.");
@@ -236,10 +238,11 @@ static enum rf_kind refuse_fit(enum fit fit, const struct jwt *jwt, struct rf_er
                        "'%.*s'.",
                        (int)RF_MIN(iss.len, 200), (const char *)iss.ptr);
     if (fit == FIT_ISSUER)
-        return RF_FAIL(err, RF_DENIED, "700213",
-                       "No matching federated identity record found for presented assertion subject "
-                       "'%.*s'.",
-                       (int)RF_MIN(sub.len, 200), (const char *)sub.ptr);
+        return RF_FAIL(
+            err, RF_DENIED, "700213",
+            "No matching federated identity record found for presented assertion subject "
+            "'%.*s'.",
+            (int)RF_MIN(sub.len, 200), (const char *)sub.ptr);
     return RF_FAIL(err, RF_DENIED, "700212",
                    "No matching federated identity record found for presented assertion audience.");
 }

@@ -1,5 +1,5 @@
 /* bench_int.h - for the tests of identity: a directory in a folder of its own, a keeper in a thread, and the dispatcher in front,
- * asked without sockets. */
+ * asked without sockets. Tests include test/rf_prop.h before it. */
 #ifndef RF_IDENTITY_BENCH_INT_H
 #define RF_IDENTITY_BENCH_INT_H
 
@@ -11,7 +11,6 @@
 
 #include "crypt/keeper_serve.h"
 #include "identity/graph_int.h"
-#include "test/rf_prop.h"
 
 /* 2026-01-31T12:00:00Z */
 #define BENCH_START (INT64_C(1769860800) * RF_USEC_PER_SECOND)
@@ -197,8 +196,7 @@ struct bench_ask {
 RF_TEST_HELPER struct bench_answer bench_send(struct bench *b, const struct bench_ask *ask)
 {
     struct rf_arena *arena = ask->arena == NULL ? &b->arena : ask->arena;
-    struct http_response response = {
-        .arena = arena, .status = 200, .body = rf_buf_in(arena)};
+    struct http_response response = {.arena = arena, .status = 200, .body = rf_buf_in(arena)};
     rf_str target = rf_str_of(ask->target);
     size_t question = rf_str_find(target, RF_S("?"), 0);
     struct http_request request = {
@@ -231,8 +229,10 @@ RF_TEST_HELPER struct bench_answer bench_send(struct bench *b, const struct benc
 
 #define BENCH_HEADER(n, v)                                                                         \
     {                                                                                              \
-        .name = {(const uint8_t *)(n), sizeof(n) - 1},                                             \
-        .value = { (const uint8_t *)(v), sizeof(v) - 1 }                                           \
+        .name = {(const uint8_t *)(n), sizeof(n) - 1}, .value = {                                  \
+            (const uint8_t *)(v),                                                                  \
+            sizeof(v) - 1                                                                          \
+        }                                                                                          \
     }
 
 RF_TEST_HELPER struct bench_answer bench_form(struct bench *b, const char *target, rf_str body)
@@ -289,7 +289,9 @@ RF_TEST_HELPER struct bench_answer bench_graph_as(struct bench *b, rf_str token,
     return bench_send(b, &ask);
 }
 
-#define bench_text(b, ...) ((const char *)rf_arena_printf(&(b)->arena, __VA_ARGS__).ptr)
+/* A NUL-terminated text. */
+#define bench_text(b, fmt, ...)                                                                    \
+    ((const char *)rf_arena_printf(&(b)->arena, fmt "%c", __VA_ARGS__, 0).ptr)
 
 RF_TEST_HELPER struct bench_answer bench_graph(struct bench *b, enum http_method method,
                                                const char *path, const char *body)

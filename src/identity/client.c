@@ -73,8 +73,7 @@ static enum rf_kind load_roles(const struct identity *identity, rf_str principal
     IDENTITY_TXN txn = NULL;
     struct object_list list;
     RF_TRY(state_begin_read(identity->options.state, &txn, err));
-    RF_TRY(
-        object_list(txn, "appRoleAssignment", "principalId", principal_id, arena, &list, err));
+    RF_TRY(object_list(txn, "appRoleAssignment", "principalId", principal_id, arena, &list, err));
     out->values = rf_arena_new(arena, rf_str, list.count);
     if (out->values == NULL) return rf_fail_memory(err, arena);
     for (uint32_t i = 0; i < list.count; i++) {
@@ -96,8 +95,8 @@ enum rf_kind client_roles(struct identity *identity, rf_str principal_id,
 {
     uint64_t stamp = directory_stamp(identity);
     char room[2 * GUID_TEXT_BYTES + 16];
-    int len = snprintf(room, sizeof room, "roles %.*s %.*s", RF_FMT(principal_id),
-                       RF_FMT(resource->id));
+    int len =
+        snprintf(room, sizeof room, "roles %.*s %.*s", RF_FMT(principal_id), RF_FMT(resource->id));
     if (len < 0 || (size_t)len >= sizeof room)
         return RF_FAIL(err, RF_CORRUPT, "StateCorrupt", "an object id is no GUID");
     rf_str key = rf_str_make(room, (size_t)len);
@@ -182,8 +181,10 @@ static void match_secrets(const struct json_node *owner, rf_str mac, rf_usec now
         rf_usec from = 0, until = 0;
         (void)time_parse_iso(json_text_at(c, "startDateTime"), &from);
         bool has_end = time_parse_iso(json_text_at(c, "endDateTime"), &until);
-        if (!has_end || now >= until) match->expired = c;
-        else if (now >= from) match->valid = c;
+        if (!has_end || now >= until)
+            match->expired = c;
+        else if (now >= from)
+            match->valid = c;
     }
 }
 
@@ -202,10 +203,11 @@ enum rf_kind client_check_secret(struct identity *identity, const struct client 
         return RF_OK;
     }
     if (match.expired != NULL)
-        return RF_FAIL(err, RF_DENIED, "7000222",
-                       "The provided client secret keys for app '%.*s' are expired. Create new keys "
-                       "for your app, or use certificate credentials for added security.",
-                       RF_FMT(client->app_id));
+        return RF_FAIL(
+            err, RF_DENIED, "7000222",
+            "The provided client secret keys for app '%.*s' are expired. Create new keys "
+            "for your app, or use certificate credentials for added security.",
+            RF_FMT(client->app_id));
     return RF_FAIL(err, RF_DENIED, "7000215",
                    "Invalid client secret provided. Ensure the secret being sent in the request is "
                    "the client secret value, not the client secret ID, for a secret added to app "

@@ -34,11 +34,11 @@ static void put_lists(struct json_out *out)
                                          "urn:ietf:params:oauth:grant-type:device_code",
                                          "urn:ietf:params:oauth:grant-type:jwt-bearer",
                                          NULL};
-    static const char *const claims[] = {"sub",   "iss",    "aud",  "exp",
-                                         "iat",   "nbf",    "auth_time", "acr",
-                                         "amr",   "nonce",  "name", "preferred_username",
-                                         "email", "tid",    "oid",  "ver",
-                                         "sid",   "cloud_instance_name", NULL};
+    static const char *const claims[] = {
+        "sub",       "iss", "aud", "exp",   "iat",  "nbf",
+        "auth_time", "acr", "amr", "nonce", "name", "preferred_username",
+        "email",     "tid", "oid", "ver",   "sid",  "cloud_instance_name",
+        NULL};
     put_texts(out, "token_endpoint_auth_methods_supported", auth);
     put_texts(out, "token_endpoint_auth_signing_alg_values_supported", assertion_algs);
     put_texts(out, "response_modes_supported", modes);
@@ -198,8 +198,7 @@ static enum rf_kind refuse_instance(struct request *request)
                   rf_arena_printf(request->arena,
                                   "AADSTS50049: Unknown or invalid instance.\r\nTrace ID: %.*s\r\n"
                                   "Correlation ID: %.*s",
-                                  RF_FMT(request->request_id),
-                                  RF_FMT(correlation_of(request))));
+                                  RF_FMT(request->request_id), RF_FMT(correlation_of(request))));
     json_begin_array(&out, "error_codes");
     json_put_i64(&out, NULL, 50049);
     json_end_array(&out);

@@ -144,8 +144,7 @@ static enum rf_kind fetch_with(struct federation *federation, struct http_client
                                struct rf_err *err)
 {
     rf_str bare = rf_str_ends(issuer, RF_S("/")) ? rf_slice(issuer, 0, issuer.len - 1) : issuer;
-    rf_str url =
-        rf_arena_printf(arena, "%.*s/.well-known/openid-configuration", RF_FMT(bare));
+    rf_str url = rf_arena_printf(arena, "%.*s/.well-known/openid-configuration", RF_FMT(bare));
     if (url.ptr == NULL) return rf_fail_memory(err, arena);
     struct json_node *metadata, *keys;
     RF_TRY(get_json(federation, client, url, arena, &metadata, err));
@@ -162,10 +161,11 @@ static enum rf_kind fetch(struct federation *federation, rf_str issuer, struct r
                           const struct json_node **out, struct rf_err *err)
 {
     struct http_client *client;
-    struct http_client_options options = {
-        .ca_pem = federation->identity->options.federation_ca_pem,
-        .timeout_usec = FETCH_SECONDS_MAX * RF_USEC_PER_SECOND,
-        .answer_bytes_max = ANSWER_BYTES_MAX};
+    struct http_client_options options = {.ca_pem = federation->identity->options.federation_ca_pem,
+                                          .timeout_usec = FETCH_SECONDS_MAX * RF_USEC_PER_SECOND,
+                                          .answer_bytes_max = ANSWER_BYTES_MAX,
+                                          .trust_loopback =
+                                              federation->identity->options.federation_loopback};
     RF_TRY(http_client_new(&options, &client, err));
     enum rf_kind kind = fetch_with(federation, client, issuer, arena, out, err);
     http_client_free(client);

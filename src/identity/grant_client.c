@@ -110,8 +110,7 @@ static void put_seconds(struct json_out *out, const struct token_call *call, con
                         int64_t seconds)
 {
     if (call->v1)
-        json_put_text(out, name,
-                      rf_arena_printf(call->request->arena, "%lld", (long long)seconds));
+        json_put_text(out, name, rf_arena_printf(call->request->arena, "%lld", (long long)seconds));
     else
         json_put_i64(out, name, seconds);
 }

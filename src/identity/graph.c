@@ -40,19 +40,10 @@ static void graph_error(struct request *request, uint16_t status, const struct r
     (void)request_answer(request, status, body);
 }
 
-enum rf_kind graph_not_found(struct graph_call *call, rf_str id, struct rf_err *err)
-{
-    (void)call;
-    return RF_FAIL(err, RF_NOT_FOUND, "Request_ResourceNotFound",
-                   "Resource '%.*s' does not exist or one of its queried reference-property objects "
-                   "are not present.",
-                   (int)RF_MIN(id.len, 128), (const char *)id.ptr);
-}
-
 /* ---- matching ----------------------------------------------------------------------------------------------------------------- */
 
 static const struct graph_route batch_routes[] = {
-    {HTTP_POST, "$batch", NULL, graph_batch, NULL, true},
+    {HTTP_POST, true, "$batch", NULL, graph_batch, NULL},
     {.path = NULL},
 };
 static const struct graph_route *const tables[] = {
@@ -88,7 +79,8 @@ enum rf_kind graph_split(struct graph_call *call, rf_str path, struct rf_err *er
             continue;
         }
         RF_TRY(add_segment(call, rf_slice(raw, 0, open), err));
-        if (open + 2 < raw.len) RF_TRY(add_segment(call, rf_slice(raw, open + 1, raw.len - 1), err));
+        if (open + 2 < raw.len)
+            RF_TRY(add_segment(call, rf_slice(raw, open + 1, raw.len - 1), err));
     }
     return RF_OK;
 }
@@ -297,8 +289,8 @@ static bool add_version(struct rf_arena *arena, const char *version, struct rout
     static const enum http_method methods[] = {HTTP_GET, HTTP_POST, HTTP_PATCH, HTTP_PUT,
                                                HTTP_DELETE};
     for (size_t i = 0; i < RF_COUNT(methods); i++)
-        if (!add_route(arena, &routes[(*count)++], methods[i],
-                       full_path(arena, version, "{rest*}"), NULL))
+        if (!add_route(arena, &routes[(*count)++], methods[i], full_path(arena, version, "{rest*}"),
+                       NULL))
             return false;
     return true;
 }

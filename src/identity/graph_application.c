@@ -134,8 +134,8 @@ static bool is_redirect(rf_str uri, bool custom)
         return rf_str_is(host, "localhost") || rf_str_is(host, "127.0.0.1") ||
                rf_str_starts(rf_slice(uri, 7, uri.len), RF_S("[::1]"));
     }
-    static const char *const dangerous[] = {"javascript:", "data:", "file:", "vbscript:", "blob:",
-                                            "about:"};
+    static const char *const dangerous[] = {
+        "javascript:", "data:", "file:", "vbscript:", "blob:", "about:"};
     for (size_t i = 0; i < RF_COUNT(dangerous); i++) {
         rf_str scheme = rf_str_of(dangerous[i]);
         if (uri.len >= scheme.len && rf_str_eq_nocase(rf_slice(uri, 0, scheme.len), scheme))
@@ -190,7 +190,8 @@ static enum rf_kind check_role(const struct json_node *list, struct json_node *r
         if (value.ptr[i] <= ' ' || value.ptr[i] >= 0x7f)
             return graph_bad(err, "An app role's value must not hold blanks.");
     if (value.len > 120 || (value.len > 0 && value.ptr[0] == '.'))
-        return graph_bad(err, "An app role's value has at most 120 characters and no dot in front.");
+        return graph_bad(err,
+                         "An app role's value has at most 120 characters and no dot in front.");
     for (const struct json_node *other = list->first; other != role; other = other->next)
         if (rf_str_eq_nocase(json_text_at(other, "id"), id) ||
             (value.len > 0 && rf_str_eq(json_text_at(other, "value"), value)))
@@ -220,8 +221,7 @@ static struct json_node *default_object(struct graph_call *call, struct json_nod
 {
     struct json_node *defaults, *there = json_object_in(call->arena, doc, name);
     struct rf_err bad;
-    if (there == NULL ||
-        json_parse(rf_str_of(json), call->arena, &defaults, &bad) != RF_OK)
+    if (there == NULL || json_parse(rf_str_of(json), call->arena, &defaults, &bad) != RF_OK)
         return NULL;
     for (struct json_node *m = defaults->first, *next; m != NULL; m = next) {
         next = m->next;
@@ -240,9 +240,13 @@ static bool default_list(struct graph_call *call, struct json_node *doc, const c
 
 static enum rf_kind fill_in(struct graph_call *call, struct json_node *doc, struct rf_err *err)
 {
-    static const char *const lists[] = {"identifierUris",      "appRoles",
-                                        "requiredResourceAccess", "keyCredentials",
-                                        "passwordCredentials", "tags", "addIns"};
+    static const char *const lists[] = {"identifierUris",
+                                        "appRoles",
+                                        "requiredResourceAccess",
+                                        "keyCredentials",
+                                        "passwordCredentials",
+                                        "tags",
+                                        "addIns"};
     if (json_get(doc, "appId") == NULL)
         json_set_text(call->arena, doc, "appId", guid_random(call->arena));
     if (json_text_at(doc, "signInAudience").len == 0)
@@ -325,8 +329,8 @@ static enum rf_kind expand(struct graph_call *call, struct json_node *shown, rf_
         RF_TRY(object_get(call->txn, "application", json_text_at(shown, "id"), call->arena, &doc,
                           err));
         const struct json_node *list = json_get(doc, "~federated");
-        struct json_node *copy = list == NULL ? json_new(call->arena, JSON_T_ARRAY)
-                                              : graph_public(call->arena, list);
+        struct json_node *copy =
+            list == NULL ? json_new(call->arena, JSON_T_ARRAY) : graph_public(call->arena, list);
         return json_set(call->arena, shown, name, copy) == NULL ? graph_memory(call, err) : RF_OK;
     }
     if (!rf_str_is(name, "owners")) return RF_NOT_FOUND;
@@ -376,9 +380,8 @@ static bool is_federated_name(rf_str name)
 static enum rf_kind check_federated(struct graph_call *call, const struct json_node *list,
                                     const struct json_node *doc, struct rf_err *err)
 {
-    static const char *const known[] = {"id",        "name",        "issuer",  "subject",
-                                        "audiences", "description", "@odata.context",
-                                        NULL};
+    static const char *const known[] = {"id",        "name",        "issuer",         "subject",
+                                        "audiences", "description", "@odata.context", NULL};
     rf_str name, issuer, subject;
     const struct json_node *audiences = json_get(doc, "audiences");
     for (const struct json_node *m = doc->first; m != NULL; m = m->next)
@@ -437,7 +440,7 @@ static enum rf_kind load_federated(struct graph_call *call, struct federated *ou
     if (out->list == NULL || out->before == NULL) return graph_memory(call, err);
     if (call->id_count < 2) return RF_OK;
     out->credential = find_federated(out->list, call->ids[1]);
-    return out->credential == NULL ? graph_not_found(call, call->ids[1], err) : RF_OK;
+    return out->credential == NULL ? graph_not_found(call->ids[1], err) : RF_OK;
 }
 
 static enum rf_kind store_federated(struct graph_call *call, const struct federated *f,
@@ -533,31 +536,31 @@ static enum rf_kind federated_remove(struct graph_call *call, struct rf_err *err
 
 #define APP &graph_application
 const struct graph_route graph_application_routes[] = {
-    {HTTP_GET, "applications", APPLICATION_READ, graph_entity_list, APP, false},
-    {HTTP_POST, "applications", APPLICATION_WRITE, graph_entity_create, APP, false},
-    {HTTP_GET, "applications/$count", APPLICATION_READ, graph_entity_count, APP, false},
-    {HTTP_GET, "applications/{}", APPLICATION_READ, graph_entity_get, APP, false},
-    {HTTP_PATCH, "applications/{}", APPLICATION_WRITE, graph_entity_update, APP, false},
-    {HTTP_DELETE, "applications/{}", APPLICATION_WRITE, graph_entity_remove, APP, false},
-    {HTTP_POST, "applications/{}/addPassword", APPLICATION_WRITE, credential_add_password, APP,
-     false},
-    {HTTP_POST, "applications/{}/removePassword", APPLICATION_WRITE, credential_remove_password, APP,
-     false},
-    {HTTP_POST, "applications/{}/addKey", APPLICATION_WRITE, credential_add_key, APP, false},
-    {HTTP_POST, "applications/{}/removeKey", APPLICATION_WRITE, credential_remove_key, APP, false},
-    {HTTP_GET, "applications/{}/owners", APPLICATION_READ, graph_owners_list, APP, false},
-    {HTTP_POST, "applications/{}/owners/$ref", APPLICATION_WRITE, graph_owners_add, APP, false},
-    {HTTP_DELETE, "applications/{}/owners/{}/$ref", APPLICATION_WRITE, graph_owners_remove, APP,
-     false},
-    {HTTP_GET, "applications/{}/federatedIdentityCredentials", APPLICATION_READ, federated_all, APP,
-     false},
-    {HTTP_POST, "applications/{}/federatedIdentityCredentials", APPLICATION_WRITE, federated_add,
-     APP, false},
-    {HTTP_GET, "applications/{}/federatedIdentityCredentials/{}", APPLICATION_READ, federated_get,
-     APP, false},
-    {HTTP_PATCH, "applications/{}/federatedIdentityCredentials/{}", APPLICATION_WRITE,
-     federated_update, APP, false},
-    {HTTP_DELETE, "applications/{}/federatedIdentityCredentials/{}", APPLICATION_WRITE,
-     federated_remove, APP, false},
+    {HTTP_GET, false, "applications", APPLICATION_READ, graph_entity_list, APP},
+    {HTTP_POST, false, "applications", APPLICATION_WRITE, graph_entity_create, APP},
+    {HTTP_GET, false, "applications/$count", APPLICATION_READ, graph_entity_count, APP},
+    {HTTP_GET, false, "applications/{}", APPLICATION_READ, graph_entity_get, APP},
+    {HTTP_PATCH, false, "applications/{}", APPLICATION_WRITE, graph_entity_update, APP},
+    {HTTP_DELETE, false, "applications/{}", APPLICATION_WRITE, graph_entity_remove, APP},
+    {HTTP_POST, false, "applications/{}/addPassword", APPLICATION_WRITE, credential_add_password,
+     APP},
+    {HTTP_POST, false, "applications/{}/removePassword", APPLICATION_WRITE,
+     credential_remove_password, APP},
+    {HTTP_POST, false, "applications/{}/addKey", APPLICATION_WRITE, credential_add_key, APP},
+    {HTTP_POST, false, "applications/{}/removeKey", APPLICATION_WRITE, credential_remove_key, APP},
+    {HTTP_GET, false, "applications/{}/owners", APPLICATION_READ, graph_owners_list, APP},
+    {HTTP_POST, false, "applications/{}/owners/$ref", APPLICATION_WRITE, graph_owners_add, APP},
+    {HTTP_DELETE, false, "applications/{}/owners/{}/$ref", APPLICATION_WRITE, graph_owners_remove,
+     APP},
+    {HTTP_GET, false, "applications/{}/federatedIdentityCredentials", APPLICATION_READ,
+     federated_all, APP},
+    {HTTP_POST, false, "applications/{}/federatedIdentityCredentials", APPLICATION_WRITE,
+     federated_add, APP},
+    {HTTP_GET, false, "applications/{}/federatedIdentityCredentials/{}", APPLICATION_READ,
+     federated_get, APP},
+    {HTTP_PATCH, false, "applications/{}/federatedIdentityCredentials/{}", APPLICATION_WRITE,
+     federated_update, APP},
+    {HTTP_DELETE, false, "applications/{}/federatedIdentityCredentials/{}", APPLICATION_WRITE,
+     federated_remove, APP},
     {.path = NULL},
 };

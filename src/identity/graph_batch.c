@@ -23,11 +23,16 @@ static bool method_of(rf_str name, enum http_method *out)
     return false;
 }
 
+/* Queries in a batch are often written with blanks as they are. */
 static enum rf_kind read_query(struct request *request, rf_str query, struct rf_err *err)
 {
     struct form form;
     struct rf_err bad;
-    if (form_parse(query, request->arena, &form, &bad) != RF_OK)
+    uint8_t *text = rf_arena_alloc(request->arena, query.len);
+    if (text == NULL) return rf_fail_memory(err, request->arena);
+    for (size_t i = 0; i < query.len; i++)
+        text[i] = query.ptr[i] == ' ' ? (uint8_t)'+' : query.ptr[i];
+    if (form_parse(rf_str_make(text, query.len), request->arena, &form, &bad) != RF_OK)
         return graph_bad(err, "The query of a request in the batch is not well encoded.");
     struct route_variable *list = rf_arena_new(request->arena, struct route_variable, form.count);
     if (list == NULL) return rf_fail_memory(err, request->arena);
@@ -125,9 +130,9 @@ static void run_part(struct graph_call *call, struct part *part)
     if (kind == RF_OK) return;
     if (part->status == 0) part->status = status_of(kind);
     bool ours = part->status == 500;
-    part->body = graph_error_json(call->arena, call->request,
-                                  ours ? "InternalServerError" : err.code,
-                                  ours ? "The server encountered an internal error." : err.text);
+    part->body =
+        graph_error_json(call->arena, call->request, ours ? "InternalServerError" : err.code,
+                         ours ? "The server encountered an internal error." : err.text);
 }
 
 /* ---- the batch ----------------------------------------------------------------------------------------------------------------------------------------------------------------------------- */
@@ -150,7 +155,8 @@ static enum rf_kind read_parts(struct graph_call *call, struct part *parts, uint
                        "Number of batch request steps exceeds the maximum value of %d.", BATCH_MAX);
     for (const struct json_node *item = list->first; item != NULL; item = item->next) {
         const struct json_node *id = json_get(item, "id");
-        rf_str text = json_is(id, JSON_T_STRING) || json_is(id, JSON_T_NUMBER) ? id->text : RF_S("");
+        rf_str text =
+            json_is(id, JSON_T_STRING) || json_is(id, JSON_T_NUMBER) ? id->text : RF_S("");
         if (text.len == 0 || part_by_id(parts, *count, text) != NULL)
             return graph_bad(err, "Each request of a batch has an id of its own.");
         parts[(*count)++] = (struct part){.request = item, .id = text};
@@ -166,8 +172,10 @@ static bool may_run(const struct part *parts, uint32_t index, bool *known)
     for (const struct json_node *id = json_is(list, JSON_T_ARRAY) ? list->first : NULL; id != NULL;
          id = id->next) {
         const struct part *before = part_by_id(parts, index, id->text);
-        if (before == NULL) *known = false;
-        else if (before->status >= 400) return false;
+        if (before == NULL)
+            *known = false;
+        else if (before->status >= 400)
+            return false;
     }
     return true;
 }
@@ -205,7 +213,8 @@ enum rf_kind graph_batch(struct graph_call *call, struct rf_err *err)
         }
         if (!add_answer(call, list, &parts[i])) return graph_memory(call, err);
     }
-    if (json_set(call->arena, root, RF_S("responses"), list) == NULL) return graph_memory(call, err);
+    if (json_set(call->arena, root, RF_S("responses"), list) == NULL)
+        return graph_memory(call, err);
     call->answer = root;
     return RF_OK;
 }

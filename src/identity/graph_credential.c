@@ -51,7 +51,8 @@ static enum rf_kind complete_key(struct graph_call *call, struct json_node *key,
         return graph_bad(err, "Certificates that prove who an application is are for usage "
                               "Verify.");
     RF_TRY(read_cert(call, json_text_at(key, "key"), &cert, err));
-    if (!guid_is(json_text_at(key, "keyId"))) json_set_text(arena, key, "keyId", guid_random(arena));
+    if (!guid_is(json_text_at(key, "keyId")))
+        json_set_text(arena, key, "keyId", guid_random(arena));
     if (json_get(key, "displayName") == NULL || json_get(key, "displayName")->type == JSON_T_NULL)
         json_set_text(arena, key, "displayName", cert.subject);
     json_set_text(arena, key, "key", base64_encode(arena, cert.der));
@@ -65,9 +66,15 @@ static enum rf_kind complete_key(struct graph_call *call, struct json_node *key,
 
 static enum rf_kind check_key_names(const struct json_node *key, struct rf_err *err)
 {
-    static const char *const known[] = {"customKeyIdentifier", "displayName", "endDateTime",
-                                        "key",                 "keyId",       "startDateTime",
-                                        "type",                "usage",       "hasExtendedValue"};
+    static const char *const known[] = {"customKeyIdentifier",
+                                        "displayName",
+                                        "endDateTime",
+                                        "key",
+                                        "keyId",
+                                        "startDateTime",
+                                        "type",
+                                        "usage",
+                                        "hasExtendedValue"};
     for (const struct json_node *m = key->first; m != NULL; m = m->next) {
         bool found = rf_str_find(m->name, RF_S("@"), 0) != SIZE_MAX;
         for (size_t i = 0; i < RF_COUNT(known) && !found; i++) found = rf_str_is(m->name, known[i]);
@@ -127,8 +134,7 @@ static bool keys_differ(const struct json_node *doc, const struct json_node *bef
                         const char *list)
 {
     const struct json_node *now = json_get(doc, list), *then = json_get(before, list);
-    return json_is(now, JSON_T_ARRAY) && (then != NULL || now->count > 0) &&
-           !json_equal(now, then);
+    return json_is(now, JSON_T_ARRAY) && (then != NULL || now->count > 0) && !json_equal(now, then);
 }
 
 enum rf_kind credentials_put(struct graph_call *call, const struct graph_entity *entity,
@@ -221,8 +227,10 @@ static bool take_out(struct graph_call *call, struct json_node *doc, const char 
     bool found = false;
     for (const struct json_node *c = json_is(list, JSON_T_ARRAY) ? list->first : NULL; c != NULL;
          c = c->next) {
-        if (rf_str_eq_nocase(json_text_at(c, "keyId"), id)) found = true;
-        else json_append(rest, json_clone(call->arena, c));
+        if (rf_str_eq_nocase(json_text_at(c, "keyId"), id))
+            found = true;
+        else
+            json_append(rest, json_clone(call->arena, c));
     }
     *memory = json_set(call->arena, doc, rf_str_of(name), rest) != NULL;
     return found;

@@ -41,8 +41,10 @@ struct json_node *graph_public(struct rf_arena *arena, const struct json_node *n
         struct json_node *twin = graph_public(arena, child);
         if (twin == NULL) return NULL;
         twin->name = child->name;
-        if (copy->last == NULL) copy->first = twin;
-        else copy->last->next = twin;
+        if (copy->last == NULL)
+            copy->first = twin;
+        else
+            copy->last->next = twin;
         copy->last = twin;
         copy->count++;
     }
@@ -193,16 +195,16 @@ enum rf_kind graph_entity_find(struct graph_call *call, const struct graph_entit
     bool keyed = read_key(id, &name, &value);
     if (keyed && name.len > 0 && !rf_str_is(name, "id")) {
         if (entity->alternate == NULL || !rf_str_is(name, entity->alternate))
-            return graph_bad(err, "The key '%.*s' is none of this type.",
-                             (int)RF_MIN(name.len, 64), (const char *)name.ptr);
-        kind = object_find(call->txn, entity->space, entity->alternate, value, call->arena, out,
-                           err);
+            return graph_bad(err, "The key '%.*s' is none of this type.", (int)RF_MIN(name.len, 64),
+                             (const char *)name.ptr);
+        kind =
+            object_find(call->txn, entity->space, entity->alternate, value, call->arena, out, err);
     } else if (guid_is(value)) {
         kind = object_get(call->txn, entity->space, value, call->arena, out, err);
     } else if (entity == &graph_user) {
         kind = object_find(call->txn, "user", "userPrincipalName", value, call->arena, out, err);
     }
-    return kind == RF_NOT_FOUND ? graph_not_found(call, value, err) : kind;
+    return kind == RF_NOT_FOUND ? graph_not_found(value, err) : kind;
 }
 
 /* ---- showing ------------------------------------------------------------------------------------------------------------------ */
@@ -217,7 +219,8 @@ enum rf_kind graph_show(struct graph_call *call, const struct graph_entity *enti
     if (typed && entity != NULL)
         json_set_text(arena, shown, "@odata.type",
                       rf_arena_printf(arena, "#microsoft.graph.%s", entity->type));
-    if (shown->last == NULL) *shown = *copy;
+    if (shown->last == NULL)
+        *shown = *copy;
     else {
         shown->last->next = copy->first;
         if (copy->last != NULL) shown->last = copy->last;

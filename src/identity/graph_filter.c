@@ -129,9 +129,12 @@ static bool is_number(rf_str text)
 {
     size_t at = text.len > 0 && text.ptr[0] == '-' ? 1 : 0, digits = 0, dots = 0;
     for (; at < text.len; at++) {
-        if (text.ptr[at] == '.') dots++;
-        else if (rf_is_digit(text.ptr[at])) digits++;
-        else return false;
+        if (text.ptr[at] == '.')
+            dots++;
+        else if (rf_is_digit(text.ptr[at]))
+            digits++;
+        else
+            return false;
     }
     return digits > 0 && digits < 18 && dots <= 1;
 }
@@ -148,10 +151,12 @@ static enum rf_kind take_bare(struct parser *p, struct literal *out)
     rf_str text = rf_slice(p->text, from, p->at);
     rf_usec ignored;
     *out = (struct literal){.type = LITERAL_TEXT, .text = text};
-    if (rf_str_eq_nocase(text, RF_S("null"))) out->type = LITERAL_NULL;
+    if (rf_str_eq_nocase(text, RF_S("null")))
+        out->type = LITERAL_NULL;
     else if (rf_str_eq_nocase(text, RF_S("true")) || rf_str_eq_nocase(text, RF_S("false")))
         out->type = LITERAL_TRUTH;
-    else if (is_number(text)) out->type = LITERAL_NUMBER;
+    else if (is_number(text))
+        out->type = LITERAL_NUMBER;
     else if (!guid_is(text) && !time_parse_iso(text, &ignored)) {
         p->at = from;
         return bad(p, "a value");
@@ -337,8 +342,7 @@ struct scope {
 };
 
 static const struct json_node *value_at(const struct filter_path *path,
-                                        const struct json_node *document,
-                                        const struct scope *scope)
+                                        const struct json_node *document, const struct scope *scope)
 {
     const struct json_node *at = document;
     uint32_t i = 0;
@@ -434,8 +438,7 @@ static bool call_matches(enum compare_op op, const struct json_node *value,
     rf_str text = value->text, part = literal->text;
     if (part.len > text.len) return false;
     if (op == OP_STARTS) return rf_str_eq_nocase(rf_slice(text, 0, part.len), part);
-    if (op == OP_ENDS)
-        return rf_str_eq_nocase(rf_slice(text, text.len - part.len, text.len), part);
+    if (op == OP_ENDS) return rf_str_eq_nocase(rf_slice(text, text.len - part.len, text.len), part);
     return contains_nocase(text, part);
 }
 

@@ -8,7 +8,12 @@
 
 #include "base/json_tree.h"
 
-enum { FILTER_BYTES_MAX = 16 << 10, FILTER_DEPTH_MAX = 16, FILTER_NODES_MAX = 512, FILTER_PATH_MAX = 4 };
+enum {
+    FILTER_BYTES_MAX = 16 << 10,
+    FILTER_DEPTH_MAX = 16,
+    FILTER_NODES_MAX = 512,
+    FILTER_PATH_MAX = 4
+};
 
 struct filter;
 /* `text` must outlive the filter, which is in `arena`. RF_INVALID Request_BadRequest, naming the place. */

@@ -5,29 +5,30 @@
 enum rf_kind graph_object(struct graph_call *call, rf_str id, const struct graph_entity **entity,
                           struct json_node **out, struct rf_err *err)
 {
-    static const struct graph_entity *const kinds[] = {&graph_user, &graph_group,
-                                                       &graph_service_principal,
-                                                       &graph_application};
+    static const struct graph_entity *const kinds[] = {
+        &graph_user, &graph_group, &graph_service_principal, &graph_application};
     for (size_t i = 0; guid_is(id) && i < RF_COUNT(kinds); i++) {
         enum rf_kind kind = object_get(call->txn, kinds[i]->space, id, call->arena, out, err);
         if (kind == RF_NOT_FOUND) continue;
         *entity = kinds[i];
         return kind;
     }
-    return graph_not_found(call, id, err);
+    return graph_not_found(id, err);
 }
 
 /* ".../directoryObjects/{id}", ".../users/{id}", ".../directoryObjects('id')": what counts is the id at the end. */
-enum rf_kind graph_reference(struct graph_call *call, rf_str url, const struct graph_entity **entity,
-                             struct json_node **out, struct rf_err *err)
+enum rf_kind graph_reference(struct graph_call *call, rf_str url,
+                             const struct graph_entity **entity, struct json_node **out,
+                             struct rf_err *err)
 {
-    while (rf_str_ends(url, RF_S("/")) || rf_str_ends(url, RF_S(")")) || rf_str_ends(url, RF_S("'")))
+    while (rf_str_ends(url, RF_S("/")) || rf_str_ends(url, RF_S(")")) ||
+           rf_str_ends(url, RF_S("'")))
         url.len--;
     if (url.len < GUID_TEXT_BYTES)
         return graph_bad(err, "Invalid URL format specified in @odata.id.");
     rf_str id = rf_slice(url, url.len - GUID_TEXT_BYTES, url.len);
-    bool separated = url.len > GUID_TEXT_BYTES &&
-                     strchr("/'", url.ptr[url.len - GUID_TEXT_BYTES - 1]) != NULL;
+    bool separated =
+        url.len > GUID_TEXT_BYTES && strchr("/'", url.ptr[url.len - GUID_TEXT_BYTES - 1]) != NULL;
     if (!guid_is(id) || !separated)
         return graph_bad(err, "Invalid URL format specified in @odata.id.");
     return graph_object(call, id, entity, out, err);
@@ -41,8 +42,8 @@ static enum rf_kind items_of(struct graph_call *call, const rf_str *ids, uint32_
     out->entities = rf_arena_new(call->arena, const struct graph_entity *, count);
     if (out->docs == NULL || out->entities == NULL) return graph_memory(call, err);
     for (uint32_t i = 0; i < count; i++) {
-        enum rf_kind kind = graph_object(call, ids[i], &out->entities[out->count],
-                                         &out->docs[out->count], err);
+        enum rf_kind kind =
+            graph_object(call, ids[i], &out->entities[out->count], &out->docs[out->count], err);
         if (kind == RF_NOT_FOUND) continue;
         RF_TRY(kind);
         out->count++;
@@ -226,10 +227,12 @@ static enum rf_kind put(struct graph_call *call, struct json_node *doc,
         return graph_bad(err, "A property of resource 'Group' is too long.");
     /* There is no mail here, and no rules that fill groups. */
     if (json_bool_at(doc, "mailEnabled", false))
-        return graph_bad(err, "The service does not support mail-enabled groups: mailEnabled must be "
-                              "false.");
+        return graph_bad(err,
+                         "The service does not support mail-enabled groups: mailEnabled must be "
+                         "false.");
     if (!json_bool_at(doc, "securityEnabled", false))
-        return graph_bad(err, "The service supports security groups: securityEnabled must be true.");
+        return graph_bad(err,
+                         "The service supports security groups: securityEnabled must be true.");
     const struct json_node *types = json_get(doc, "groupTypes");
     if (json_is(types, JSON_T_ARRAY) && types->count > 0)
         return graph_bad(err, "The service does not support dynamic or unified groups: groupTypes "
@@ -335,7 +338,7 @@ static enum rf_kind members_remove(struct graph_call *call, struct rf_err *err)
     RF_TRY(graph_object(call, call->ids[1], &kind, &member, err));
     RF_TRY(link_delete(call->txn, "member", json_text_at(group, "id"), json_text_at(member, "id"),
                        &existed, call->arena, err));
-    if (!existed) return graph_not_found(call, call->ids[1], err);
+    if (!existed) return graph_not_found(call->ids[1], err);
     note_link(call, "Remove member from group", &graph_group, group, kind, member);
     return graph_answer_empty(call, 204);
 }
@@ -474,7 +477,7 @@ enum rf_kind graph_owners_remove(struct graph_call *call, struct rf_err *err)
     RF_TRY(graph_object(call, call->ids[1], &kind, &owner, err));
     RF_TRY(link_delete(call->txn, "owner", json_text_at(doc, "id"), json_text_at(owner, "id"),
                        &existed, call->arena, err));
-    if (!existed) return graph_not_found(call, call->ids[1], err);
+    if (!existed) return graph_not_found(call->ids[1], err);
     note_link(call, owner_operation(entity, false), entity, doc, kind, owner);
     return graph_answer_empty(call, 204);
 }
@@ -552,33 +555,34 @@ static enum rf_kind object_remove_one(struct graph_call *call, struct rf_err *er
 
 #define GROUP &graph_group
 const struct graph_route graph_group_routes[] = {
-    {HTTP_GET, "groups", GROUP_READ, graph_entity_list, GROUP, false},
-    {HTTP_POST, "groups", GROUP_WRITE, graph_entity_create, GROUP, false},
-    {HTTP_GET, "groups/$count", GROUP_READ, graph_entity_count, GROUP, false},
-    {HTTP_GET, "groups/{}", GROUP_READ, graph_entity_get, GROUP, false},
-    {HTTP_PATCH, "groups/{}", GROUP_WRITE, graph_entity_update, GROUP, false},
-    {HTTP_DELETE, "groups/{}", GROUP_WRITE, graph_entity_remove, GROUP, false},
-    {HTTP_GET, "groups/{}/members", MEMBER_READ, members_list, GROUP, false},
-    {HTTP_GET, "groups/{}/members/$count", MEMBER_READ, members_count, GROUP, false},
-    {HTTP_POST, "groups/{}/members/$ref", MEMBER_WRITE, members_add, GROUP, false},
-    {HTTP_DELETE, "groups/{}/members/{}/$ref", MEMBER_WRITE, members_remove, GROUP, false},
-    {HTTP_GET, "groups/{}/transitiveMembers", MEMBER_READ, transitive_members, GROUP, false},
-    {HTTP_GET, "groups/{}/memberOf", GROUP_READ, graph_member_of, GROUP, false},
-    {HTTP_GET, "groups/{}/transitiveMemberOf", GROUP_READ, graph_transitive_member_of, GROUP, false},
-    {HTTP_POST, "groups/{}/getMemberGroups", GROUP_READ, graph_member_groups, GROUP, true},
-    {HTTP_POST, "groups/{}/getMemberObjects", GROUP_READ, graph_member_groups, GROUP, true},
-    {HTTP_POST, "groups/{}/checkMemberGroups", GROUP_READ, graph_check_groups, GROUP, true},
-    {HTTP_GET, "groups/{}/owners", GROUP_READ, graph_owners_list, GROUP, false},
-    {HTTP_POST, "groups/{}/owners/$ref", GROUP_WRITE, graph_owners_add, GROUP, false},
-    {HTTP_DELETE, "groups/{}/owners/{}/$ref", GROUP_WRITE, graph_owners_remove, GROUP, false},
-    {HTTP_GET, "groups/{}/appRoleAssignments", GROUP_READ, graph_assignments_list, GROUP, false},
-    {HTTP_POST, "groups/{}/appRoleAssignments", "AppRoleAssignment.ReadWrite.All " DIRECTORY_WRITE,
-     graph_assignments_add, GROUP, false},
-    {HTTP_GET, "groups/{}/appRoleAssignments/{}", GROUP_READ, graph_assignments_get, GROUP, false},
-    {HTTP_DELETE, "groups/{}/appRoleAssignments/{}",
-     "AppRoleAssignment.ReadWrite.All " DIRECTORY_WRITE, graph_assignments_remove, GROUP, false},
-    {HTTP_POST, "directoryObjects/getByIds", DIRECTORY_READ, objects_by_ids, NULL, true},
-    {HTTP_GET, "directoryObjects/{}", DIRECTORY_READ, object_get_one, NULL, false},
-    {HTTP_DELETE, "directoryObjects/{}", DIRECTORY_WRITE, object_remove_one, NULL, false},
+    {HTTP_GET, false, "groups", GROUP_READ, graph_entity_list, GROUP},
+    {HTTP_POST, false, "groups", GROUP_WRITE, graph_entity_create, GROUP},
+    {HTTP_GET, false, "groups/$count", GROUP_READ, graph_entity_count, GROUP},
+    {HTTP_GET, false, "groups/{}", GROUP_READ, graph_entity_get, GROUP},
+    {HTTP_PATCH, false, "groups/{}", GROUP_WRITE, graph_entity_update, GROUP},
+    {HTTP_DELETE, false, "groups/{}", GROUP_WRITE, graph_entity_remove, GROUP},
+    {HTTP_GET, false, "groups/{}/members", MEMBER_READ, members_list, GROUP},
+    {HTTP_GET, false, "groups/{}/members/$count", MEMBER_READ, members_count, GROUP},
+    {HTTP_POST, false, "groups/{}/members/$ref", MEMBER_WRITE, members_add, GROUP},
+    {HTTP_DELETE, false, "groups/{}/members/{}/$ref", MEMBER_WRITE, members_remove, GROUP},
+    {HTTP_GET, false, "groups/{}/transitiveMembers", MEMBER_READ, transitive_members, GROUP},
+    {HTTP_GET, false, "groups/{}/memberOf", GROUP_READ, graph_member_of, GROUP},
+    {HTTP_GET, false, "groups/{}/transitiveMemberOf", GROUP_READ, graph_transitive_member_of,
+     GROUP},
+    {HTTP_POST, true, "groups/{}/getMemberGroups", GROUP_READ, graph_member_groups, GROUP},
+    {HTTP_POST, true, "groups/{}/getMemberObjects", GROUP_READ, graph_member_groups, GROUP},
+    {HTTP_POST, true, "groups/{}/checkMemberGroups", GROUP_READ, graph_check_groups, GROUP},
+    {HTTP_GET, false, "groups/{}/owners", GROUP_READ, graph_owners_list, GROUP},
+    {HTTP_POST, false, "groups/{}/owners/$ref", GROUP_WRITE, graph_owners_add, GROUP},
+    {HTTP_DELETE, false, "groups/{}/owners/{}/$ref", GROUP_WRITE, graph_owners_remove, GROUP},
+    {HTTP_GET, false, "groups/{}/appRoleAssignments", GROUP_READ, graph_assignments_list, GROUP},
+    {HTTP_POST, false, "groups/{}/appRoleAssignments",
+     "AppRoleAssignment.ReadWrite.All " DIRECTORY_WRITE, graph_assignments_add, GROUP},
+    {HTTP_GET, false, "groups/{}/appRoleAssignments/{}", GROUP_READ, graph_assignments_get, GROUP},
+    {HTTP_DELETE, false, "groups/{}/appRoleAssignments/{}",
+     "AppRoleAssignment.ReadWrite.All " DIRECTORY_WRITE, graph_assignments_remove, GROUP},
+    {HTTP_POST, true, "directoryObjects/getByIds", DIRECTORY_READ, objects_by_ids, NULL},
+    {HTTP_GET, false, "directoryObjects/{}", DIRECTORY_READ, object_get_one, NULL},
+    {HTTP_DELETE, false, "directoryObjects/{}", DIRECTORY_WRITE, object_remove_one, NULL},
     {.path = NULL},
 };

@@ -27,8 +27,9 @@ struct graph_call {
     uint32_t segment_count;
     rf_str ids[GRAPH_IDS_MAX]; /* what stands for {..} in the route, in order */
     uint32_t id_count;
-    struct state_txn *txn; /* a write transaction unless the method is GET or the route only reads */
-    struct json_node *body; /* of POST, PATCH, PUT; NULL: none */
+    struct state_txn
+        *txn; /* a write transaction unless the method is GET or the route only reads */
+    struct json_node *body;                         /* of POST, PATCH, PUT; NULL: none */
     struct trail_change changes[GRAPH_CHANGES_MAX]; /* written to AuditLogs after the commit */
     uint32_t change_count;
     /* The answer. */
@@ -39,11 +40,11 @@ struct graph_call {
 
 struct graph_route {
     enum http_method method;
+    bool reads;        /* a POST that changes nothing */
     const char *path;  /* "applications/{}/addPassword" */
     const char *roles; /* one of these app roles is needed; NULL: any member of the tenant */
     enum rf_kind (*run)(struct graph_call *call, struct rf_err *err);
     const struct graph_entity *entity;
-    bool reads; /* a POST that changes nothing */
 };
 
 #define DIRECTORY_READ "Directory.Read.All Directory.ReadWrite.All"
@@ -75,7 +76,14 @@ enum rf_kind graph_batch(struct graph_call *call, struct rf_err *err);
 
 /* ---- errors ------------------------------------------------------------------------------------------------------------------ */
 
-RF_MUST_USE enum rf_kind graph_not_found(struct graph_call *call, rf_str id, struct rf_err *err);
+static inline enum rf_kind graph_not_found(rf_str id, struct rf_err *err)
+{
+    return RF_FAIL(
+        err, RF_NOT_FOUND, "Request_ResourceNotFound",
+        "Resource '%.*s' does not exist or one of its queried reference-property objects "
+        "are not present.",
+        (int)RF_MIN(id.len, (size_t)128), (const char *)id.ptr);
+}
 #define graph_bad(err, ...) RF_FAIL((err), RF_INVALID, "Request_BadRequest", __VA_ARGS__)
 #define graph_memory(call, err) rf_fail_memory((err), (call)->arena)
 /* {"error":{...}} of a failed call. */
@@ -95,9 +103,11 @@ struct graph_entity {
     const char *space, *set, *type; /* "application", "applications", "application" */
     const struct graph_property *properties;
     uint32_t property_count;
-    const char *alternate; /* member by which it can be addressed too: appId, userPrincipalName; NULL */
-    const char *trail_type, *trail_category, *trail_service; /* "Application", "ApplicationManagement" */
-    const char *added, *updated, *deleted;                   /* OperationName */
+    const char
+        *alternate; /* member by which it can be addressed too: appId, userPrincipalName; NULL */
+    const char *trail_type, *trail_category,
+        *trail_service;                    /* "Application", "ApplicationManagement" */
+    const char *added, *updated, *deleted; /* OperationName */
     /* Checks and completes a document before it is stored; `before` NULL: it is new. May be NULL. */
     enum rf_kind (*put)(struct graph_call *call, struct json_node *doc,
                         const struct json_node *before, struct rf_err *err);
@@ -110,7 +120,8 @@ struct graph_entity {
     enum rf_kind (*expand)(struct graph_call *call, struct json_node *shown, rf_str name,
                            struct rf_err *err);
 };
-extern const struct graph_entity graph_application, graph_service_principal, graph_user, graph_group;
+extern const struct graph_entity graph_application, graph_service_principal, graph_user,
+    graph_group;
 /* The entity of a space of directory objects; NULL: none. */
 const struct graph_entity *graph_entity_of(rf_str space);
 

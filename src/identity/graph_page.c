@@ -25,7 +25,8 @@ struct page {
     uint32_t order_count;
     uint32_t top;
     bool wants_count;
-    const struct json_node *after; /* members of the last document of the page before; NULL: from the start */
+    const struct json_node
+        *after; /* members of the last document of the page before; NULL: from the start */
     /* what was found */
     struct json_node **docs;
     const struct graph_entity **kinds; /* NULL unless there are several */
@@ -77,8 +78,10 @@ void graph_select(const struct graph_call *call, struct json_node *shown)
             before = m;
             continue;
         }
-        if (before == NULL) shown->first = next;
-        else before->next = next;
+        if (before == NULL)
+            shown->first = next;
+        else
+            before->next = next;
         if (shown->last == m) shown->last = before;
         shown->count--;
     }
@@ -163,8 +166,9 @@ static enum rf_kind read_top(struct page *page, struct rf_err *err)
         top = top * 10 + (text.ptr[i] - '0');
     }
     if (top < 1 || top > PAGE_MAX)
-        return graph_bad(err, "Invalid page size specified: '%.*s'. Must be between 1 and 999 "
-                              "inclusive.",
+        return graph_bad(err,
+                         "Invalid page size specified: '%.*s'. Must be between 1 and 999 "
+                         "inclusive.",
                          (int)RF_MIN(text.len, 16), (const char *)text.ptr);
     page->top = top;
     bool has_count;
@@ -341,14 +345,14 @@ static rf_str next_link(const struct page *page)
         /* The dollar sign stays as it is: people read these links. */
         bool dollar = rf_str_starts(name, RF_S("$"));
         rf_str bare = dollar ? rf_slice(name, 1, name.len) : name;
-        rf_buf_printf(&buf, "%s%.*s=%.*s&", dollar ? "$" : "",
-                      RF_FMT(percent_encode(arena, bare)),
+        rf_buf_printf(&buf, "%s%.*s=%.*s&", dollar ? "$" : "", RF_FMT(percent_encode(arena, bare)),
                       RF_FMT(percent_encode(arena, request->parameters[i].value)));
     }
     rf_str token = token_of(page, page->docs[page->count - 1]);
     rf_buf_str(&buf, RF_S("$skiptoken="));
     rf_buf_str(&buf, token);
-    return buf.failed || token.ptr == NULL ? (rf_str){0} : rf_buf_view(&buf);
+    if (buf.failed || token.ptr == NULL) return (rf_str){0};
+    return rf_buf_view(&buf);
 }
 
 static enum rf_kind expand_item(struct graph_call *call, const struct graph_entity *entity,
@@ -464,8 +468,8 @@ enum rf_kind graph_list_items(struct graph_call *call, const struct graph_items 
     struct sorted *sorted = rf_arena_new(call->arena, struct sorted, items->count);
     if (sorted == NULL) return graph_memory(call, err);
     for (uint32_t i = 0; i < items->count; i++)
-        sorted[i] = (struct sorted){items->docs[i],
-                                    items->entities == NULL ? NULL : items->entities[i]};
+        sorted[i] =
+            (struct sorted){items->docs[i], items->entities == NULL ? NULL : items->entities[i]};
     qsort(sorted, items->count, sizeof *sorted, compare_ids);
     for (uint32_t i = 0; i < items->count && !done; i++)
         RF_TRY(offer(&page, sorted[i].doc, sorted[i].kind, false, &done, err));

@@ -88,17 +88,22 @@ static enum rf_kind check_conditions(const struct json_node *doc, struct rf_err 
 
 static enum rf_kind check_choices(const struct json_node *doc, struct rf_err *err)
 {
-    static const char *const types[] = {"all", "browser", "mobileAppsAndDesktopClients",
-                                        "exchangeActiveSync", "other", NULL};
+    static const char *const types[] = {
+        "all", "browser", "mobileAppsAndDesktopClients", "exchangeActiveSync", "other", NULL};
     static const char *const platforms[] = {"android", "iOS",   "windows", "windowsPhone",
                                             "macOS",   "linux", "all",     "unknownFutureValue",
                                             NULL};
     static const char *const risks[] = {"low", "medium", "high", "hidden", "none", NULL};
     static const char *const actions[] = {"urn:user:registersecurityinfo",
                                           "urn:user:registerdevice", NULL};
-    static const char *const controls[] = {"block", "mfa", "compliantDevice", "domainJoinedDevice",
-                                           "approvedApplication", "compliantApplication",
-                                           "passwordChange", NULL};
+    static const char *const controls[] = {"block",
+                                           "mfa",
+                                           "compliantDevice",
+                                           "domainJoinedDevice",
+                                           "approvedApplication",
+                                           "compliantApplication",
+                                           "passwordChange",
+                                           NULL};
     static const struct word_list lists[] = {
         {"conditions.clientAppTypes", types},
         {"conditions.platforms.includePlatforms", platforms},
@@ -152,8 +157,8 @@ static enum rf_kind put_policy(struct graph_call *call, struct json_node *doc,
     RF_TRY(check_choices(doc, err));
     RF_TRY(check_grants(doc, err));
     json_remove(doc, RF_S("deletedDateTime"));
-    struct json_node *modified = before == NULL ? json_new(call->arena, JSON_T_NULL)
-                                                : json_new_text(call->arena, now);
+    struct json_node *modified =
+        before == NULL ? json_new(call->arena, JSON_T_NULL) : json_new_text(call->arena, now);
     return json_set(call->arena, doc, RF_S("modifiedDateTime"), modified) == NULL
                ? graph_memory(call, err)
                : RF_OK;
@@ -204,7 +209,8 @@ static bool is_cidr(rf_str text)
     for (size_t i = 0; i < slash; i++) {
         uint8_t c = text.ptr[i];
         if (v6) {
-            if (!rf_is_digit(c) && !((c | 0x20) >= 'a' && (c | 0x20) <= 'f') && c != ':' && c != '.')
+            if (!rf_is_digit(c) && !((c | 0x20) >= 'a' && (c | 0x20) <= 'f') && c != ':' &&
+                c != '.')
                 return false;
         } else if (c == '.') {
             if (digits == 0) return false;
@@ -222,12 +228,11 @@ static bool is_cidr(rf_str text)
 static enum rf_kind put_location(struct graph_call *call, struct json_node *doc,
                                  const struct json_node *before, struct rf_err *err)
 {
-    const struct json_node *type =
-        json_get(before == NULL ? call->body : before, "@odata.type");
+    const struct json_node *type = json_get(before == NULL ? call->body : before, "@odata.type");
     const struct json_node *ranges = json_get(doc, "ipRanges");
     const struct json_node *countries = json_get(doc, "countriesAndRegions");
-    bool ip = json_is(type, JSON_T_STRING) &&
-              rf_str_is(type->text, "#microsoft.graph.ipNamedLocation");
+    bool ip =
+        json_is(type, JSON_T_STRING) && rf_str_is(type->text, "#microsoft.graph.ipNamedLocation");
     bool country = json_is(type, JSON_T_STRING) &&
                    rf_str_is(type->text, "#microsoft.graph.countryNamedLocation");
     if (!ip && !country)
@@ -244,7 +249,8 @@ static enum rf_kind put_location(struct graph_call *call, struct json_node *doc,
         if (c->text.len != 2 || !rf_is_alpha(c->text.ptr[0]) || !rf_is_alpha(c->text.ptr[1]))
             return graph_bad(err, "Countries are codes of two letters (ISO 3166).");
     json_remove(doc, RF_S("deletedDateTime"));
-    json_set_text(call->arena, doc, "modifiedDateTime", time_graph(call->arena, call->request->now));
+    json_set_text(call->arena, doc, "modifiedDateTime",
+                  time_graph(call->arena, call->request->now));
     return json_set_text(call->arena, doc, "@odata.type", type->text) == NULL
                ? graph_memory(call, err)
                : RF_OK;
@@ -300,8 +306,9 @@ static enum rf_kind strengths_list(struct graph_call *call, struct rf_err *err)
 static enum rf_kind security_defaults(struct graph_call *call, struct rf_err *err)
 {
     struct json_node *doc = json_new(call->arena, JSON_T_OBJECT);
-    json_set_text(call->arena, doc, "@odata.context",
-                  graph_context(call, "policies/identitySecurityDefaultsEnforcementPolicy/$entity"));
+    json_set_text(
+        call->arena, doc, "@odata.context",
+        graph_context(call, "policies/identitySecurityDefaultsEnforcementPolicy/$entity"));
     json_set_text(call->arena, doc, "id", RF_S("00000000-0000-0000-0000-000000000005"));
     json_set_text(call->arena, doc, "displayName", RF_S("Security Defaults"));
     json_set_text(call->arena, doc, "description",
@@ -319,51 +326,51 @@ static enum rf_kind security_defaults(struct graph_call *call, struct rf_err *er
 #define POLICY_WRITE "Policy.ReadWrite.ConditionalAccess"
 #define METHOD_POLICY "Policy.Read.All Policy.ReadWrite.AuthenticationMethod"
 #define LOG_READ "AuditLog.Read.All"
-#define METHOD_READ                                                                                \
-    "UserAuthenticationMethod.Read.All UserAuthenticationMethod.ReadWrite.All"
+#define METHOD_READ "UserAuthenticationMethod.Read.All UserAuthenticationMethod.ReadWrite.All"
 #define METHOD_WRITE "UserAuthenticationMethod.ReadWrite.All"
 const struct graph_route graph_policy_routes[] = {
-    {HTTP_GET, "identity/conditionalAccess/policies", POLICY_READ, graph_entity_list, POLICY, false},
-    {HTTP_POST, "identity/conditionalAccess/policies", POLICY_WRITE, graph_entity_create, POLICY,
-     false},
-    {HTTP_GET, "identity/conditionalAccess/policies/{}", POLICY_READ, graph_entity_get, POLICY,
-     false},
-    {HTTP_PATCH, "identity/conditionalAccess/policies/{}", POLICY_WRITE, graph_entity_update, POLICY,
-     false},
-    {HTTP_DELETE, "identity/conditionalAccess/policies/{}", POLICY_WRITE, graph_entity_remove,
-     POLICY, false},
-    {HTTP_GET, "identity/conditionalAccess/namedLocations", POLICY_READ, graph_entity_list, LOCATION,
-     false},
-    {HTTP_POST, "identity/conditionalAccess/namedLocations", POLICY_WRITE, graph_entity_create,
-     LOCATION, false},
-    {HTTP_GET, "identity/conditionalAccess/namedLocations/{}", POLICY_READ, graph_entity_get,
-     LOCATION, false},
-    {HTTP_PATCH, "identity/conditionalAccess/namedLocations/{}", POLICY_WRITE, graph_entity_update,
-     LOCATION, false},
-    {HTTP_DELETE, "identity/conditionalAccess/namedLocations/{}", POLICY_WRITE, graph_entity_remove,
-     LOCATION, false},
-    {HTTP_GET, "identity/conditionalAccess/authenticationStrength/policies", POLICY_READ,
-     strengths_list, NULL, false},
-    {HTTP_GET, "policies/authenticationStrengthPolicies", POLICY_READ, strengths_list, NULL, false},
-    {HTTP_GET, "policies/identitySecurityDefaultsEnforcementPolicy", POLICY_READ, security_defaults,
-     NULL, false},
-    {HTTP_PATCH, "policies/identitySecurityDefaultsEnforcementPolicy", POLICY_WRITE, not_there, NULL,
-     true},
-    {HTTP_GET, "policies/authenticationMethodsPolicy", METHOD_POLICY, not_there, NULL, false},
-    {HTTP_PATCH, "policies/authenticationMethodsPolicy", "Policy.ReadWrite.AuthenticationMethod",
-     not_there, NULL, true},
-    {HTTP_GET, "auditLogs/signIns", LOG_READ, not_there, NULL, false},
-    {HTTP_GET, "auditLogs/signIns/{}", LOG_READ, not_there, NULL, false},
-    {HTTP_GET, "auditLogs/directoryAudits", LOG_READ, not_there, NULL, false},
-    {HTTP_GET, "auditLogs/directoryAudits/{}", LOG_READ, not_there, NULL, false},
-    {HTTP_GET, "identityProtection/riskyUsers", "IdentityRiskyUser.Read.All", not_there, NULL,
-     false},
-    {HTTP_GET, "identityProtection/riskDetections", "IdentityRiskEvent.Read.All", not_there, NULL,
-     false},
-    {HTTP_GET, "users/{}/authentication/methods", METHOD_READ, not_there, NULL, false},
-    {HTTP_GET, "users/{}/authentication/{}", METHOD_READ, not_there, NULL, false},
-    {HTTP_POST, "users/{}/authentication/{}", METHOD_WRITE, not_there, NULL, true},
-    {HTTP_POST, "roleManagement/directory/roleAssignments", "RoleManagement.ReadWrite.Directory",
-     not_there, NULL, true},
+    {HTTP_GET, false, "identity/conditionalAccess/policies", POLICY_READ, graph_entity_list,
+     POLICY},
+    {HTTP_POST, false, "identity/conditionalAccess/policies", POLICY_WRITE, graph_entity_create,
+     POLICY},
+    {HTTP_GET, false, "identity/conditionalAccess/policies/{}", POLICY_READ, graph_entity_get,
+     POLICY},
+    {HTTP_PATCH, false, "identity/conditionalAccess/policies/{}", POLICY_WRITE, graph_entity_update,
+     POLICY},
+    {HTTP_DELETE, false, "identity/conditionalAccess/policies/{}", POLICY_WRITE,
+     graph_entity_remove, POLICY},
+    {HTTP_GET, false, "identity/conditionalAccess/namedLocations", POLICY_READ, graph_entity_list,
+     LOCATION},
+    {HTTP_POST, false, "identity/conditionalAccess/namedLocations", POLICY_WRITE,
+     graph_entity_create, LOCATION},
+    {HTTP_GET, false, "identity/conditionalAccess/namedLocations/{}", POLICY_READ, graph_entity_get,
+     LOCATION},
+    {HTTP_PATCH, false, "identity/conditionalAccess/namedLocations/{}", POLICY_WRITE,
+     graph_entity_update, LOCATION},
+    {HTTP_DELETE, false, "identity/conditionalAccess/namedLocations/{}", POLICY_WRITE,
+     graph_entity_remove, LOCATION},
+    {HTTP_GET, false, "identity/conditionalAccess/authenticationStrength/policies", POLICY_READ,
+     strengths_list, NULL},
+    {HTTP_GET, false, "policies/authenticationStrengthPolicies", POLICY_READ, strengths_list, NULL},
+    {HTTP_GET, false, "policies/identitySecurityDefaultsEnforcementPolicy", POLICY_READ,
+     security_defaults, NULL},
+    {HTTP_PATCH, true, "policies/identitySecurityDefaultsEnforcementPolicy", POLICY_WRITE,
+     not_there, NULL},
+    {HTTP_GET, false, "policies/authenticationMethodsPolicy", METHOD_POLICY, not_there, NULL},
+    {HTTP_PATCH, true, "policies/authenticationMethodsPolicy",
+     "Policy.ReadWrite.AuthenticationMethod", not_there, NULL},
+    {HTTP_GET, false, "auditLogs/signIns", LOG_READ, not_there, NULL},
+    {HTTP_GET, false, "auditLogs/signIns/{}", LOG_READ, not_there, NULL},
+    {HTTP_GET, false, "auditLogs/directoryAudits", LOG_READ, not_there, NULL},
+    {HTTP_GET, false, "auditLogs/directoryAudits/{}", LOG_READ, not_there, NULL},
+    {HTTP_GET, false, "identityProtection/riskyUsers", "IdentityRiskyUser.Read.All", not_there,
+     NULL},
+    {HTTP_GET, false, "identityProtection/riskDetections", "IdentityRiskEvent.Read.All", not_there,
+     NULL},
+    {HTTP_GET, false, "users/{}/authentication/methods", METHOD_READ, not_there, NULL},
+    {HTTP_GET, false, "users/{}/authentication/{}", METHOD_READ, not_there, NULL},
+    {HTTP_POST, true, "users/{}/authentication/{}", METHOD_WRITE, not_there, NULL},
+    {HTTP_POST, true, "roleManagement/directory/roleAssignments",
+     "RoleManagement.ReadWrite.Directory", not_there, NULL},
     {.path = NULL},
 };

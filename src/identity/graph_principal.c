@@ -136,7 +136,8 @@ static enum rf_kind show(struct graph_call *call, struct json_node *shown, struc
                                     arena, &application, err);
     if (kind != RF_OK && kind != RF_NOT_FOUND) return kind;
     if (kind == RF_OK) {
-        json_set(arena, shown, RF_S("appRoles"), json_clone(arena, json_get(application, "appRoles")));
+        json_set(arena, shown, RF_S("appRoles"),
+                 json_clone(arena, json_get(application, "appRoles")));
         json_set(arena, shown, RF_S("oauth2PermissionScopes"),
                  json_clone(arena, json_at(application, "api.oauth2PermissionScopes")));
         json_set(arena, shown, RF_S("replyUrls"),
@@ -252,8 +253,8 @@ static void note_assignment(struct graph_call *call, const struct graph_entity *
         operation = added ? "Add app role assignment grant to user"
                           : "Remove app role assignment from user";
     if (kind == &graph_group)
-        operation = added ? "Add app role assignment to group"
-                          : "Remove app role assignment from group";
+        operation =
+            added ? "Add app role assignment to group" : "Remove app role assignment from group";
     graph_change(call, &(struct trail_change){.operation = operation,
                                               .verb = added ? "Assign" : "Unassign",
                                               .service = "Core Directory",
@@ -274,8 +275,9 @@ static enum rf_kind find_role(struct graph_call *call, const struct json_node *r
                               const struct json_node **role, struct rf_err *err)
 {
     struct json_node *application = NULL;
-    enum rf_kind found = object_find(call->txn, "application", "appId",
-                                     json_text_at(resource, "appId"), call->arena, &application, err);
+    enum rf_kind found =
+        object_find(call->txn, "application", "appId", json_text_at(resource, "appId"), call->arena,
+                    &application, err);
     if (found != RF_OK && found != RF_NOT_FOUND) return found;
     *role = NULL;
     const struct json_node *roles = app_roles_of(resource, application);
@@ -380,11 +382,11 @@ static enum rf_kind find_assignment(struct graph_call *call, struct json_node **
     RF_TRY(owner_of_route(call, &owner, err));
     enum rf_kind kind =
         object_get(call->txn, "appRoleAssignment", call->ids[1], call->arena, out, err);
-    if (kind == RF_NOT_FOUND) return graph_not_found(call, call->ids[1], err);
+    if (kind == RF_NOT_FOUND) return graph_not_found(call->ids[1], err);
     RF_TRY(kind);
     const char *member = is_by_resource(call) ? "resourceId" : "principalId";
     if (rf_str_eq(json_text_at(*out, member), json_text_at(owner, "id"))) return RF_OK;
-    return graph_not_found(call, call->ids[1], err);
+    return graph_not_found(call->ids[1], err);
 }
 
 enum rf_kind graph_assignments_get(struct graph_call *call, struct rf_err *err)
@@ -494,57 +496,57 @@ enum rf_kind graph_grants_of(struct graph_call *call, struct rf_err *err)
 #define ASSIGNMENT_WRITE "AppRoleAssignment.ReadWrite.All " APPLICATION_WRITE
 #define GRANT_WRITE "DelegatedPermissionGrant.ReadWrite.All " DIRECTORY_WRITE
 const struct graph_route graph_principal_routes[] = {
-    {HTTP_GET, "servicePrincipals", APPLICATION_READ, graph_entity_list, SP, false},
-    {HTTP_POST, "servicePrincipals", APPLICATION_WRITE, graph_entity_create, SP, false},
-    {HTTP_GET, "servicePrincipals/$count", APPLICATION_READ, graph_entity_count, SP, false},
-    {HTTP_GET, "servicePrincipals/{}", APPLICATION_READ, graph_entity_get, SP, false},
-    {HTTP_PATCH, "servicePrincipals/{}", APPLICATION_WRITE, graph_entity_update, SP, false},
-    {HTTP_DELETE, "servicePrincipals/{}", APPLICATION_WRITE, graph_entity_remove, SP, false},
-    {HTTP_POST, "servicePrincipals/{}/addPassword", APPLICATION_WRITE, credential_add_password, SP,
-     false},
-    {HTTP_POST, "servicePrincipals/{}/removePassword", APPLICATION_WRITE, credential_remove_password,
-     SP, false},
-    {HTTP_POST, "servicePrincipals/{}/addKey", APPLICATION_WRITE, credential_add_key, SP, false},
-    {HTTP_POST, "servicePrincipals/{}/removeKey", APPLICATION_WRITE, credential_remove_key, SP,
-     false},
-    {HTTP_GET, "servicePrincipals/{}/appRoleAssignments", APPLICATION_READ, graph_assignments_list,
-     SP, false},
-    {HTTP_POST, "servicePrincipals/{}/appRoleAssignments", ASSIGNMENT_WRITE, graph_assignments_add,
-     SP, false},
-    {HTTP_GET, "servicePrincipals/{}/appRoleAssignments/{}", APPLICATION_READ, graph_assignments_get,
-     SP, false},
-    {HTTP_DELETE, "servicePrincipals/{}/appRoleAssignments/{}", ASSIGNMENT_WRITE,
-     graph_assignments_remove, SP, false},
-    {HTTP_GET, "servicePrincipals/{}/appRoleAssignedTo", APPLICATION_READ, graph_assignments_list,
-     SP, false},
-    {HTTP_POST, "servicePrincipals/{}/appRoleAssignedTo", ASSIGNMENT_WRITE, graph_assignments_add,
-     SP, false},
-    {HTTP_GET, "servicePrincipals/{}/appRoleAssignedTo/{}", APPLICATION_READ, graph_assignments_get,
-     SP, false},
-    {HTTP_DELETE, "servicePrincipals/{}/appRoleAssignedTo/{}", ASSIGNMENT_WRITE,
-     graph_assignments_remove, SP, false},
-    {HTTP_GET, "servicePrincipals/{}/oauth2PermissionGrants", APPLICATION_READ, graph_grants_of, SP,
-     false},
-    {HTTP_GET, "servicePrincipals/{}/owners", APPLICATION_READ, graph_owners_list, SP, false},
-    {HTTP_POST, "servicePrincipals/{}/owners/$ref", APPLICATION_WRITE, graph_owners_add, SP, false},
-    {HTTP_DELETE, "servicePrincipals/{}/owners/{}/$ref", APPLICATION_WRITE, graph_owners_remove, SP,
-     false},
-    {HTTP_GET, "servicePrincipals/{}/ownedObjects", APPLICATION_READ, graph_owned_list, SP, false},
-    {HTTP_GET, "servicePrincipals/{}/memberOf", APPLICATION_READ, graph_member_of, SP, false},
-    {HTTP_GET, "servicePrincipals/{}/transitiveMemberOf", APPLICATION_READ,
-     graph_transitive_member_of, SP, false},
-    {HTTP_POST, "servicePrincipals/{}/getMemberGroups", APPLICATION_READ, graph_member_groups, SP,
-     true},
-    {HTTP_POST, "servicePrincipals/{}/getMemberObjects", APPLICATION_READ, graph_member_groups, SP,
-     true},
-    {HTTP_POST, "servicePrincipals/{}/checkMemberGroups", APPLICATION_READ, graph_check_groups, SP,
-     true},
-    {HTTP_GET, "oauth2PermissionGrants", DIRECTORY_READ " DelegatedPermissionGrant.ReadWrite.All",
-     graph_entity_list, GRANT, false},
-    {HTTP_POST, "oauth2PermissionGrants", GRANT_WRITE, graph_entity_create, GRANT, false},
-    {HTTP_GET, "oauth2PermissionGrants/{}",
-     DIRECTORY_READ " DelegatedPermissionGrant.ReadWrite.All", graph_entity_get, GRANT, false},
-    {HTTP_PATCH, "oauth2PermissionGrants/{}", GRANT_WRITE, graph_entity_update, GRANT, false},
-    {HTTP_DELETE, "oauth2PermissionGrants/{}", GRANT_WRITE, graph_entity_remove, GRANT, false},
+    {HTTP_GET, false, "servicePrincipals", APPLICATION_READ, graph_entity_list, SP},
+    {HTTP_POST, false, "servicePrincipals", APPLICATION_WRITE, graph_entity_create, SP},
+    {HTTP_GET, false, "servicePrincipals/$count", APPLICATION_READ, graph_entity_count, SP},
+    {HTTP_GET, false, "servicePrincipals/{}", APPLICATION_READ, graph_entity_get, SP},
+    {HTTP_PATCH, false, "servicePrincipals/{}", APPLICATION_WRITE, graph_entity_update, SP},
+    {HTTP_DELETE, false, "servicePrincipals/{}", APPLICATION_WRITE, graph_entity_remove, SP},
+    {HTTP_POST, false, "servicePrincipals/{}/addPassword", APPLICATION_WRITE,
+     credential_add_password, SP},
+    {HTTP_POST, false, "servicePrincipals/{}/removePassword", APPLICATION_WRITE,
+     credential_remove_password, SP},
+    {HTTP_POST, false, "servicePrincipals/{}/addKey", APPLICATION_WRITE, credential_add_key, SP},
+    {HTTP_POST, false, "servicePrincipals/{}/removeKey", APPLICATION_WRITE, credential_remove_key,
+     SP},
+    {HTTP_GET, false, "servicePrincipals/{}/appRoleAssignments", APPLICATION_READ,
+     graph_assignments_list, SP},
+    {HTTP_POST, false, "servicePrincipals/{}/appRoleAssignments", ASSIGNMENT_WRITE,
+     graph_assignments_add, SP},
+    {HTTP_GET, false, "servicePrincipals/{}/appRoleAssignments/{}", APPLICATION_READ,
+     graph_assignments_get, SP},
+    {HTTP_DELETE, false, "servicePrincipals/{}/appRoleAssignments/{}", ASSIGNMENT_WRITE,
+     graph_assignments_remove, SP},
+    {HTTP_GET, false, "servicePrincipals/{}/appRoleAssignedTo", APPLICATION_READ,
+     graph_assignments_list, SP},
+    {HTTP_POST, false, "servicePrincipals/{}/appRoleAssignedTo", ASSIGNMENT_WRITE,
+     graph_assignments_add, SP},
+    {HTTP_GET, false, "servicePrincipals/{}/appRoleAssignedTo/{}", APPLICATION_READ,
+     graph_assignments_get, SP},
+    {HTTP_DELETE, false, "servicePrincipals/{}/appRoleAssignedTo/{}", ASSIGNMENT_WRITE,
+     graph_assignments_remove, SP},
+    {HTTP_GET, false, "servicePrincipals/{}/oauth2PermissionGrants", APPLICATION_READ,
+     graph_grants_of, SP},
+    {HTTP_GET, false, "servicePrincipals/{}/owners", APPLICATION_READ, graph_owners_list, SP},
+    {HTTP_POST, false, "servicePrincipals/{}/owners/$ref", APPLICATION_WRITE, graph_owners_add, SP},
+    {HTTP_DELETE, false, "servicePrincipals/{}/owners/{}/$ref", APPLICATION_WRITE,
+     graph_owners_remove, SP},
+    {HTTP_GET, false, "servicePrincipals/{}/ownedObjects", APPLICATION_READ, graph_owned_list, SP},
+    {HTTP_GET, false, "servicePrincipals/{}/memberOf", APPLICATION_READ, graph_member_of, SP},
+    {HTTP_GET, false, "servicePrincipals/{}/transitiveMemberOf", APPLICATION_READ,
+     graph_transitive_member_of, SP},
+    {HTTP_POST, true, "servicePrincipals/{}/getMemberGroups", APPLICATION_READ, graph_member_groups,
+     SP},
+    {HTTP_POST, true, "servicePrincipals/{}/getMemberObjects", APPLICATION_READ,
+     graph_member_groups, SP},
+    {HTTP_POST, true, "servicePrincipals/{}/checkMemberGroups", APPLICATION_READ,
+     graph_check_groups, SP},
+    {HTTP_GET, false, "oauth2PermissionGrants",
+     DIRECTORY_READ " DelegatedPermissionGrant.ReadWrite.All", graph_entity_list, GRANT},
+    {HTTP_POST, false, "oauth2PermissionGrants", GRANT_WRITE, graph_entity_create, GRANT},
+    {HTTP_GET, false, "oauth2PermissionGrants/{}",
+     DIRECTORY_READ " DelegatedPermissionGrant.ReadWrite.All", graph_entity_get, GRANT},
+    {HTTP_PATCH, false, "oauth2PermissionGrants/{}", GRANT_WRITE, graph_entity_update, GRANT},
+    {HTTP_DELETE, false, "oauth2PermissionGrants/{}", GRANT_WRITE, graph_entity_remove, GRANT},
     {.path = NULL},
 };

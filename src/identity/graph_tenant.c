@@ -45,8 +45,8 @@ static enum rf_kind answer_one(struct graph_call *call, const char *context, str
                                struct rf_err *err)
 {
     struct json_node *root = json_new(call->arena, JSON_T_OBJECT);
-    if (doc == NULL || json_set_text(call->arena, root, "@odata.context",
-                                     graph_context(call, context)) == NULL)
+    if (doc == NULL ||
+        json_set_text(call->arena, root, "@odata.context", graph_context(call, context)) == NULL)
         return graph_memory(call, err);
     graph_select(call, doc);
     root->last->next = doc->first;
@@ -59,20 +59,21 @@ static enum rf_kind answer_one(struct graph_call *call, const char *context, str
 static enum rf_kind organization(struct graph_call *call, struct rf_err *err)
 {
     if (!rf_str_eq_nocase(call->ids[0], call->identity->tenant))
-        return graph_not_found(call, call->ids[0], err);
+        return graph_not_found(call->ids[0], err);
     return answer_one(call, "organization/$entity", organization_json(call), err);
 }
 
 static struct json_node *domain_json(struct graph_call *call)
 {
-    return parsed(call, rf_arena_printf(
-                            call->arena,
-                            "{\"id\":\"%.*s\",\"authenticationType\":\"Managed\","
-                            "\"availabilityStatus\":null,\"isAdminManaged\":true,\"isDefault\":true,"
-                            "\"isInitial\":true,\"isRoot\":true,\"isVerified\":true,"
-                            "\"supportedServices\":[],\"passwordValidityPeriodInDays\":2147483647,"
-                            "\"passwordNotificationWindowInDays\":14,\"state\":null}",
-                            RF_FMT(call->identity->domain)));
+    return parsed(
+        call,
+        rf_arena_printf(call->arena,
+                        "{\"id\":\"%.*s\",\"authenticationType\":\"Managed\","
+                        "\"availabilityStatus\":null,\"isAdminManaged\":true,\"isDefault\":true,"
+                        "\"isInitial\":true,\"isRoot\":true,\"isVerified\":true,"
+                        "\"supportedServices\":[],\"passwordValidityPeriodInDays\":2147483647,"
+                        "\"passwordNotificationWindowInDays\":14,\"state\":null}",
+                        RF_FMT(call->identity->domain)));
 }
 
 static enum rf_kind domains(struct graph_call *call, struct rf_err *err)
@@ -84,7 +85,7 @@ static enum rf_kind domains(struct graph_call *call, struct rf_err *err)
 static enum rf_kind domain(struct graph_call *call, struct rf_err *err)
 {
     if (!rf_str_eq_nocase(call->ids[0], call->identity->domain))
-        return graph_not_found(call, call->ids[0], err);
+        return graph_not_found(call->ids[0], err);
     return answer_one(call, "domains/$entity", domain_json(call), err);
 }
 
@@ -172,7 +173,7 @@ static enum rf_kind find_role(struct graph_call *call, struct json_node **out, s
         rf_str id = keyed ? rf_str_of(templates[i].id) : json_text_at(doc, "id");
         if (rf_str_eq_nocase(key, id)) return RF_OK;
     }
-    return graph_not_found(call, call->ids[0], err);
+    return graph_not_found(call->ids[0], err);
 }
 
 static enum rf_kind role(struct graph_call *call, struct rf_err *err)
@@ -203,17 +204,18 @@ static enum rf_kind role_assignments(struct graph_call *call, struct rf_err *err
 #define DOMAIN_READ "Domain.Read.All " DIRECTORY_READ
 #define ROLE_READ "RoleManagement.Read.Directory RoleManagement.ReadWrite.Directory " DIRECTORY_READ
 const struct graph_route graph_tenant_routes[] = {
-    {HTTP_GET, "organization", ORGANIZATION_READ, organizations, NULL, false},
-    {HTTP_GET, "organization/{}", ORGANIZATION_READ, organization, NULL, false},
-    {HTTP_GET, "domains", DOMAIN_READ, domains, NULL, false},
-    {HTTP_GET, "domains/{}", DOMAIN_READ, domain, NULL, false},
-    {HTTP_GET, "directoryRoleTemplates", ROLE_READ, roles, NULL, false},
-    {HTTP_GET, "directoryRoleTemplates/{}", ROLE_READ, role, NULL, false},
-    {HTTP_GET, "directoryRoles", ROLE_READ, roles, NULL, false},
-    {HTTP_GET, "directoryRoles/{}", ROLE_READ, role, NULL, false},
-    {HTTP_GET, "directoryRoles/{}/members", ROLE_READ, role_members, NULL, false},
-    {HTTP_GET, "roleManagement/directory/roleDefinitions", ROLE_READ, roles, NULL, false},
-    {HTTP_GET, "roleManagement/directory/roleDefinitions/{}", ROLE_READ, role, NULL, false},
-    {HTTP_GET, "roleManagement/directory/roleAssignments", ROLE_READ, role_assignments, NULL, false},
+    {HTTP_GET, false, "organization", ORGANIZATION_READ, organizations, NULL},
+    {HTTP_GET, false, "organization/{}", ORGANIZATION_READ, organization, NULL},
+    {HTTP_GET, false, "domains", DOMAIN_READ, domains, NULL},
+    {HTTP_GET, false, "domains/{}", DOMAIN_READ, domain, NULL},
+    {HTTP_GET, false, "directoryRoleTemplates", ROLE_READ, roles, NULL},
+    {HTTP_GET, false, "directoryRoleTemplates/{}", ROLE_READ, role, NULL},
+    {HTTP_GET, false, "directoryRoles", ROLE_READ, roles, NULL},
+    {HTTP_GET, false, "directoryRoles/{}", ROLE_READ, role, NULL},
+    {HTTP_GET, false, "directoryRoles/{}/members", ROLE_READ, role_members, NULL},
+    {HTTP_GET, false, "roleManagement/directory/roleDefinitions", ROLE_READ, roles, NULL},
+    {HTTP_GET, false, "roleManagement/directory/roleDefinitions/{}", ROLE_READ, role, NULL},
+    {HTTP_GET, false, "roleManagement/directory/roleAssignments", ROLE_READ, role_assignments,
+     NULL},
     {.path = NULL},
 };

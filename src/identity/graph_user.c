@@ -76,8 +76,9 @@ static enum rf_kind check_name(struct graph_call *call, const struct json_node *
     if (at == SIZE_MAX || !is_local_part(rf_slice(name, 0, at)) || domain.len == 0)
         return graph_bad(err, "Property userPrincipalName is invalid.");
     if (!rf_str_eq_nocase(domain, call->identity->domain))
-        return graph_bad(err, "The domain portion of the userPrincipalName property is invalid. You "
-                              "must use one of the verified domain names in your organization.");
+        return graph_bad(err,
+                         "The domain portion of the userPrincipalName property is invalid. You "
+                         "must use one of the verified domain names in your organization.");
     rf_str nick = json_text_at(doc, "mailNickname");
     for (size_t i = 0; i < nick.len; i++)
         if (nick.ptr[i] <= ' ' || nick.ptr[i] >= 0x7f ||
@@ -120,11 +121,14 @@ static enum rf_kind set_password(struct graph_call *call, struct json_node *doc,
     RF_TRY(check_password(doc, password->text, err));
     uint8_t mac[SHA256_BYTES];
     struct rf_buf buf = rf_buf_in(call->arena);
+    /* At once, so that growing leaves no copy of the password behind. */
+    if (!rf_buf_reserve(&buf, 2 * GUID_TEXT_BYTES + password->text.len))
+        return graph_memory(call, err);
     rf_buf_printf(&buf, "%.*s:", RF_FMT(json_text_at(doc, "id")));
     rf_buf_str(&buf, password->text);
     if (buf.failed) return graph_memory(call, err);
-    enum rf_kind kind = keeper_mac(call->identity->options.keeper, "password", rf_buf_view(&buf),
-                                   mac, err);
+    enum rf_kind kind =
+        keeper_mac(call->identity->options.keeper, "password", rf_buf_view(&buf), mac, err);
     explicit_bzero(buf.ptr, buf.len);
     if (kind != RF_OK) return kind;
     rf_str hex = hex_encode(call->arena, rf_str_make(mac, sizeof mac));
@@ -182,8 +186,8 @@ static enum rf_kind take_password(struct graph_call *call, struct json_node *doc
 static enum rf_kind fill_in(struct graph_call *call, struct json_node *doc, struct rf_err *err)
 {
     struct rf_arena *arena = call->arena;
-    static const char *const texts[] = {"givenName",      "jobTitle",          "mail",
-                                        "mobilePhone",    "officeLocation",    "preferredLanguage",
+    static const char *const texts[] = {"givenName",   "jobTitle",       "mail",
+                                        "mobilePhone", "officeLocation", "preferredLanguage",
                                         "surname"};
     for (size_t i = 0; i < RF_COUNT(texts); i++)
         if (json_get(doc, texts[i]) == NULL)
@@ -267,26 +271,27 @@ static enum rf_kind revoke_sessions(struct graph_call *call, struct rf_err *err)
 
 #define USER &graph_user
 const struct graph_route graph_user_routes[] = {
-    {HTTP_GET, "users", USER_READ, graph_entity_list, USER, false},
-    {HTTP_POST, "users", USER_WRITE, graph_entity_create, USER, false},
-    {HTTP_GET, "users/$count", USER_READ, graph_entity_count, USER, false},
-    {HTTP_GET, "users/{}", USER_READ, graph_entity_get, USER, false},
-    {HTTP_PATCH, "users/{}", USER_WRITE, graph_entity_update, USER, false},
-    {HTTP_DELETE, "users/{}", USER_WRITE, graph_entity_remove, USER, false},
-    {HTTP_POST, "users/{}/revokeSignInSessions", "User.RevokeSessions.All " USER_WRITE,
-     revoke_sessions, USER, false},
-    {HTTP_GET, "users/{}/memberOf", USER_READ, graph_member_of, USER, false},
-    {HTTP_GET, "users/{}/transitiveMemberOf", USER_READ, graph_transitive_member_of, USER, false},
-    {HTTP_POST, "users/{}/getMemberGroups", USER_READ, graph_member_groups, USER, true},
-    {HTTP_POST, "users/{}/getMemberObjects", USER_READ, graph_member_groups, USER, true},
-    {HTTP_POST, "users/{}/checkMemberGroups", USER_READ, graph_check_groups, USER, true},
-    {HTTP_GET, "users/{}/ownedObjects", USER_READ, graph_owned_list, USER, false},
-    {HTTP_GET, "users/{}/appRoleAssignments", DIRECTORY_READ, graph_assignments_list, USER, false},
-    {HTTP_POST, "users/{}/appRoleAssignments", "AppRoleAssignment.ReadWrite.All " DIRECTORY_WRITE,
-     graph_assignments_add, USER, false},
-    {HTTP_GET, "users/{}/appRoleAssignments/{}", DIRECTORY_READ, graph_assignments_get, USER, false},
-    {HTTP_DELETE, "users/{}/appRoleAssignments/{}",
-     "AppRoleAssignment.ReadWrite.All " DIRECTORY_WRITE, graph_assignments_remove, USER, false},
-    {HTTP_GET, "users/{}/oauth2PermissionGrants", DIRECTORY_READ, graph_grants_of, USER, false},
+    {HTTP_GET, false, "users", USER_READ, graph_entity_list, USER},
+    {HTTP_POST, false, "users", USER_WRITE, graph_entity_create, USER},
+    {HTTP_GET, false, "users/$count", USER_READ, graph_entity_count, USER},
+    {HTTP_GET, false, "users/{}", USER_READ, graph_entity_get, USER},
+    {HTTP_PATCH, false, "users/{}", USER_WRITE, graph_entity_update, USER},
+    {HTTP_DELETE, false, "users/{}", USER_WRITE, graph_entity_remove, USER},
+    {HTTP_POST, false, "users/{}/revokeSignInSessions", "User.RevokeSessions.All " USER_WRITE,
+     revoke_sessions, USER},
+    {HTTP_GET, false, "users/{}/memberOf", USER_READ, graph_member_of, USER},
+    {HTTP_GET, false, "users/{}/transitiveMemberOf", USER_READ, graph_transitive_member_of, USER},
+    {HTTP_POST, true, "users/{}/getMemberGroups", USER_READ, graph_member_groups, USER},
+    {HTTP_POST, true, "users/{}/getMemberObjects", USER_READ, graph_member_groups, USER},
+    {HTTP_POST, true, "users/{}/checkMemberGroups", USER_READ, graph_check_groups, USER},
+    {HTTP_GET, false, "users/{}/ownedObjects", USER_READ, graph_owned_list, USER},
+    {HTTP_GET, false, "users/{}/appRoleAssignments", DIRECTORY_READ, graph_assignments_list, USER},
+    {HTTP_POST, false, "users/{}/appRoleAssignments",
+     "AppRoleAssignment.ReadWrite.All " DIRECTORY_WRITE, graph_assignments_add, USER},
+    {HTTP_GET, false, "users/{}/appRoleAssignments/{}", DIRECTORY_READ, graph_assignments_get,
+     USER},
+    {HTTP_DELETE, false, "users/{}/appRoleAssignments/{}",
+     "AppRoleAssignment.ReadWrite.All " DIRECTORY_WRITE, graph_assignments_remove, USER},
+    {HTTP_GET, false, "users/{}/oauth2PermissionGrants", DIRECTORY_READ, graph_grants_of, USER},
     {.path = NULL},
 };

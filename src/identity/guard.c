@@ -44,7 +44,7 @@ uint32_t guard_wait(struct guard *guard, rf_str who, rf_usec elapsed)
     pthread_mutex_unlock(&guard->lock);
     rf_usec until = oldest + WINDOW_SECONDS * RF_USEC_PER_SECOND;
     if (oldest == 0 || elapsed >= until) return 0;
-    return (uint32_t)((until - elapsed) / RF_USEC_PER_SECOND) + 1;
+    return (uint32_t)((until - elapsed + RF_USEC_PER_SECOND - 1) / RF_USEC_PER_SECOND);
 }
 
 void guard_failed(struct guard *guard, rf_str who, rf_usec elapsed)

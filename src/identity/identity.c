@@ -158,8 +158,7 @@ static enum rf_kind cached_principal(struct identity *identity, rf_str id, struc
                                      struct rf_err *err)
 {
     uint64_t stamp = directory_stamp(identity);
-    uint8_t room[10 + GUID_TEXT_BYTES];
-    memcpy(room, "principal ", 10);
+    uint8_t room[10 + GUID_TEXT_BYTES] = "principal ";
     for (size_t i = 0; i < GUID_TEXT_BYTES; i++) room[10 + i] = rf_lower(id.ptr[i]);
     rf_str key = rf_str_make(room, sizeof room);
     *out = memo_find(identity->memo, key, stamp);

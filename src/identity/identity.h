@@ -22,8 +22,10 @@ struct identity_options {
      * port when it is not 443). None given: the well-known public issuers. Borrowed. */
     const rf_str *federation_hosts;
     uint32_t federation_host_count;
-    bool federation_loopback; /* also issuers on the loopback address, any port: for tests */
-    rf_str federation_ca_pem; /* who vouches for the issuers' servers; empty: the system's certificates */
+    /* Also issuers on the loopback address, any port, whatever certificate they show: for tests. */
+    bool federation_loopback;
+    rf_str
+        federation_ca_pem; /* who vouches for the issuers' servers; empty: the system's certificates */
     /* An assertion is taken once (contract, section 3.2). MSAL for JavaScript sends one assertion for each resource that it
      * asks for within ten minutes; with this one is taken once per resource. */
     bool assertion_once_per_resource;

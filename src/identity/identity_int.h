@@ -317,7 +317,8 @@ struct trail_change {
     const char *type;      /* "User" */
     const struct json_node *target;
     const struct json_node *before, *after; /* for modifiedProperties; may be NULL */
-    const struct json_node *other;          /* a second target: the group of "Add member to group"; may be NULL */
+    const struct json_node
+        *other; /* a second target: the group of "Add member to group"; may be NULL */
     const char *other_type;
 };
 void trail_audit(struct identity *identity, struct request *request,

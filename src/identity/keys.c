@@ -48,8 +48,8 @@ static enum rf_kind load(struct identity *identity, struct rf_arena *arena,
 
 enum rf_kind signing_keys(struct identity *identity, struct memo_entry **out, struct rf_err *err)
 {
-    uint64_t stamp = (uint64_t)(rf_clock_elapsed(identity->options.clock) /
-                                (KEYS_SECONDS * RF_USEC_PER_SECOND));
+    uint64_t stamp =
+        (uint64_t)(rf_clock_elapsed(identity->options.clock) / (KEYS_SECONDS * RF_USEC_PER_SECOND));
     stamp = rf_hash_mix(stamp, atomic_load(&identity->keys_epoch));
     *out = memo_find(identity->memo, RF_S("keys"), stamp);
     if (*out != NULL) return RF_OK;

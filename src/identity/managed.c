@@ -83,9 +83,8 @@ static bool header_fits(struct identity *identity, const struct client *client, 
     rf_str key_id;
     struct rf_err err;
     return json_text_at(client->principal, "~header").len > 0 &&
-           client_check_secret(identity, &as_client, header,
-                               rf_clock_now(identity->options.clock), arena, &key_id,
-                               &err) == RF_OK;
+           client_check_secret(identity, &as_client, header, rf_clock_now(identity->options.clock),
+                               arena, &key_id, &err) == RF_OK;
 }
 
 /* ---- the answer ------------------------------------------------------------------------------------------------------------------ */
@@ -100,12 +99,11 @@ static void answer(struct request *request, const struct client *client, rf_str 
     json_begin_object(&out, NULL);
     json_put_text(&out, "access_token", token->text);
     json_put_text(&out, "client_id", client->app_id);
-    json_put_text(&out, "expires_in",
-                  rf_arena_printf(arena, "%lld",
-                                  (long long)(token->expires - token->not_before - 1)));
+    json_put_text(
+        &out, "expires_in",
+        rf_arena_printf(arena, "%lld", (long long)(token->expires - token->not_before - 1)));
     json_put_text(&out, "expires_on", rf_arena_printf(arena, "%lld", (long long)token->expires));
-    json_put_text(&out, "not_before",
-                  rf_arena_printf(arena, "%lld", (long long)token->not_before));
+    json_put_text(&out, "not_before", rf_arena_printf(arena, "%lld", (long long)token->not_before));
     json_put_text(&out, "resource", resource);
     json_put_text(&out, "token_type", RF_S("Bearer"));
     json_end_object(&out);
@@ -156,8 +154,7 @@ static enum rf_kind run(struct request *request, const char *header_name, struct
     if (!may_ask(request)) return RF_OK;
     RF_CLEANUP(memo_release) struct memo_entry *entry = NULL;
     enum rf_kind kind = find_identity(identity, &entry, err);
-    if (kind == RF_NOT_FOUND)
-        return refuse(request, 400, "invalid_request", "Identity not found");
+    if (kind == RF_NOT_FOUND) return refuse(request, 400, "invalid_request", "Identity not found");
     RF_TRY(kind);
     const struct client *client = entry->value;
     bool has_header;

@@ -100,8 +100,8 @@ void memo_add(struct memo *memo, struct memo_entry *entry)
 /* A sum suffices: each of them only grows. */
 uint64_t directory_stamp(struct identity *identity)
 {
-    static const char *const spaces[] = {"application", "servicePrincipal", "appRoleAssignment",
-                                         "user",        "group",            "member"};
+    static const char *const spaces[] = {
+        "application", "servicePrincipal", "appRoleAssignment", "user", "group", "member"};
     uint64_t sum = 0;
     for (size_t i = 0; i < RF_COUNT(spaces); i++)
         sum += state_version(identity->options.state, spaces[i]);

@@ -4,32 +4,19 @@
 
 /* Section 5 of the contract. Codes that stand in no row there come from Entra's public list. */
 const struct oauth_error oauth_errors[] = {
-    {"900144", 400, "invalid_request"},
-    {"9002313", 400, "invalid_request"},
-    {"90014", 400, "invalid_request"},
-    {"90002", 400, "invalid_request"},
-    {"901002", 400, "invalid_request"},
-    {"700016", 400, "unauthorized_client"},
-    {"7000215", 401, "invalid_client"},
-    {"7000222", 401, "invalid_client"},
-    {"7000218", 401, "invalid_client"},
-    {"7000112", 401, "invalid_client"},
-    {"50027", 401, "invalid_client"},
-    {"700021", 401, "invalid_client"},
-    {"700023", 401, "invalid_client"},
-    {"700024", 401, "invalid_client"},
-    {"700025", 401, "invalid_client"},
-    {"700027", 401, "invalid_client"},
-    {"700211", 401, "invalid_client"},
-    {"700212", 401, "invalid_client"},
-    {"700213", 401, "invalid_client"},
-    {"70011", 400, "invalid_scope"},
-    {"28000", 400, "invalid_scope"},
-    {"1002012", 400, "invalid_scope"},
-    {"500011", 400, "invalid_resource"},
-    {"70003", 400, "unsupported_grant_type"},
-    {"501051", 400, "invalid_grant"},
-    {"50196", 429, "temporarily_unavailable"},
+    {"900144", 400, "invalid_request"},        {"9002313", 400, "invalid_request"},
+    {"90014", 400, "invalid_request"},         {"90002", 400, "invalid_request"},
+    {"901002", 400, "invalid_request"},        {"700016", 400, "unauthorized_client"},
+    {"7000215", 401, "invalid_client"},        {"7000222", 401, "invalid_client"},
+    {"7000218", 401, "invalid_client"},        {"7000112", 401, "invalid_client"},
+    {"50027", 401, "invalid_client"},          {"700021", 401, "invalid_client"},
+    {"700023", 401, "invalid_client"},         {"700024", 401, "invalid_client"},
+    {"700025", 401, "invalid_client"},         {"700027", 401, "invalid_client"},
+    {"700211", 401, "invalid_client"},         {"700212", 401, "invalid_client"},
+    {"700213", 401, "invalid_client"},         {"70011", 400, "invalid_scope"},
+    {"28000", 400, "invalid_scope"},           {"1002012", 400, "invalid_scope"},
+    {"500011", 400, "invalid_resource"},       {"70003", 400, "unsupported_grant_type"},
+    {"501051", 400, "invalid_grant"},          {"50196", 429, "temporarily_unavailable"},
     {"90033", 503, "temporarily_unavailable"},
 };
 const uint32_t oauth_error_count = RF_COUNT(oauth_errors);
@@ -132,8 +119,8 @@ void oauth_service_error(struct request *request, uint16_t status, const struct 
 enum rf_kind tenant_find(const struct identity *identity, rf_str name, bool *shared,
                          struct rf_err *err)
 {
-    *shared = rf_str_eq_nocase(name, RF_S("common")) ||
-              rf_str_eq_nocase(name, RF_S("organizations"));
+    *shared =
+        rf_str_eq_nocase(name, RF_S("common")) || rf_str_eq_nocase(name, RF_S("organizations"));
     if (*shared || rf_str_eq_nocase(name, identity->tenant) ||
         (identity->domain.len > 0 && rf_str_eq_nocase(name, identity->domain)))
         return RF_OK;

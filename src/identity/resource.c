@@ -286,18 +286,30 @@ static enum rf_kind load(const struct identity *identity, rf_str name, struct rf
     return RF_OK;
 }
 
+static enum rf_kind unknown_resource(const struct identity *identity, rf_str name,
+                                     struct rf_err *err)
+{
+    return RF_FAIL(err, RF_NOT_FOUND, "500011",
+                   "The resource principal named %.*s was not found in the tenant named %.*s. This "
+                   "can happen if the application has not been installed by the administrator of "
+                   "the tenant.",
+                   (int)RF_MIN(name.len, 256), (const char *)name.ptr, RF_FMT(identity->tenant));
+}
+
+enum { NAME_BYTES_MAX = 512 };
+#define KEY_PREFIX "resource "
+
 enum rf_kind resource_find(struct identity *identity, rf_str name, rf_str origin,
                            struct memo_entry **out, struct rf_err *err)
 {
     /* One slash at the end is part of the audience, not of the name. */
     rf_str bare = rf_str_ends(name, RF_S("/")) ? rf_slice(name, 0, name.len - 1) : name;
     if (rf_str_eq_nocase(bare, origin)) bare = identity->options.site->origin;
+    if (bare.len == 0 || bare.len > NAME_BYTES_MAX) return unknown_resource(identity, name, err);
     uint64_t stamp = directory_stamp(identity);
-    uint8_t room[512 + 9];
-    if (bare.len == 0 || bare.len > 512) goto unknown;
-    memcpy(room, "resource ", 9);
-    memcpy(room + 9, bare.ptr, bare.len);
-    rf_str key = rf_str_make(room, bare.len + 9);
+    uint8_t room[sizeof KEY_PREFIX - 1 + NAME_BYTES_MAX] = KEY_PREFIX;
+    memcpy(room + sizeof KEY_PREFIX - 1, bare.ptr, bare.len);
+    rf_str key = rf_str_make(room, sizeof KEY_PREFIX - 1 + bare.len);
     *out = memo_find(identity->memo, key, stamp);
     if (*out != NULL) return RF_OK;
     RF_CLEANUP(memo_release) struct memo_entry *entry = memo_entry_new(key, stamp);
@@ -305,19 +317,13 @@ enum rf_kind resource_find(struct identity *identity, rf_str name, rf_str origin
     struct resource *resource = rf_arena_new(&entry->arena, struct resource, 1);
     if (resource == NULL) return rf_fail_memory(err, &entry->arena);
     enum rf_kind kind = load(identity, bare, &entry->arena, resource, err);
-    if (kind == RF_NOT_FOUND) goto unknown;
+    if (kind == RF_NOT_FOUND) return unknown_resource(identity, name, err);
     RF_TRY(kind);
     entry->value = resource;
     memo_add(identity->memo, entry);
     *out = entry;
     entry = NULL;
     return RF_OK;
-unknown:
-    return RF_FAIL(err, RF_NOT_FOUND, "500011",
-                   "The resource principal named %.*s was not found in the tenant named %.*s. This "
-                   "can happen if the application has not been installed by the administrator of "
-                   "the tenant.",
-                   (int)RF_MIN(name.len, 256), (const char *)name.ptr, RF_FMT(identity->tenant));
 }
 
 bool resource_is_builtin(const struct identity *identity, rf_str name)

@@ -123,9 +123,9 @@ enum rf_kind client_authenticate(struct token_call *call, struct rf_err *err)
         rf_str type = form_get(&call->form, "client_assertion_type", NULL);
         if (type.len == 0) return missing(err, "client_assertion_type");
         if (!rf_str_is(type, ASSERTION_TYPE))
-            return RF_FAIL(err, RF_INVALID, "9002313",
-                           "Invalid request. The value of client_assertion_type must be " ASSERTION_TYPE
-                           ".");
+            return RF_FAIL(
+                err, RF_INVALID, "9002313",
+                "Invalid request. The value of client_assertion_type must be " ASSERTION_TYPE ".");
         RF_TRY(assertion_check(call, assertion, err));
     } else if (call->has_secret) {
         RF_TRY(check_secret(call, err));

@@ -174,6 +174,30 @@ static rf_str key_descriptions(const struct json_node *doc, struct rf_arena *are
     return json_to_text(arena, list);
 }
 
+/* The redirect URIs as rules about them read them: [{"Address":"https://...","AddressType":0}]. */
+static rf_str app_addresses(const struct json_node *doc, struct rf_arena *arena)
+{
+    static const char *const paths[] = {"web.redirectUris", "spa.redirectUris",
+                                        "publicClient.redirectUris"};
+    struct json_node *list = json_new(arena, JSON_T_ARRAY);
+    if (list == NULL) return RF_S("[]");
+    for (size_t i = 0; i < RF_COUNT(paths); i++) {
+        const struct json_node *uris = json_at(doc, paths[i]);
+        if (!json_is(uris, JSON_T_ARRAY)) continue;
+        for (const struct json_node *uri = uris->first; uri != NULL; uri = uri->next) {
+            struct json_node *address = json_append(list, json_new(arena, JSON_T_OBJECT));
+            json_set_text(arena, address, "Address", uri->text);
+            json_set_i64(arena, address, "AddressType", 0);
+        }
+    }
+    return json_to_text(arena, list);
+}
+
+static void put_texts(struct json_out *out, const char *name, rf_str before, rf_str after)
+{
+    if (!rf_str_eq(before, after)) put_property(out, rf_str_of(name), before, after);
+}
+
 static void put_modified(struct json_out *out, const struct trail_change *change,
                          struct rf_arena *arena)
 {
@@ -185,10 +209,12 @@ static void put_modified(struct json_out *out, const struct trail_change *change
             continue;
         put_property(out, m->name, value_text(before, arena), value_text(m, arena));
     }
-    rf_str old_keys = key_descriptions(change->before, arena);
-    rf_str new_keys = key_descriptions(after, arena);
-    if (after != NULL && !rf_str_eq(old_keys, new_keys))
-        put_property(out, RF_S("KeyDescription"), old_keys, new_keys);
+    if (after != NULL) {
+        put_texts(out, "KeyDescription", key_descriptions(change->before, arena),
+                  key_descriptions(after, arena));
+        put_texts(out, "AppAddress", app_addresses(change->before, arena),
+                  app_addresses(after, arena));
+    }
     json_end_array(out);
 }
 
