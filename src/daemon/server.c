@@ -56,10 +56,16 @@ static enum rf_kind enter_sandbox(const struct config *config, struct rf_arena *
                                   struct sandbox_report *report, struct rf_err *err)
 {
     static const char *const folders[] = {"state", "tables"};
-    uint16_t egress[] = {443, 443};
+    enum { HTTPS_PORT = 443 };
     const char *passfile = NULL;
+    uint32_t count = 0;
+    uint16_t *egress = rf_arena_new(arena, uint16_t, (size_t)config->federation_host_count + 2);
+    if (egress == NULL) return rf_fail_memory(err, arena);
+    egress[count++] = HTTPS_PORT;
+    for (uint32_t i = 0; i < config->federation_host_count; i++)
+        egress[count++] = port_of(config->federation_hosts[i], HTTPS_PORT);
     if (config->state.len > 0)
-        RF_TRY(state_needs(config->state, &egress[1], &passfile, arena, err));
+        RF_TRY(state_needs(config->state, &egress[count++], &passfile, arena, err));
     struct sandbox_server_options options = {
         .mode = config->no_sandbox ? SANDBOX_OFF : SANDBOX_ON,
         .strict = config->strict_hardening,
