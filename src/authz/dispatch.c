@@ -500,6 +500,14 @@ static enum rf_kind authenticate(struct dispatcher *dispatcher, struct request *
     return kind;
 }
 
+static void note_denial(struct dispatcher *dispatcher, struct request *request,
+                        const struct rf_err *why, const struct route_need *need)
+{
+    uint16_t status = request->fail_status == 0 ? 403 : request->fail_status;
+    denial_write(dispatcher->denials, rf_clock_elapsed(dispatcher->options.clock), request, status,
+                 why, need->action, need->scope);
+}
+
 static enum rf_kind serve(struct dispatcher *dispatcher, struct request *request,
                           struct token_facts **facts, struct rf_err *err)
 {
@@ -508,13 +516,18 @@ static enum rf_kind serve(struct dispatcher *dispatcher, struct request *request
     struct route_need need = {.action = {0}};
     enum rf_kind kind = authenticate(dispatcher, request, facts, err);
     if (kind == RF_OK) kind = check_access(dispatcher, request, &need, err);
-    if (kind == RF_DENIED) {
-        uint16_t status = request->fail_status == 0 ? 403 : request->fail_status;
-        denial_write(dispatcher->denials, rf_clock_elapsed(dispatcher->options.clock), request,
-                     status, err, need.action, need.scope);
-    }
+    if (kind == RF_DENIED) note_denial(dispatcher, request, err, &need);
     RF_TRY(kind);
-    return request->route->run(request, err);
+    kind = request->route->run(request, err);
+    if (request->route->access == ROUTE_OPEN) return kind; /* who says by itself whom it refused */
+    /* Some checks only the handler can do, and some handlers shape their errors themselves. */
+    need = (struct route_need){.action = {0}};
+    const struct rf_err shaped = {.code = "Forbidden"};
+    if (kind == RF_DENIED)
+        note_denial(dispatcher, request, err, &need);
+    else if (kind == RF_OK && request->response->status == 403)
+        note_denial(dispatcher, request, &shaped, &need);
+    return kind;
 }
 
 static void run(void *ctx, const struct http_request *http, struct http_response *response,

@@ -41,6 +41,7 @@ struct walk_site {
     rf_str groups[4];
     uint32_t group_count;
     struct audit audit;
+    uint32_t peers;  /* addresses that route_walk has used */
     uint32_t rows;   /* that were written */
     rf_str last_row; /* in `arena` */
     const char *last_table;
@@ -247,6 +248,7 @@ struct walk_call {
     rf_str authorization; /* empty: none */
     const char *host;     /* NULL: localhost:8443 */
     const char *body;
+    const char *peer;              /* NULL: 192.0.2.1 */
     struct http_header headers[4]; /* further ones */
 };
 
@@ -267,7 +269,7 @@ walk_exchange(struct walk_site *walk, struct dispatcher *dispatcher, const struc
                                 .host = host,
                                 .headers = headers,
                                 .body = rf_str_of(walk_or(call->body, "")),
-                                .peer_address = RF_S("192.0.2.1"),
+                                .peer_address = rf_str_of(walk_or(call->peer, "192.0.2.1")),
                                 .is_tls = true};
     headers[http.header_count++] = (struct http_header){RF_S("Host"), host};
     if (call->authorization.len > 0)
@@ -354,6 +356,7 @@ WALK_HELPER const char *walk_audience(unsigned set, bool inside)
     return inside ? names[0] : "https://storage.azure.com";
 }
 
+enum { WALK_CASES_MAX = 32 };
 struct walk_case {
     const char *what;
     rf_str authorization;
@@ -416,9 +419,32 @@ WALK_HELPER uint32_t walk_cases(struct walk_site *walk, unsigned set, struct wal
         "claims changed", walk_bearer(walk, walk_token_changed(walk, 1, 30)), invalid};
     cases[count++] = (struct walk_case){
         "signature changed", walk_bearer(walk, walk_token_changed(walk, 2, 30)), invalid};
+    /* Of each other service too. */
+    for (unsigned other = 1; other <= AUDIENCE_METRICS; other <<= 1) {
+        struct walk_token token = {.audience = walk_audience(other, true)};
+        if ((set & other) == 0)
+            cases[count++] = (struct walk_case){"audience of another service",
+                                                walk_bearer(walk, walk_token(walk, &token)),
+                                                "InvalidAuthenticationTokenAudience"};
+    }
     cases[count++] = (struct walk_case){
         "trailing bytes", rf_arena_printf(&walk->arena, "Bearer %.*s.x", RF_FMT(right)), invalid};
     return count;
+}
+
+/* What the last refusal must have left: one row that tells who was refused what, and no token. */
+WALK_HELPER void walk_row_left(struct walk_site *walk, const struct route *route,
+                               const struct walk_case *test, uint16_t status, rf_str peer)
+{
+    rf_str row = walk->last_row;
+    rf_str said = rf_arena_printf(&walk->arena, "\"Status\":%u", status);
+    bool is_denial = strcmp(walk->last_table, "RingfortDenials") == 0;
+    cr_assert(is_denial || strcmp(walk->last_table, "AzureActivity") == 0, "%s", walk->last_table);
+    cr_assert(is_denial || status == 403, "%s: %.*s", route->path, RF_FMT(row));
+    cr_assert(!is_denial || rf_str_find(row, said, 0) != SIZE_MAX, "%.*s", RF_FMT(row));
+    cr_assert(rf_str_find(row, rf_str_of(test->code), 0) != SIZE_MAX, "%.*s", RF_FMT(row));
+    cr_assert(rf_str_find(row, peer, 0) != SIZE_MAX, "%.*s", RF_FMT(row));
+    cr_assert(rf_str_find(row, RF_S("eyJ"), 0) == SIZE_MAX, "a token is in %.*s", RF_FMT(row));
 }
 
 WALK_HELPER void walk_refused(struct walk_site *walk, struct dispatcher *dispatcher,
@@ -426,10 +452,13 @@ WALK_HELPER void walk_refused(struct walk_site *walk, struct dispatcher *dispatc
                               const struct walk_case *test, uint16_t status)
 {
     rf_str path = walk_path(&walk->arena, route->path);
+    uint32_t before = traps->sprung, rows = walk->rows;
+    /* Each from a peer of its own: rows are bounded by peer. */
+    rf_str peer = rf_arena_printf(&walk->arena, "2001:db8::%x%c", walk->peers++, '\0');
     struct walk_call call = {.method = route->method,
                              .target = (const char *)path.ptr,
-                             .authorization = test->authorization};
-    uint32_t before = traps->sprung;
+                             .authorization = test->authorization,
+                             .peer = (const char *)peer.ptr};
     struct http_response response = walk_exchange(walk, dispatcher, &call);
     cr_assert(traps->sprung == before, "%s %s ran: %s", http_method_name(route->method),
               route->path, test->what);
@@ -442,6 +471,9 @@ WALK_HELPER void walk_refused(struct walk_site *walk, struct dispatcher *dispatc
               rf_str_starts(walk_header(&response, "WWW-Authenticate"),
                             RF_S("Bearer authorization_uri=\"https://localhost:8443/" WALK_TENANT
                                  "\", error=\"invalid_token\"")));
+    cr_assert(walk->rows == rows + 1, "%s %s, %s: %u rows", http_method_name(route->method),
+              route->path, test->what, walk->rows - rows);
+    walk_row_left(walk, route, test, status, rf_slice(peer, 0, peer.len - 1));
 }
 
 /* A good token of a principal without any right. */
@@ -465,7 +497,9 @@ WALK_HELPER uint32_t route_walk(struct walk_site *walk, const struct service *co
     struct walk_traps traps = {0};
     struct rf_err err;
     struct dispatcher *dispatcher = walk_dispatcher(walk);
-    uint32_t checked = 0;
+    uint32_t checked = 0, case_count = 0;
+    struct walk_case cases[WALK_CASES_MAX];
+    unsigned audiences = 0;
     for (uint32_t i = 0; i < count; i++) {
         struct route *routes = rf_arena_new(&walk->arena, struct route, services[i]->route_count);
         struct service *trapped = rf_arena_new(&walk->arena, struct service, 1);
@@ -483,9 +517,10 @@ WALK_HELPER uint32_t route_walk(struct walk_site *walk, const struct service *co
     }
     const struct route *route;
     for (uint32_t i = 0; (route = dispatcher_route(dispatcher, i, NULL)) != NULL; i++) {
-        struct walk_case cases[32];
         if (route->access == ROUTE_OPEN) continue;
-        uint32_t case_count = walk_cases(walk, route->audiences, cases);
+        /* Signing takes most of the time, and routes with the same audiences stand together. */
+        if (route->audiences != audiences) case_count = walk_cases(walk, route->audiences, cases);
+        audiences = route->audiences;
         for (uint32_t c = 0; c < case_count; c++)
             walk_refused(walk, dispatcher, route, &traps, &cases[c], 401);
         walk_forbidden(walk, dispatcher, route, &traps);

@@ -271,8 +271,8 @@ void app_stop(struct app *app)
     if (app->server != NULL) server_stop(app->server, STOP_GRACE_SECONDS * RF_USEC_PER_SECOND);
     server_free(app->server);
     dispatcher_free(app->dispatcher);
+    arm_free(app->arm); /* its types' hooks are of the services */
     logs_free(app->logs);
-    arm_free(app->arm);
     identity_free(app->identity);
     authz_free(app->authz);
     self_log_free(app->self_log);

@@ -234,6 +234,73 @@ static bool put_csv(struct rf_buf *buf, rf_str csv)
 
 FUNC_KERNEL(parse_csv_kernel) { return dynamic_rows(call, args, count, out, put_csv, err); }
 
+/* ---- CEF -------------------------------------------------------------------------------------------- */
+
+static bool is_cef_key(uint8_t c)
+{
+    return rf_is_alnum(c) || c == '_' || c == '.' || c == '-' || c == '[' || c == ']';
+}
+
+/* Where the key begins that the '=' at `equals` ends; SIZE_MAX: there is none. A blank stands before each but the first. */
+static size_t cef_key(rf_str text, size_t equals)
+{
+    size_t from = equals;
+    while (from > 0 && is_cef_key(text.ptr[from - 1])) from--;
+    bool is_key = from < equals && (from == 0 || text.ptr[from - 1] == ' ');
+    return is_key ? from : SIZE_MAX;
+}
+
+/* The next '=' that is not escaped. */
+static size_t cef_equals(rf_str text, size_t at)
+{
+    for (; at < text.len && text.ptr[at] != '='; at++)
+        if (text.ptr[at] == '\\') at++;
+    return RF_MIN(at, text.len);
+}
+
+/* Resolves \= \\ \| \n \r. */
+static void put_cef_value(struct rf_buf *buf, rf_str raw)
+{
+    struct rf_buf value = rf_buf_in(buf->arena);
+    raw = rf_str_trim(raw);
+    for (size_t i = 0; i < raw.len; i++) {
+        uint8_t c = raw.ptr[i];
+        if (c == '\\' && i + 1 < raw.len) {
+            c = raw.ptr[++i];
+            c = c == 'n' ? '\n' : c == 'r' ? '\r' : c;
+        }
+        rf_buf_byte(&value, c);
+    }
+    dyn_put_string(buf, rf_buf_view(&value));
+    buf->failed = buf->failed || value.failed;
+}
+
+/* "src=10.0.0.1 msg=a b\\=c": values may hold blanks, so one ends where the next key begins. */
+static bool put_cef(struct rf_buf *buf, rf_str text)
+{
+    struct dyn_builder bag;
+    size_t equals = cef_equals(text, 0), key = cef_key(text, equals);
+    if (equals == text.len || key == SIZE_MAX) return false;
+    dyn_begin(&bag, buf, DYN_BAG);
+    while (equals < text.len) {
+        size_t next = equals, next_key = SIZE_MAX;
+        while (next < text.len && next_key == SIZE_MAX) {
+            next = cef_equals(text, next + 1);
+            if (next < text.len) next_key = cef_key(text, next);
+        }
+        size_t end = next_key == SIZE_MAX ? text.len : next_key;
+        dyn_key(&bag, rf_slice(text, key, equals));
+        put_cef_value(buf, rf_slice(text, equals + 1, end));
+        key = next_key;
+        equals = next_key == SIZE_MAX ? text.len : next;
+    }
+    dyn_bag_unique(&bag, false);
+    dyn_end(&bag);
+    return true;
+}
+
+FUNC_KERNEL(parse_cef_kernel) { return dynamic_rows(call, args, count, out, put_cef, err); }
+
 FUNC_KERNEL(parse_xml_kernel) { return dynamic_rows(call, args, count, out, parse_xml_put, err); }
 
 /* ---- versions --------------------------------------------------------------------------------------- */
@@ -384,6 +451,7 @@ SIGS(parse_url_sigs, "(url:string) dynamic", parse_url_kernel)
 SIGS(parse_urlquery_sigs, "(query:string) dynamic", parse_urlquery_kernel)
 SIGS(parse_path_sigs, "(path:string) dynamic", parse_path_kernel)
 SIGS(parse_csv_sigs, "(text:string) dynamic", parse_csv_kernel)
+SIGS(parse_cef_sigs, "(extension:string) dynamic", parse_cef_kernel)
 SIGS(parse_xml_sigs, "(text:string) dynamic", parse_xml_kernel)
 SIGS(parse_version_sigs, "(version:string) decimal", parse_version_kernel)
 SIGS(parse_command_line_sigs, "(line:scalar, rules:string) dynamic", parse_command_line_kernel)
@@ -424,6 +492,10 @@ const struct func func_parse[] = {
      .doc = "Old name of parse_csv.",
      .sigs = parse_csv_sigs,
      .flags = FUNC_HIDDEN},
+    {.name = "parse_cef_dictionary",
+     .doc =
+         "Bag of the pairs of a CEF extension, key=value between blanks; null when there is none.",
+     .sigs = parse_cef_sigs},
     {.name = "parse_xml",
      .column = "%",
      .doc = "XML as a dynamic: attributes @name, texts #text; null when it is no XML.",

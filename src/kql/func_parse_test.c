@@ -19,6 +19,23 @@ Test(func_parse, urls)
     RF_PRINT_CHECK(cases);
 }
 
+Test(func_parse, cef)
+{
+    static const struct rf_print_case cases[] = {
+        {"parse_cef_dictionary('src=10.0.0.1 dst=10.0.0.2 msg=two words')",
+         "dynamic:{\"src\":\"10.0.0.1\",\"dst\":\"10.0.0.2\",\"msg\":\"two words\"}"},
+        {"parse_cef_dictionary(@'a=x\\=y b=l1\\nl2 c=\\\\')",
+         "{\"a\":\"x=y\",\"b\":\"l1\\nl2\",\"c\":\"\\\\\"}"},
+        {"parse_cef_dictionary('a=b=c d= e=1 a=2')", "{\"a\":\"2\",\"d\":\"\",\"e\":\"1\"}"},
+        {"parse_cef_dictionary('no pairs')", "null"},
+        {"parse_cef_dictionary('=x')", "null"},
+        {"parse_cef_dictionary('')", "null"},
+        {"parse_cef_dictionary('a=')", "{\"a\":\"\"}"},
+        {"parse_cef_dictionary(@'a=\\\\')", "{\"a\":\"\\\\\"}"},
+    };
+    RF_PRINT_CHECK(cases);
+}
+
 Test(func_parse, paths)
 {
     static const struct rf_print_case cases[] = {

@@ -235,8 +235,8 @@ static bool make_wants(struct store_scan *s, const struct source *source, struct
             continue;
         }
         const struct scan_path *path = &s->scan->paths[s->columns[i] - source->column_count];
-        s->wants[i] = (struct extent_want){table_column(s->map, path->column), path->keys,
-                                           path->key_count};
+        s->wants[i] =
+            (struct extent_want){table_column(s->map, path->column), path->keys, path->key_count};
     }
     return s->wants != NULL;
 }
@@ -512,8 +512,9 @@ enum rf_kind source_table_new(struct table *table, rf_str name, struct ast_colum
             if (own[at].type == columns[i].type && rf_str_eq(own[at].name, columns[i].name)) break;
         }
         if (tries == count)
-            return RF_FAIL(err, RF_NOT_FOUND, "UnknownColumn", "the table '%.*s' has no column '%.*s'",
-                           RF_FMT(name), RF_FMT(columns[i].name));
+            return RF_FAIL(err, RF_NOT_FOUND, "UnknownColumn",
+                           "the table '%.*s' has no column '%.*s'", RF_FMT(name),
+                           RF_FMT(columns[i].name));
         map[i] = at;
     }
     s->source = (struct source){

@@ -25,7 +25,7 @@ struct batch_work {
     size_t byte_limit;
 };
 
-/* ---- one item -------------------------------------------------------------------------------------------------------- */
+/* ---- one item ---------------------------------------------------------------------------------------------------- */
 
 static rf_str header_of(const struct json_node *headers, const char *name)
 {
@@ -110,8 +110,8 @@ static enum rf_kind run_item(void *ctx, size_t job, unsigned worker, struct rf_e
     if (kind == RF_OK)
         kind = queries_admit(work->logs->queries, work->request->principal, &retry_seconds, &err);
     if (kind == RF_OK)
-        item->status = query_answer(work->logs, work->request, &item->arena, &ask,
-                                    work->byte_limit, &item->body);
+        item->status = query_answer(work->logs, work->request, &item->arena, &ask, work->byte_limit,
+                                    &item->body);
     else if (strcmp(err.code, "FailedToResolveResource") == 0)
         put_error(work, item, "FailedToResolveResource", 400, &err);
     else
@@ -123,15 +123,14 @@ static enum rf_kind run_item(void *ctx, size_t job, unsigned worker, struct rf_e
     return RF_OK; /* an item's error is its own */
 }
 
-/* ---- the whole --------------------------------------------------------------------------------------------------------- */
+/* ---- the whole --------------------------------------------------------------------------------------------------- */
 
 static enum rf_kind fail_batch(struct rf_err *err, const char *why)
 {
     return RF_FAIL(err, RF_INVALID, "BadRequest", "%s", why);
 }
 
-static enum rf_kind read_items(struct request *request, struct batch_work *work,
-                               struct rf_err *err)
+static enum rf_kind read_items(struct request *request, struct batch_work *work, struct rf_err *err)
 {
     struct json_node *body;
     RF_TRY(request_json(request, false, &body, err));
@@ -183,6 +182,7 @@ static enum rf_kind run_items(struct request *request, struct batch_work *work, 
     struct rf_budget budget;
     struct pool *pool = NULL;
     unsigned threads = RF_MIN(RF_MIN(pool_processors(), (unsigned)SIDE_BY_SIDE), work->count);
+    RF_ASSERT(work->count > 0); /* read_items refuses an empty batch */
     rf_budget_init(&budget, WORK_BYTES);
     work->byte_limit = RF_MAX((size_t)QUERY_BYTES_MAX / work->count, (size_t)ITEM_BYTES_MIN);
     for (uint32_t i = 0; i < work->count; i++) {

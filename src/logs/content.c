@@ -61,12 +61,11 @@ static enum rf_kind parse_table(struct content *c, rf_str line, struct table_def
     }
     columns[at++] = (struct table_column){RF_S("TenantId"), TYPE_STRING, true};
     columns[at++] = (struct table_column){RF_S("Type"), TYPE_STRING, true};
-    *out = (struct table_def){
-        .name = name,
-        .columns = columns,
-        .column_count = at,
-        .standard = true,
-        .retention_ticks = TABLE_RETENTION_DEFAULT};
+    *out = (struct table_def){.name = name,
+                              .columns = columns,
+                              .column_count = at,
+                              .standard = true,
+                              .retention_ticks = TABLE_RETENTION_DEFAULT};
     return RF_OK;
 }
 
@@ -101,7 +100,7 @@ enum rf_kind content_parse(rf_str text, struct content **out, struct rf_err *err
 
 enum rf_kind content_new(struct content **out, struct rf_err *err)
 {
-    size_t bytes = (size_t)(content_tables_tsv_end - content_tables_tsv);
+    size_t bytes = (uintptr_t)content_tables_tsv_end - (uintptr_t)content_tables_tsv;
     return content_parse(rf_str_make(content_tables_tsv, bytes), out, err);
 }
 

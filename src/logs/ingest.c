@@ -85,8 +85,7 @@ enum rf_kind ingest_read(const struct rule_stream *stream, rf_str body, struct r
     rf_str mark = RF_S("\xef\xbb\xbf");
     if (rf_str_starts(body, mark)) body = rf_slice(body, mark.len, body.len);
     body = rf_str_trim(body);
-    if (body.len == 0)
-        return RF_FAIL(err, RF_INVALID, "InvalidPayload", "The payload is empty.");
+    if (body.len == 0) return RF_FAIL(err, RF_INVALID, "InvalidPayload", "The payload is empty.");
     struct reader_options options = {
         .format = READER_JSON_VALUES,
         .columns = stream->columns,
@@ -155,10 +154,8 @@ enum rf_kind ingest_fit(const struct table_def *def, const struct schema *schema
             if (!transform_cast(&in->columns[fits[i].from], (enum type)fits[i].type, in->row_count,
                                 arena, &vecs[i]))
                 return rf_fail_memory(err, arena);
-        made[b] = (struct batch){.row_count = in->row_count,
-                                 .column_count = count,
-                                 .columns = vecs,
-                                 .arena = arena};
+        made[b] = (struct batch){
+            .row_count = in->row_count, .column_count = count, .columns = vecs, .arena = arena};
     }
     *fit_schema = (struct schema){.columns = columns, .count = count};
     *fit = made;
@@ -223,16 +220,15 @@ static enum rf_kind resolve(struct request *request, struct route_need *need, st
     rf_str immutable_id = request_variable(request, "immutableId");
     enum rf_kind kind = rules_find(logs, immutable_id, &rule, err);
     /* A rule that was fine when it was stored no longer is: its workspace or table has gone. */
-    if (kind == RF_INVALID)
-        return request_fail(request, err, 404, "NotFound", "%s", err->text);
+    if (kind == RF_INVALID) return request_fail(request, err, 404, "NotFound", "%s", err->text);
     if (kind == RF_NOT_FOUND)
         return request_fail(request, err, 404, "NotFound",
                             "Data collection rule with immutable Id '%.*s' not found.",
                             (int)RF_MIN(immutable_id.len, (size_t)100),
                             (const char *)immutable_id.ptr);
     if (kind != RF_OK) return kind;
-    *need = (struct route_need){.action = RF_S("Microsoft.Insights/Telemetry/Write"),
-                                .is_data = true};
+    *need =
+        (struct route_need){.action = RF_S("Microsoft.Insights/Telemetry/Write"), .is_data = true};
     return rf_arena_str(request->arena, rule->id, &need->scope)
                ? RF_OK
                : rf_fail_memory(err, request->arena);
@@ -255,10 +251,11 @@ static enum rf_kind check_call(struct request *request, struct logs *logs, struc
                             "The api-version query parameter (?api-version=) is required for all "
                             "requests.");
     if (request->http->body.len > INGEST_BODY_BYTES_MAX)
-        return request_fail(request, err, 413, "ContentLengthLimitExceeded",
-                            "Maximum allowed content length: 1048576 bytes (1 MB). Provided content "
-                            "length: %zu bytes.",
-                            request->http->body.len);
+        return request_fail(
+            request, err, 413, "ContentLengthLimitExceeded",
+            "Maximum allowed content length: 1048576 bytes (1 MB). Provided content "
+            "length: %zu bytes.",
+            request->http->body.len);
     if (!is_json(http_header(request->http, "Content-Type", NULL)))
         return request_fail(request, err, 415, "UnsupportedMediaType",
                             "The content type must be application/json.");
@@ -317,7 +314,8 @@ static enum rf_kind run_ingest(struct request *request, struct rf_err *err)
     rf_arena_init_shared(&arena, &budget);
     RF_TRY(check_call(request, logs, err));
     enum rf_kind kind = rules_find(logs, request_variable(request, "immutableId"), &rule, err);
-    if (kind == RF_NOT_FOUND) return request_fail(request, err, 404, "NotFound", "%s", "Not found.");
+    if (kind == RF_NOT_FOUND)
+        return request_fail(request, err, 404, "NotFound", "%s", "Not found.");
     if (kind == RF_OK) kind = ingest(request, logs, rule, &budget, &arena, err);
     if (kind != RF_OK) return shape_failure(request, kind, err);
     return request_answer_empty(request, 204);
@@ -344,7 +342,8 @@ static const struct route routes[] = {
     {.method = HTTP_POST,
      .path = "/dataCollectionRules/{immutableId}/streams/{stream}",
      .access = ROUTE_RESOLVE,
-     .audiences = AUDIENCE_INGEST | AUDIENCE_ARM | AUDIENCE_LOGS | AUDIENCE_KUSTO | AUDIENCE_METRICS,
+     .audiences =
+         AUDIENCE_INGEST | AUDIENCE_ARM | AUDIENCE_LOGS | AUDIENCE_KUSTO | AUDIENCE_METRICS,
      .resolve = resolve,
      .run = run_ingest,
      .lane = HTTP_QUICK,

@@ -41,7 +41,8 @@ static void fit(const struct rule_stream *stream, const struct kept_rows *rows,
     struct batch *batches;
     if (names == NULL) return;
     for (uint32_t i = 0; i < stream->column_count; i++)
-        names[i] = (struct column){.name = stream->columns[i].name, .type = stream->columns[i].type};
+        names[i] =
+            (struct column){.name = stream->columns[i].name, .type = stream->columns[i].type};
     if (ingest_fit(&def, &schema, rows->batches, rows->count, arena, &out, &batches, NULL) == RF_OK)
         (void)look(batches, rows->count);
 }

@@ -5,8 +5,9 @@
 #include "logs/rules_int.h"
 
 enum {
-    INGEST_BODY_BYTES_MAX = (1 << 20) + (64 << 10), /* decoded: the clients count records without the commas between */
-    INGEST_TEXT_BYTES_MAX = 32 << 10,               /* of a field; longer ones are cut */
+    INGEST_BODY_BYTES_MAX =
+        (1 << 20) + (64 << 10), /* decoded: the clients count records without the commas between */
+    INGEST_TEXT_BYTES_MAX = 32 << 10, /* of a field; longer ones are cut */
 };
 
 /* The records of a body as batches of the stream's columns, texts cut to size. *reader is to be freed when the rows are no

@@ -33,7 +33,7 @@ static enum rf_kind resolve(struct request *request, struct route_need *need, st
     return RF_OK;
 }
 
-/* ---- /v1/rest/auth/metadata ---------------------------------------------------------------------------------------------- */
+/* ---- /v1/rest/auth/metadata -------------------------------------------------------------------------------------- */
 
 static enum rf_kind auth_metadata(struct request *request, struct rf_err *err)
 {
@@ -56,7 +56,7 @@ static enum rf_kind auth_metadata(struct request *request, struct rf_err *err)
     return request->response->body.failed ? rf_fail_memory(err, request->arena) : RF_OK;
 }
 
-/* ---- queries ------------------------------------------------------------------------------------------------------------- */
+/* ---- queries ----------------------------------------------------------------------------------------------------- */
 
 static void make_want(const struct request *request, const struct kusto_ask *ask,
                       const struct workspace *workspace, struct query_want *want)
@@ -99,7 +99,7 @@ static enum rf_kind run_query(struct request *request, const struct kusto_ask *a
     return request->response->body.failed ? rf_fail_memory(err, request->arena) : RF_OK;
 }
 
-/* ---- commands ------------------------------------------------------------------------------------------------------------ */
+/* ---- commands ---------------------------------------------------------------------------------------------------- */
 
 /* What a command shows is a table like any other: the pipe behind it is a query over it. */
 static enum rf_kind answer_rows(struct request *request, const struct kusto_ask *ask,
@@ -112,8 +112,7 @@ static enum rf_kind answer_rows(struct request *request, const struct kusto_ask 
                                             rows->column_count, rows->rows, request->arena);
     struct kql_sink *sink =
         kusto_answer_new(request, ask, version, request->arena, &request->response->body);
-    rf_str text =
-        rf_arena_printf(request->arena, "%s %.*s", name, RF_FMT(command->pipe));
+    rf_str text = rf_arena_printf(request->arena, "%s %.*s", name, RF_FMT(command->pipe));
     if (source == NULL || sink == NULL || text.ptr == NULL || rows->failed)
         return rf_fail_memory(err, request->arena);
     struct catalog catalog = {.sources = &source, .source_count = 1};
@@ -205,8 +204,7 @@ static enum rf_kind serve(struct request *request, enum kusto_version version, b
     if (kind == RF_OK) return RF_OK;
     /* The text's line, column and token are told, which the dispatcher's error does not know. */
     request->response->body.len = 0;
-    request->response->status =
-        kusto_fault_put(request, err, ask.csl, &request->response->body);
+    request->response->status = kusto_fault_put(request, err, ask.csl, &request->response->body);
     return RF_OK;
 }
 
@@ -223,7 +221,7 @@ static enum rf_kind management(struct request *request, struct rf_err *err)
     return serve(request, KUSTO_MGMT, true, err);
 }
 
-/* ---- streaming ingestion --------------------------------------------------------------------------------------------------- */
+/* ---- streaming ingestion ----------------------------------------------------------------------------------------- */
 
 static enum rf_kind ingest(struct request *request, struct rf_err *err)
 {
@@ -251,14 +249,15 @@ static enum rf_kind ingest(struct request *request, struct rf_err *err)
         return RF_FAIL(err, RF_INVALID, "BadRequest",
                        "sourceKind=uri is not offered: send the data itself");
     RF_TRY(kusto_ingest(logs, request, request->arena, &ingest, &count, err));
-    rf_buf_printf(&request->response->body,
-                  "{\"Tables\":[{\"TableName\":\"Table_0\",\"Columns\":[{\"ColumnName\":\"RowCount\","
-                  "\"DataType\":\"Int64\",\"ColumnType\":\"long\"}],\"Rows\":[[%llu]]}]}",
-                  (unsigned long long)count);
+    rf_buf_printf(
+        &request->response->body,
+        "{\"Tables\":[{\"TableName\":\"Table_0\",\"Columns\":[{\"ColumnName\":\"RowCount\","
+        "\"DataType\":\"Int64\",\"ColumnType\":\"long\"}],\"Rows\":[[%llu]]}]}",
+        (unsigned long long)count);
     return RF_OK;
 }
 
-/* ---- routes ------------------------------------------------------------------------------------------------------------------- */
+/* ---- routes ------------------------------------------------------------------------------------------------------ */
 
 #define ROUTE(verb, at, handler, of_lane, bytes)                                                   \
     {                                                                                              \

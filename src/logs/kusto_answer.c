@@ -16,7 +16,7 @@ struct kusto_answer {
     struct rf_arena *arena;
     struct rf_buf *buf;
     struct json_out out;
-    size_t from;        /* where the answer begins in buf */
+    size_t from; /* where the answer begins in buf */
     struct rf_buf render;
     rf_str names[RESULTS_MAX];
     uint32_t result_count;
@@ -24,14 +24,14 @@ struct kusto_answer {
     bool open;
 };
 
-/* ---- columns ------------------------------------------------------------------------------------------------------------- */
+/* ---- columns ----------------------------------------------------------------------------------------------------- */
 
 static const char *dotnet_name(enum type type)
 {
     static const char *const names[TYPE_COUNT] = {
-        [TYPE_BOOL] = "SByte",        [TYPE_INT] = "Int32",       [TYPE_LONG] = "Int64",
+        [TYPE_BOOL] = "SByte",        [TYPE_INT] = "Int32",          [TYPE_LONG] = "Int64",
         [TYPE_REAL] = "Double",       [TYPE_DECIMAL] = "SqlDecimal", [TYPE_DATETIME] = "DateTime",
-        [TYPE_TIMESPAN] = "TimeSpan", [TYPE_GUID] = "Guid",       [TYPE_STRING] = "String",
+        [TYPE_TIMESPAN] = "TimeSpan", [TYPE_GUID] = "Guid",          [TYPE_STRING] = "String",
         [TYPE_DYNAMIC] = "Object"};
     return names[type];
 }
@@ -57,7 +57,7 @@ static void put_fixed_columns(struct kusto_answer *a, const struct fixed_column 
     json_end_array(&a->out);
 }
 
-/* ---- errors -------------------------------------------------------------------------------------------------------------- */
+/* ---- errors ------------------------------------------------------------------------------------------------------ */
 
 struct fault {
     uint16_t status;
@@ -79,8 +79,8 @@ static struct fault fault_of(const struct rf_err *err, const struct query_fault 
             "Query execution lacks memory resources to complete (80DA0007): ", false};
     switch (query->status) {
     case 401:
-        return (struct fault){401, "Unauthorized", "Kusto.Data.Exceptions.KustoRequestDeniedException",
-                              "", true};
+        return (struct fault){401, "Unauthorized",
+                              "Kusto.Data.Exceptions.KustoRequestDeniedException", "", true};
     case 403:
         return (struct fault){403, "Forbidden", "Kusto.Data.Exceptions.KustoRequestDeniedException",
                               "", true};
@@ -97,8 +97,8 @@ static struct fault fault_of(const struct rf_err *err, const struct query_fault 
         return (struct fault){429, "TooManyRequests",
                               "Kusto.Data.Exceptions.KustoRequestThrottledException", "", false};
     case 499:
-        return (struct fault){499, "Aborted", "Kusto.Data.Exceptions.KustoRequestCancelledException",
-                              "", false};
+        return (struct fault){499, "Aborted",
+                              "Kusto.Data.Exceptions.KustoRequestCancelledException", "", false};
     case 503:
         return (struct fault){503, "ServiceUnavailable",
                               "Kusto.Data.Exceptions.KustoServiceException", "", false};
@@ -144,14 +144,14 @@ static void put_fault(struct json_out *out, const struct request *request, const
 {
     struct rf_arena *arena = out->buf->arena;
     bool inner = query->inner != NULL && query->number != NULL && fault->status == 400;
-    const char *kind = !inner                                        ? ""
-                       : strcmp(query->inner, "SyntaxError") == 0    ? "Syntax error: "
+    const char *kind = !inner                                       ? ""
+                       : strcmp(query->inner, "SyntaxError") == 0   ? "Syntax error: "
                        : strcmp(query->inner, "SemanticError") == 0 ? "Semantic error: "
-                                                                     : "";
+                                                                    : "";
     const char *text = fault->status == 520 ? "Something went wrong on the server." : err->text;
-    rf_str message = inner ? rf_arena_printf(arena, "%s%s%s: %s", fault->prefix, kind,
-                                             query->number, text)
-                           : rf_arena_printf(arena, "%s%s", fault->prefix, text);
+    rf_str message =
+        inner ? rf_arena_printf(arena, "%s%s%s: %s", fault->prefix, kind, query->number, text)
+              : rf_arena_printf(arena, "%s%s", fault->prefix, text);
     json_begin_object(out, NULL);
     json_begin_object(out, "error");
     json_put_text(out, "code", rf_str_of(fault->code));
@@ -207,7 +207,7 @@ void kusto_service_error(struct request *request, uint16_t status, const struct 
     put_fault(&out, request, err, &query, &fault);
 }
 
-/* ---- version 2 ----------------------------------------------------------------------------------------------------------- */
+/* ---- version 2 --------------------------------------------------------------------------------------------------- */
 
 static void frame_begin(struct kusto_answer *a, const char *type)
 {
@@ -306,9 +306,9 @@ static rf_str consumption(const struct kusto_answer *a, const struct query_resul
     text_put_timespan(&span, result->cpu_usec * TICKS_PER_MICROSECOND);
     json_begin_object(&out, NULL);
     char seconds[40];
-    int len = snprintf(seconds, sizeof seconds, "%lld.%06d",
-                       (long long)(result->duration_usec / 1000000),
-                       (int)(result->duration_usec % 1000000));
+    int len =
+        snprintf(seconds, sizeof seconds, "%lld.%06d", (long long)(result->duration_usec / 1000000),
+                 (int)(result->duration_usec % 1000000));
     json_put_raw(&out, "ExecutionTime", rf_str_make(seconds, (size_t)len));
     json_begin_object(&out, "resource_usage");
     json_begin_object(&out, "cpu");
@@ -378,10 +378,12 @@ static void v2_completion(struct kusto_answer *a, const struct query_result *res
                           const struct rf_err *err)
 {
     static const struct fixed_column columns[] = {
-        {"Timestamp", TYPE_DATETIME},   {"ClientRequestId", TYPE_STRING}, {"ActivityId", TYPE_GUID},
-        {"SubActivityId", TYPE_GUID},   {"ParentActivityId", TYPE_GUID},  {"Level", TYPE_INT},
-        {"LevelName", TYPE_STRING},     {"StatusCode", TYPE_INT},         {"StatusCodeName", TYPE_STRING},
-        {"EventType", TYPE_INT},        {"EventTypeName", TYPE_STRING},   {"Payload", TYPE_STRING}};
+        {"Timestamp", TYPE_DATETIME},    {"ClientRequestId", TYPE_STRING},
+        {"ActivityId", TYPE_GUID},       {"SubActivityId", TYPE_GUID},
+        {"ParentActivityId", TYPE_GUID}, {"Level", TYPE_INT},
+        {"LevelName", TYPE_STRING},      {"StatusCode", TYPE_INT},
+        {"StatusCodeName", TYPE_STRING}, {"EventType", TYPE_INT},
+        {"EventTypeName", TYPE_STRING},  {"Payload", TYPE_STRING}};
     table_frame_begin(a, "DataTable", a->result_count + 1, "QueryCompletionInformation",
                       RF_S("QueryCompletionInformation"));
     put_fixed_columns(a, columns, RF_COUNT(columns));
@@ -429,7 +431,7 @@ static void v2_end(struct kusto_answer *a, const struct query_result *result,
     json_end_array(&a->out);
 }
 
-/* ---- version 1 ----------------------------------------------------------------------------------------------------------- */
+/* ---- version 1 --------------------------------------------------------------------------------------------------- */
 
 static void v1_table_begin(struct kusto_answer *a, uint32_t index)
 {
@@ -454,10 +456,11 @@ static void v1_status(struct kusto_answer *a, const struct query_result *result,
                       const struct rf_err *err)
 {
     static const struct fixed_column columns[] = {
-        {"Timestamp", TYPE_DATETIME},   {"Severity", TYPE_INT},  {"SeverityName", TYPE_STRING},
-        {"StatusCode", TYPE_INT},       {"StatusDescription", TYPE_STRING}, {"Count", TYPE_INT},
-        {"RequestId", TYPE_GUID},       {"ActivityId", TYPE_GUID}, {"SubActivityId", TYPE_GUID},
-        {"ClientActivityId", TYPE_STRING}};
+        {"Timestamp", TYPE_DATETIME},       {"Severity", TYPE_INT},
+        {"SeverityName", TYPE_STRING},      {"StatusCode", TYPE_INT},
+        {"StatusDescription", TYPE_STRING}, {"Count", TYPE_INT},
+        {"RequestId", TYPE_GUID},           {"ActivityId", TYPE_GUID},
+        {"SubActivityId", TYPE_GUID},       {"ClientActivityId", TYPE_STRING}};
     struct json_out *out = &a->out;
     v1_table_begin(a, a->result_count + 1);
     put_fixed_columns(a, columns, RF_COUNT(columns));
@@ -466,7 +469,10 @@ static void v1_status(struct kusto_answer *a, const struct query_result *result,
         json_begin_array(out, NULL);
         json_put_text(out, NULL, time_iso(a->arena, a->request->now));
         json_put_i64(out, NULL, stats ? 6 : err != NULL ? 2 : 4);
-        json_put_text(out, NULL, stats ? RF_S("Stats") : err != NULL ? RF_S("Error") : RF_S("Info"));
+        json_put_text(out, NULL,
+                      stats         ? RF_S("Stats")
+                      : err != NULL ? RF_S("Error")
+                                    : RF_S("Info"));
         json_put_i64(out, NULL, err != NULL && !stats ? -2133196797 : 0);
         json_put_text(out, NULL,
                       stats         ? consumption(a, result)
@@ -522,13 +528,14 @@ static void v1_end(struct kusto_answer *a, const struct query_result *result,
     json_end_object(&a->out);
 }
 
-/* ---- the sink ------------------------------------------------------------------------------------------------------------ */
+/* ---- the sink ---------------------------------------------------------------------------------------------------- */
 
 static bool option_is_true(const struct value *v)
 {
     if (v->null) return false;
-    return v->type == TYPE_BOOL ? v->b != 0 : v->type == TYPE_LONG ? v->i != 0
-           : v->type == TYPE_STRING && rf_str_eq_nocase(v->s, RF_S("true"));
+    return v->type == TYPE_BOOL   ? v->b != 0
+           : v->type == TYPE_LONG ? v->i != 0
+                                  : v->type == TYPE_STRING && rf_str_eq_nocase(v->s, RF_S("true"));
 }
 
 static bool option_number(const struct value *v, uint64_t *out)
@@ -647,10 +654,8 @@ struct kql_sink *kusto_answer_new(const struct request *request, const struct ku
 {
     struct kusto_answer *a = rf_arena_zalloc(arena, sizeof *a);
     if (a == NULL) return NULL;
-    a->sink = (struct kql_sink){.begin = answer_begin,
-                                .push = answer_push,
-                                .end = answer_end,
-                                .options = answer_options};
+    a->sink = (struct kql_sink){
+        .begin = answer_begin, .push = answer_push, .end = answer_end, .options = answer_options};
     a->request = request;
     a->ask = ask;
     a->version = version;
@@ -675,6 +680,7 @@ uint16_t kusto_answer_end(struct kql_sink *sink, struct query_result *result, rf
         a->buf->len = a->from;
         return kusto_fault_put(a->request, err, text, a->buf);
     }
+    if (a->ask->no_partial_errors) err = NULL;
     close_table(a, err);
     if (a->version == KUSTO_V2)
         v2_end(a, result, err);

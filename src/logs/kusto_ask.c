@@ -78,6 +78,8 @@ static enum rf_kind heed(struct kusto_ask *ask, const struct json_node *node, st
         ask->newlines = is_true(node);
     } else if (rf_str_is(name, "request_readonly")) {
         ask->read_only = is_true(node);
+    } else if (rf_str_is(name, "deferpartialqueryfailures")) {
+        ask->no_partial_errors = is_true(node);
     } else if (rf_str_is(name, "results_error_reporting_placement")) {
         ask->errors_in_data =
             json_is(node, JSON_T_STRING) && rf_str_eq_nocase(node->text, RF_S("in_data"));
@@ -112,7 +114,7 @@ static enum rf_kind read_parameters(struct kusto_ask *ask, const struct json_nod
     for (const struct json_node *n = parameters->first; n != NULL; n = n->next) {
         rf_str text = n->type == JSON_T_STRING || n->type == JSON_T_NUMBER ? n->text
                       : n->type == JSON_T_NULL                             ? (rf_str){NULL, 0}
-                                               : json_to_text(arena, n);
+                                                                           : json_to_text(arena, n);
         ask->parameters[ask->parameter_count++] =
             (struct query_parameter){.name = n->name, .text = text};
     }
@@ -155,7 +157,8 @@ enum rf_kind kusto_ask_read(struct request *request, struct kusto_ask *out, stru
         if (!json_is(body, JSON_T_OBJECT)) return bad(err, "the body must be a JSON object");
         out->db = text_of(body, RF_S("db"));
         out->csl = text_of(body, RF_S("csl"));
-        RF_TRY(read_properties(out, json_get_nocase(body, RF_S("properties")), request->arena, err));
+        RF_TRY(
+            read_properties(out, json_get_nocase(body, RF_S("properties")), request->arena, err));
     }
     if (rf_str_trim(out->csl).len == 0) return bad(err, "the request has no text in 'csl'");
     return RF_OK;

@@ -22,7 +22,7 @@ static rf_str table_id(struct kusto_call *call, rf_str table)
                            RF_FMT(table));
 }
 
-/* ---- tables -------------------------------------------------------------------------------------------------------------- */
+/* ---- tables ------------------------------------------------------------------------------------------------------ */
 
 /* As the control plane names types; NULL: it has no such column. */
 static const char *arm_type(enum type type)
@@ -59,8 +59,9 @@ static int find_column(const struct columns *columns, rf_str name)
 /* The workspace fills these in by itself; a definition does not name them. */
 static bool is_own(rf_str name)
 {
-    return rf_str_is(name, "TenantId") || rf_str_is(name, "Type") || rf_str_is(name, "_ResourceId") ||
-           rf_str_is(name, "_SubscriptionId") || rf_str_is(name, "_ItemId");
+    return rf_str_is(name, "TenantId") || rf_str_is(name, "Type") ||
+           rf_str_is(name, "_ResourceId") || rf_str_is(name, "_SubscriptionId") ||
+           rf_str_is(name, "_ItemId");
 }
 
 /* Every table of a workspace has a TimeGenerated: it is added where the command names none. */
@@ -107,14 +108,14 @@ static bool table_there(struct kusto_call *call, rf_str name, struct table_def *
 static enum rf_kind merge(struct kusto_call *call, const struct table_def *def,
                           struct columns *columns, struct rf_err *err)
 {
-    struct columns all = {rf_arena_new(call->arena, struct ast_column,
-                                       (size_t)def->column_count + columns->count),
-                          0};
+    struct columns all = {
+        rf_arena_new(call->arena, struct ast_column, (size_t)def->column_count + columns->count),
+        0};
     if (all.items == NULL) return rf_fail_memory(err, call->arena);
     for (uint32_t i = 0; i < def->column_count; i++)
         if (!def->columns[i].standard || rf_str_is(def->columns[i].name, "TimeGenerated"))
-            all.items[all.count++] = (struct ast_column){.name = def->columns[i].name,
-                                                         .type = def->columns[i].type};
+            all.items[all.count++] =
+                (struct ast_column){.name = def->columns[i].name, .type = def->columns[i].type};
     for (uint32_t i = 0; i < columns->count; i++) {
         int at = find_column(&all, columns->items[i].name);
         if (at >= 0 && all.items[at].type != columns->items[i].type)
@@ -132,9 +133,9 @@ static void table_row(struct kusto_call *call, struct kusto_rows *out)
 {
     kusto_rows_init(out, call->arena,
                     "TableName:string, DatabaseName:string, Folder:string, DocString:string");
-    kusto_rows_add(out, (struct value[]){value_str(call->command->name),
-                                         value_str(call->workspace.name), value_str(RF_S("")),
-                                         value_str(RF_S(""))});
+    kusto_rows_add(out,
+                   (struct value[]){value_str(call->command->name), value_str(call->workspace.name),
+                                    value_str(RF_S("")), value_str(RF_S(""))});
 }
 
 static enum rf_kind change_table(struct kusto_call *call, struct kusto_rows *out,
@@ -177,7 +178,7 @@ static enum rf_kind drop_table(struct kusto_call *call, struct kusto_rows *out, 
     return RF_OK;
 }
 
-/* ---- functions ----------------------------------------------------------------------------------------------------------- */
+/* ---- functions --------------------------------------------------------------------------------------------------- */
 
 /* The saved search whose alias is the function's name; empty: none. */
 static enum rf_kind find_function(struct kusto_call *call, rf_str name, rf_str *id,
@@ -232,8 +233,8 @@ static enum rf_kind change_function(struct kusto_call *call, struct kusto_rows *
         return RF_FAIL(err, RF_NOT_FOUND, "BadRequest_EntityNotFound",
                        "Function '%.*s' could not be found.", RF_FMT(c->name));
     if (c->verb == KUSTO_CREATE_FUNCTION && id.len > 0 && !c->or_alter && !c->if_not_exists)
-        return RF_FAIL(err, RF_CONFLICT, "EntityAlreadyExists",
-                       "Function '%.*s' already exists.", RF_FMT(c->name));
+        return RF_FAIL(err, RF_CONFLICT, "EntityAlreadyExists", "Function '%.*s' already exists.",
+                       RF_FMT(c->name));
     bool leave = id.len > 0 && c->if_not_exists && !c->or_alter;
     if (id.len == 0)
         id = rf_arena_printf(call->arena, "%.*s/savedSearches/%.*s", RF_FMT(call->workspace.id),
@@ -262,7 +263,7 @@ static enum rf_kind drop_function(struct kusto_call *call, struct kusto_rows *ou
     return RF_OK;
 }
 
-/* ---- rows ------------------------------------------------------------------------------------------------------------------ */
+/* ---- rows -------------------------------------------------------------------------------------------------------- */
 
 static void extent_row(struct kusto_call *call, struct kusto_rows *out, uint64_t count)
 {
@@ -280,8 +281,7 @@ static void extent_row(struct kusto_call *call, struct kusto_rows *out, uint64_t
 
 static int64_t now_ticks(const struct kusto_call *call)
 {
-    return DATETIME_UNIX_EPOCH +
-           rf_clock_now(call->logs->options.clock) * TICKS_PER_MICROSECOND;
+    return DATETIME_UNIX_EPOCH + rf_clock_now(call->logs->options.clock) * TICKS_PER_MICROSECOND;
 }
 
 static enum rf_kind ingest_inline(struct kusto_call *call, struct kusto_rows *out,
@@ -298,7 +298,8 @@ static enum rf_kind ingest_inline(struct kusto_call *call, struct kusto_rows *ou
         .data = rf_str_trim(c->body),
         .now_ticks = now_ticks(call)};
     uint64_t count;
-    RF_TRY(kusto_may_ingest(call->logs, call->request, call->arena, &call->workspace, c->name, err));
+    RF_TRY(
+        kusto_may_ingest(call->logs, call->request, call->arena, &call->workspace, c->name, err));
     RF_TRY(kusto_ingest(call->logs, call->request, call->arena, &ingest, &count, err));
     extent_row(call, out, count);
     return RF_OK;
@@ -380,7 +381,8 @@ static enum rf_kind prepare_table(struct kusto_call *call, const struct keeper *
     if (!table_there(call, c->name, &def)) return put_table(call, c->name, &columns, err);
     for (uint32_t i = 0; i < columns.count; i++) {
         uint32_t at = 0;
-        while (at < def.column_count && !rf_str_eq(def.columns[at].name, columns.items[i].name)) at++;
+        while (at < def.column_count && !rf_str_eq(def.columns[at].name, columns.items[i].name))
+            at++;
         if (at == def.column_count)
             return RF_FAIL(err, RF_INVALID, "SchemaMismatch",
                            "the query has a column '%.*s' and the table has not",
@@ -414,7 +416,8 @@ static enum rf_kind append(struct kusto_call *call, struct kusto_rows *out, stru
     struct table_def def;
     uint64_t count;
     if (want.now_ticks == 0) want.now_ticks = now_ticks(call);
-    RF_TRY(kusto_may_ingest(call->logs, call->request, call->arena, &call->workspace, c->name, err));
+    RF_TRY(
+        kusto_may_ingest(call->logs, call->request, call->arena, &call->workspace, c->name, err));
     bool there = table_there(call, c->name, &def);
     if (c->verb == KUSTO_SET && there)
         return RF_FAIL(err, RF_CONFLICT, "EntityAlreadyExists", "Table '%.*s' already exists.",
@@ -434,7 +437,7 @@ static enum rf_kind append(struct kusto_call *call, struct kusto_rows *out, stru
     return RF_OK;
 }
 
-/* ---- mappings ---------------------------------------------------------------------------------------------------------------- */
+/* ---- mappings ---------------------------------------------------------------------------------------------------- */
 
 static enum rf_kind change_mapping(struct kusto_call *call, struct kusto_rows *out,
                                    struct rf_err *err)

@@ -15,7 +15,7 @@ struct words {
     struct rf_err *err;
 };
 
-/* ---- words --------------------------------------------------------------------------------------------------------------- */
+/* ---- words ------------------------------------------------------------------------------------------------------- */
 
 static void skip_blanks(struct words *s)
 {
@@ -109,7 +109,8 @@ static enum rf_kind read_text(struct words *s, rf_str *out)
         s->at = end + 3;
         return RF_OK;
     }
-    bool verbatim = rest.len > 1 && rest.ptr[0] == '@' && (rest.ptr[1] == '"' || rest.ptr[1] == '\'');
+    bool verbatim =
+        rest.len > 1 && rest.ptr[0] == '@' && (rest.ptr[1] == '"' || rest.ptr[1] == '\'');
     if (!verbatim && (rest.len == 0 || (rest.ptr[0] != '"' && rest.ptr[0] != '\'')))
         return fail_expected(s, "a text in quotes");
     if (verbatim) s->at++;
@@ -144,8 +145,9 @@ static enum rf_kind read_name(struct words *s, rf_str *out)
     }
     if (c == '"' || c == '\'') return read_text(s, out);
     size_t end = s->at;
-    while (end < s->text.len && (is_word_byte(s->text.ptr[end]) ||
-                                 (end > s->at && (s->text.ptr[end] == '-' || s->text.ptr[end] == '.'))))
+    while (end < s->text.len &&
+           (is_word_byte(s->text.ptr[end]) ||
+            (end > s->at && (s->text.ptr[end] == '-' || s->text.ptr[end] == '.'))))
         end++;
     if (end == s->at) return fail_expected(s, "a name");
     *out = rf_slice(s->text, s->at, end);
@@ -277,7 +279,7 @@ static enum rf_kind read_pipe(struct words *s, struct kusto_command *c)
     return expect_end(s);
 }
 
-/* ---- .show --------------------------------------------------------------------------------------------------------------- */
+/* ---- .show ------------------------------------------------------------------------------------------------------- */
 
 static enum rf_kind as_json(struct words *s, struct kusto_command *c)
 {
@@ -329,8 +331,9 @@ static enum rf_kind show_table(struct words *s, struct kusto_command *c)
         return expect_word(s, "json");
     } else if (accept_word(s, "details")) {
         c->verb = KUSTO_SHOW_TABLES_DETAILS;
-        c->names = &c->name;
-        c->name_count = 1;
+        c->names = rf_arena_new(s->arena, rf_str, 1);
+        if (c->names == NULL) return rf_fail_memory(s->err, s->arena);
+        c->names[c->name_count++] = c->name;
     } else if (accept_word(s, "ingestion")) {
         return show_mappings(s, c);
     }
@@ -351,8 +354,10 @@ static enum rf_kind parse_show(struct words *s, struct kusto_command *c)
     static const struct {
         const char *word;
         enum kusto_verb verb;
-    } plain[] = {{"version", KUSTO_SHOW_VERSION},     {"cluster", KUSTO_SHOW_CLUSTER},
-                 {"functions", KUSTO_SHOW_FUNCTIONS}, {"queries", KUSTO_SHOW_QUERIES},
+    } plain[] = {{"version", KUSTO_SHOW_VERSION},
+                 {"cluster", KUSTO_SHOW_CLUSTER},
+                 {"functions", KUSTO_SHOW_FUNCTIONS},
+                 {"queries", KUSTO_SHOW_QUERIES},
                  {"running", KUSTO_SHOW_QUERIES}};
     for (size_t i = 0; i < RF_COUNT(plain); i++) {
         if (!accept_word(s, plain[i].word)) continue;
@@ -383,7 +388,7 @@ static enum rf_kind parse_show(struct words *s, struct kusto_command *c)
                             "table, functions, function, queries, principal, ingestion mappings");
 }
 
-/* ---- changing ------------------------------------------------------------------------------------------------------------ */
+/* ---- changing ---------------------------------------------------------------------------------------------------- */
 
 static enum rf_kind parse_function(struct words *s, struct kusto_command *c)
 {
@@ -421,7 +426,7 @@ static enum rf_kind parse_mapping(struct words *s, struct kusto_command *c, enum
 }
 
 static enum rf_kind command_table(struct words *s, struct kusto_command *c, enum kusto_verb verb,
-                                enum kusto_verb mapping)
+                                  enum kusto_verb mapping)
 {
     RF_TRY(read_name(s, &c->name));
     if (accept_word(s, "ingestion")) return parse_mapping(s, c, mapping);
@@ -473,8 +478,9 @@ static enum rf_kind parse_ingest(struct words *s, struct kusto_command *c)
     c->verb = KUSTO_INGEST_INLINE;
     if (!accept_word(s, "inline")) {
         c->verb = KUSTO_REFUSED;
-        c->body = RF_S(".ingest from files in the cloud is not offered: use .ingest inline, streaming "
-                       "ingestion or the Logs Ingestion API");
+        c->body =
+            RF_S(".ingest from files in the cloud is not offered: use .ingest inline, streaming "
+                 "ingestion or the Logs Ingestion API");
         return RF_OK;
     }
     RF_TRY(expect_word(s, "into"));

@@ -13,8 +13,7 @@ enum rf_kind kusto_may_ingest(struct logs *logs, const struct request *request,
                               struct rf_arena *arena, const struct workspace *workspace,
                               rf_str table, struct rf_err *err)
 {
-    rf_str scope =
-        rf_arena_printf(arena, "%.*s/tables/%.*s", RF_FMT(workspace->id), RF_FMT(table));
+    rf_str scope = rf_arena_printf(arena, "%.*s/tables/%.*s", RF_FMT(workspace->id), RF_FMT(table));
     if (scope.ptr == NULL) return rf_fail_memory(err, arena);
     if (authz_check(logs->options.authz, request->principal,
                     RF_S("Microsoft.Insights/Telemetry/Write"), scope, true))
@@ -23,7 +22,7 @@ enum rf_kind kusto_may_ingest(struct logs *logs, const struct request *request,
                          scope, false, err);
 }
 
-/* ---- formats ------------------------------------------------------------------------------------------------------------- */
+/* ---- formats ----------------------------------------------------------------------------------------------------- */
 
 enum form { FORM_SEPARATED, FORM_ESCAPED, FORM_LINES, FORM_WHOLE, FORM_JSON };
 static const struct {
@@ -31,10 +30,10 @@ static const struct {
     enum form form;
     char delimiter;
 } formats[] = {
-    {"csv", FORM_SEPARATED, ','},   {"tsv", FORM_SEPARATED, '\t'}, {"scsv", FORM_SEPARATED, ';'},
+    {"csv", FORM_SEPARATED, ','},    {"tsv", FORM_SEPARATED, '\t'}, {"scsv", FORM_SEPARATED, ';'},
     {"sohsv", FORM_SEPARATED, '\1'}, {"psv", FORM_SEPARATED, '|'},  {"tsve", FORM_ESCAPED, ','},
-    {"txt", FORM_LINES, ','},       {"raw", FORM_WHOLE, ','},      {"json", FORM_JSON, 0},
-    {"singlejson", FORM_JSON, 0},   {"multijson", FORM_JSON, 0},
+    {"txt", FORM_LINES, ','},        {"raw", FORM_WHOLE, ','},      {"json", FORM_JSON, 0},
+    {"singlejson", FORM_JSON, 0},    {"multijson", FORM_JSON, 0},
 };
 
 static void put_quoted(struct rf_buf *buf, rf_str text)
@@ -95,7 +94,7 @@ static rf_str without_first(rf_str data)
     return rf_slice(data, data.len, data.len);
 }
 
-/* ---- mappings ------------------------------------------------------------------------------------------------------------ */
+/* ---- mappings ---------------------------------------------------------------------------------------------------- */
 
 static enum rf_kind find_mapping(struct logs *logs, struct rf_arena *arena,
                                  const struct kusto_ingest *ingest, rf_str table, const char *kind,
@@ -121,7 +120,7 @@ static rf_str entry_text(const struct json_node *entry, const char *name)
     if (node == NULL)
         node = json_get_nocase(json_get_nocase(entry, RF_S("Properties")), rf_str_of(name));
     return json_is(node, JSON_T_STRING) || json_is(node, JSON_T_NUMBER) ? node->text
-                                                                       : (rf_str){NULL, 0};
+                                                                        : (rf_str){NULL, 0};
 }
 
 static rf_str entry_column(const struct json_node *entry)
@@ -143,7 +142,8 @@ static enum rf_kind csv_names(const struct json_node *mapping, struct rf_arena *
     for (const struct json_node *n = mapping->first; n != NULL; n = n->next) {
         int64_t ordinal;
         rf_str column = entry_column(n), text = entry_text(n, "ordinal");
-        if (column.len == 0 || !text_to_long(text, &ordinal) || ordinal < 0 || ordinal >= FIELDS_MAX)
+        if (column.len == 0 || !text_to_long(text, &ordinal) || ordinal < 0 ||
+            ordinal >= FIELDS_MAX)
             return RF_FAIL(err, RF_INVALID, "BadMapping",
                            "each entry of a csv mapping needs a column and an ordinal below %d",
                            FIELDS_MAX);
@@ -153,7 +153,7 @@ static enum rf_kind csv_names(const struct json_node *mapping, struct rf_arena *
     return RF_OK;
 }
 
-/* ---- rows with separators ------------------------------------------------------------------------------------------------ */
+/* ---- rows with separators ---------------------------------------------------------------------------------------- */
 
 struct fault {
     uint64_t count, line;
@@ -221,10 +221,8 @@ static enum rf_kind append(struct logs *logs, struct rf_arena *arena,
         if (!rows_batch(rows, (uint64_t)i * BATCH_ROWS, arena, &list[i]))
             return rf_fail_memory(err, arena);
     struct schema schema = {.columns = l->schema, .count = l->count};
-    struct rows_in in = {.schema = &schema,
-                         .batches = list,
-                         .batch_count = batches,
-                         .now_ticks = ingest->now_ticks};
+    struct rows_in in = {
+        .schema = &schema, .batches = list, .batch_count = batches, .now_ticks = ingest->now_ticks};
     return tables_append(logs->options.tables, ingest->workspace->guid, ingest->table, &in, err);
 }
 
@@ -273,14 +271,13 @@ static enum rf_kind ingest_separated(struct logs *logs, struct rf_arena *arena,
     return append(logs, arena, ingest, &l, rows, count, err);
 }
 
-/* ---- JSON with a mapping ----------------------------------------------------------------------------------------------------- */
+/* ---- JSON with a mapping ----------------------------------------------------------------------------------------- */
 
-/* $.a.b, $['a b'][0]; NULL: there is nothing. */
-static const struct json_node *follow(const struct json_node *node, rf_str path)
+const struct json_node *kusto_path_find(const struct json_node *node, rf_str path)
 {
     size_t at = path.len > 0 && path.ptr[0] == '$' ? 1 : 0;
     for (int steps = 0; at < path.len && node != NULL && steps < PATH_STEPS_MAX; steps++) {
-        size_t end = at + 1;
+        size_t end;
         if (path.ptr[at] == '[') {
             end = rf_str_find(path, RF_S("]"), at);
             if (end == SIZE_MAX) return NULL;
@@ -320,7 +317,7 @@ static bool put_entry(struct json_out *out, const char *column, const struct jso
                       const struct json_node *record, uint64_t line)
 {
     rf_str transform = entry_text(entry, "transform"), constant = entry_text(entry, "ConstValue");
-    const struct json_node *node = follow(record, entry_text(entry, "path"));
+    const struct json_node *node = kusto_path_find(record, entry_text(entry, "path"));
     if (constant.len > 0) {
         json_put_text(out, column, constant);
         return true;
@@ -390,8 +387,8 @@ static enum rf_kind map_records(rf_str data, const struct json_node *mapping, st
         size_t from = json_offset(&reader) - 1;
         RF_TRY(json_skip_container(&reader, err));
         rf_arena_reset(&work);
-        RF_TRY(map_record(rf_slice(data, from, json_offset(&reader)), mapping, line, &work, buf,
-                          err));
+        RF_TRY(
+            map_record(rf_slice(data, from, json_offset(&reader)), mapping, line, &work, buf, err));
     }
 }
 

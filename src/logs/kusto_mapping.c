@@ -27,13 +27,13 @@ enum rf_kind kusto_mapping_put(struct logs *logs, struct rf_arena *arena,
     json_set_text(arena, body, "kind", mapping->kind);
     json_set_text(arena, body, "table", mapping->table);
     json_set_text(arena, body, "mapping", json_to_text(arena, parsed));
-    struct state_put put = {.space = SPACE,
-                            .key = key_of(arena, workspace, mapping->table, mapping->kind,
-                                          mapping->name),
-                            .body = json_to_text(arena, body),
-                            .condition = must_be_new     ? STATE_ABSENT
-                                         : must_be_there ? STATE_PRESENT
-                                                         : STATE_ANY};
+    struct state_put put = {
+        .space = SPACE,
+        .key = key_of(arena, workspace, mapping->table, mapping->kind, mapping->name),
+        .body = json_to_text(arena, body),
+        .condition = must_be_new     ? STATE_ABSENT
+                     : must_be_there ? STATE_PRESENT
+                                     : STATE_ANY};
     if (put.key.ptr == NULL || put.body.ptr == NULL) return rf_fail_memory(err, arena);
     struct state_txn *txn;
     RF_TRY(state_begin_write(logs->options.state, &txn, err));
@@ -71,10 +71,9 @@ enum rf_kind kusto_mapping_list(struct logs *logs, struct rf_arena *arena,
 {
     struct state_txn *txn;
     struct state_list list;
-    rf_str prefix = table.len == 0
-                        ? rf_arena_printf(arena, "%.*s/", RF_FMT(workspace->guid))
-                        : rf_arena_printf(arena, "%.*s/%.*s/", RF_FMT(workspace->guid),
-                                          RF_FMT(table));
+    rf_str prefix = table.len == 0 ? rf_arena_printf(arena, "%.*s/", RF_FMT(workspace->guid))
+                                   : rf_arena_printf(arena, "%.*s/%.*s/", RF_FMT(workspace->guid),
+                                                     RF_FMT(table));
     if (prefix.ptr == NULL) return rf_fail_memory(err, arena);
     struct state_scan scan = {
         .space = SPACE, .prefix = resource_key(arena, prefix), .limit = MAPPINGS_MAX};

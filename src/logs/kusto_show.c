@@ -10,7 +10,7 @@
 
 enum { SHOW_COLUMNS_MAX = 32, SHOW_WORKSPACES_MAX = 1000 };
 
-/* ---- rows ---------------------------------------------------------------------------------------------------------------- */
+/* ---- rows -------------------------------------------------------------------------------------------------------- */
 
 void kusto_rows_init(struct kusto_rows *rows, struct rf_arena *arena, const char *columns)
 {
@@ -61,16 +61,16 @@ static struct value moment(rf_usec time)
     return value_i64(TYPE_DATETIME, DATETIME_UNIX_EPOCH + time * TICKS_PER_MICROSECOND);
 }
 
-/* ---- the cluster ----------------------------------------------------------------------------------------------------------- */
+/* ---- the cluster ------------------------------------------------------------------------------------------------- */
 
 static enum rf_kind show_version(struct kusto_call *call, struct kusto_rows *out)
 {
     kusto_rows_init(out, call->arena,
                     "BuildVersion:string, BuildTime:datetime, ServiceType:string, "
                     "ProductVersion:string, ServiceOffering:string");
-    kusto_rows_add(out, (struct value[]){literal("0.1.0"), value_null(TYPE_DATETIME),
-                                         literal("Engine"), literal("Ringfort 0.1.0"),
-                                         literal("{\"Type\":\"Ringfort\"}")});
+    kusto_rows_add(out,
+                   (struct value[]){literal("0.1.0"), value_null(TYPE_DATETIME), literal("Engine"),
+                                    literal("Ringfort 0.1.0"), literal("{\"Type\":\"Ringfort\"}")});
     return RF_OK;
 }
 
@@ -91,7 +91,7 @@ static enum rf_kind show_cluster(struct kusto_call *call, struct kusto_rows *out
     return RF_OK;
 }
 
-/* ---- databases --------------------------------------------------------------------------------------------------------------- */
+/* ---- databases --------------------------------------------------------------------------------------------------- */
 
 struct database { /* a workspace that the caller may query */
     struct workspace workspace;
@@ -101,8 +101,7 @@ struct database { /* a workspace that the caller may query */
 static bool is_wanted(const struct kusto_call *call, const struct workspace *workspace, bool all)
 {
     const struct kusto_command *c = call->command;
-    if (c->name_count == 0)
-        return all || rf_str_eq_nocase(workspace->guid, call->workspace.guid);
+    if (c->name_count == 0) return all || rf_str_eq_nocase(workspace->guid, call->workspace.guid);
     for (uint32_t i = 0; i < c->name_count; i++)
         if (rf_str_eq_nocase(c->names[i], workspace->name) ||
             rf_str_eq_nocase(c->names[i], workspace->guid) ||
@@ -120,7 +119,8 @@ static enum rf_kind for_databases(struct kusto_call *call, bool all, each_databa
     uint32_t count = 0;
     struct workspace *list = rf_arena_new(call->arena, struct workspace, SHOW_WORKSPACES_MAX);
     if (list == NULL) return rf_fail_memory(err, call->arena);
-    RF_TRY(query_all_workspaces(call->logs, call->arena, list, SHOW_WORKSPACES_MAX, &count, err));
+    RF_TRY(query_all_workspaces(call->logs, NULL, call->arena, list, SHOW_WORKSPACES_MAX, &count,
+                                err));
     for (uint32_t i = 0; i < count; i++) {
         struct query_view view;
         if (!is_wanted(call, &list[i], all)) continue;
@@ -159,7 +159,7 @@ static enum rf_kind show_databases(struct kusto_call *call, bool all, struct kus
     return for_databases(call, all, add_database, out, err);
 }
 
-/* ---- schemas ----------------------------------------------------------------------------------------------------------------- */
+/* ---- schemas ----------------------------------------------------------------------------------------------------- */
 
 /* "a:long,b:string" */
 static rf_str csl_schema(struct rf_arena *arena, const struct source *source)
@@ -233,8 +233,7 @@ static void put_function(struct json_out *out, const struct stored_function *f)
     json_begin_object(out, key_of(out->buf->arena, f->name));
     json_put_text(out, "Name", f->name);
     put_parameters(out, parameters);
-    json_put_text(out, "Body",
-                  rf_arena_printf(out->buf->arena, "{ %.*s }", RF_FMT(body)));
+    json_put_text(out, "Body", rf_arena_printf(out->buf->arena, "{ %.*s }", RF_FMT(body)));
     json_put_text(out, "Folder", RF_S(""));
     json_put_text(out, "DocString", RF_S(""));
     json_put_text(out, "FunctionKind", RF_S("Unknown"));
@@ -269,7 +268,8 @@ static enum rf_kind put_database(struct kusto_call *call, struct query_view *vie
     json_put_i64(out, "MajorVersion", 1);
     json_put_i64(out, "MinorVersion", 1);
     json_begin_object(out, "Functions");
-    for (uint32_t i = 0; i < catalog->function_count; i++) put_function(out, &catalog->functions[i]);
+    for (uint32_t i = 0; i < catalog->function_count; i++)
+        put_function(out, &catalog->functions[i]);
     json_end_object(out);
     json_put_text(out, "DatabaseAccessMode", RF_S("ReadWrite"));
     json_end_object(out);
@@ -318,11 +318,11 @@ static enum rf_kind add_schema_rows(struct kusto_call *call, struct query_view *
         RF_TRY(source_open(source, err));
         for (uint32_t c = 0; c < source->column_count; c++)
             kusto_rows_add(
-                ctx, (struct value[]){text(database), text(source->name),
-                                      text(source->columns[c].name),
-                                      literal(type_dotnet_name((enum type)source->columns[c].type)),
-                                      value_bool(false), value_bool(false), literal(""),
-                                      literal("v1.1"), literal(""), literal("")});
+                ctx,
+                (struct value[]){text(database), text(source->name), text(source->columns[c].name),
+                                 literal(type_dotnet_name((enum type)source->columns[c].type)),
+                                 value_bool(false), value_bool(false), literal(""), literal("v1.1"),
+                                 literal(""), literal("")});
     }
     return RF_OK;
 }
@@ -336,7 +336,7 @@ static enum rf_kind show_schema(struct kusto_call *call, struct kusto_rows *out,
     return for_databases(call, means_all(call), add_schema_rows, out, err);
 }
 
-/* ---- tables ------------------------------------------------------------------------------------------------------------------ */
+/* ---- tables ------------------------------------------------------------------------------------------------------ */
 
 static bool table_wanted(const struct kusto_command *c, rf_str name)
 {
@@ -350,13 +350,12 @@ static void add_details(struct kusto_rows *out, const struct source *source, rf_
     struct table_stats stats = tables_source_stats(source);
     bool timed = stats.time_min <= stats.time_max && stats.row_count > 0;
     kusto_rows_add(
-        out, (struct value[]){text(source->name), text(database), literal(""), literal(""),
-                              number(stats.extent_count), value_real((double)stats.disk_bytes),
-                              value_real((double)stats.disk_bytes), number(stats.row_count),
-                              timed ? value_i64(TYPE_DATETIME, stats.time_min)
-                                    : value_null(TYPE_DATETIME),
-                              timed ? value_i64(TYPE_DATETIME, stats.time_max)
-                                    : value_null(TYPE_DATETIME)});
+        out, (struct value[]){
+                 text(source->name), text(database), literal(""), literal(""),
+                 number(stats.extent_count), value_real((double)stats.disk_bytes),
+                 value_real((double)stats.disk_bytes), number(stats.row_count),
+                 timed ? value_i64(TYPE_DATETIME, stats.time_min) : value_null(TYPE_DATETIME),
+                 timed ? value_i64(TYPE_DATETIME, stats.time_max) : value_null(TYPE_DATETIME)});
 }
 
 static enum rf_kind show_tables(struct kusto_call *call, const struct query_view *view,
@@ -373,7 +372,8 @@ static enum rf_kind show_tables(struct kusto_call *call, const struct query_view
                               "DocString:string");
     for (uint32_t i = 0; i < catalog->source_count; i++) {
         struct source *source = catalog->sources[i];
-        if (!table_wanted(call->command, source->name) || !catalog->shows(catalog, source)) continue;
+        if (!table_wanted(call->command, source->name) || !catalog->shows(catalog, source))
+            continue;
         if (details) {
             RF_TRY(source_open(source, err));
             add_details(out, source, call->workspace.name);
@@ -397,9 +397,9 @@ static enum rf_kind show_table(struct kusto_call *call, const struct query_view 
     if (verb == KUSTO_SHOW_TABLE) {
         kusto_rows_init(out, call->arena, "AttributeName:string, AttributeType:string");
         for (uint32_t i = 0; i < source->column_count; i++)
-            kusto_rows_add(
-                out, (struct value[]){text(source->columns[i].name),
-                                      literal(type_dotnet_name((enum type)source->columns[i].type))});
+            kusto_rows_add(out, (struct value[]){
+                                    text(source->columns[i].name),
+                                    literal(type_dotnet_name((enum type)source->columns[i].type))});
         return RF_OK;
     }
     rf_str schema = csl_schema(call->arena, source);
@@ -420,7 +420,7 @@ static enum rf_kind show_table(struct kusto_call *call, const struct query_view 
     return RF_OK;
 }
 
-/* ---- functions --------------------------------------------------------------------------------------------------------------- */
+/* ---- functions --------------------------------------------------------------------------------------------------- */
 
 void kusto_functions_init(struct kusto_rows *out, struct rf_arena *arena)
 {
@@ -432,8 +432,8 @@ void kusto_functions_add(struct kusto_rows *out, rf_str name, rf_str parameters,
 {
     rf_str shown = rf_arena_printf(out->arena, "(%.*s)", RF_FMT(parameters));
     rf_str braces = rf_arena_printf(out->arena, "{ %.*s }", RF_FMT(body));
-    kusto_rows_add(out, (struct value[]){text(name), text(shown), text(braces), literal(""),
-                                         literal("")});
+    kusto_rows_add(
+        out, (struct value[]){text(name), text(shown), text(braces), literal(""), literal("")});
 }
 
 static enum rf_kind show_functions(struct kusto_call *call, const struct query_view *view,
@@ -455,7 +455,7 @@ static enum rf_kind show_functions(struct kusto_call *call, const struct query_v
                    "Function '%.*s' could not be found.", RF_FMT(call->command->name));
 }
 
-/* ---- what runs, who may ------------------------------------------------------------------------------------------------------ */
+/* ---- what runs, who may ------------------------------------------------------------------------------------------ */
 
 static enum rf_kind show_queries(struct kusto_call *call, struct kusto_rows *out,
                                  struct rf_err *err)
@@ -467,8 +467,8 @@ static enum rf_kind show_queries(struct kusto_call *call, struct kusto_rows *out
                     "State:string, Principal:string");
     RF_TRY(running_list(call->logs->queries, call->arena, &list, err));
     bool all = authz_check(call->logs->options.authz, principal,
-                           RF_S("Microsoft.OperationalInsights/workspaces/query/*/read"),
-                           RF_S("/"), false);
+                           RF_S("Microsoft.OperationalInsights/workspaces/query/*/read"), RF_S("/"),
+                           false);
     rf_usec now = rf_clock_now(call->logs->options.clock);
     for (const struct running *r = list; r != NULL; r = r->next) {
         /* What others ask is theirs, but for who may read everything. */
@@ -490,18 +490,18 @@ static enum rf_kind show_access(struct kusto_call *call, struct kusto_rows *out)
                  {"Ingestor", "Microsoft.OperationalInsights/workspaces/tables/write"},
                  {"Admin", "Microsoft.OperationalInsights/workspaces/write"}};
     const struct principal *principal = call->request->principal;
-    kusto_rows_init(out, call->arena, "Role:string, PrincipalType:string, PrincipalDisplayName:"
-                                      "string, PrincipalObjectId:string, DatabaseName:string");
+    kusto_rows_init(out, call->arena,
+                    "Role:string, PrincipalType:string, PrincipalDisplayName:"
+                    "string, PrincipalObjectId:string, DatabaseName:string");
     for (size_t i = 0; i < RF_COUNT(roles) && principal != NULL; i++)
         if (authz_check(call->logs->options.authz, principal, rf_str_of(roles[i].action),
                         call->workspace.id, false))
-            kusto_rows_add(out, (struct value[]){literal(roles[i].role),
-                                                 literal(principal->type == PRINCIPAL_USER
-                                                             ? "AAD User"
-                                                             : "AAD Application"),
-                                                 text(principal->display_name),
-                                                 text(principal->object_id),
-                                                 text(call->workspace.name)});
+            kusto_rows_add(out, (struct value[]){
+                                    literal(roles[i].role),
+                                    literal(principal->type == PRINCIPAL_USER ? "AAD User"
+                                                                              : "AAD Application"),
+                                    text(principal->display_name), text(principal->object_id),
+                                    text(call->workspace.name)});
     return RF_OK;
 }
 
@@ -526,8 +526,8 @@ static enum rf_kind show_mappings(struct kusto_call *call, const struct query_vi
     struct kusto_mapping *list;
     uint32_t count;
     kusto_mappings_init(out, call->arena);
-    RF_TRY(kusto_mapping_list(call->logs, call->arena, &call->workspace, c->name, &list, &count,
-                              err));
+    RF_TRY(
+        kusto_mapping_list(call->logs, call->arena, &call->workspace, c->name, &list, &count, err));
     for (uint32_t i = 0; i < count; i++) {
         if (c->mapping.len > 0 && !rf_str_eq(c->mapping, list[i].name)) continue;
         if (c->mapping_kind.len > 0 && !rf_str_eq_nocase(c->mapping_kind, list[i].kind)) continue;

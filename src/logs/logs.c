@@ -8,6 +8,7 @@ static enum rf_kind start(struct logs *logs, struct rf_err *err)
     RF_TRY(workspace_register(logs, err));
     RF_TRY(queries_new(logs, err));
     logs->services[logs->service_count++] = ingest_service(logs);
+    logs->services[logs->service_count++] = collector_service(logs);
     logs->services[logs->service_count++] = query_service(logs);
     logs->services[logs->service_count++] = kusto_service(logs);
     return RF_OK;

@@ -20,7 +20,7 @@ struct logs_options {
     uint32_t query_rate_max;
     size_t query_memory_bytes; /* of one query; 0: a quarter of the machine's, 4 GiB at most */
 };
-/* Registers its types with `arm`; defines the tables of stored workspaces. */
+/* Registers its types with `arm`, which must be freed first; defines the tables of stored workspaces. */
 RF_MUST_USE enum rf_kind logs_new(const struct logs_options *options, struct logs **out,
                                   struct rf_err *err);
 void logs_free(struct logs *logs);

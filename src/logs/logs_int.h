@@ -7,8 +7,9 @@
 struct logs {
     struct logs_options options;
     struct workspaces *workspaces; /* workspace.c: workspaces and functions by name */
-    struct rules *rules; /* rules.c: data collection rules by immutable id, compiled */
-    struct queries *queries; /* query_gate.c: who asks how much, and what runs now */
+    struct rules *rules;           /* rules.c: data collection rules by immutable id, compiled */
+    struct queries *queries;       /* query_gate.c: who asks how much, and what runs now */
+    struct service collector;
     const struct service *services[4];
     uint32_t service_count;
 };
@@ -40,6 +41,9 @@ void rules_free(struct rules *rules);
 /* A rule, a workspace or a table has changed: compiled rules are made anew when they are next used. */
 void rules_changed(struct logs *logs);
 const struct service *ingest_service(struct logs *logs);
+
+/* collector.c: POST /api/logs, the old Data Collector API. */
+const struct service *collector_service(struct logs *logs);
 
 /* ---- query.c (/v1/...), kusto.c (/v1/rest, /v2/rest) ------------------------------------------------------------------ */
 

@@ -114,10 +114,8 @@ WALK_HELPER void w_open(struct world *w)
                               .site = &w->site.site,
                               .audit = &w->site.audit,
                               .clock = &w->site.clock.clock};
-    struct tables_options tables = {.fs = rf_fs_real(),
-                                    .folder = w->folder,
-                                    .key = &w->key,
-                                    .clock = &w->site.clock.clock};
+    struct tables_options tables = {
+        .fs = rf_fs_real(), .folder = w->folder, .key = &w->key, .clock = &w->site.clock.clock};
     cr_assert(arm_new(&arm, &w->arm, &w->err) == RF_OK, "%s", w->err.text);
     cr_assert(tables_new(&tables, &w->tables, &w->err) == RF_OK, "%s", w->err.text);
     struct logs_options logs = {.state = w->site.state,
@@ -229,9 +227,9 @@ WALK_HELPER const char *w_rows(struct world *w, const char *query)
                               .text = rf_buf_in(&w->site.arena)};
     struct kql_request request = {.text = rf_str_of(query),
                                   .catalog = &view.catalog,
-                                  .now_ticks = DATETIME_UNIX_EPOCH +
-                                               rf_clock_now(&w->site.clock.clock) *
-                                                   TICKS_PER_MICROSECOND};
+                                  .now_ticks =
+                                      DATETIME_UNIX_EPOCH +
+                                      rf_clock_now(&w->site.clock.clock) * TICKS_PER_MICROSECOND};
     enum rf_kind kind = kql_run(&request, &answer.sink, NULL, &w->err);
     cr_assert(kind == RF_OK, "%s: %s", query, w->err.text);
     tables_release(w->tables, &view);

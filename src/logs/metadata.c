@@ -84,8 +84,7 @@ static void put_function(struct json_out *out, const struct stored_function *fun
     rf_str parameters, body;
     metadata_split_function(function->text, &parameters, &body);
     json_begin_object(out, NULL);
-    json_put_text(out, "id",
-                  rf_arena_printf(out->buf->arena, "f/%.*s", RF_FMT(function->name)));
+    json_put_text(out, "id", rf_arena_printf(out->buf->arena, "f/%.*s", RF_FMT(function->name)));
     json_put_text(out, "name", function->name);
     json_put_text(out, "displayName", function->name);
     json_put_text(out, "description", RF_S(""));
@@ -112,9 +111,9 @@ static void put_groups(struct json_out *out, const struct catalog *catalog)
             const struct source *source = catalog->sources[i];
             if (is_custom(source->name) != (custom == 1) || !catalog->shows(catalog, source))
                 continue;
-            json_put_text(out, NULL,
-                          rf_arena_printf(out->buf->arena, "t/%s/%.*s", names[custom],
-                                          RF_FMT(source->name)));
+            json_put_text(
+                out, NULL,
+                rf_arena_printf(out->buf->arena, "t/%s/%.*s", names[custom], RF_FMT(source->name)));
         }
         json_end_array(out);
         json_end_object(out);
@@ -136,7 +135,8 @@ static enum rf_kind put_metadata(struct request *request, const struct query_vie
         struct source *source = catalog->sources[i];
         if (!catalog->shows(catalog, source)) continue;
         RF_TRY(source_open(source, err));
-        put_table(&out, source, is_custom(source->name) ? RF_S("Custom Logs") : RF_S("LogManagement"),
+        put_table(&out, source,
+                  is_custom(source->name) ? RF_S("Custom Logs") : RF_S("LogManagement"),
                   workspace->guid);
     }
     json_end_array(&out);

@@ -7,7 +7,7 @@ enum { BODY_BYTES_MAX = 8 << 20 };
 
 static struct logs *logs_of(const struct request *request) { return request->service; }
 
-/* ---- what is asked ------------------------------------------------------------------------------------------------------ */
+/* ---- what is asked ----------------------------------------------------------------------------------------------- */
 
 static enum rf_kind fail_body(struct rf_err *err, const char *why)
 {
@@ -56,13 +56,14 @@ static enum rf_kind answer(struct request *request, struct query_ask *ask, struc
     if (admitted != RF_OK) http_setf(request->response, "Retry-After", "%u", retry_seconds);
     RF_TRY(admitted);
     http_set_literal(request->response, "Content-Type", "application/json; charset=utf-8");
-    request->response->status = query_answer(logs, request, request->arena, ask, QUERY_BYTES_MAX,
-                                             &request->response->body);
+    request->response->status =
+        query_answer(logs, request, request->arena, ask, QUERY_BYTES_MAX, &request->response->body);
+    if (request->response->status == 429) http_set_literal(request->response, "Retry-After", "1");
     if (request->response->body.failed) return rf_fail_memory(err, request->arena);
     return RF_OK;
 }
 
-/* ---- by workspace --------------------------------------------------------------------------------------------------------- */
+/* ---- by workspace ------------------------------------------------------------------------------------------------ */
 
 enum rf_kind query_workspace_by_guid(struct logs *logs, rf_str guid, struct rf_arena *arena,
                                      struct workspace *out, struct rf_err *err)
@@ -104,7 +105,7 @@ static enum rf_kind workspace_metadata(struct request *request, struct rf_err *e
     return metadata_answer(request, &workspace, err);
 }
 
-/* ---- as part of the control plane ------------------------------------------------------------------------------------------ */
+/* ---- as part of the control plane -------------------------------------------------------------------------------- */
 
 static enum rf_kind of_names(struct request *request, struct workspace *out, struct rf_err *err)
 {
@@ -136,7 +137,7 @@ static enum rf_kind twin_metadata(struct request *request, struct rf_err *err)
     return metadata_answer(request, &workspace, err);
 }
 
-/* ---- by resource ------------------------------------------------------------------------------------------------------------ */
+/* ---- by resource ------------------------------------------------------------------------------------------------- */
 
 static enum rf_kind fail_resource(rf_str id, struct rf_err *err)
 {
@@ -177,7 +178,7 @@ static enum rf_kind resource_query(struct request *request, struct rf_err *err)
     return answer(request, &ask, err);
 }
 
-/* ---- routes ------------------------------------------------------------------------------------------------------------------- */
+/* ---- routes ------------------------------------------------------------------------------------------------------ */
 
 #define TWIN                                                                                       \
     "/subscriptions/{subscriptionId}/resourceGroups/{group}/providers/"                            \
@@ -185,8 +186,7 @@ static enum rf_kind resource_query(struct request *request, struct rf_err *err)
 #define ROUTE(verb, at, handler)                                                                   \
     {                                                                                              \
         .method = (verb), .path = at, .access = ROUTE_RESOLVE, .audiences = QUERY_AUDIENCES,       \
-        .resolve = resolve, .run = (handler), .lane = HTTP_HEAVY,                                  \
-        .body_bytes_max = BODY_BYTES_MAX                                                           \
+        .resolve = resolve, .run = (handler), .lane = HTTP_HEAVY, .body_bytes_max = BODY_BYTES_MAX \
     }
 
 static const struct route routes[] = {
@@ -219,8 +219,20 @@ const struct service *query_service(struct logs *logs)
     return service;
 }
 
-enum rf_kind query_all_workspaces(struct logs *logs, struct rf_arena *arena, struct workspace *out,
-                                  uint32_t max, uint32_t *count, struct rf_err *err)
+static bool is_open(struct logs *logs, const struct principal *by_resource,
+                    const struct arm_resource *workspace)
+{
+    if (by_resource == NULL) return true;
+    const char *path = "properties.features.enableLogAccessUsingOnlyResourcePermissions";
+    if (json_bool_at(workspace->body, path, true)) return true;
+    return authz_check(logs->options.authz, by_resource,
+                       RF_S("Microsoft.OperationalInsights/workspaces/query/*/read"), workspace->id,
+                       false);
+}
+
+enum rf_kind query_all_workspaces(struct logs *logs, const struct principal *by_resource,
+                                  struct rf_arena *arena, struct workspace *out, uint32_t max,
+                                  uint32_t *count, struct rf_err *err)
 {
     struct state_txn *txn;
     struct arm_resource *list;
@@ -232,7 +244,7 @@ enum rf_kind query_all_workspaces(struct logs *logs, struct rf_arena *arena, str
     RF_TRY(kind);
     for (uint32_t i = 0; i < n && *count < max; i++) {
         rf_str guid = json_text_at(list[i].body, "properties.customerId");
-        if (guid.len > 0)
+        if (guid.len > 0 && is_open(logs, by_resource, &list[i]))
             out[(*count)++] =
                 (struct workspace){.id = list[i].id, .name = list[i].name, .guid = guid};
     }

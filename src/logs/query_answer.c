@@ -8,7 +8,7 @@
 
 enum { TABLES_MAX = 1000, QUERY_TEXT_BYTES_MAX = 4 << 20 };
 
-/* ---- the Prefer header (RFC 7240) ------------------------------------------------------------------------------------ */
+/* ---- the Prefer header (RFC 7240) -------------------------------------------------------------------------------- */
 
 struct prefer {
     int64_t wait_usec;
@@ -24,7 +24,8 @@ static struct prefer prefer_of(rf_str text)
         rf_str word = rf_str_trim(rf_slice(text, at, end));
         size_t eq = rf_str_find(word, RF_S("="), 0);
         rf_str name = rf_str_trim(rf_slice(word, 0, RF_MIN(eq, word.len)));
-        rf_str value = eq == SIZE_MAX ? RF_S("true") : rf_str_trim(rf_slice(word, eq + 1, word.len));
+        rf_str value =
+            eq == SIZE_MAX ? RF_S("true") : rf_str_trim(rf_slice(word, eq + 1, word.len));
         bool on = rf_str_eq_nocase(value, RF_S("true"));
         int64_t seconds;
         if (rf_str_eq_nocase(name, RF_S("wait")) && text_to_long(value, &seconds) && seconds > 0)
@@ -40,7 +41,7 @@ static struct prefer prefer_of(rf_str text)
     return p;
 }
 
-/* ---- rows ---------------------------------------------------------------------------------------------------------------- */
+/* ---- rows -------------------------------------------------------------------------------------------------------- */
 
 struct answer {
     struct kql_sink sink;
@@ -122,31 +123,22 @@ static enum rf_kind answer_end(struct kql_sink *sink, struct rf_err *err)
     return a->buf->failed ? rf_fail_memory(err, a->arena) : RF_OK;
 }
 
-/* ---- render ---------------------------------------------------------------------------------------------------------------- */
+/* ---- render ------------------------------------------------------------------------------------------------------ */
 
 /* The properties as the service names them, all there, null where the query gives none. */
 static const struct {
     const char *name, *parameter;
     enum { RENDER_TEXT, RENDER_LIST, RENDER_NUMBER, RENDER_TRUTH } form;
 } render_properties[] = {
-    {"title", "title", RENDER_TEXT},
-    {"accumulate", "accumulate", RENDER_TRUTH},
-    {"isQuerySorted", NULL, RENDER_TRUTH},
-    {"kind", "kind", RENDER_TEXT},
-    {"annotation", NULL, RENDER_TEXT},
-    {"by", "by", RENDER_LIST},
-    {"xColumn", "xcolumn", RENDER_TEXT},
-    {"yColumns", "ycolumns", RENDER_LIST},
-    {"series", "series", RENDER_LIST},
-    {"xTitle", "xtitle", RENDER_TEXT},
-    {"yTitle", "ytitle", RENDER_TEXT},
-    {"xAxis", "xaxis", RENDER_TEXT},
-    {"yAxis", "yaxis", RENDER_TEXT},
-    {"legend", "legend", RENDER_TEXT},
-    {"ySplit", "ysplit", RENDER_TEXT},
-    {"yMin", "ymin", RENDER_NUMBER},
-    {"yMax", "ymax", RENDER_NUMBER},
-    {"anomalyColumns", "anomalycolumns", RENDER_LIST},
+    {"title", "title", RENDER_TEXT},       {"accumulate", "accumulate", RENDER_TRUTH},
+    {"isQuerySorted", NULL, RENDER_TRUTH}, {"kind", "kind", RENDER_TEXT},
+    {"annotation", NULL, RENDER_TEXT},     {"by", "by", RENDER_LIST},
+    {"xColumn", "xcolumn", RENDER_TEXT},   {"yColumns", "ycolumns", RENDER_LIST},
+    {"series", "series", RENDER_LIST},     {"xTitle", "xtitle", RENDER_TEXT},
+    {"yTitle", "ytitle", RENDER_TEXT},     {"xAxis", "xaxis", RENDER_TEXT},
+    {"yAxis", "yaxis", RENDER_TEXT},       {"legend", "legend", RENDER_TEXT},
+    {"ySplit", "ysplit", RENDER_TEXT},     {"yMin", "ymin", RENDER_NUMBER},
+    {"yMax", "ymax", RENDER_NUMBER},       {"anomalyColumns", "anomalycolumns", RENDER_LIST},
 };
 
 static const struct ast *render_value(const struct render *render, const char *parameter)
@@ -181,8 +173,9 @@ static void put_render_property(struct json_out *out, const char *name, size_t i
         return;
     }
     if (render_properties[i].form == RENDER_TRUTH) {
-        json_put_bool(out, name, value->kind == AST_LITERAL && value->value.type == TYPE_BOOL &&
-                                     value->value.b != 0);
+        json_put_bool(out, name,
+                      value->kind == AST_LITERAL && value->value.type == TYPE_BOOL &&
+                          value->value.b != 0);
     } else if (render_properties[i].form == RENDER_LIST) {
         json_begin_array(out, name);
         for (uint32_t n = 0; n < value->name_count; n++) json_put_text(out, NULL, value->names[n]);
@@ -223,13 +216,13 @@ void query_render_put(struct rf_buf *buf, const struct render *render, bool capi
     json_end_object(&out);
 }
 
-/* ---- statistics ------------------------------------------------------------------------------------------------------------- */
+/* ---- statistics -------------------------------------------------------------------------------------------------- */
 
 static void put_seconds(struct json_out *out, const char *name, int64_t usec)
 {
     char text[40];
-    int len =
-        snprintf(text, sizeof text, "%lld.%06d", (long long)(usec / 1000000), (int)(usec % 1000000));
+    int len = snprintf(text, sizeof text, "%lld.%06d", (long long)(usec / 1000000),
+                       (int)(usec % 1000000));
     json_put_raw(out, name, rf_str_make(text, (size_t)len));
 }
 
@@ -324,7 +317,7 @@ static void finish(struct answer *a, const struct query_want *want,
     rf_buf_byte(buf, '}');
 }
 
-/* ---- what is asked ------------------------------------------------------------------------------------------------------------- */
+/* ---- what is asked ----------------------------------------------------------------------------------------------- */
 
 struct list {
     struct workspace *items;
@@ -345,9 +338,9 @@ static enum rf_kind add_workspace(struct logs *logs, struct rf_arena *arena, rf_
     return RF_OK;
 }
 
-static enum rf_kind find_workspaces(struct logs *logs, struct rf_arena *arena,
-                                    const struct query_ask *ask, struct list *list,
-                                    struct rf_err *err)
+static enum rf_kind find_workspaces(struct logs *logs, const struct principal *principal,
+                                    struct rf_arena *arena, const struct query_ask *ask,
+                                    struct list *list, struct rf_err *err)
 {
     list->items = rf_arena_new(arena, struct workspace, QUERY_WORKSPACES_MAX);
     list->count = 0;
@@ -355,8 +348,8 @@ static enum rf_kind find_workspaces(struct logs *logs, struct rf_arena *arena,
     if (ask->workspace != NULL)
         list->items[list->count++] = *ask->workspace;
     else
-        RF_TRY(query_all_workspaces(logs, arena, list->items, QUERY_WORKSPACES_MAX, &list->count,
-                                    err));
+        RF_TRY(query_all_workspaces(logs, principal, arena, list->items, QUERY_WORKSPACES_MAX,
+                                    &list->count, err));
     if (list->count == 0)
         return RF_FAIL(err, RF_NOT_FOUND, "WorkspaceNotFound", "there is no workspace");
     if (json_is(ask->workspaces, JSON_T_ARRAY))
@@ -364,8 +357,8 @@ static enum rf_kind find_workspaces(struct logs *logs, struct rf_arena *arena,
             if (n->type == JSON_T_STRING)
                 RF_TRY(add_workspace(logs, arena, rf_str_trim(n->text), list, err));
     for (size_t at = 0; at < ask->workspace_names.len;) {
-        size_t end = RF_MIN(rf_str_find(ask->workspace_names, RF_S(","), at),
-                            ask->workspace_names.len);
+        size_t end =
+            RF_MIN(rf_str_find(ask->workspace_names, RF_S(","), at), ask->workspace_names.len);
         rf_str name = rf_str_trim(rf_slice(ask->workspace_names, at, end));
         if (name.len > 0) RF_TRY(add_workspace(logs, arena, name, list, err));
         at = end + 1;
@@ -392,7 +385,7 @@ static enum rf_kind make_want(struct logs *logs, const struct request *request,
         return RF_FAIL(err, RF_INVALID, "QueryTooLong", "the query is longer than %d bytes",
                        QUERY_TEXT_BYTES_MAX);
     RF_TRY(query_span_parse(ask->timespan, want->now_ticks, &want->span, err));
-    RF_TRY(find_workspaces(logs, arena, ask, &list, err));
+    RF_TRY(find_workspaces(logs, request->principal, arena, ask, &list, err));
     want->workspaces = list.items;
     want->workspace_count = list.count;
     return RF_OK;

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/sysinfo.h>
 #include <time.h>
 
 #include "logs/query_int.h"
@@ -12,9 +13,9 @@ enum {
     RATE_SLOTS = 1024, /* principals that are told apart; the busiest stay */
     RATE_PROBES = 8,
     RATE_WINDOW_SECONDS = 30,
-    RUNNING_MAX = 16, /* queries of one principal side by side */
     TICK_USEC = 20000,
-    IDLE_TICKS = 50, /* the thread ticks on so long without a query, so that the next one need not wake it */
+    IDLE_TICKS =
+        50, /* the thread ticks on so long without a query, so that the next one need not wake it */
 };
 
 /* When the principal's allowance is whole again: each request moves it one interval on, and it may lie a window ahead. */
@@ -40,7 +41,7 @@ static uint64_t who_is(const struct principal *principal)
     return rf_hash(principal->object_id.ptr, principal->object_id.len, 0) | 1;
 }
 
-/* ---- the watch ----------------------------------------------------------------------------------------------------- */
+/* ---- the watch --------------------------------------------------------------------------------------------------- */
 
 static void look_at(struct running *r, rf_usec now)
 {
@@ -93,9 +94,19 @@ static int start_thread(struct queries *q)
     return failed;
 }
 
+/* A quarter of the machine's memory, within what the engine takes by itself. */
+static size_t default_memory(void)
+{
+    struct sysinfo info;
+    if (sysinfo(&info) != 0) return 0;
+    return (size_t)RF_MIN((uint64_t)info.totalram * info.mem_unit / 4,
+                          (uint64_t)KQL_MEMORY_DEFAULT);
+}
+
 enum rf_kind queries_new(struct logs *logs, struct rf_err *err)
 {
     struct queries *q = calloc(1, sizeof *q);
+    if (logs->options.query_memory_bytes == 0) logs->options.query_memory_bytes = default_memory();
     if (q == NULL) return RF_FAIL(err, RF_LIMIT, "OutOfMemory", "no memory for the query service");
     q->logs = logs;
     pthread_condattr_t attr;
@@ -135,7 +146,7 @@ struct service *queries_service(struct queries *queries, bool kusto)
     return kusto ? &queries->kusto : &queries->query;
 }
 
-/* ---- how much ------------------------------------------------------------------------------------------------------ */
+/* ---- how much ---------------------------------------------------------------------------------------------------- */
 
 /* The principal's entry, or the one that can be spared best. */
 static struct rate *rate_of(struct queries *q, uint64_t who)
@@ -184,7 +195,7 @@ enum rf_kind running_begin(struct queries *queries, const struct principal *prin
     uint32_t same = 0;
     pthread_mutex_lock(&queries->lock);
     for (struct running *r = queries->first; r != NULL; r = r->next) same += r->who == running->who;
-    if (same < RUNNING_MAX) {
+    if (same < QUERY_RUNNING_MAX) {
         running->next = queries->first;
         running->link = &queries->first;
         if (queries->first != NULL) queries->first->link = &running->next;
@@ -192,10 +203,10 @@ enum rf_kind running_begin(struct queries *queries, const struct principal *prin
         if (queries->asleep) pthread_cond_signal(&queries->wake);
     }
     pthread_mutex_unlock(&queries->lock);
-    if (same < RUNNING_MAX) return RF_OK;
+    if (same < QUERY_RUNNING_MAX) return RF_OK;
     return RF_FAIL(err, RF_AGAIN, "ThrottledError",
                    "%d queries of this caller run already; try again when one has ended",
-                   RUNNING_MAX);
+                   QUERY_RUNNING_MAX);
 }
 
 void running_end(struct running *running)

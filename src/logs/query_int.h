@@ -6,12 +6,18 @@
 #include "logs/logs_int.h"
 #include "logs/wire.h"
 
-enum { QUERY_ROWS_MAX = 500000, QUERY_BYTES_MAX = 104857600, QUERY_WORKSPACES_MAX = 100 };
+enum {
+    QUERY_ROWS_MAX = 500000,
+    QUERY_BYTES_MAX = 104857600,
+    QUERY_WORKSPACES_MAX = 100,
+    QUERY_RUNNING_MAX =
+        64, /* of one principal, side by side: more than clients and batches come to by themselves */
+};
 #define QUERY_WAIT_DEFAULT (180 * RF_USEC_PER_SECOND)
 #define QUERY_WAIT_MAX (600 * RF_USEC_PER_SECOND)
 #define QUERY_AUDIENCES (AUDIENCE_LOGS | AUDIENCE_ARM | AUDIENCE_KUSTO)
 
-/* ---- query_gate.c: how much one principal may ask at once, and when a query ends ------------------------------------------ */
+/* ---- query_gate.c: how much one principal may ask at once, and when a query ends --------------------------------- */
 
 /* A query that runs. `cancelled` is what the engine looks at: set when the client has gone or the time is over. */
 struct running {
@@ -38,7 +44,7 @@ RF_MUST_USE enum rf_kind running_list(struct queries *queries, struct rf_arena *
 /* The services' own memory. */
 struct service *queries_service(struct queries *queries, bool kusto);
 
-/* ---- query_span.c ----------------------------------------------------------------------------------------------------------- */
+/* ---- query_span.c ------------------------------------------------------------------------------------------------ */
 
 struct query_span {
     bool given;
@@ -50,13 +56,13 @@ RF_MUST_USE enum rf_kind query_span_parse(rf_str text, int64_t now_ticks, struct
 /* "hh:mm:ss[.fff]", "d.hh:mm:ss", "50m", "PT1M": a duration of an option. */
 bool query_duration_parse(rf_str text, int64_t *usec);
 
-/* ---- query_view.c: what a principal may see --------------------------------------------------------------------------------- */
+/* ---- query_view.c: what a principal may see ---------------------------------------------------------------------- */
 
 struct query_view {
-    struct catalog catalog;      /* what the engine gets */
+    struct catalog catalog;       /* what the engine gets */
     struct workspace *workspaces; /* the first one is the one asked */
     uint32_t workspace_count;
-    struct one_view *views; /* by workspace */
+    struct one_view *views;  /* by workspace */
     struct one_view *others; /* opened by workspace("...") in the text */
     struct logs *logs;
     const struct request *request;
@@ -71,7 +77,7 @@ RF_MUST_USE enum rf_kind query_view_open(struct logs *logs, const struct request
                                          struct query_view *out, struct rf_err *err);
 void query_view_close(struct query_view *view);
 
-/* ---- query_run.c ---------------------------------------------------------------------------------------------------------------- */
+/* ---- query_run.c ------------------------------------------------------------------------------------------------- */
 
 struct query_want {
     rf_str text;
@@ -102,7 +108,7 @@ void query_run(struct logs *logs, const struct request *request, struct rf_arena
 void query_audit(struct logs *logs, const struct request *request, struct rf_arena *arena,
                  const struct query_want *want, const struct query_result *result, uint16_t status);
 
-/* ---- query_error.c ----------------------------------------------------------------------------------------------------------- */
+/* ---- query_error.c ----------------------------------------------------------------------------------------------- */
 
 struct query_fault {
     uint16_t status;
@@ -123,7 +129,7 @@ bool query_is_partial(const struct rf_err *err);
 /* For struct service. */
 void query_service_error(struct request *request, uint16_t status, const struct rf_err *err);
 
-/* ---- query_answer.c: the answer of the query API ------------------------------------------------------------------------------ */
+/* ---- query_answer.c: the answer of the query API ----------------------------------------------------------------- */
 
 struct query_ask { /* one query of a body, a URL or a batch's item */
     rf_str query, timespan;
@@ -140,12 +146,15 @@ uint16_t query_answer(struct logs *logs, const struct request *request, struct r
 
 /* What `render` said as JSON; NULL: a query without it. `capital`: "Visualization" for "visualization", and so on. */
 void query_render_put(struct rf_buf *buf, const struct render *render, bool capital);
-/* Up to `max` workspaces in the order of their ids. */
-RF_MUST_USE enum rf_kind query_all_workspaces(struct logs *logs, struct rf_arena *arena,
-                                              struct workspace *out, uint32_t max, uint32_t *count,
-                                              struct rf_err *err);
+/* Up to `max` workspaces in the order of their ids. `by_resource` (may be NULL): one who asks by resource; workspaces that
+ * require rights of their own (features.enableLogAccessUsingOnlyResourcePermissions is false) are left out unless the
+ * principal may read all of their tables. */
+RF_MUST_USE enum rf_kind query_all_workspaces(struct logs *logs,
+                                              const struct principal *by_resource,
+                                              struct rf_arena *arena, struct workspace *out,
+                                              uint32_t max, uint32_t *count, struct rf_err *err);
 
-/* ---- query.c -------------------------------------------------------------------------------------------------------------------- */
+/* ---- query.c ----------------------------------------------------------------------------------------------------- */
 
 /* {"query","timespan","workspaces"}. RF_INVALID BadRequest. */
 RF_MUST_USE enum rf_kind query_ask_of_body(const struct json_node *body, struct query_ask *ask,
@@ -159,7 +168,7 @@ RF_MUST_USE enum rf_kind query_by_resource(struct logs *logs, rf_str id, struct 
                                            struct workspace *workspace, struct query_ask *ask,
                                            struct rf_err *err);
 
-/* ---- handlers of other files -------------------------------------------------------------------------------------------------- */
+/* ---- handlers of other files ------------------------------------------------------------------------------------- */
 
 enum rf_kind batch_run(struct request *request, struct rf_err *err);
 /* "(a:string) { body }" in its two parts. */

@@ -62,7 +62,7 @@ void query_run(struct logs *logs, const struct request *request, struct rf_arena
     out->cpu_usec = thread_cpu_usec() - cpu;
 }
 
-/* ---- LAQueryLogs ----------------------------------------------------------------------------------------------------- */
+/* ---- LAQueryLogs ------------------------------------------------------------------------------------------------- */
 
 /* The text without what h"..." hides: keys of storage accounts stand there. */
 static void put_shown_text(struct rf_buf *buf, rf_str text)
@@ -113,7 +113,8 @@ static void put_context(struct json_out *out, const struct query_want *want)
 static void put_milliseconds(struct json_out *out, const char *name, int64_t usec)
 {
     char text[32];
-    int len = snprintf(text, sizeof text, "%lld.%03d", (long long)(usec / 1000), (int)(usec % 1000));
+    int len =
+        snprintf(text, sizeof text, "%lld.%03d", (long long)(usec / 1000), (int)(usec % 1000));
     json_put_raw(out, name, rf_str_make(text, (size_t)len));
 }
 
@@ -151,8 +152,7 @@ void query_audit(struct logs *logs, const struct request *request, struct rf_are
     }
     json_put_i64(&out, "ResponseCode", status);
     put_milliseconds(&out, "ResponseDurationMs", result->duration_usec);
-    json_put_i64(&out, "ResponseRowCount",
-                 (int64_t)RF_MIN(result->row_count, (uint64_t)INT32_MAX));
+    json_put_i64(&out, "ResponseRowCount", (int64_t)RF_MIN(result->row_count, (uint64_t)INT32_MAX));
     put_milliseconds(&out, "StatsCPUTimeMs", result->cpu_usec);
     json_put_i64(&out, "StatsRegionCount", 1);
     json_put_i64(&out, "StatsWorkspaceCount", want->workspace_count);
@@ -160,5 +160,6 @@ void query_audit(struct logs *logs, const struct request *request, struct rf_are
     json_put_bool(&out, "IsBillableQuery", false);
     json_put_text(&out, "SourceSystem", RF_S("Ringfort"));
     json_end_object(&out);
-    if (!row.failed && !text.failed) audit_row(logs->options.audit, "LAQueryLogs", rf_buf_view(&row));
+    if (!row.failed && !text.failed)
+        audit_row(logs->options.audit, "LAQueryLogs", rf_buf_view(&row));
 }

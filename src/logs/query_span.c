@@ -12,10 +12,7 @@ static bool duration_ticks(rf_str text, int64_t *out)
 }
 
 /* A time may lie outside what a datetime holds: it is cut there. */
-static int64_t clamp(int64_t ticks)
-{
-    return ticks < 0 ? 0 : RF_MIN(ticks, DATETIME_MAX);
-}
+static int64_t clamp(int64_t ticks) { return ticks < 0 ? 0 : RF_MIN(ticks, DATETIME_MAX); }
 
 enum rf_kind query_span_parse(rf_str text, int64_t now_ticks, struct query_span *out,
                               struct rf_err *err)

@@ -50,9 +50,17 @@ Test(query_span, empty_is_none)
 
 Test(query_span, what_is_none_is_refused)
 {
-    static const char *const cases[] = {"P",      "1H",         "PT", "yesterday",         "/",
-                                        "PT1H/",  "/PT1H",      "P1D/P1D",
-                                        "2024-01-02/2024-01-01", "2024-13-01/2024-12-01", "-PT1H",
+    static const char *const cases[] = {"P",
+                                        "1H",
+                                        "PT",
+                                        "yesterday",
+                                        "/",
+                                        "PT1H/",
+                                        "/PT1H",
+                                        "P1D/P1D",
+                                        "2024-01-02/2024-01-01",
+                                        "2024-13-01/2024-12-01",
+                                        "-PT1H",
                                         "PT1H/PT1H/PT1H"};
     for (size_t i = 0; i < RF_COUNT(cases); i++) {
         struct query_span span;

@@ -1,3 +1,5 @@
+#include <sched.h>
+
 #include "logs/query_test_util.h"
 
 static void three_rows(struct stage *s)
@@ -8,7 +10,7 @@ static void three_rows(struct stage *s)
              "{\"TimeGenerated\":\"2026-01-30T06:00:00Z\",\"N\":30,\"S\":\"c\"}]");
 }
 
-/* ---- answers ------------------------------------------------------------------------------------------------------------ */
+/* ---- answers ----------------------------------------------------------------------------------------------------- */
 
 Test(query, every_type_has_its_wire_form)
 {
@@ -22,8 +24,8 @@ Test(query, every_type_has_its_wire_form)
                   "nj = dynamic(null), inf = real(+inf), nan = real(nan)",
                   NULL) == 200);
     rf_str text = rf_buf_view(&s.last.body);
-    cr_assert(rf_str_is(
-                  text,
+    cr_assert(
+        rf_str_is(text,
                   "{\"tables\":[{\"name\":\"PrimaryResult\",\"columns\":[{\"name\":\"b\",\"type\":"
                   "\"bool\"},{\"name\":\"i\",\"type\":\"int\"},{\"name\":\"l\",\"type\":\"long\"},"
                   "{\"name\":\"r\",\"type\":\"real\"},{\"name\":\"m\",\"type\":\"decimal\"},"
@@ -36,7 +38,7 @@ Test(query, every_type_has_its_wire_form)
                   "\"2024-02-29T12:34:56.7890123Z\",\"1.02:03:04.0050000\","
                   "\"12345678-1234-1234-1234-123456789abc\","
                   "\"{\\\"a\\\":[1,\\\"two\\\",null]}\",null,null,null,\"Infinity\",\"NaN\"]]}]}"),
-              "%.*s", RF_FMT(text));
+        "%.*s", RF_FMT(text));
     cr_assert(rf_str_starts(walk_header(&s.last, "Content-Type"), RF_S("application/json")));
     stage_done(&s);
 }
@@ -58,12 +60,16 @@ Test(query, every_path_that_clients_use_works)
 {
     struct stage s;
     stage_init(&s);
-    static const char *const targets[] = {
-        "/v1/workspaces/%s/query", "/workspaces/%s/query", "/v1" WS_ARM "/query?x=%s",
-        WS_ARM "/query?x=%s", WS_ARM "/api/query?api-version=2017-01-01-preview&x=%s"};
+    static const struct {
+        const char *front, *behind; /* of the workspace's GUID */
+    } targets[] = {{"/v1/workspaces/", "/query"},
+                   {"/workspaces/", "/query"},
+                   {"/v1" WS_ARM "/query?x=", ""},
+                   {WS_ARM "/query?x=", ""},
+                   {WS_ARM "/api/query?api-version=2017-01-01-preview&x=", ""}};
     for (size_t i = 0; i < RF_COUNT(targets); i++) {
         char target[400];
-        snprintf(target, sizeof target, targets[i], s.guid);
+        snprintf(target, sizeof target, "%s%s%s", targets[i].front, s.guid, targets[i].behind);
         expect(&s, "POST", target, "{\"query\":\"print x = 42\",\"timespan\":\"P1D\"}", 200);
         cr_assert(rf_str_is(rows_text(&s), "[[42]]"), "%s", target);
     }
@@ -144,7 +150,7 @@ Test(query, a_result_over_the_row_limit_is_a_partial_success)
     stage_done(&s);
 }
 
-/* ---- errors ------------------------------------------------------------------------------------------------------------- */
+/* ---- errors ------------------------------------------------------------------------------------------------------ */
 
 Test(query, errors_carry_codes_and_places)
 {
@@ -183,9 +189,12 @@ Test(query, errors_carry_codes_and_places)
 
 Test(query, bad_requests_are_told)
 {
-    static const char *const bodies[] = {"",           "{",
-                                         "[]",         "{}",
-                                         "{\"query\":5}", "{\"query\":\"\"}",
+    static const char *const bodies[] = {"",
+                                         "{",
+                                         "[]",
+                                         "{}",
+                                         "{\"query\":5}",
+                                         "{\"query\":\"\"}",
                                          "{\"query\":\"print 1\",\"timespan\":5}",
                                          "{\"query\":\"print 1\",\"workspaces\":\"x\"}",
                                          "{\"query\":\"print 1\",\"workspaces\":[\"nosuch\"]}"};
@@ -216,10 +225,55 @@ Test(query, a_query_past_its_time_is_a_gateway_timeout)
     stage_init(&s);
     rf_clock_fixed_init(&s.walk.clock, WALK_NOW * RF_USEC_PER_SECOND, 2 * RF_USEC_PER_SECOND);
     with_header(&s, "Prefer", "wait=1");
-    cr_assert(ask(&s, "range a from 1 to 100000 step 1 | extend k = 1 | join kind=inner (range b from 1 to "
-                      "100000 step 1 | extend k = 1) on k | summarize count() by a % 7, b % 1000",
-                  NULL) == 504);
+    cr_assert(
+        ask(&s,
+            "range a from 1 to 100000 step 1 | extend k = 1 | join kind=inner (range b from 1 to "
+            "100000 step 1 | extend k = 1) on k | summarize count() by a % 7, b % 1000",
+            NULL) == 504);
     cr_assert(strcmp(text_at(&s, "error.code"), "GatewayTimeout") == 0);
+    stage_done(&s);
+}
+
+/* The walk's exchanges have clients that stay; here one is gone already. */
+Test(query, a_client_that_has_gone_ends_its_query)
+{
+    struct stage s;
+    struct running running;
+    struct rf_err err;
+    atomic_bool gone = true;
+    stage_init(&s);
+    cr_assert(running_begin(s.logs->queries, NULL, &gone, QUERY_WAIT_MAX, &running, RF_S("x"),
+                            &err) == RF_OK);
+    while (!atomic_load(&running.cancelled)) sched_yield();
+    cr_assert(!atomic_load(&running.timed_out));
+    running_end(&running);
+    stage_done(&s);
+}
+
+Test(query, one_caller_has_few_queries_at_a_time)
+{
+    struct stage s;
+    struct rf_err err;
+    struct running running[QUERY_RUNNING_MAX + 1], *list;
+    uint32_t count = 0;
+    struct principal one = {.object_id = RF_S("one")}, other = {.object_id = RF_S("other")};
+    stage_init(&s);
+    for (int i = 0; i < QUERY_RUNNING_MAX; i++)
+        cr_assert(running_begin(s.logs->queries, &one, NULL, QUERY_WAIT_MAX, &running[i],
+                                RF_S("text"), &err) == RF_OK);
+    cr_assert(running_begin(s.logs->queries, &one, NULL, QUERY_WAIT_MAX,
+                            &running[QUERY_RUNNING_MAX], RF_S("text"), &err) == RF_AGAIN);
+    cr_assert(strcmp(err.code, "ThrottledError") == 0);
+    cr_assert(running_list(s.logs->queries, &s.walk.arena, &list, &err) == RF_OK);
+    for (; list != NULL; list = list->next) count += rf_str_is(list->principal_id, "one");
+    cr_assert(count == QUERY_RUNNING_MAX);
+    cr_assert(running_begin(s.logs->queries, &other, NULL, QUERY_WAIT_MAX,
+                            &running[QUERY_RUNNING_MAX], RF_S("text"), &err) == RF_OK);
+    running_end(&running[QUERY_RUNNING_MAX]);
+    running_end(&running[3]);
+    cr_assert(running_begin(s.logs->queries, &one, NULL, QUERY_WAIT_MAX, &running[3], RF_S("text"),
+                            &err) == RF_OK);
+    for (int i = 0; i < QUERY_RUNNING_MAX; i++) running_end(&running[i]);
     stage_done(&s);
 }
 
@@ -239,7 +293,7 @@ Test(query, too_many_queries_are_throttled)
     stage_done(&s);
 }
 
-/* ---- who may see what ----------------------------------------------------------------------------------------------------- */
+/* ---- who may see what -------------------------------------------------------------------------------------------- */
 
 /* A role of its own with these actions, as JSON texts. */
 static void make_role(struct stage *s, const char *guid, const char *actions)
@@ -248,8 +302,10 @@ static void make_role(struct stage *s, const char *guid, const char *actions)
     struct rf_err err;
     rf_str body = rf_arena_printf(
         &s->walk.arena,
-        "{\"id\":\"/providers/Microsoft.Authorization/roleDefinitions/%s\",\"name\":\"%s\",\"type\":"
-        "\"Microsoft.Authorization/roleDefinitions\",\"properties\":{\"roleName\":\"r-%s\",\"type\":"
+        "{\"id\":\"/providers/Microsoft.Authorization/roleDefinitions/"
+        "%s\",\"name\":\"%s\",\"type\":"
+        "\"Microsoft.Authorization/"
+        "roleDefinitions\",\"properties\":{\"roleName\":\"r-%s\",\"type\":"
         "\"CustomRole\",\"description\":\"\",\"assignableScopes\":[\"/\"],\"permissions\":[{"
         "\"actions\":[%s],\"notActions\":[],\"dataActions\":[],\"notDataActions\":[]}]}}",
         guid, guid, guid, actions);
@@ -310,12 +366,13 @@ Test(query, a_resource_shows_its_own_rows)
 {
     struct stage s;
     stage_init(&s);
-    put_rows(&s, s.guid, "Heartbeat",
-             "[{\"Computer\":\"a\",\"_ResourceId\":\"/subscriptions/99999999-0000-0000-0000-000000000001"
-             "/resourcegroups/RG/providers/microsoft.compute/virtualmachines/vm1\"},"
-             "{\"Computer\":\"b\",\"_ResourceId\":\"/subscriptions/99999999-0000-0000-0000-000000000001"
-             "/resourcegroups/rg/providers/microsoft.compute/virtualmachines/vm12\"},"
-             "{\"Computer\":\"c\"}]");
+    put_rows(
+        &s, s.guid, "Heartbeat",
+        "[{\"Computer\":\"a\",\"_ResourceId\":\"/subscriptions/99999999-0000-0000-0000-000000000001"
+        "/resourcegroups/RG/providers/microsoft.compute/virtualmachines/vm1\"},"
+        "{\"Computer\":\"b\",\"_ResourceId\":\"/subscriptions/99999999-0000-0000-0000-000000000001"
+        "/resourcegroups/rg/providers/microsoft.compute/virtualmachines/vm12\"},"
+        "{\"Computer\":\"c\"}]");
     const char *query = "{\"query\":\"Heartbeat | project Computer | sort by Computer asc\"}";
 #define VM GROUP "/providers/Microsoft.Compute/virtualMachines/vm1"
     expect(&s, "POST", "/v1" VM "/query", query, 200);
@@ -335,6 +392,15 @@ Test(query, a_resource_shows_its_own_rows)
     expect(&s, "POST", "/v1" VM "/query", query, 200);
     cr_assert(rf_str_is(rows_text(&s), "[[\"a\"]]"));
     expect(&s, "POST", "/v1" GROUP "/query", query, 403);
+    be(&s, OWNER);
+    expect(
+        &s, "PATCH", WS_ARM "?api-version=2022-10-01",
+        "{\"properties\":{\"features\":{\"enableLogAccessUsingOnlyResourcePermissions\":false}}}",
+        200);
+    expect(&s, "POST", "/v1" VM "/query", query, 200);
+    be(&s, OTHER);
+    expect(&s, "POST", "/v1" VM "/query", query, 400);
+    cr_assert(strcmp(text_at(&s, "error.code"), "BadArgumentError") == 0);
     stage_done(&s);
 }
 
@@ -343,13 +409,15 @@ Test(query, several_workspaces_are_one)
     struct stage s;
     stage_init(&s);
     put_workspace(&s, WS_ARM2, &s.guid2);
-    put_table(&s, WS_ARM2, "App_CL", "{\"name\":\"N\",\"type\":\"long\"},{\"name\":\"X\",\"type\":\"int\"}");
+    put_table(&s, WS_ARM2, "App_CL",
+              "{\"name\":\"N\",\"type\":\"long\"},{\"name\":\"X\",\"type\":\"int\"}");
     put_table(&s, WS_ARM2, "Only_CL", "{\"name\":\"N\",\"type\":\"long\"}");
     put_rows(&s, s.guid, "App_CL", "[{\"N\":1},{\"N\":2}]");
     put_rows(&s, s.guid2, "App_CL", "[{\"N\":10,\"X\":7}]");
     put_rows(&s, s.guid2, "Only_CL", "[{\"N\":100}]");
     expect_rows(&s, "App_CL | summarize sum(N)", NULL, "[[3]]");
-    static const char *const names[] = {"\"workspaces\":[\"ws-two\"]", "\"workspaces\":[\"rg/ws-two\"]",
+    static const char *const names[] = {"\"workspaces\":[\"ws-two\"]",
+                                        "\"workspaces\":[\"rg/ws-two\"]",
                                         "\"workspaces\":[\"" WS_ARM2 "\",\"ws-one\"]"};
     for (size_t i = 0; i < RF_COUNT(names); i++)
         expect_rows(&s, "App_CL | summarize sum(N), sum(X)", names[i], "[[13,7]]");
@@ -373,10 +441,11 @@ Test(query, saved_functions_can_be_called)
     struct stage s;
     stage_init(&s);
     three_rows(&s);
-    expect(&s, "PUT", WS_ARM "/savedSearches/big?api-version=2020-08-01",
-           "{\"properties\":{\"category\":\"f\",\"displayName\":\"d\",\"query\":\"App_CL | where N > "
-           "least\",\"functionAlias\":\"Big\",\"functionParameters\":\"least:long = 4\"}}",
-           200);
+    expect(
+        &s, "PUT", WS_ARM "/savedSearches/big?api-version=2020-08-01",
+        "{\"properties\":{\"category\":\"f\",\"displayName\":\"d\",\"query\":\"App_CL | where N > "
+        "least\",\"functionAlias\":\"Big\",\"functionParameters\":\"least:long = 4\"}}",
+        200);
     expect_rows(&s, "Big | count", NULL, "[[2]]");
     expect_rows(&s, "Big(10) | count", NULL, "[[1]]");
     stage_done(&s);
@@ -410,7 +479,7 @@ Test(query, each_query_leaves_a_row)
     stage_done(&s);
 }
 
-/* ---- batches --------------------------------------------------------------------------------------------------------------- */
+/* ---- batches ----------------------------------------------------------------------------------------------------- */
 
 static int ask_batch(struct stage *s, const char *items)
 {
@@ -432,17 +501,18 @@ Test(query, a_batch_answers_in_order_and_keeps_failures_apart)
     stage_init(&s);
     three_rows(&s);
     int status = ask_batch(
-        &s, "{\"id\":\"9\",\"method\":\"POST\",\"path\":\"/query\",@,\"body\":{\"query\":\"App_CL | "
-            "count\",\"timespan\":\"P1D\"}},"
-            "{\"id\":\"b\",\"method\":\"POST\",\"path\":\"/fakePath\",@,\"headers\":{},\"body\":{"
-            "\"query\":\"print 1\"}},"
-            "{\"id\":\"c\",\"method\":\"POST\",\"path\":\"/query\",@,\"body\":{\"query\":\"nosuch\"}},"
-            "{\"id\":\"d\",\"method\":\"POST\",\"path\":\"/query\",\"workspace\":\"00000000-0000-0000-"
-            "0000-00000000dead\",\"body\":{\"query\":\"print 1\"}},"
-            "{\"id\":\"1\",\"method\":\"POST\",\"path\":\"/query\",@,\"headers\":{\"PREFER\":\"include-"
-            "statistics=true\"},\"body\":{\"query\":\"print a='z'\"}},"
-            "{\"id\":\"g\",\"path\":\"/query?query=print%20x%3D1\",@},"
-            "{\"id\":\"t\",\"method\":\"POST\",\"path\":\"/query\",@,\"body\":\"{\\\"query\\\":1}\"}");
+        &s,
+        "{\"id\":\"9\",\"method\":\"POST\",\"path\":\"/query\",@,\"body\":{\"query\":\"App_CL | "
+        "count\",\"timespan\":\"P1D\"}},"
+        "{\"id\":\"b\",\"method\":\"POST\",\"path\":\"/fakePath\",@,\"headers\":{},\"body\":{"
+        "\"query\":\"print 1\"}},"
+        "{\"id\":\"c\",\"method\":\"POST\",\"path\":\"/query\",@,\"body\":{\"query\":\"nosuch\"}},"
+        "{\"id\":\"d\",\"method\":\"POST\",\"path\":\"/query\",\"workspace\":\"00000000-0000-0000-"
+        "0000-00000000dead\",\"body\":{\"query\":\"print 1\"}},"
+        "{\"id\":\"1\",\"method\":\"POST\",\"path\":\"/query\",@,\"headers\":{\"PREFER\":\"include-"
+        "statistics=true\"},\"body\":{\"query\":\"print a='z'\"}},"
+        "{\"id\":\"g\",\"path\":\"/query?query=print%20x%3D1\",@},"
+        "{\"id\":\"t\",\"method\":\"POST\",\"path\":\"/query\",@,\"body\":\"{\\\"query\\\":1}\"}");
     cr_assert(status == 200, "%.*s", RF_FMT(rf_buf_view(&s.last.body)));
     static const struct {
         const char *id;
@@ -490,16 +560,17 @@ Test(query, a_malformed_batch_is_refused_as_a_whole)
     stage_done(&s);
 }
 
-/* ---- metadata --------------------------------------------------------------------------------------------------------------- */
+/* ---- metadata ---------------------------------------------------------------------------------------------------- */
 
 Test(query, metadata_lists_tables_and_functions)
 {
     struct stage s;
     stage_init(&s);
-    expect(&s, "PUT", WS_ARM "/savedSearches/f?api-version=2020-08-01",
-           "{\"properties\":{\"category\":\"f\",\"displayName\":\"d\",\"query\":\"App_CL | take n\","
-           "\"functionAlias\":\"Some\",\"functionParameters\":\"n:long = 1, s:string = ')'\"}}",
-           200);
+    expect(
+        &s, "PUT", WS_ARM "/savedSearches/f?api-version=2020-08-01",
+        "{\"properties\":{\"category\":\"f\",\"displayName\":\"d\",\"query\":\"App_CL | take n\","
+        "\"functionAlias\":\"Some\",\"functionParameters\":\"n:long = 1, s:string = ')'\"}}",
+        200);
     char target[100];
     snprintf(target, sizeof target, "/v1/workspaces/%s/metadata", s.guid);
     static const char *const methods[] = {"GET", "POST"};

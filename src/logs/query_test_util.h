@@ -2,6 +2,8 @@
 #ifndef RF_QUERY_TEST_UTIL_H
 #define RF_QUERY_TEST_UTIL_H
 
+#include <pthread.h>
+
 #include "authz/route_walk.h"
 #include "logs/query_int.h"
 #include "test/rf_prop.h"
@@ -15,6 +17,8 @@
 
 struct stage {
     struct walk_site walk;
+    pthread_mutex_t audit_lock; /* a batch's queries write their rows side by side */
+    struct audit audit;
     struct arm *arm;
     struct tables *tables;
     struct logs *logs;
@@ -27,6 +31,14 @@ struct stage {
     struct http_header headers[3];
     uint32_t header_count;
 };
+
+RF_TEST_HELPER void stage_row(void *ctx, const char *table, rf_str row)
+{
+    struct stage *s = ctx;
+    pthread_mutex_lock(&s->audit_lock);
+    walk_row(&s->walk, table, row);
+    pthread_mutex_unlock(&s->audit_lock);
+}
 
 RF_TEST_HELPER void be(struct stage *s, const char *oid)
 {
@@ -95,21 +107,20 @@ RF_TEST_HELPER void put_workspace(struct stage *s, const char *id, const char **
 RF_TEST_HELPER void put_table(struct stage *s, const char *workspace, const char *name,
                               const char *columns)
 {
-    rf_str target = rf_arena_printf(&s->walk.arena, "%s/tables/%s?api-version=2022-10-01",
-                                    workspace, name);
-    rf_str body = rf_arena_printf(
-        &s->walk.arena,
-        "{\"properties\":{\"plan\":\"Analytics\",\"schema\":{\"name\":\"%s\",\"columns\":[{\"name\":"
-        "\"TimeGenerated\",\"type\":\"dateTime\"},%s]}}}",
-        name, columns);
-    int status = call(s, "PUT", rf_arena_cstr(&s->walk.arena, target),
-                      rf_arena_cstr(&s->walk.arena, body));
+    rf_str target =
+        rf_arena_printf(&s->walk.arena, "%s/tables/%s?api-version=2022-10-01", workspace, name);
+    rf_str body = rf_arena_printf(&s->walk.arena,
+                                  "{\"properties\":{\"plan\":\"Analytics\",\"schema\":{\"name\":\"%"
+                                  "s\",\"columns\":[{\"name\":"
+                                  "\"TimeGenerated\",\"type\":\"dateTime\"},%s]}}}",
+                                  name, columns);
+    int status =
+        call(s, "PUT", rf_arena_cstr(&s->walk.arena, target), rf_arena_cstr(&s->walk.arena, body));
     cr_assert(status == 200 || status == 201 || status == 202, "%d %.*s", status,
               RF_FMT(rf_buf_view(&s->last.body)));
 }
 
-RF_TEST_HELPER void put_rows(struct stage *s, const char *guid, const char *table,
-                             const char *json)
+RF_TEST_HELPER void put_rows(struct stage *s, const char *guid, const char *table, const char *json)
 {
     struct rf_err err;
     int64_t now = DATETIME_UNIX_EPOCH + WALK_NOW * TICKS_PER_SECOND;
@@ -124,6 +135,8 @@ RF_TEST_HELPER void stage_init(struct stage *s)
     uint32_t count;
     memset(s, 0, sizeof *s);
     walk_site_init(&s->walk);
+    pthread_mutex_init(&s->audit_lock, NULL);
+    s->audit = (struct audit){.ctx = s, .row = stage_row};
     struct arm_options arm_options = {.state = s->walk.state,
                                       .authz = s->walk.authz,
                                       .site = &s->walk.site,
@@ -140,7 +153,7 @@ RF_TEST_HELPER void stage_init(struct stage *s)
                                    .authz = s->walk.authz,
                                    .tables = s->tables,
                                    .site = &s->walk.site,
-                                   .audit = &s->walk.audit,
+                                   .audit = &s->audit,
                                    .clock = &s->walk.clock.clock,
                                    .query_lanes = 2};
     cr_assert(logs_new(&options, &s->logs, &err) == RF_OK, "%s", err.text);

@@ -33,8 +33,7 @@ static bool may_read_table(const struct one_view *one, rf_str table)
     const struct query_view *view = one->view;
     struct rf_arena *arena = view->arena;
     if (one->resource.len > 0)
-        return may(view,
-                   rf_arena_printf(arena, "Microsoft.Insights/logs/%.*s/read", RF_FMT(table)),
+        return may(view, rf_arena_printf(arena, "Microsoft.Insights/logs/%.*s/read", RF_FMT(table)),
                    one->resource, false);
     if (may(view, rf_arena_printf(arena, WORKSPACES "/query/%.*s/read", RF_FMT(table)),
             one->workspace.id, false))

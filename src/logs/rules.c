@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "base/encode.h"
-#include "base/json_out.h"
 #include "logs/rules_int.h"
 
 enum { SLOT_BUCKETS = 1024, COLUMN_NAME_BYTES_MAX = 200 };
@@ -47,8 +46,8 @@ static bool stream_type(rf_str name, enum type *out)
     static const struct {
         const char *name;
         enum type type;
-    } types[] = {{"string", TYPE_STRING},   {"int", TYPE_INT},         {"long", TYPE_LONG},
-                 {"real", TYPE_REAL},       {"boolean", TYPE_BOOL},    {"bool", TYPE_BOOL},
+    } types[] = {{"string", TYPE_STRING},   {"int", TYPE_INT},          {"long", TYPE_LONG},
+                 {"real", TYPE_REAL},       {"boolean", TYPE_BOOL},     {"bool", TYPE_BOOL},
                  {"dynamic", TYPE_DYNAMIC}, {"datetime", TYPE_DATETIME}};
     for (size_t i = 0; i < RF_COUNT(types); i++) {
         if (!rf_str_eq_nocase(name, rf_str_of(types[i].name))) continue;
@@ -72,15 +71,17 @@ enum rf_kind rule_read_columns(const struct json_node *declaration, struct rf_ar
         rf_str name = json_text_at(c, "name"), type_text = json_text_at(c, "type");
         enum type type = TYPE_STRING;
         if (name.len == 0 || name.len > COLUMN_NAME_BYTES_MAX || !rf_utf8_valid(name))
-            return RF_FAIL(err, RF_INVALID, "InvalidPayload",
-                           "A column of the stream '%.*s' has no name, or one of more than %d bytes.",
-                           RF_FMT(stream->name), COLUMN_NAME_BYTES_MAX);
+            return RF_FAIL(
+                err, RF_INVALID, "InvalidPayload",
+                "A column of the stream '%.*s' has no name, or one of more than %d bytes.",
+                RF_FMT(stream->name), COLUMN_NAME_BYTES_MAX);
         if (!stream_type(type_text, &type))
-            return RF_FAIL(err, RF_INVALID, "InvalidPayload",
-                           "The column '%.*s' of the stream '%.*s' has the type '%.*s'; string, int, "
-                           "long, real, boolean, dynamic and datetime are allowed.",
-                           RF_FMT(name), RF_FMT(stream->name),
-                           (int)RF_MIN(type_text.len, (size_t)100), (const char *)type_text.ptr);
+            return RF_FAIL(
+                err, RF_INVALID, "InvalidPayload",
+                "The column '%.*s' of the stream '%.*s' has the type '%.*s'; string, int, "
+                "long, real, boolean, dynamic and datetime are allowed.",
+                RF_FMT(name), RF_FMT(stream->name), (int)RF_MIN(type_text.len, (size_t)100),
+                (const char *)type_text.ptr);
         for (uint32_t i = 0; i < stream->column_count; i++)
             if (rf_str_eq(stream->columns[i].name, name))
                 return RF_FAIL(err, RF_INVALID, "InvalidPayload",
@@ -142,8 +143,7 @@ static bool table_of_stream(rf_str stream, rf_str *table)
                                            "Custom-"};
     for (size_t i = 0; i < RF_COUNT(prefixes); i++) {
         rf_str prefix = rf_str_of(prefixes[i]);
-        if (stream.len <= prefix.len ||
-            !rf_str_eq_nocase(rf_slice(stream, 0, prefix.len), prefix))
+        if (stream.len <= prefix.len || !rf_str_eq_nocase(rf_slice(stream, 0, prefix.len), prefix))
             continue;
         *table = rf_slice(stream, prefix.len, stream.len);
         return true;
@@ -159,9 +159,9 @@ static enum rf_kind builtin_stream(struct rule_reader *r, rf_str name, rf_str wo
     struct table_def def;
     rf_str table;
     struct rule_stream *stream;
-    bool known = rf_str_starts(name, RF_S("Microsoft-")) && table_of_stream(name, &table) &&
-                 tables_find(r->logs->options.tables, workspace, table, &rule->arena, &def, NULL) ==
-                     RF_OK;
+    bool known =
+        rf_str_starts(name, RF_S("Microsoft-")) && table_of_stream(name, &table) &&
+        tables_find(r->logs->options.tables, workspace, table, &rule->arena, &def, NULL) == RF_OK;
     if (!known)
         return BAD(r, "InvalidPayload",
                    "The stream '%.*s' of a data flow is neither declared nor built in.",
@@ -201,7 +201,8 @@ static enum rf_kind workspace_guid(struct rule_reader *r, const struct json_node
     rf_str id = json_text_at(destination, "workspaceResourceId");
     struct arm_resource workspace;
     if (id.len == 0)
-        return BAD(r, "InvalidPayload", "A destination in 'logAnalytics' has no 'workspaceResourceId'.");
+        return BAD(r, "InvalidPayload",
+                   "A destination in 'logAnalytics' has no 'workspaceResourceId'.");
     struct rf_err inner = {0};
     enum rf_kind kind = arm_get(r->arm, r->txn, id, &r->rule->arena, &workspace, &inner);
     if (kind == RF_OK) *guid = json_text_at(workspace.body, "properties.customerId");
@@ -252,27 +253,30 @@ static enum rf_kind check_output(struct rule_reader *r, const struct rule_flow *
     for (uint32_t w = 0; w < flow->workspace_count; w++) {
         if (tables_find(r->logs->options.tables, flow->workspaces[w], flow->table, &r->rule->arena,
                         &def, NULL) != RF_OK)
-            return BAD(r, "InvalidOutputTable",
-                       "The table '%.*s' for the output stream of a data flow does not exist in the "
-                       "destination.",
-                       (int)RF_MIN(flow->table.len, (size_t)200), (const char *)flow->table.ptr);
+            return BAD(
+                r, "InvalidOutputTable",
+                "The table '%.*s' for the output stream of a data flow does not exist in the "
+                "destination.",
+                (int)RF_MIN(flow->table.len, (size_t)200), (const char *)flow->table.ptr);
         for (uint32_t i = 0; i < out->count; i++) {
             const struct column *c = &out->columns[i];
             const struct table_column *to = def_column(&def, c->name);
             if (to == NULL || transform_fits((enum type)c->type, (enum type)to->type)) continue;
-            return BAD(r, "InvalidTransformOutput",
-                       "The output of the data flow does not fit the table '%.*s': the column '%.*s' "
-                       "is of type %s there, and %s comes.",
-                       RF_FMT(def.name), RF_FMT(c->name), type_name((enum type)to->type),
-                       type_name((enum type)c->type));
+            return BAD(
+                r, "InvalidTransformOutput",
+                "The output of the data flow does not fit the table '%.*s': the column '%.*s' "
+                "is of type %s there, and %s comes.",
+                RF_FMT(def.name), RF_FMT(c->name), type_name((enum type)to->type),
+                type_name((enum type)c->type));
         }
     }
     for (uint32_t i = 0; i < out->count; i++)
         has_time |= out->columns[i].type == TYPE_DATETIME &&
                     rf_str_is(out->columns[i].name, "TimeGenerated");
     if (has_time || flow->workspace_count == 0) return RF_OK;
-    return BAD(r, "InvalidTransformOutput",
-               "The output of the data flow must have the column 'TimeGenerated' of type datetime.");
+    return BAD(
+        r, "InvalidTransformOutput",
+        "The output of the data flow must have the column 'TimeGenerated' of type datetime.");
 }
 
 /* A query that only names its input is none. */
@@ -281,15 +285,15 @@ static rf_str transform_text(rf_str kql)
     rf_str trimmed = rf_str_trim(kql);
     while (trimmed.len > 0 && trimmed.ptr[trimmed.len - 1] == ';')
         trimmed = rf_str_trim(rf_slice(trimmed, 0, trimmed.len - 1));
-    return rf_str_is(trimmed, "source") ? (rf_str){0} : trimmed;
+    if (rf_str_is(trimmed, "source")) trimmed.len = 0;
+    return trimmed;
 }
 
 static enum rf_kind flow_schema(struct rule_reader *r, const struct rule_flow *flow,
                                 struct schema *out)
 {
     const struct rule_stream *stream = &r->rule->streams[flow->stream];
-    if (flow->kql.len > 0)
-        return transform_schema(flow->kql, stream, &r->rule->arena, out, r->err);
+    if (flow->kql.len > 0) return transform_schema(flow->kql, stream, &r->rule->arena, out, r->err);
     out->count = stream->column_count;
     out->columns = rf_arena_new(&r->rule->arena, struct column, stream->column_count);
     if (out->columns == NULL) return rf_fail_memory(r->err, &r->rule->arena);
@@ -383,9 +387,9 @@ enum rf_kind rule_read(struct logs *logs, struct arm *arm, struct state_txn *txn
     RF_TRY(read_destinations(&r));
     const struct json_node *flows = json_get(r.properties, "dataFlows");
     if (flows == NULL || flows->type == JSON_T_NULL) return RF_OK;
-    if (flows->type != JSON_T_ARRAY) return BAD(&r, "InvalidPayload", "'dataFlows' must be a list.");
-    for (const struct json_node *f = flows->first; f != NULL; f = f->next)
-        RF_TRY(read_flow(&r, f));
+    if (flows->type != JSON_T_ARRAY)
+        return BAD(&r, "InvalidPayload", "'dataFlows' must be a list.");
+    for (const struct json_node *f = flows->first; f != NULL; f = f->next) RF_TRY(read_flow(&r, f));
     return RF_OK;
 }
 
@@ -471,8 +475,7 @@ static enum rf_kind compile(struct rules *rules, const char *id, uint64_t genera
     if (kind == RF_OK) {
         kind = arm_get(logs->options.arm, txn, rf_str_of(id), &rule->arena, &resource, err);
         if (kind == RF_OK) rule->id = resource.id;
-        if (kind == RF_OK)
-            kind = rule_read(logs, logs->options.arm, txn, resource.body, rule, err);
+        if (kind == RF_OK) kind = rule_read(logs, logs->options.arm, txn, resource.body, rule, err);
         state_end(txn);
     }
     if (kind != RF_OK) {
@@ -568,7 +571,8 @@ static enum rf_kind set_immutable_id(struct arm_call *call, struct json_node *pr
                                      const struct arm_resource *before, const char *prefix,
                                      struct rf_err *err)
 {
-    rf_str id = before == NULL ? (rf_str){0} : json_text_at(before->body, "properties.immutableId");
+    const struct json_node *old = before == NULL ? NULL : before->body;
+    rf_str id = json_text_at(old, "properties.immutableId");
     if (id.len == 0) {
         uint8_t hex[32];
         rf_str guid = guid_random(call->arena);
@@ -637,9 +641,12 @@ static enum rf_kind show_endpoint(struct arm_call *call, struct arm_resource *re
 
 static bool is_known_kind(rf_str kind)
 {
-    static const char *const kinds[] = {"Direct",          "Linux",
-                                        "Windows",         "WorkspaceTransforms",
-                                        "AgentDirectToStore", "AgentSettings",
+    static const char *const kinds[] = {"Direct",
+                                        "Linux",
+                                        "Windows",
+                                        "WorkspaceTransforms",
+                                        "AgentDirectToStore",
+                                        "AgentSettings",
                                         "PlatformTelemetry"};
     for (size_t i = 0; i < RF_COUNT(kinds); i++)
         if (rf_str_eq_nocase(kind, rf_str_of(kinds[i]))) return true;
@@ -664,16 +671,14 @@ static enum rf_kind check_endpoint_id(struct arm_call *call, const struct json_n
 /* Azure says InvalidPayload for a bad transformation, and what is bad about it in the details. */
 static void name_as_payload(struct arm_call *call, struct rf_err *err)
 {
-    struct rf_buf buf = rf_buf_in(call->arena);
-    struct json_out out = json_out_to(&buf);
-    json_begin_array(&out, NULL);
-    json_begin_object(&out, NULL);
-    json_put_text(&out, "code", rf_str_of(err->code));
-    json_put_text(&out, "message", rf_str_of(err->text));
-    json_put_text(&out, "target", RF_S("properties.dataFlows"));
-    json_end_object(&out);
-    json_end_array(&out);
-    if (call->request != NULL && !buf.failed) call->request->error_details = rf_buf_view(&buf);
+    struct json_node *details = json_new(call->arena, JSON_T_ARRAY);
+    struct json_node *detail = json_append(details, json_new(call->arena, JSON_T_OBJECT));
+    /* The error's own text does not live as long as the answer. */
+    rf_str text = rf_arena_printf(call->arena, "%s", err->text);
+    json_set_text(call->arena, detail, "code", rf_str_of(err->code));
+    json_set_text(call->arena, detail, "message", text);
+    json_set_text(call->arena, detail, "target", RF_S("properties.dataFlows"));
+    if (call->request != NULL && text.ptr != NULL) call->request->error_details = details;
     err->code = "InvalidPayload";
 }
 
@@ -692,8 +697,7 @@ static enum rf_kind put_rule(struct arm_call *call, struct arm_resource *resourc
     RF_TRY(check_endpoint_id(call, properties, err));
     /* What is written into the document must live as long as the call. */
     rf_arena_init(&rule.arena, RULE_BYTES_MAX);
-    enum rf_kind kind =
-        rule_read(rules->logs, call->arm, call->txn, resource->body, &rule, err);
+    enum rf_kind kind = rule_read(rules->logs, call->arm, call->txn, resource->body, &rule, err);
     if (kind == RF_INVALID && err != NULL && strcmp(err->code, "InvalidTransformQuery") == 0)
         name_as_payload(call, err);
     struct json_node *copy = kind == RF_OK ? json_clone(call->arena, properties) : NULL;
@@ -785,9 +789,9 @@ static enum rf_kind list_associations(struct arm_call *call, struct arm_resource
 
 /* ---- life ------------------------------------------------------------------------------------------------------------------------ */
 
-static const char *const versions[] = {"2019-11-01-preview", "2021-04-01", "2021-09-01-preview",
-                                       "2022-06-01",         "2023-03-11", "2024-03-11",
-                                       NULL};
+static const char *const versions[] = {
+    "2019-11-01-preview", "2021-04-01", "2021-09-01-preview", "2022-06-01", "2023-03-11",
+    "2024-03-11",         NULL};
 
 static enum rf_kind load_slots(struct rules *rules, struct rf_err *err)
 {
@@ -835,12 +839,11 @@ enum rf_kind rules_register(struct logs *logs, struct rf_err *err)
                                         .actions = rules->endpoint_actions,
                                         .action_count = 1,
                                         .ctx = rules};
-    rules->types[2] =
-        (struct arm_type){.name = "Microsoft.Insights/dataCollectionRuleAssociations",
-                          .versions = versions,
-                          .flags = ARM_EXTENSION | ARM_NO_STATE,
-                          .put = put_association,
-                          .ctx = rules};
+    rules->types[2] = (struct arm_type){.name = "Microsoft.Insights/dataCollectionRuleAssociations",
+                                        .versions = versions,
+                                        .flags = ARM_EXTENSION | ARM_NO_STATE,
+                                        .put = put_association,
+                                        .ctx = rules};
     RF_TRY(arm_register(logs->options.arm, rules->types, RF_COUNT(rules->types), err));
     return load_slots(rules, err);
 }

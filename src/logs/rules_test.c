@@ -1,5 +1,5 @@
-#include "logs/rules_int.h"
 #include "logs/logs_world.h"
+#include "logs/rules_int.h"
 #include "test/rf_prop.h"
 
 #define TABLE_COLUMNS                                                                              \
@@ -90,16 +90,20 @@ Test(rules, endpoints_and_associations)
     w_expect_text(&w, "properties.configurationAccess.endpoint", "https://localhost:8443");
     w_expect(&w, "PUT", W_ENDPOINTS "dce" W_RULE_V, "{\"location\":\"local\"}", 200);
     w_expect_text(&w, "properties.immutableId", id);
-    w_expect_code(&w, "PUT", W_ENDPOINTS "dce" W_RULE_V,
-                  "{\"location\":\"local\",\"properties\":{\"networkAcls\":{\"publicNetworkAccess\":"
-                  "\"Maybe\"}}}",
-                  400, "InvalidPayload");
+    w_expect_code(
+        &w, "PUT", W_ENDPOINTS "dce" W_RULE_V,
+        "{\"location\":\"local\",\"properties\":{\"networkAcls\":{\"publicNetworkAccess\":"
+        "\"Maybe\"}}}",
+        400, "InvalidPayload");
     w_expect(&w, "PUT", W_RULES "one" W_RULE_V, GOOD, 201);
-    const char *target = W_WS "/providers/Microsoft.Insights/dataCollectionRuleAssociations/a" W_RULE_V;
+    const char *target =
+        W_WS "/providers/Microsoft.Insights/dataCollectionRuleAssociations/a" W_RULE_V;
     w_expect_code(&w, "PUT", target, "{\"properties\":{}}", 400, "InvalidPayload");
-    w_expect_code(&w, "PUT", target, "{\"properties\":{\"dataCollectionRuleId\":\"" W_RULES "no\"}}",
-                  400, "InvalidPayload");
-    w_expect(&w, "PUT", target, "{\"properties\":{\"dataCollectionRuleId\":\"" W_RULES "one\"}}", 201);
+    w_expect_code(&w, "PUT", target,
+                  "{\"properties\":{\"dataCollectionRuleId\":\"" W_RULES "no\"}}", 400,
+                  "InvalidPayload");
+    w_expect(&w, "PUT", target, "{\"properties\":{\"dataCollectionRuleId\":\"" W_RULES "one\"}}",
+             201);
     w_expect(&w, "GET", W_RULES "one/associations" W_RULE_V, NULL, 200);
     cr_assert(json_get(w.answer, "value")->count == 1);
     w_done(&w);
@@ -113,7 +117,8 @@ Test(rules, bad_rules_are_refused)
         const char *body, *code;
     } cases[] = {
         {"{\"location\":\"local\",\"kind\":\"Solaris\",\"properties\":{}}", "InvalidPayload"},
-        {"{\"location\":\"local\",\"properties\":{\"dataCollectionEndpointId\":\"" W_ENDPOINTS "no\"}}",
+        {"{\"location\":\"local\",\"properties\":{\"dataCollectionEndpointId\":\"" W_ENDPOINTS
+         "no\"}}",
          "InvalidPayload"},
         {RULE("\"streamDeclarations\":{\"App\":{\"columns\":[{\"name\":\"A\",\"type\":\"int\"}]}}",
               DESTINATIONS, FLOW("")),
@@ -124,7 +129,8 @@ Test(rules, bad_rules_are_refused)
               "\"guid\"}]}}",
               DESTINATIONS, FLOW("")),
          "InvalidPayload"},
-        {RULE("\"streamDeclarations\":{\"Custom-App\":{\"columns\":[{\"name\":\"A\",\"type\":\"int\"},"
+        {RULE("\"streamDeclarations\":{\"Custom-App\":{\"columns\":[{\"name\":\"A\",\"type\":"
+              "\"int\"},"
               "{\"name\":\"A\",\"type\":\"int\"}]}}",
               DESTINATIONS, FLOW("")),
          "InvalidPayload"},
@@ -133,8 +139,9 @@ Test(rules, bad_rules_are_refused)
               DESTINATIONS, FLOW("")),
          "InvalidTransformOutput"}, /* no TimeGenerated */
         {RULE(STREAM, "\"destinations\":{}", FLOW("")), "InvalidPayload"},
-        {RULE(STREAM, "\"destinations\":{\"logAnalytics\":[{\"name\":\"ws\",\"workspaceResourceId\":\"" W_GROUP
-                      "/providers/Microsoft.OperationalInsights/workspaces/none\"}]}",
+        {RULE(STREAM,
+              "\"destinations\":{\"logAnalytics\":[{\"name\":\"ws\",\"workspaceResourceId\":"
+              "\"" W_GROUP "/providers/Microsoft.OperationalInsights/workspaces/none\"}]}",
               FLOW("")),
          "InvalidPayload"},
         {RULE(STREAM, DESTINATIONS,
@@ -148,7 +155,8 @@ Test(rules, bad_rules_are_refused)
          "InvalidOutputTable"},
         {RULE(STREAM, DESTINATIONS,
               "\"dataFlows\":[{\"streams\":[\"Custom-App\",\"Microsoft-Syslog\"],\"destinations\":["
-              "\"ws\"],\"transformKql\":\"source | extend A = 1\",\"outputStream\":\"Custom-App_CL\"}]"),
+              "\"ws\"],\"transformKql\":\"source | extend A = "
+              "1\",\"outputStream\":\"Custom-App_CL\"}]"),
          "InvalidPayload"},
         {RULE(STREAM, DESTINATIONS, FLOW(",\"transformKql\":\"source | project A\"")),
          "InvalidTransformOutput"},
@@ -164,9 +172,10 @@ Test(rules, a_bad_transformation_is_named_in_the_details)
 {
     struct world w;
     init(&w);
-    w_expect_code(&w, "PUT", W_RULES "bad" W_RULE_V,
-                  RULE(STREAM, DESTINATIONS, FLOW(",\"transformKql\":\"source | summarize count() by A\"")),
-                  400, "InvalidPayload");
+    w_expect_code(
+        &w, "PUT", W_RULES "bad" W_RULE_V,
+        RULE(STREAM, DESTINATIONS, FLOW(",\"transformKql\":\"source | summarize count() by A\"")),
+        400, "InvalidPayload");
     const struct json_node *details = json_at(w.answer, "error.details");
     cr_assert(json_is(details, JSON_T_ARRAY) && details->count == 1);
     cr_assert(rf_str_is(json_text_at(details->first, "code"), "InvalidTransformQuery"));
@@ -257,11 +266,8 @@ Test(rules, values_change_their_type_where_nothing_is_lost)
     cr_assert(vec_real(&out, 2) == 3.0 && vec_null(&out, 1));
     rf_str texts[] = {RF_S("01234567-89ab-cdef-0123-456789abcdef"), RF_S("none")};
     uint32_t codes[] = {1, 0, 1};
-    v = (struct vec){.type = TYPE_STRING,
-                     .shape = VEC_DICT,
-                     .dict_count = 2,
-                     .data = texts,
-                     .codes = codes};
+    v = (struct vec){
+        .type = TYPE_STRING, .shape = VEC_DICT, .dict_count = 2, .data = texts, .codes = codes};
     cr_assert(transform_cast(&v, TYPE_GUID, 3, &arena, &out));
     cr_assert(vec_null(&out, 0) && !vec_null(&out, 1));
     cr_assert(vec_guid(&out, 1).bytes[0] == 0x01);

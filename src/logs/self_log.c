@@ -65,8 +65,8 @@ static void append_singly(const struct self_log *log, const char *table,
     }
 }
 
-static void append_table(const struct self_log *log, const char *table,
-                         const struct self_row *list, struct rf_arena *arena)
+static void append_table(const struct self_log *log, const char *table, const struct self_row *list,
+                         struct rf_arena *arena)
 {
     struct rf_buf buf = rf_buf_in(arena);
     struct rf_err err = {0};
@@ -87,7 +87,7 @@ static void append_table(const struct self_log *log, const char *table,
 
 static bool comes_before(const struct self_row *list, const struct self_row *row)
 {
-    for (const struct self_row *r = list; r != row; r = r->next)
+    for (const struct self_row *r = list; r != NULL && r != row; r = r->next)
         if (strcmp(r->table, row->table) == 0) return true;
     return false;
 }

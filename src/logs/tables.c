@@ -242,25 +242,12 @@ static enum rf_kind entry_redefine(struct table_entry *e, const struct table_def
     return RF_OK;
 }
 
-static bool has_files(struct table_entry *e)
-{
-    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
-    struct store *store;
-    const char *folder;
-    rf_arena_init(&arena, 1 << 16);
-    if (workspace_store(e->home, false, &store, NULL) != RF_OK || store == NULL) return false;
-    if (store_table_folder(store, e->name, &arena, &folder, NULL) != RF_OK) return true;
-    return rf_fs_exists(e->home->tables->options.fs, folder);
-}
-
+/* Its files learn of new columns and of the retention when they are next written or asked for a column that they lack. */
 static enum rf_kind redefine(struct table_entry *e, const struct table_def *more,
                              struct rf_err *err)
 {
     RF_TRY(entry_take_turn(e, err));
     enum rf_kind kind = entry_redefine(e, more, err);
-    /* Its files learn of new columns and of the retention. */
-    if (kind == RF_OK && has_files(e)) kind = entry_writer(e, err);
-    entry_close_writer(e);
     entry_give_turn(e);
     return kind;
 }
@@ -323,8 +310,8 @@ enum rf_kind tables_list(struct tables *tables, rf_str workspace_id, struct rf_a
     RF_TRY(tables_workspace(tables, workspace_id, &w, err));
     uint32_t entry_count, made = 0;
     struct table_entry **entries = entries_of(w, arena, &entry_count);
-    struct table_def *list =
-        entries == NULL ? NULL : rf_arena_new(arena, struct table_def, entry_count);
+    if (entries == NULL) return rf_fail_memory(err, arena);
+    struct table_def *list = rf_arena_new(arena, struct table_def, entry_count);
     enum rf_kind kind = list == NULL ? rf_fail_memory(err, arena) : RF_OK;
     for (uint32_t i = 0; i < entry_count; i++) {
         if (kind == RF_OK) kind = entry_def(entries[i], arena, &list[made], err);
@@ -410,6 +397,62 @@ enum rf_kind tables_drop(struct tables *tables, rf_str workspace_id, rf_str name
     enum rf_kind kind = drop(w, name, err);
     (void)pthread_mutex_unlock(&w->defining);
     return kind;
+}
+
+enum rf_kind tables_clear(struct tables *tables, rf_str workspace_id, rf_str name,
+                          struct rf_err *err)
+{
+    struct workspace_tables *w;
+    enum rf_kind kind = RF_OK;
+    RF_TRY(tables_workspace(tables, workspace_id, &w, err));
+    (void)pthread_mutex_lock(&w->defining);
+    RF_CLEANUP(entry_cleanup) struct table_entry *e = entry_get(w, name);
+    if (e == NULL) {
+        e = entry_new(w, name);
+        kind = e == NULL ? no_memory(err) : remove_files(e, err);
+    }
+    (void)pthread_mutex_unlock(&w->defining);
+    return kind;
+}
+
+/* Deletes the rows. A standard table stays, should there be a workspace of this id again: the first one's is fixed. */
+static void end_entry(struct table_entry *e)
+{
+    struct rf_err err = {0};
+    bool is_standard = content_find(e->home->tables->content, e->name) != NULL;
+    if (entry_take_turn(e, &err) != RF_OK) return;
+    entry_close_writer(e);
+    entry_forget_view(e);
+    if (remove_files(e, &err) != RF_OK) tables_log_failure("tables.drop_failed", e->name, &err);
+    if (!is_standard) take_out(e->home, e);
+    (void)pthread_mutex_lock(&e->lock);
+    e->dropped = !is_standard;
+    e->version++;
+    (void)pthread_mutex_unlock(&e->lock);
+    entry_give_turn(e);
+    if (!is_standard) entry_unref(e); /* the one of the bucket */
+}
+
+enum rf_kind tables_drop_workspace(struct tables *tables, rf_str workspace_id, struct rf_err *err)
+{
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    struct workspace_tables *w;
+    uint32_t count;
+    rf_arena_init(&arena, 1 << 20);
+    RF_TRY(tables_workspace(tables, workspace_id, &w, err));
+    (void)pthread_mutex_lock(&w->defining);
+    struct table_entry **list = entries_of(w, &arena, &count);
+    for (uint32_t i = 0; i < count; i++) {
+        end_entry(list[i]);
+        entry_unref(list[i]);
+    }
+    (void)pthread_mutex_unlock(&w->defining);
+    if (list == NULL) return rf_fail_memory(err, &arena);
+    /* When rows came meanwhile the folder stays. */
+    struct rf_err ignored;
+    enum rf_kind kind = rf_fs_rmdir(tables->options.fs, w->folder, &ignored);
+    (void)kind;
+    return RF_OK;
 }
 
 /* ---- workspaces --------------------------------------------------------------------------------------------------- */

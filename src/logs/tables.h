@@ -2,7 +2,12 @@
  *
  * A workspace's tables lie in the store under DIR/tables/<workspace GUID>/. Standard tables (content/tables) are there for every
  * workspace, without files until their first row. Custom tables come from ARM documents (.../workspaces/{w}/tables/{T}).
- * Appends of many callers are committed as a group: one sync pays for all that wait. Queries see committed rows at once. */
+ * Appends of many callers are committed as a group: one sync pays for all that wait. Queries see committed rows at once, and
+ * share what is open of a table until its next commit.
+ *
+ * A thread joins journals and small extents of tables that grew by some hundred thousand rows or have come to rest, and drops
+ * rows that are too old; meanwhile appends to that table wait, for a second or two at most. Every function may be called from
+ * any thread. */
 #ifndef RF_LOGS_TABLES_H
 #define RF_LOGS_TABLES_H
 
@@ -52,9 +57,18 @@ RF_MUST_USE enum rf_kind tables_define(struct tables *tables, rf_str workspace_i
 RF_MUST_USE enum rf_kind tables_drop(struct tables *tables, rf_str workspace_id, rf_str name,
                                      struct rf_err *err);
 
+/* Removes the files of a table that is not defined: what a deletion left that was cut short. */
+RF_MUST_USE enum rf_kind tables_clear(struct tables *tables, rf_str workspace_id, rf_str name,
+                                      struct rf_err *err);
+/* Deletes all rows of a workspace and forgets its custom tables. */
+RF_MUST_USE enum rf_kind tables_drop_workspace(struct tables *tables, rf_str workspace_id,
+                                               struct rf_err *err);
+
 /* Rows for one table: batches laid out as `columns` (names and types; a subset of the table's, in any order). What is
  * missing is null; TimeGenerated that is missing or null becomes `now`; TenantId and Type are filled in. Returns when the
- * rows are durable and visible. RF_NOT_FOUND TableNotFound, RF_LIMIT MemoryBudgetExceeded, RF_IO. Any thread. */
+ * rows are durable and visible. RF_NOT_FOUND TableNotFound, RF_INVALID UnknownColumn, RF_CONFLICT ColumnTypeConflict,
+ * RF_LIMIT MemoryBudgetExceeded, DiskFull: nothing is stored; RF_IO: the rows are not stored, but when a sync failed they may
+ * be there after the table was opened again. Rows of other callers do not suffer, unless their commit was the same. */
 struct rows_in {
     const struct schema *schema;
     const struct batch *batches;

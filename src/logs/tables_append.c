@@ -76,7 +76,8 @@ struct row_map {
     uint32_t *places;
     uint32_t count;
     uint8_t *types;
-    uint32_t time, stamp; /* TimeGenerated; Timestamp, its other name in some tables; UINT32_MAX: none */
+    uint32_t time,
+        stamp; /* TimeGenerated; Timestamp, its other name in some tables; UINT32_MAX: none */
 };
 
 static enum rf_kind map_column(const struct table_def *def, const struct column *c, uint32_t *hint,
@@ -163,10 +164,8 @@ static bool lay_out(const struct table_entry *e, const struct row_map *map, cons
                                                   : in->columns[map->places[i]];
     if (!text_vec(arena, e->home->guid_text, &columns[0])) return false;
     if (!text_vec(arena, e->name, &columns[1])) return false;
-    *out = (struct batch){.row_count = in->row_count,
-                          .column_count = map->count,
-                          .columns = columns,
-                          .arena = arena};
+    *out = (struct batch){
+        .row_count = in->row_count, .column_count = map->count, .columns = columns, .arena = arena};
     if (map->time == UINT32_MAX) return true;
     struct vec nothing = vec_nothing(TYPE_DATETIME), *time = &columns[map->time];
     struct vec *stamp = map->stamp == UINT32_MAX ? &nothing : &columns[map->stamp];
@@ -372,7 +371,8 @@ static bool has_old_rows(struct table_entry *e)
     struct table_view *view;
     rf_arena_init(&arena, REQUEST_BYTES_MAX);
     if (entry_def(e, &arena, &def, NULL) != RF_OK || def.retention_ticks == 0) return false;
-    if (def.retention_ticks == TABLE_RETENTION_DEFAULT) def.retention_ticks = e->home->retention_ticks;
+    if (def.retention_ticks == TABLE_RETENTION_DEFAULT)
+        def.retention_ticks = e->home->retention_ticks;
     if (def.retention_ticks == 0) return false;
     if (entry_view(e, &def, &view, NULL) != RF_OK) return false;
     bool old = false;

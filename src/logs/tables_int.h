@@ -12,15 +12,15 @@
 #include "store/reader.h"
 
 enum {
-    TABLES_WRITERS_MAX = 64,        /* open at once, when those idle can be closed */
+    TABLES_WRITERS_MAX = 64, /* open at once, when those idle can be closed */
     TABLES_GROUP_ROWS_MAX = 1 << 17,
-    TABLES_MERGE_ROWS = 1 << 17,    /* since the last merge: worth another one */
+    TABLES_MERGE_ROWS = 1 << 17, /* since the last merge: worth another one */
     TABLES_BUCKETS = 512,
     TABLES_GUID_BYTES = 36,
 };
 #define TABLES_TICK_USEC (5 * RF_USEC_PER_SECOND)
-#define TABLES_IDLE_USEC (60 * RF_USEC_PER_SECOND)     /* then writer and view are closed */
-#define TABLES_MERGE_USEC (60 * RF_USEC_PER_SECOND)    /* between merges of a table */
+#define TABLES_IDLE_USEC (60 * RF_USEC_PER_SECOND)  /* then writer and view are closed */
+#define TABLES_MERGE_USEC (60 * RF_USEC_PER_SECOND) /* between merges of a table */
 #define TABLES_RETENTION_USEC (3600 * RF_USEC_PER_SECOND)
 
 /* A table's rows as a query sees them, shared by many. */
@@ -50,16 +50,16 @@ struct table_entry {
     pthread_mutex_t lock;
     pthread_cond_t turn; /* `busy` or a request's `done` has changed */
     bool busy, dropped;
-    bool live; /* its writer may be open */
+    bool live;                  /* its writer may be open */
     struct table_def def;       /* changed by who has the turn, under the lock */
     struct rf_arena *def_arena; /* of `def`; NULL: it is content's */
     struct append_request *first, *last;
     struct table_writer *writer; /* NULL: closed */
     uint32_t writer_columns;
-    uint64_t version; /* of what a view shows; grows */
-    struct table_view *view; /* NULL, or of some version */
+    uint64_t version;          /* of what a view shows; grows */
+    struct table_view *view;   /* NULL, or of some version */
     pthread_mutex_t view_lock; /* held while a view is opened */
-    rf_usec used, merged; /* elapsed time of the last append and merge */
+    rf_usec used, merged;      /* elapsed time of the last append and merge */
     uint64_t rows_unmerged;
 };
 
@@ -69,7 +69,7 @@ struct workspace_tables {
     char guid[TABLES_GUID_BYTES + 1];
     rf_str guid_text;
     char *folder;
-    pthread_mutex_t lock; /* of buckets */
+    pthread_mutex_t lock;     /* of buckets */
     pthread_mutex_t defining; /* one definition or drop at a time */
     struct table_entry *buckets[TABLES_BUCKETS];
     uint32_t count;

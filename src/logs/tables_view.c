@@ -76,7 +76,8 @@ static bool has_columns(const struct table_view *view, const struct table_def *d
     const struct extent_column *columns = table_columns(view->table, &count);
     for (uint32_t i = 0; i < def->column_count; i++) {
         uint32_t tries = 0;
-        while (tries < count && !rf_str_eq(columns[(at + tries) % count].name, def->columns[i].name))
+        while (tries < count &&
+               !rf_str_eq(columns[(at + tries) % count].name, def->columns[i].name))
             tries++;
         if (tries == count) return false;
         at = (at + tries + 1) % count;
@@ -144,8 +145,7 @@ static enum rf_kind source_of_view(struct table_source *s, struct rf_err *err)
     struct ast_column *columns = rf_arena_new(s->arena, struct ast_column, def.column_count);
     if (columns == NULL) return rf_fail_memory(err, s->arena);
     for (uint32_t i = 0; i < def.column_count; i++)
-        columns[i] =
-            (struct ast_column){.name = def.columns[i].name, .type = def.columns[i].type};
+        columns[i] = (struct ast_column){.name = def.columns[i].name, .type = def.columns[i].type};
     RF_TRY(entry_view(s->entry, &def, &s->view, err));
     if (s->view->table != NULL)
         RF_TRY(source_table_new(s->view->table, s->source.name, columns, def.column_count, s->arena,
@@ -225,6 +225,6 @@ struct table_stats tables_source_stats(const struct source *source)
 {
     const struct table_source *s = (const struct table_source *)source;
     RF_ASSERT(source->ops == &table_ops);
-    return s->view == NULL || s->view->table == NULL ? (struct table_stats){0}
-                                                     : table_stats(s->view->table);
+    struct table_stats none = {0};
+    return s->view == NULL || s->view->table == NULL ? none : table_stats(s->view->table);
 }

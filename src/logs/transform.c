@@ -9,16 +9,15 @@ enum { LINT_BYTES_MAX = 64 << 20, RUN_BYTES_MAX = 512 << 20 };
 /* ---- what a transform may say -------------------------------------------------------------------------------------------- */
 
 static const char *const allowed_operators[] = {
-    "where",          "filter",          "extend", "project",     "project-away", "project-keep",
-    "project-rename", "project-reorder", "parse",  "parse-where", "parse-kv",     "print",
-    "project-by-names"};
+    "where",        "filter",         "extend",          "project", "project-away",
+    "project-keep", "project-rename", "project-reorder", "parse",   "parse-where",
+    "parse-kv",     "print",          "project-by-names"};
 /* Functions that see more than the record. */
 static const char *const refused_calls[] = {
-    "toscalar",       "materialize",           "externaldata", "external_table",
-    "inline_external_table", "table",          "database",     "cluster",
-    "workspace",      "app",                   "resource",     "row_number",
-    "row_cumsum",     "row_rank_dense",        "row_rank_min", "prev",
-    "next",           "row_window_session"};
+    "toscalar", "materialize", "externaldata",      "external_table", "inline_external_table",
+    "table",    "database",    "cluster",           "workspace",      "app",
+    "resource", "row_number",  "row_cumsum",        "row_rank_dense", "row_rank_min",
+    "prev",     "next",        "row_window_session"};
 
 static bool is_listed(rf_str name, const char *const *list, size_t count)
 {
@@ -236,8 +235,8 @@ enum rf_kind transform_run(rf_str kql, const struct rule_stream *stream,
 {
     struct record_catalog catalog;
     RF_TRY(make_catalog(stream, rows, arena, &catalog, err));
-    struct collector c = {.sink = {.begin = collect_begin, .push = collect_push, .end = collect_end},
-                          .arena = arena};
+    struct collector c = {
+        .sink = {.begin = collect_begin, .push = collect_push, .end = collect_end}, .arena = arena};
     struct kql_request request = {.text = kql,
                                   .catalog = &catalog.catalog,
                                   .memory_bytes = RUN_BYTES_MAX,

@@ -5,10 +5,10 @@
 #include "value/text.h"
 
 enum {
-    GROWN_BYTES = 4 << 20,       /* a larger answer gets all the room that it may need at once */
-    SLACK_BYTES = 1 << 20,       /* beside rows: names, statistics */
-    DICT_ENTRIES_MAX = 1 << 16,  /* of a dictionary whose encoded texts are kept */
-    DICT_BYTES_MAX = 4 << 20,    /* of these texts */
+    GROWN_BYTES = 1 << 20,      /* a larger answer gets all the room that it may need at once */
+    SLACK_BYTES = 1 << 20,      /* beside rows: names, statistics */
+    DICT_ENTRIES_MAX = 1 << 16, /* of a dictionary whose encoded texts are kept */
+    DICT_BYTES_MAX = 4 << 20,   /* of these texts */
 };
 
 typedef void put_cell(struct wire *wire, struct wire_column *column, const struct vec *v,
@@ -27,14 +27,14 @@ struct wire_column {
 };
 
 /* Doubling would leave twice the answer behind in an arena, which gives nothing back. Pages that are not written to cost
- * nothing, so a large answer takes its whole room. */
-static bool make_room(const struct wire *wire, size_t bytes)
+ * nothing, so an answer that has become large takes its whole room at once. */
+static void take_room(struct wire *wire)
 {
     struct rf_buf *buf = wire->buf;
-    if (bytes <= buf->cap - buf->len) return true;
-    size_t most = wire->byte_limit - RF_MIN(wire->byte_limit, wire->byte_count) + SLACK_BYTES;
-    if (buf->len + bytes > GROWN_BYTES && bytes < most && rf_buf_reserve(buf, most)) return true;
-    return rf_buf_reserve(buf, bytes);
+    wire->grown = true;
+    (void)rf_buf_reserve(buf, wire->byte_limit - RF_MIN(wire->byte_limit, wire->byte_count) +
+                                  SLACK_BYTES);
+    buf->failed = false; /* less may be there */
 }
 
 static inline void put_literal(struct rf_buf *buf, const char *text, size_t len)
@@ -44,7 +44,7 @@ static inline void put_literal(struct rf_buf *buf, const char *text, size_t len)
 }
 #define PUT(buf, literal) put_literal((buf), literal, sizeof(literal) - 1)
 
-/* ---- one cell; `at` is its place in v->data, and it is not null ---------------------------------------------------- */
+/* ---- one cell; `at` is its place in v->data, and it is not null -------------------------------------------------- */
 
 static void put_bool(struct wire *wire, struct wire_column *column, const struct vec *v,
                      uint32_t at)
@@ -196,9 +196,9 @@ static void put_bytes(struct wire *wire, struct wire_column *column, const struc
 }
 
 static put_cell *const writers[TYPE_COUNT] = {
-    [TYPE_BOOL] = put_bool,       [TYPE_INT] = put_long,        [TYPE_LONG] = put_long,
-    [TYPE_REAL] = put_real,       [TYPE_DECIMAL] = put_decimal, [TYPE_DATETIME] = put_datetime,
-    [TYPE_TIMESPAN] = put_timespan, [TYPE_GUID] = put_guid,     [TYPE_STRING] = put_bytes,
+    [TYPE_BOOL] = put_bool,         [TYPE_INT] = put_long,        [TYPE_LONG] = put_long,
+    [TYPE_REAL] = put_real,         [TYPE_DECIMAL] = put_decimal, [TYPE_DATETIME] = put_datetime,
+    [TYPE_TIMESPAN] = put_timespan, [TYPE_GUID] = put_guid,       [TYPE_STRING] = put_bytes,
     [TYPE_DYNAMIC] = put_bytes,
 };
 
@@ -215,13 +215,13 @@ void wire_value(struct rf_buf *buf, enum wire_form form, const struct value *v)
         writers[v->type](&wire, &column, &vec, 0);
 }
 
-/* ---- rows ---------------------------------------------------------------------------------------------------------------- */
+/* ---- rows -------------------------------------------------------------------------------------------------------- */
 
 void wire_init(struct wire *wire, enum wire_form form, struct rf_buf *buf, uint64_t row_limit,
                size_t byte_limit)
 {
-    *wire = (struct wire){
-        .buf = buf, .form = form, .row_limit = row_limit, .byte_limit = byte_limit};
+    *wire =
+        (struct wire){.buf = buf, .form = form, .row_limit = row_limit, .byte_limit = byte_limit};
     rf_arena_init(&wire->arena, (size_t)64 << 20);
 }
 
@@ -247,7 +247,7 @@ static void put_row(struct wire *wire, const struct batch *batch, uint32_t row)
     for (uint32_t i = 0; i < batch->column_count; i++) {
         const struct vec *v = &batch->columns[i];
         uint32_t at = vec_at(v, row);
-        if (buf->cap - buf->len < 64 && !make_room(wire, 64)) return;
+        if (buf->cap - buf->len < 64 && !rf_buf_reserve(buf, 64)) return;
         if (i > 0) PUT(buf, ",");
         if (v->nulls == NULL || v->nulls[at] == 0)
             wire->columns[i].put(wire, &wire->columns[i], v, at);
@@ -303,7 +303,8 @@ enum rf_kind wire_rows(struct wire *wire, const struct batch *batch, struct rf_e
     for (uint32_t row = 0; row < batch->row_count; row++) {
         if (wire->row_count == wire->row_limit) return fail_cut(wire, WIRE_ROWS, err);
         size_t from = buf->len;
-        if (make_room(wire, 64)) put_row(wire, batch, row);
+        if (buf->len > GROWN_BYTES && !wire->grown) take_room(wire);
+        if (rf_buf_reserve(buf, 64)) put_row(wire, batch, row);
         if (buf->failed) { /* back to the batch's begin, so that there is room for what follows the rows */
             back_to(wire, &start);
             return fail_cut(wire, WIRE_BYTES, err);

@@ -29,6 +29,7 @@ struct wire {
     uint64_t row_count, table_row_count;
     size_t byte_count;
     enum wire_cut cut;
+    bool grown;            /* the buffer has all the room that it may need */
     struct rf_arena arena; /* of dictionaries' texts */
     struct wire_column *columns;
     uint32_t column_count;

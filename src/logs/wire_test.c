@@ -84,7 +84,7 @@ Test(wire, nulls_are_null_but_for_strings)
     }
 }
 
-/* ---- rows ----------------------------------------------------------------------------------------------------------- */
+/* ---- rows -------------------------------------------------------------------------------------------------------- */
 
 struct table {
     struct rf_arena arena;
@@ -170,8 +170,9 @@ Test(wire, a_dictionary_with_another_number_is_another)
     t.vecs[1].dict_id = 0; /* without a number nothing is kept */
     other[0] = RF_S("z");
     cr_assert(wire_rows(&t.wire, &t.batch, &err) == RF_OK);
-    cr_assert(rf_str_is(rf_buf_view(&t.buf), "[0,\"even\",\"{\\\"k\\\":1}\"],[0,\"x\",\"{\\\"k\\\":1}\"],"
-                                             "[0,\"z\",\"{\\\"k\\\":1}\"]"));
+    cr_assert(rf_str_is(rf_buf_view(&t.buf),
+                        "[0,\"even\",\"{\\\"k\\\":1}\"],[0,\"x\",\"{\\\"k\\\":1}\"],"
+                        "[0,\"z\",\"{\\\"k\\\":1}\"]"));
     table_done(&t);
 }
 
@@ -229,7 +230,27 @@ Test(wire, lack_of_memory_cuts_as_the_byte_limit_does)
     table_done(&t);
 }
 
-/* ---- property: what is read back is what was written ------------------------------------------------------------------ */
+/* An exchange has 256 MiB: all that an answer may have must fit, its growth included. */
+Test(wire, the_largest_answer_fits_into_an_exchange)
+{
+    struct table t;
+    struct rf_err err = {0};
+    RF_CLEANUP(rf_arena_done) struct rf_arena exchange;
+    rf_arena_init(&exchange, (size_t)256 << 20);
+    table_init(&t, 100, UINT64_MAX, 104857600);
+    t.buf = rf_buf_in(&exchange);
+    uint8_t *long_text = rf_arena_alloc(&t.arena, 4000);
+    memset(long_text, 'x', 4000);
+    struct value v = value_str(rf_str_make(long_text, 4000));
+    cr_assert(vec_const(&t.arena, &v, &t.vecs[1]));
+    enum rf_kind kind = RF_OK;
+    while (kind == RF_OK) kind = wire_rows(&t.wire, &t.batch, &err);
+    cr_assert(kind == RF_LIMIT && t.wire.cut == WIRE_BYTES);
+    cr_assert(t.wire.byte_count > 104857600 - 5000, "%zu", t.wire.byte_count);
+    table_done(&t);
+}
+
+/* ---- property: what is read back is what was written ------------------------------------------------------------- */
 
 static struct value random_value(struct rf_prng *prng, enum type type, struct rf_arena *arena)
 {

@@ -11,9 +11,9 @@
 enum { KEPT_BYTES_MAX = 256 << 20, SHARED_KEY_BYTES = 64 };
 
 const char *const workspace_versions[] = {
-    "2015-03-20",         "2015-11-01-preview", "2019-08-01-preview", "2020-03-01-preview",
-    "2020-08-01",         "2020-10-01",         "2021-06-01",         "2021-12-01-preview",
-    "2022-10-01",         "2023-09-01",         "2025-02-01",         NULL};
+    "2015-03-20", "2015-11-01-preview", "2019-08-01-preview", "2020-03-01-preview",
+    "2020-08-01", "2020-10-01",         "2021-06-01",         "2021-12-01-preview",
+    "2022-10-01", "2023-09-01",         "2025-02-01",         NULL};
 
 /* ---- what is kept in memory --------------------------------------------------------------------------------------------- */
 
@@ -62,8 +62,9 @@ static enum rf_kind load_functions(struct logs *logs, struct state_txn *txn, str
     struct workspaces *w = logs->workspaces;
     struct arm_resource *list;
     uint32_t count;
-    RF_TRY(arm_list(logs->options.arm, txn, "Microsoft.OperationalInsights/workspaces/savedSearches",
-                    &w->arena, &list, &count, err));
+    RF_TRY(arm_list(logs->options.arm, txn,
+                    "Microsoft.OperationalInsights/workspaces/savedSearches", &w->arena, &list,
+                    &count, err));
     w->functions = rf_arena_new(&w->arena, struct kept_function, count);
     if (w->functions == NULL) return rf_fail_memory(err, &w->arena);
     w->function_count = 0;
@@ -76,11 +77,10 @@ static enum rf_kind load_functions(struct logs *logs, struct state_txn *txn, str
         size_t end = rf_str_find(list[i].key, mark, 0);
         if (alias.len == 0 || end == SIZE_MAX) continue;
         struct kept_function *f = &w->functions[w->function_count++];
-        *f = (struct kept_function){
-            .workspace = rf_slice(list[i].key, 0, end),
-            .name = alias,
-            .text = rf_arena_printf(&w->arena, "(%.*s) {\n%.*s\n}", RF_FMT(parameters),
-                                    RF_FMT(query))};
+        *f = (struct kept_function){.workspace = rf_slice(list[i].key, 0, end),
+                                    .name = alias,
+                                    .text = rf_arena_printf(&w->arena, "(%.*s) {\n%.*s\n}",
+                                                            RF_FMT(parameters), RF_FMT(query))};
         if (f->text.ptr == NULL) return rf_fail_memory(err, &w->arena);
     }
     return RF_OK;
@@ -212,9 +212,9 @@ static enum rf_kind check_name(rf_str name, struct rf_err *err)
 static enum rf_kind check_sku(struct arm_call *call, struct json_node *properties,
                               struct rf_err *err)
 {
-    static const char *const names[] = {"PerGB2018",  "Free",    "Standard",
-                                        "Premium",    "PerNode", "Standalone",
-                                        "CapacityReservation", "LACluster", "Unlimited"};
+    static const char *const names[] = {
+        "PerGB2018",           "Free",      "Standard", "Premium", "PerNode", "Standalone",
+        "CapacityReservation", "LACluster", "Unlimited"};
     struct json_node *sku = json_get(properties, "sku");
     rf_str name = json_text_at(sku, "name");
     if (sku != NULL && sku->type == JSON_T_OBJECT) {
@@ -267,13 +267,11 @@ static enum rf_kind set_default_text(struct arm_call *call, struct json_node *ob
                                      const char *name, rf_str text, struct rf_err *err)
 {
     if (json_text_at(object, name).len > 0) return RF_OK;
-    return json_set_text(call->arena, object, name, text) == NULL
-               ? rf_fail_memory(err, call->arena)
-               : RF_OK;
+    return json_set_text(call->arena, object, name, text) == NULL ? rf_fail_memory(err, call->arena)
+                                                                  : RF_OK;
 }
 
-static enum rf_kind fill_in(struct arm_call *call, struct json_node *properties,
-                            struct rf_err *err)
+static enum rf_kind fill_in(struct arm_call *call, struct json_node *properties, struct rf_err *err)
 {
     static const char *const objects[] = {"features", "workspaceCapping"};
     for (size_t i = 0; i < RF_COUNT(objects); i++) {
@@ -321,10 +319,39 @@ static enum rf_kind put_workspace(struct arm_call *call, struct arm_resource *re
     return RF_OK;
 }
 
+/* Once it is gone nobody knows its id, so it is looked up before. */
+static enum rf_kind remove_workspace(struct arm_call *call, struct arm_resource *resource,
+                                     struct rf_err *err)
+{
+    struct logs *logs = call->ctx;
+    struct workspaces *w = logs->workspaces;
+    (void)resource;
+    RF_TRY(kept_lock(logs, err));
+    (void)pthread_mutex_unlock(&w->lock);
+    return RF_OK;
+}
+
+/* The GUID of a workspace as it was when the list was made. */
+static void drop_tables(struct logs *logs, const struct arm_resource *resource)
+{
+    struct workspaces *w = logs->workspaces;
+    char guid[GUID_TEXT_BYTES + 1] = "";
+    struct rf_err err;
+    (void)pthread_mutex_lock(&w->lock);
+    for (uint32_t i = 0; i < w->count; i++)
+        if (rf_str_eq_nocase(w->items[i].id, resource->id))
+            (void)snprintf(guid, sizeof guid, "%.*s", RF_FMT(w->items[i].guid));
+    (void)pthread_mutex_unlock(&w->lock);
+    if (guid[0] == '\0') return;
+    if (tables_drop_workspace(logs->options.tables, rf_str_of(guid), &err) != RF_OK)
+        tables_log_failure("tables.drop_failed", resource->name, &err);
+}
+
 static void changed_workspace(struct arm_call *call, struct arm_resource *resource)
 {
     struct logs *logs = call->ctx;
     int64_t days = RETENTION_DAYS_DEFAULT;
+    if (resource->body == NULL) drop_tables(logs, resource);
     workspaces_changed(logs);
     if (resource->body == NULL) return;
     (void)json_i64_at(resource->body, "properties.retentionInDays", &days);
@@ -369,7 +396,7 @@ static enum rf_kind make_key(struct logs *logs, rf_str guid, int which, int64_t 
         int len = snprintf(text, sizeof text, "workspace key %.*s %d %lld %d", RF_FMT(guid), which,
                            (long long)turn, half);
         digest_hmac_sha256(rf_str_make(tables->key.bytes, sizeof tables->key.bytes),
-                    rf_str_make(text, (size_t)len), out + half * 32);
+                           rf_str_make(text, (size_t)len), out + half * 32);
     }
     return RF_OK;
 }
@@ -423,7 +450,8 @@ static enum rf_kind renew_keys(struct arm_call *call, struct arm_resource *resou
     turns[1]++;
     struct state_put put = {.space = KEY_SPACE,
                             .key = guid,
-                            .body = rf_arena_printf(call->arena, "{\"primary\":%lld,\"secondary\":%lld}",
+                            .body = rf_arena_printf(call->arena,
+                                                    "{\"primary\":%lld,\"secondary\":%lld}",
                                                     (long long)turns[0], (long long)turns[1])};
     if (kind == RF_OK) kind = state_put(txn, &put, NULL, NULL, err);
     if (kind != RF_OK) {
@@ -540,6 +568,7 @@ struct arm_type workspace_type(struct logs *logs)
                              .versions = workspace_versions,
                              .flags = ARM_TRACKED,
                              .put = put_workspace,
+                             .remove = remove_workspace,
                              .changed = changed_workspace,
                              .actions = workspace_actions,
                              .action_count = RF_COUNT(workspace_actions),
@@ -581,12 +610,14 @@ static enum rf_kind register_types(struct logs *logs, struct rf_err *err)
     types[n++] = workspace_table_type(logs);
     types[n++] = saved_search_type(logs);
     types[n++] = data_export_type(logs);
+    types[n++] = query_pack_type(logs);
+    types[n++] = query_pack_query_type(logs);
     types[n++] = plain_type("Microsoft.OperationalInsights/workspaces/linkedServices", 0);
     types[n++] = plain_type("Microsoft.OperationalInsights/workspaces/linkedStorageAccounts",
                             ARM_PUT_200_ALWAYS | ARM_NO_STATE);
     types[n++] = plain_type("Microsoft.OperationalInsights/workspaces/dataSources", ARM_NO_STATE);
-    types[n++] = plain_type("Microsoft.OperationalInsights/workspaces/storageInsightConfigs",
-                            ARM_NO_STATE);
+    types[n++] =
+        plain_type("Microsoft.OperationalInsights/workspaces/storageInsightConfigs", ARM_NO_STATE);
     RF_ASSERT(n <= RF_COUNT(logs->workspaces->types));
     return arm_register(logs->options.arm, types, n, err);
 }
@@ -597,7 +628,8 @@ enum rf_kind workspace_register(struct logs *logs, struct rf_err *err)
     struct state_txn *txn;
     rf_arena_init(&arena, KEPT_BYTES_MAX);
     struct workspaces *w = calloc(1, sizeof *w);
-    if (w == NULL) return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "no memory for workspaces");
+    if (w == NULL)
+        return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "no memory for workspaces");
     logs->workspaces = w;
     (void)pthread_mutex_init(&w->lock, NULL);
     rf_arena_init(&w->arena, KEPT_BYTES_MAX);

@@ -19,11 +19,13 @@ struct arm_type workspace_type(struct logs *logs);
 struct arm_type workspace_table_type(struct logs *logs);
 struct arm_type saved_search_type(struct logs *logs);
 struct arm_type data_export_type(struct logs *logs);
+struct arm_type query_pack_type(struct logs *logs);
+struct arm_type query_pack_query_type(struct logs *logs);
 /* Tells the tables of what a table's document says. */
 RF_MUST_USE enum rf_kind workspace_table_define(struct logs *logs, rf_str guid,
                                                 const struct json_node *body, struct rf_err *err);
 
-#define RETENTION_TICKS(days) ((days) * TICKS_PER_DAY)
+#define RETENTION_TICKS(days) ((days)*TICKS_PER_DAY)
 /* 400 InvalidParameter. */
 #define BAD_PARAMETER(err, ...) RF_FAIL(err, RF_INVALID, "InvalidParameter", __VA_ARGS__)
 

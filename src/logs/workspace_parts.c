@@ -1,5 +1,5 @@
-/* workspace_parts.c - what stands under a workspace beside its tables: saved searches, which may be functions, and data
- * exports. */
+/* workspace_parts.c - what stands beside a workspace's tables: saved searches, which may be functions, data exports, and query
+ * packs. */
 #include "base/encode.h"
 #include "logs/workspace_int.h"
 
@@ -38,8 +38,9 @@ static enum rf_kind put_search(struct arm_call *call, struct arm_resource *resou
     for (size_t i = 0; i < RF_COUNT(needed); i++) RF_TRY(require_text(properties, needed[i], err));
     rf_str alias = json_text_at(properties, "functionAlias");
     if (alias.len > 0 && !is_identifier(alias))
-        return BAD_PARAMETER(err, "The alias '%.*s' of a function must be a name of letters, digits "
-                                  "and '_'.",
+        return BAD_PARAMETER(err,
+                             "The alias '%.*s' of a function must be a name of letters, digits "
+                             "and '_'.",
                              (int)RF_MIN(alias.len, (size_t)200), (const char *)alias.ptr);
     if (alias.len == 0 && json_text_at(properties, "functionParameters").len > 0)
         return BAD_PARAMETER(err, "'functionParameters' needs a 'functionAlias'.");
@@ -78,8 +79,8 @@ static enum rf_kind check_export_tables(struct arm_call *call, const struct json
     if (!json_is(names, JSON_T_ARRAY) || names->count == 0)
         return BAD_PARAMETER(err, "A data export needs 'tableNames'.");
     for (const struct json_node *n = names->first; n != NULL; n = n->next) {
-        if (n->type == JSON_T_STRING && tables_find(logs->options.tables, guid, n->text,
-                                                    call->arena, &def, NULL) == RF_OK)
+        if (n->type == JSON_T_STRING &&
+            tables_find(logs->options.tables, guid, n->text, call->arena, &def, NULL) == RF_OK)
             continue;
         return BAD_PARAMETER(err, "Table %.*s does not exist in the workspace",
                              (int)RF_MIN(n->text.len, (size_t)200), (const char *)n->text.ptr);
@@ -136,8 +137,9 @@ static enum rf_kind put_export(struct arm_call *call, struct arm_resource *resou
     rf_str hub = json_text_at(properties, "destination.metaData.eventHubName");
     const char *type = destination_type(call, destination);
     if (type == NULL)
-        return BAD_PARAMETER(err, "'destination.resourceId' must be a storage account, an event hub "
-                                  "namespace or an event hub.");
+        return BAD_PARAMETER(err,
+                             "'destination.resourceId' must be a storage account, an event hub "
+                             "namespace or an event hub.");
     struct json_node *enable = json_get(properties, "enable");
     if (enable != NULL && enable->type != JSON_T_TRUE && enable->type != JSON_T_FALSE)
         return BAD_PARAMETER(err, "'enable' must be true or false.");
@@ -165,5 +167,66 @@ struct arm_type data_export_type(struct logs *logs)
                              .versions = workspace_versions,
                              .flags = ARM_NO_STATE,
                              .put = put_export,
+                             .ctx = logs};
+}
+
+/* ---- query packs ------------------------------------------------------------------------------------------------------------ */
+
+/* A GUID under `name` that stays, and when it was made and changed. */
+static enum rf_kind set_identity(struct arm_call *call, struct json_node *properties,
+                                 const struct arm_resource *before, const char *name,
+                                 struct rf_err *err)
+{
+    rf_str now = time_iso(call->arena, call->now), created = now, id = {0};
+    if (before != NULL) {
+        const struct json_node *old = json_get(before->body, "properties");
+        created = json_text_at(old, "timeCreated");
+        id = json_text_at(old, name);
+    }
+    if (id.len == 0) id = guid_random(call->arena);
+    if (json_set_text(call->arena, properties, name, id) == NULL ||
+        json_set_text(call->arena, properties, "timeCreated", created) == NULL ||
+        json_set_text(call->arena, properties, "timeModified", now) == NULL)
+        return rf_fail_memory(err, call->arena);
+    return RF_OK;
+}
+
+static enum rf_kind put_pack(struct arm_call *call, struct arm_resource *resource,
+                             const struct arm_resource *before, struct rf_err *err)
+{
+    struct json_node *properties = json_object_in(call->arena, resource->body, "properties");
+    if (properties == NULL) return rf_fail_memory(err, call->arena);
+    return set_identity(call, properties, before, "queryPackId", err);
+}
+
+static enum rf_kind put_pack_query(struct arm_call *call, struct arm_resource *resource,
+                                   const struct arm_resource *before, struct rf_err *err)
+{
+    static const char *const needed[] = {"displayName", "body"};
+    struct json_node *properties = json_get(resource->body, "properties");
+    for (size_t i = 0; i < RF_COUNT(needed); i++)
+        if (json_text_at(properties, needed[i]).len == 0)
+            return BAD_PARAMETER(err, "A query of a query pack needs '%s'.", needed[i]);
+    rf_str author = call->principal == NULL ? RF_S("Ringfort") : call->principal->object_id;
+    if (json_set_text(call->arena, properties, "author", author) == NULL)
+        return rf_fail_memory(err, call->arena);
+    return set_identity(call, properties, before, "id", err);
+}
+
+struct arm_type query_pack_type(struct logs *logs)
+{
+    return (struct arm_type){.name = "Microsoft.OperationalInsights/queryPacks",
+                             .versions = workspace_versions,
+                             .flags = ARM_TRACKED,
+                             .put = put_pack,
+                             .ctx = logs};
+}
+
+struct arm_type query_pack_query_type(struct logs *logs)
+{
+    return (struct arm_type){.name = "Microsoft.OperationalInsights/queryPacks/queries",
+                             .versions = workspace_versions,
+                             .flags = ARM_PUT_200_ALWAYS | ARM_NO_STATE,
+                             .put = put_pack_query,
                              .ctx = logs};
 }

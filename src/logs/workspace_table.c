@@ -4,14 +4,15 @@
 #include "logs/tables_int.h"
 #include "logs/workspace_int.h"
 
-enum { COLUMN_NAME_BYTES_MAX = 45, CUSTOM_NAME_BYTES_MAX = 63, CUSTOM_COLUMNS_MAX = 500 };
+enum { COLUMN_NAME_BYTES_MAX = 45, CUSTOM_NAME_BYTES_MAX = 103, CUSTOM_COLUMNS_MAX = 500 };
 
 static const struct {
     const char *name; /* as Azure writes it */
     enum type type;
-} column_types[] = {{"string", TYPE_STRING},     {"int", TYPE_INT},     {"long", TYPE_LONG},
-                    {"real", TYPE_REAL},         {"boolean", TYPE_BOOL}, {"dateTime", TYPE_DATETIME},
-                    {"guid", TYPE_GUID},         {"dynamic", TYPE_DYNAMIC},
+} column_types[] = {{"string", TYPE_STRING}, {"int", TYPE_INT},
+                    {"long", TYPE_LONG},     {"real", TYPE_REAL},
+                    {"boolean", TYPE_BOOL},  {"dateTime", TYPE_DATETIME},
+                    {"guid", TYPE_GUID},     {"dynamic", TYPE_DYNAMIC},
                     {"bool", TYPE_BOOL} /* read, never written */};
 
 static const char *azure_type(enum type type)
@@ -48,17 +49,17 @@ static enum rf_kind check_custom_name(rf_str name, struct rf_err *err)
     if (rf_str_ends(name, RF_S("_CL")) && name.len <= CUSTOM_NAME_BYTES_MAX && name.len > 3 &&
         is_word(name, "_") && rf_is_alpha(name.ptr[0]))
         return RF_OK;
-    return RF_FAIL(err, RF_INVALID, "InvalidTableName",
-                   "The name '%.*s' of a custom table must begin with a letter, consist of letters, "
-                   "digits and '_', have at most %d characters and end in '_CL'.",
-                   (int)RF_MIN(name.len, (size_t)200), (const char *)name.ptr,
-                   CUSTOM_NAME_BYTES_MAX);
+    return RF_FAIL(
+        err, RF_INVALID, "InvalidTableName",
+        "The name '%.*s' of a custom table must begin with a letter, consist of letters, "
+        "digits and '_', have at most %d characters and end in '_CL'.",
+        (int)RF_MIN(name.len, (size_t)200), (const char *)name.ptr, CUSTOM_NAME_BYTES_MAX);
 }
 
 static bool is_reserved(rf_str name)
 {
-    static const char *const words[] = {"Type",         "TenantId",     "resource",
-                                        "resourceid",   "resourcename", "resourcetype",
+    static const char *const words[] = {"Type",          "TenantId",     "resource",
+                                        "resourceid",    "resourcename", "resourcetype",
                                         "subscriptionid"};
     for (size_t i = 0; i < RF_COUNT(words); i++)
         if (rf_str_eq_nocase(name, rf_str_of(words[i]))) return true;
@@ -72,11 +73,11 @@ static enum rf_kind check_column_name(rf_str name, struct rf_err *err)
     if (name.len > 0 && name.len <= COLUMN_NAME_BYTES_MAX && rf_is_alpha(name.ptr[0]) &&
         is_word(name, "_-"))
         return RF_OK;
-    return BAD_PARAMETER(err,
-                         "The column name '%.*s' must begin with a letter and consist of at most %d "
-                         "letters, digits, '_' and '-'.",
-                         (int)RF_MIN(name.len, (size_t)200), (const char *)name.ptr,
-                         COLUMN_NAME_BYTES_MAX);
+    return BAD_PARAMETER(
+        err,
+        "The column name '%.*s' must begin with a letter and consist of at most %d "
+        "letters, digits, '_' and '-'.",
+        (int)RF_MIN(name.len, (size_t)200), (const char *)name.ptr, COLUMN_NAME_BYTES_MAX);
 }
 
 static const struct table_column *find_column(const struct table_def *def, rf_str name)
@@ -101,8 +102,9 @@ static enum rf_kind check_column(struct arm_call *call, struct json_node *column
                              (int)RF_MIN(text.len, (size_t)100), (const char *)text.ptr,
                              RF_FMT(name));
     if (standard != NULL && !rf_str_ends(name, RF_S("_CF")))
-        return BAD_PARAMETER(err, "The name of a column that is added to the table '%.*s' must end "
-                                  "in '_CF'; '%.*s' does not.",
+        return BAD_PARAMETER(err,
+                             "The name of a column that is added to the table '%.*s' must end "
+                             "in '_CF'; '%.*s' does not.",
                              RF_FMT(standard->name), RF_FMT(name));
     const struct table_column *there = now == NULL ? NULL : find_column(now, name);
     if (there != NULL && there->type != type)
@@ -112,10 +114,11 @@ static enum rf_kind check_column(struct arm_call *call, struct json_node *column
     return RF_OK;
 }
 
+/* With case, as KQL compares them: Windows events have ProcessId and ProcessID. */
 static bool is_second(const struct json_node *columns, const struct json_node *column)
 {
     for (const struct json_node *c = columns->first; c != column; c = c->next)
-        if (rf_str_eq_nocase(json_text_at(c, "name"), json_text_at(column, "name"))) return true;
+        if (rf_str_eq(json_text_at(c, "name"), json_text_at(column, "name"))) return true;
     return false;
 }
 
@@ -192,8 +195,9 @@ static enum rf_kind check_retention(struct arm_call *call, struct json_node *bod
     int64_t total = days_of(body, "properties.totalRetentionInDays");
     if (days < 0) days = workspace_days(workspace);
     if (total < 0 || total >= days) return RF_OK;
-    return BAD_PARAMETER(err, "'totalRetentionInDays' (%lld) must not be less than "
-                              "'retentionInDays' (%lld).",
+    return BAD_PARAMETER(err,
+                         "'totalRetentionInDays' (%lld) must not be less than "
+                         "'retentionInDays' (%lld).",
                          (long long)total, (long long)days);
 }
 
@@ -202,7 +206,8 @@ static enum rf_kind check_plan(struct arm_call *call, struct json_node *properti
 {
     static const char *const plans[] = {"Analytics", "Basic", "Auxiliary"};
     rf_str plan = json_text_at(properties, "plan");
-    rf_str was = before == NULL ? (rf_str){0} : json_text_at(before->body, "properties.plan");
+    const struct json_node *old = before == NULL ? NULL : before->body;
+    rf_str was = json_text_at(old, "properties.plan");
     if (plan.len == 0) plan = was.len > 0 ? was : RF_S("Analytics");
     for (size_t i = 0; i < RF_COUNT(plans); i++) {
         rf_str known = rf_str_of(plans[i]);
@@ -268,7 +273,8 @@ static void changed_table(struct arm_call *call, struct arm_resource *resource)
             kind = tables_define(tables, guid, &reset, &err);
         else
             kind = tables_drop(tables, guid, resource->name, &err);
-        if (kind != RF_OK && kind != RF_NOT_FOUND) tables_log_failure("tables.change_failed", resource->name, &err);
+        if (kind != RF_OK && kind != RF_NOT_FOUND)
+            tables_log_failure("tables.change_failed", resource->name, &err);
     }
     rules_changed(logs);
 }
@@ -312,8 +318,12 @@ static enum rf_kind put_table(struct arm_call *call, struct arm_resource *resour
     static const char *const shown_schema[] = {"standardColumns", "tableType", "tableSubType",
                                                "source", "solutions"};
     for (size_t i = 0; i < RF_COUNT(shown); i++) json_remove(properties, rf_str_of(shown[i]));
+    bool is_classic = call->principal == NULL && json_get(schema, "tableSubType") != NULL;
     for (size_t i = 0; i < RF_COUNT(shown_schema); i++)
         json_remove(schema, rf_str_of(shown_schema[i]));
+    if (standard == NULL && !is_there) RF_TRY(tables_clear(tables, guid, resource->name, err));
+    /* Of the old Data Collector API, until somebody writes the table. */
+    if (is_classic) json_set_text(call->arena, schema, "tableSubType", RF_S("Classic"));
     json_set_text(call->arena, resource->body, "name",
                   standard != NULL ? standard->name : resource->name);
     return RF_OK;
@@ -395,9 +405,9 @@ static struct json_node *standard_document(struct arm_call *call, rf_str parent_
                                            const struct table_def *def)
 {
     struct json_node *body = json_new(call->arena, JSON_T_OBJECT);
-    json_set_text(call->arena, body, "id",
-                  rf_arena_printf(call->arena, "%.*s/tables/%.*s", RF_FMT(parent_id),
-                                  RF_FMT(def->name)));
+    json_set_text(
+        call->arena, body, "id",
+        rf_arena_printf(call->arena, "%.*s/tables/%.*s", RF_FMT(parent_id), RF_FMT(def->name)));
     json_set_text(call->arena, body, "name", def->name);
     json_set_text(call->arena, body, "type",
                   RF_S("Microsoft.OperationalInsights/workspaces/tables"));

@@ -28,23 +28,33 @@ Test(workspace, a_workspace_keeps_its_id)
     const char *id = w_text(&w, "properties.customerId");
     cr_assert(strlen(id) == 36 && strcmp(id, W_GUID) != 0);
     w_expect(&w, "PUT", target,
-             "{\"location\":\"local\",\"properties\":{\"retentionInDays\":90,\"sku\":{\"name\":\"pergb2018\"}}}",
+             "{\"location\":\"local\",\"properties\":{\"retentionInDays\":90,\"sku\":{\"name\":"
+             "\"pergb2018\"}}}",
              200);
     w_expect_text(&w, "properties.customerId", id);
     w_expect_i64(&w, "properties.retentionInDays", 90);
     w_expect(&w, "PATCH", target, "{\"tags\":{\"a\":\"b\"}}", 200);
     w_expect_i64(&w, "properties.retentionInDays", 90);
     struct workspace found;
-    const char *const names[] = {id, "SECOND", "rg/second",
-                                 "/subscriptions/99999999-0000-0000-0000-000000000001/resourcegroups/RG/"
-                                 "providers/microsoft.operationalinsights/workspaces/second"};
+    const char *const names[] = {
+        id, "SECOND", "rg/second",
+        "/subscriptions/99999999-0000-0000-0000-000000000001/resourcegroups/RG/"
+        "providers/microsoft.operationalinsights/workspaces/second"};
     for (size_t i = 0; i < RF_COUNT(names); i++) {
-        cr_assert(workspace_find(w.logs, rf_str_of(names[i]), &w.site.arena, &found, &w.err) == RF_OK,
+        cr_assert(workspace_find(w.logs, rf_str_of(names[i]), &w.site.arena, &found, &w.err) ==
+                      RF_OK,
                   "%s", names[i]);
         cr_assert(rf_str_is(found.guid, id));
     }
+    char folder[120];
+    (void)snprintf(folder, sizeof folder, "%s/%s", w.folder, id);
+    cr_assert(tables_append_json(w.tables, rf_str_of(id), RF_S("Syslog"), RF_S("{}"), 0, NULL,
+                                 &w.err) == RF_OK);
+    cr_assert(rf_fs_exists(rf_fs_real(), folder));
     w_expect(&w, "DELETE", target, NULL, 200);
-    cr_assert(workspace_find(w.logs, RF_S("second"), &w.site.arena, &found, &w.err) == RF_NOT_FOUND);
+    cr_assert(workspace_find(w.logs, RF_S("second"), &w.site.arena, &found, &w.err) ==
+              RF_NOT_FOUND);
+    cr_assert(!rf_fs_exists(rf_fs_real(), folder), "its rows are gone");
     w_done(&w);
 }
 
@@ -110,7 +120,8 @@ Test(workspace, a_custom_table_from_birth_to_death)
     struct world w;
     w_init(&w);
     w_expect(&w, "PUT", TABLE("Acc_CL"),
-             "{\"properties\":{\"plan\":\"Analytics\",\"retentionInDays\":30,\"totalRetentionInDays\":90,"
+             "{\"properties\":{\"plan\":\"Analytics\",\"retentionInDays\":30,"
+             "\"totalRetentionInDays\":90,"
              "\"schema\":{\"name\":\"Acc_CL\"," COLUMNS "{\"name\":\"A\",\"type\":\"string\"},"
              "{\"name\":\"Ok\",\"type\":\"bool\"},{\"name\":\"G\",\"type\":\"guid\"}]}}}",
              201);
@@ -118,9 +129,10 @@ Test(workspace, a_custom_table_from_birth_to_death)
     w_expect_text(&w, "properties.schema.tableType", "CustomLog");
     w_expect_text(&w, "properties.schema.tableSubType", "DataCollectionRuleBased");
     w_expect_i64(&w, "properties.archiveRetentionInDays", 60);
-    w_expect_json(&w, "properties.schema.columns",
-                  "[{\"name\":\"TimeGenerated\",\"type\":\"dateTime\"},{\"name\":\"A\",\"type\":"
-                  "\"string\"},{\"name\":\"Ok\",\"type\":\"boolean\"},{\"name\":\"G\",\"type\":\"guid\"}]");
+    w_expect_json(
+        &w, "properties.schema.columns",
+        "[{\"name\":\"TimeGenerated\",\"type\":\"dateTime\"},{\"name\":\"A\",\"type\":"
+        "\"string\"},{\"name\":\"Ok\",\"type\":\"boolean\"},{\"name\":\"G\",\"type\":\"guid\"}]");
     w_expect_rows(&w, "Acc_CL | count", "0;");
     w_expect(&w, "PATCH", TABLE("acc_cl"), "{\"properties\":{\"retentionInDays\":-1}}", 200);
     w_expect_json(&w, "properties.retentionInDaysAsDefault", "true");
@@ -151,11 +163,15 @@ Test(workspace, bad_tables_are_refused)
     static const struct {
         const char *name, *properties, *code;
     } cases[] = {
-        {"NoSuffix", "{\"schema\":{\"name\":\"NoSuffix\"," COLUMNS "{\"name\":\"A\",\"type\":\"int\"}]}}",
+        {"NoSuffix",
+         "{\"schema\":{\"name\":\"NoSuffix\"," COLUMNS "{\"name\":\"A\",\"type\":\"int\"}]}}",
          "InvalidTableName"},
-        {"1T_CL", "{\"schema\":{" COLUMNS "{\"name\":\"A\",\"type\":\"int\"}]}}", "InvalidTableName"},
-        {"a-b_CL", "{\"schema\":{" COLUMNS "{\"name\":\"A\",\"type\":\"int\"}]}}", "InvalidTableName"},
-        {"T_CL", "{\"schema\":{\"columns\":[{\"name\":\"A\",\"type\":\"int\"}]}}", "InvalidParameter"},
+        {"1T_CL", "{\"schema\":{" COLUMNS "{\"name\":\"A\",\"type\":\"int\"}]}}",
+         "InvalidTableName"},
+        {"a-b_CL", "{\"schema\":{" COLUMNS "{\"name\":\"A\",\"type\":\"int\"}]}}",
+         "InvalidTableName"},
+        {"T_CL", "{\"schema\":{\"columns\":[{\"name\":\"A\",\"type\":\"int\"}]}}",
+         "InvalidParameter"},
         {"T_CL", "{}", "InvalidParameter"},
         {"T_CL", "{\"schema\":{\"columns\":[{\"name\":\"TimeGenerated\",\"type\":\"string\"}]}}",
          "InvalidParameter"},
@@ -163,12 +179,15 @@ Test(workspace, bad_tables_are_refused)
          "InvalidParameter"},
         {"T_CL", "{\"schema\":{" COLUMNS "{\"name\":\"TENANTID\",\"type\":\"string\"}]}}",
          "InvalidParameter"},
-        {"T_CL", "{\"schema\":{" COLUMNS "{\"name\":\"_A\",\"type\":\"string\"}]}}", "InvalidParameter"},
+        {"T_CL", "{\"schema\":{" COLUMNS "{\"name\":\"_A\",\"type\":\"string\"}]}}",
+         "InvalidParameter"},
         {"T_CL", "{\"schema\":{" COLUMNS "{\"name\":\"A B\",\"type\":\"string\"}]}}",
          "InvalidParameter"},
-        {"T_CL", "{\"schema\":{" COLUMNS "{\"name\":\"A\",\"type\":\"decimal\"}]}}", "InvalidParameter"},
+        {"T_CL", "{\"schema\":{" COLUMNS "{\"name\":\"A\",\"type\":\"decimal\"}]}}",
+         "InvalidParameter"},
         {"T_CL",
-         "{\"schema\":{" COLUMNS "{\"name\":\"A\",\"type\":\"int\"},{\"name\":\"a\",\"type\":\"int\"}]}}",
+         "{\"schema\":{" COLUMNS
+         "{\"name\":\"A\",\"type\":\"int\"},{\"name\":\"A\",\"type\":\"int\"}]}}",
          "InvalidParameter"},
         {"T_CL",
          "{\"schema\":{" COLUMNS
@@ -202,10 +221,11 @@ Test(workspace, standard_tables_are_there_and_take_settings)
     w_expect_json(&w, "properties.schema.columns", "[]");
     cr_assert(json_at(w.answer, "properties.schema.standardColumns")->count > 10);
     w_expect_json(&w, "properties.retentionInDaysAsDefault", "true");
-    w_expect(&w, "PATCH", TABLE("Syslog"),
-             "{\"properties\":{\"retentionInDays\":60,\"schema\":{\"columns\":[{\"name\":\"Mine_CF\","
-             "\"type\":\"string\"}]}}}",
-             200);
+    w_expect(
+        &w, "PATCH", TABLE("Syslog"),
+        "{\"properties\":{\"retentionInDays\":60,\"schema\":{\"columns\":[{\"name\":\"Mine_CF\","
+        "\"type\":\"string\"}]}}}",
+        200);
     w_expect_i64(&w, "properties.retentionInDays", 60);
     w_expect_rows(&w, "Syslog | project Mine_CF, HostName", "");
     w_expect(&w, "GET", W_WS "/tables" W_V, NULL, 200);
@@ -226,7 +246,8 @@ Test(workspace, what_is_stored_is_there_after_a_restart)
     w_expect(&w, "PUT", TABLE("T_CL"),
              "{\"properties\":{\"schema\":{" COLUMNS "{\"name\":\"A\",\"type\":\"int\"}]}}}", 201);
     w_expect(&w, "PATCH", TABLE("Syslog"),
-             "{\"properties\":{\"schema\":{\"columns\":[{\"name\":\"B_CF\",\"type\":\"real\"}]}}}", 200);
+             "{\"properties\":{\"schema\":{\"columns\":[{\"name\":\"B_CF\",\"type\":\"real\"}]}}}",
+             200);
     w_close(&w);
     w_open(&w);
     w_expect_rows(&w, "T_CL | project A", "");
@@ -241,9 +262,10 @@ Test(workspace, saved_searches_are_functions)
     struct world w;
     w_init(&w);
     const char *target = W_WS "/savedSearches/one?api-version=2020-08-01";
-    const char *body = "{\"etag\":\"*\",\"properties\":{\"category\":\"Function\",\"displayName\":\"One\","
-                       "\"query\":\"range n from lo to lo + 2 step 1\",\"functionAlias\":\"One\","
-                       "\"functionParameters\":\"lo:long\"}}";
+    const char *body =
+        "{\"etag\":\"*\",\"properties\":{\"category\":\"Function\",\"displayName\":\"One\","
+        "\"query\":\"range n from lo to lo + 2 step 1\",\"functionAlias\":\"One\","
+        "\"functionParameters\":\"lo:long\"}}";
     w_expect(&w, "PUT", target, body, 200);
     w_expect(&w, "PUT", target, body, 200);
     w_expect_text(&w, "properties.functionAlias", "One");
@@ -259,8 +281,8 @@ Test(workspace, saved_searches_are_functions)
     w_expect(&w, "DELETE", target, NULL, 200);
     cr_assert(workspace_functions(w.logs, &ws, &w.site.arena, &functions, &count, &w.err) == RF_OK);
     cr_assert(count == 0);
-    w_expect_code(&w, "PUT", target, "{\"properties\":{\"category\":\"a\",\"displayName\":\"b\"}}", 400,
-                  "InvalidParameter");
+    w_expect_code(&w, "PUT", target, "{\"properties\":{\"category\":\"a\",\"displayName\":\"b\"}}",
+                  400, "InvalidParameter");
     w_expect_code(&w, "PUT", target,
                   "{\"properties\":{\"category\":\"a\",\"displayName\":\"b\",\"query\":\"print 1\","
                   "\"functionAlias\":\"a b\"}}",
@@ -274,17 +296,20 @@ Test(workspace, data_exports_are_checked)
     w_init(&w);
 #define HUB W_GROUP "/providers/Microsoft.EventHub/namespaces/hub"
     const char *target = W_WS "/dataExports/one?api-version=2020-08-01";
-    w_expect_code(&w, "PUT", target,
-                  "{\"properties\":{\"tableNames\":[\"NoSuchTable_CL\"],\"destination\":{\"resourceId\":"
-                  "\"" HUB "\"}}}",
-                  400, "InvalidParameter");
+    w_expect_code(
+        &w, "PUT", target,
+        "{\"properties\":{\"tableNames\":[\"NoSuchTable_CL\"],\"destination\":{\"resourceId\":"
+        "\"" HUB "\"}}}",
+        400, "InvalidParameter");
     w_expect_text(&w, "error.message", "Table NoSuchTable_CL does not exist in the workspace");
-    w_expect_code(&w, "PUT", target,
-                  "{\"properties\":{\"tableNames\":[\"Syslog\"],\"destination\":{\"resourceId\":\"" W_WS
-                  "\"}}}",
-                  400, "InvalidParameter");
-    const char *good = "{\"properties\":{\"tableNames\":[\"Syslog\"],\"enable\":true,\"destination\":{"
-                       "\"resourceId\":\"" HUB "\",\"metaData\":{\"eventHubName\":\"h\"}}}}";
+    w_expect_code(
+        &w, "PUT", target,
+        "{\"properties\":{\"tableNames\":[\"Syslog\"],\"destination\":{\"resourceId\":\"" W_WS
+        "\"}}}",
+        400, "InvalidParameter");
+    const char *good =
+        "{\"properties\":{\"tableNames\":[\"Syslog\"],\"enable\":true,\"destination\":{"
+        "\"resourceId\":\"" HUB "\",\"metaData\":{\"eventHubName\":\"h\"}}}}";
     w_expect(&w, "PUT", target, good, 201);
     w_expect_text(&w, "properties.destination.type", "EventHub");
     w_expect_json(&w, "properties.enable", "true");
@@ -293,6 +318,29 @@ Test(workspace, data_exports_are_checked)
                   "DestinationInUse");
     w_expect(&w, "DELETE", target, NULL, 200);
     w_expect(&w, "GET", target, NULL, 404);
+    w_done(&w);
+}
+
+Test(workspace, query_packs_hold_queries)
+{
+    struct world w;
+    w_init(&w);
+#define PACK W_GROUP "/providers/Microsoft.OperationalInsights/queryPacks/pack"
+    w_expect(&w, "PUT", PACK "?api-version=2019-09-01",
+             "{\"location\":\"local\",\"properties\":{}}", 201);
+    const char *id = w_text(&w, "properties.queryPackId");
+    cr_assert(strlen(id) == 36);
+    w_expect(&w, "PUT", PACK "?api-version=2019-09-01",
+             "{\"location\":\"local\",\"properties\":{}}", 200);
+    w_expect_text(&w, "properties.queryPackId", id);
+    const char *query = PACK "/queries/0f0f0f0f-0000-0000-0000-000000000000?api-version=2019-09-01";
+    w_expect(&w, "PUT", query, "{\"properties\":{\"displayName\":\"a\",\"body\":\"print 1\"}}",
+             200);
+    cr_assert(strlen(w_text(&w, "properties.author")) > 0);
+    w_expect_code(&w, "PUT", query, "{\"properties\":{\"displayName\":\"a\"}}", 400,
+                  "InvalidParameter");
+    w_expect(&w, "GET", PACK "/queries?api-version=2019-09-01", NULL, 200);
+    cr_assert(json_get(w.answer, "value")->count == 1);
     w_done(&w);
 }
 
