@@ -96,7 +96,8 @@ rf_str jwt_signing_input(struct rf_arena *arena, const struct json_node *header,
     rf_buf_str(&buf, parts[0]);
     rf_buf_byte(&buf, '.');
     rf_buf_str(&buf, parts[1]);
-    return buf.failed ? (rf_str){0} : rf_buf_view(&buf);
+    if (buf.failed) return (rf_str){0};
+    return rf_buf_view(&buf);
 }
 
 rf_str jwt_assemble(struct rf_arena *arena, rf_str signing_input, rf_str signature)
@@ -107,5 +108,6 @@ rf_str jwt_assemble(struct rf_arena *arena, rf_str signing_input, rf_str signatu
     rf_buf_str(&buf, signing_input);
     rf_buf_byte(&buf, '.');
     rf_buf_str(&buf, text);
-    return buf.failed ? (rf_str){0} : rf_buf_view(&buf);
+    if (buf.failed) return (rf_str){0};
+    return rf_buf_view(&buf);
 }

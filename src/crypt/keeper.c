@@ -215,7 +215,8 @@ static void wait_for_wake(struct keeper *keeper, struct waiter *own, rf_usec dea
 static void leave(struct keeper *keeper, const struct waiter *own)
 {
     struct waiter **at = &keeper->waiting;
-    while (*at != own) at = &(*at)->next;
+    while (*at != NULL && *at != own) at = &(*at)->next;
+    RF_ASSERT(*at != NULL);
     *at = own->next;
     pass_on_reading(keeper); /* the one that reads may be the one that leaves */
 }

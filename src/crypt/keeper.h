@@ -33,7 +33,8 @@ struct keeper_jwt_key {
 RF_MUST_USE enum rf_kind keeper_jwt_keys(struct keeper *keeper, struct rf_arena *arena,
                                          struct keeper_jwt_key **keys, uint32_t *count,
                                          struct rf_err *err);
-/* Makes the next signing key now; with `emergency` the old ones verify no longer. */
+/* Makes the next signing key now: it is published at once and signs from 24 h on (when the next one is published already, nothing
+ * changes). With `emergency` it signs at once and the old ones verify no longer. */
 RF_MUST_USE enum rf_kind keeper_jwt_rotate(struct keeper *keeper, bool emergency,
                                            struct rf_err *err);
 /* Signs a digest for a TLS handshake with the key of the chain's leaf (P-256): DER of at most `cap` bytes. */

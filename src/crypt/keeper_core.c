@@ -51,9 +51,12 @@ struct keeper_keys *keeper_core_keys(struct keeper_core *core) { return &core->k
 static enum rf_kind tls_chain(struct desk *desk, const struct keeper_request *request,
                               struct keeper_answer *answer, struct rf_err *err)
 {
-    const struct keeper_keys *keys = &desk->core->keys;
+    struct keeper_keys *keys = &desk->core->keys;
     (void)request;
+    RF_TRY(keeper_keys_renew_tls(keys, err));
+    pthread_rwlock_rdlock(&keys->lock);
     rf_str leaf = cert_pem(&desk->arena, keys->tls_der), ca = cert_pem(&desk->arena, keys->ca_der);
+    pthread_rwlock_unlock(&keys->lock);
     if (leaf.ptr == NULL || ca.ptr == NULL) return rf_fail_memory(err, &desk->arena);
     answer->ca_pem = ca;
     answer->bytes = rf_arena_printf(&desk->arena, "%.*s%.*s", RF_FMT(leaf), RF_FMT(ca));

@@ -82,12 +82,13 @@ struct keeper_jwt_own {
 };
 
 struct keeper_keys {
-    pthread_rwlock_t lock; /* over the token-signing keys */
+    pthread_rwlock_t lock; /* over the token-signing keys and the TLS certificate */
     struct keeper_file file;
     struct keeper_audit audit;
     struct rf_clock *clock;
     uint8_t root[KEEPER_SECRET_BYTES];
     EVP_PKEY *ca, *tls;
+    rf_usec tls_until;
     rf_str ca_der, tls_der, tls_names, wanted_names; /* allocated */
     struct keeper_jwt_own jwt[KEEPER_KEYS_MAX];      /* by `from` */
     uint32_t jwt_count;
@@ -103,6 +104,8 @@ RF_MUST_USE enum rf_kind keeper_keys_open(struct keeper_keys *keys,
 void keeper_keys_done(struct keeper_keys *keys);
 /* Makes the next token-signing key when it is time; cheap when it is not. */
 RF_MUST_USE enum rf_kind keeper_keys_tick(struct keeper_keys *keys, struct rf_err *err);
+/* Issues the TLS certificate anew, for the same key, when it ends within 30 days. */
+RF_MUST_USE enum rf_kind keeper_keys_renew_tls(struct keeper_keys *keys, struct rf_err *err);
 RF_MUST_USE enum rf_kind keeper_keys_rotate(struct keeper_keys *keys, bool emergency,
                                             struct rf_err *err);
 /* Fills the answer's keys, newest last; views that hold while keys->lock is held. */

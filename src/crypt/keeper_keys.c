@@ -322,24 +322,38 @@ static enum rf_kind issue_tls(struct keeper_keys *keys, bool new_key, struct rf_
     RF_TRY(store_key(keys, &record, keys->tls, err));
     RF_TRY(keep(record.cert, &keys->tls_der, err));
     RF_TRY(keep(keys->wanted_names, &keys->tls_names, err));
+    keys->tls_until = request.not_after;
     return audit(keys, new_key ? "key.created" : "certificate.renewed", "TLS", err);
 }
 
-static enum rf_kind ends_soon(const struct keeper_keys *keys, struct rf_arena *arena, bool *soon,
-                              struct rf_err *err)
+static bool ends_soon(const struct keeper_keys *keys)
 {
-    struct cert_info info;
-    RF_TRY(cert_read(keys->tls_der, arena, &info, err));
-    *soon = info.not_after <= now_of(keys) + TLS_RENEW_DAYS * USEC_PER_DAY;
-    return RF_OK;
+    return keys->tls_until <= now_of(keys) + TLS_RENEW_DAYS * USEC_PER_DAY;
 }
 
 static enum rf_kind ensure_tls(struct keeper_keys *keys, struct rf_arena *arena, struct rf_err *err)
 {
-    bool other_names = !rf_str_eq(keys->tls_names, keys->wanted_names), soon = false;
+    struct cert_info info;
+    bool other_names = !rf_str_eq(keys->tls_names, keys->wanted_names);
     if (keys->tls == NULL || other_names) return issue_tls(keys, true, arena, err);
-    RF_TRY(ends_soon(keys, arena, &soon, err));
-    return soon ? issue_tls(keys, false, arena, err) : RF_OK;
+    RF_TRY(cert_read(keys->tls_der, arena, &info, err));
+    keys->tls_until = info.not_after;
+    return ends_soon(keys) ? issue_tls(keys, false, arena, err) : RF_OK;
+}
+
+enum rf_kind keeper_keys_renew_tls(struct keeper_keys *keys, struct rf_err *err)
+{
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    enum rf_kind kind = RF_OK;
+    rf_arena_init(&arena, MEMORY_BYTES);
+    pthread_rwlock_rdlock(&keys->lock);
+    bool soon = ends_soon(keys);
+    pthread_rwlock_unlock(&keys->lock);
+    if (!soon) return RF_OK;
+    pthread_rwlock_wrlock(&keys->lock);
+    if (ends_soon(keys)) kind = issue_tls(keys, false, &arena, err);
+    pthread_rwlock_unlock(&keys->lock);
+    return kind;
 }
 
 static void put_name(struct rf_buf *buf, rf_str name)

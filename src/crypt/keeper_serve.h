@@ -19,7 +19,8 @@ struct keeper_core_options {
     struct rf_clock *clock;
 };
 /* Opens or makes the files and keys; issues a new TLS certificate when the one there is for other names or ends within 30
- * days. */
+ * days. While it runs it does the latter whenever the chain is asked for; its key stays, so a server that asks seldom is only
+ * late. */
 RF_MUST_USE enum rf_kind keeper_core_new(const struct keeper_core_options *options,
                                          struct keeper_core **out, struct rf_err *err);
 /* Answers on `fd` (SOCK_SEQPACKET, borrowed) until the other side closes it: RF_OK; RF_INVALID ProtocolError when a message

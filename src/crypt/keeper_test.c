@@ -320,6 +320,27 @@ Test(keeper, tls_certificate_is_renewed_in_time_and_for_other_names)
     bench_done(&b);
 }
 
+Test(keeper, a_chain_that_ends_soon_is_renewed_while_it_runs)
+{
+    struct bench b;
+    rf_str first, same, renewed, ca;
+    bench_init(&b);
+    bench_connect(&b);
+    cr_assert(keeper_tls_chain(b.keeper, &b.arena, &first, &ca, &b.err) == RF_OK);
+    rf_clock_fixed_pass(&b.clock, 334 * DAY_USEC);
+    cr_assert(keeper_tls_chain(b.keeper, &b.arena, &same, &ca, &b.err) == RF_OK);
+    cr_expect(rf_str_eq(first, same));
+    rf_clock_fixed_pass(&b.clock, DAY_USEC);
+    cr_assert(keeper_tls_chain(b.keeper, &b.arena, &renewed, &ca, &b.err) == RF_OK);
+    X509 *old = first_cert(first), *new = first_cert(renewed);
+    cr_expect(X509_cmp(old, new) != 0);
+    cr_expect(EVP_PKEY_eq(X509_get0_pubkey(old), X509_get0_pubkey(new)) == 1);
+    X509_free(old);
+    X509_free(new);
+    bench_disconnect(&b);
+    bench_done(&b);
+}
+
 /* ---- rotation -------------------------------------------------------------------------------------------------------------- */
 
 Test(keeper, next_key_is_published_a_day_before_it_signs)
@@ -678,7 +699,9 @@ Test(keeper, files_are_private_and_hold_no_key_in_clear)
     cr_expect(rf_str_find(keys, rf_str_make(raw, 32), 0) == SIZE_MAX);
     cr_expect(rf_str_find(keys, RF_S("localhost"), 0) == SIZE_MAX);
     BN_free(number);
+    struct keeper_core *first = b.core;
     cr_expect(try_open(&b) == RF_CONFLICT, "two keepers of one folder");
+    b.core = first;
     bench_done(&b);
 }
 

@@ -151,7 +151,8 @@ static rf_str take_str(struct reader *r)
     const uint8_t *head = take(r, 4);
     size_t len = head == NULL ? 0 : rf_get_u32le(head);
     const uint8_t *p = take(r, len);
-    return p == NULL ? (rf_str){0} : rf_str_make(p, len);
+    if (p == NULL) return (rf_str){0};
+    return rf_str_make(p, len);
 }
 
 static enum rf_kind bad(const char *what, struct rf_err *err)

@@ -50,7 +50,8 @@ rf_str cert_pem(struct rf_arena *arena, rf_str der)
         rf_buf_byte(&buf, '\n');
     }
     rf_buf_printf(&buf, "%s\n", PEM_END);
-    return buf.failed ? (rf_str){0} : rf_buf_view(&buf);
+    if (buf.failed) return (rf_str){0};
+    return rf_buf_view(&buf);
 }
 
 /* ---- reading ------------------------------------------------------------------------------------------------------ */

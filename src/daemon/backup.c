@@ -174,12 +174,19 @@ static enum rf_kind copy_all(struct backup *b, struct rf_err *err)
 {
     static const char *const keeper[] = {"root.key", "keys", "audit.log"};
     static const char *const found[] = {"bootstrap.json", "ca.pem"};
-    if (!rf_fs_exists(rf_fs_real(), path_in(b, b->from, "state/state.db")))
+    const char *root = path_in(b, b->from, "keeper/root.key");
+    const char *state = path_in(b, b->from, "state/state.db");
+    if (root == NULL || state == NULL) return no_memory(b, err);
+    if (!rf_fs_exists(rf_fs_real(), root))
         return RF_FAIL(err, RF_NOT_FOUND, "NoInstallation",
-                       "%s holds no installation: state/state.db is not there", b->from);
+                       "%s holds no installation: keeper/root.key is not there", b->from);
+    bool has_state = rf_fs_exists(rf_fs_real(), state);
+    if (!has_state)
+        cli_say("warning: the state is not in this folder; when it is in PostgreSQL, copy that "
+                "with pg_dump");
     RF_TRY(make_target(b, err));
     RF_TRY(copy_small(b, "keeper", keeper, RF_COUNT(keeper), err));
-    RF_TRY(copy_state(b, err));
+    if (has_state) RF_TRY(copy_state(b, err));
     RF_TRY(copy_workspaces(b, err));
     RF_TRY(copy_small(b, "state", found, RF_COUNT(found), err));
     return rf_fs_sync_dir(rf_fs_real(), b->to, err);

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -144,6 +145,8 @@ static void start(struct bench *b, const char *hardening, const char *server_how
     cr_assert(setsockopt(b->told, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == 0);
     b->supervisor = fork();
     if (b->supervisor != 0) return;
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0,
+                0); /* a test that times out leaves nothing behind */
     cr_assert(freopen("/dev/null", "w", stderr) != NULL); /* what is logged is expected */
     const char *keeper_words[] = {"--folder",           b->keeper, "--domain",
                                   "ringfort.localhost", "--name",  "siem.example.org",

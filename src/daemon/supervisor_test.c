@@ -156,10 +156,13 @@ static void start(struct bench *b, const char *keeper_how, const char *server_ho
     b->told = bound_socket(b->path);
     b->supervisor = fork();
     if (b->supervisor != 0) return;
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0,
+                0); /* a test that times out leaves nothing behind */
     const char *keeper_words[] = {b->path, keeper_how, NULL};
     const char *server_words[] = {b->path, server_how, NULL};
     struct supervisor_options options = {
         .keeper_words = keeper_words, .server_words = server_words, .stop_grace_usec = 300000};
+    if (strcmp(server_how, "hang") == 0) options.ready_usec_max = 300000;
     struct rf_err err = {0};
     cr_assert(freopen("/dev/null", "w", stderr) != NULL); /* what is logged is expected */
     enum rf_kind kind = supervisor_run(&options, &err);

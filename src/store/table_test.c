@@ -310,6 +310,47 @@ Test(table, retention_drops_what_is_older)
     stage_done(&s);
 }
 
+/* Extents and the journal, while the writer is open; the copy has the rows of that moment and takes further ones. */
+Test(table, a_copy_is_a_table_of_its_own)
+{
+    struct stage s;
+    struct table_writer *w, *other;
+    uint64_t bytes = 0;
+    stage_init(&s, 1, true);
+    cr_assert(open_writer(&s, &w) == RF_OK);
+    cr_assert(append(w, 0, 50, &s.err) == RF_OK && commit(w, 50, &s.err) == RF_OK &&
+              table_merge(w, &s.err) == RF_OK);
+    cr_assert(append(w, 50, 30, &s.err) == RF_OK && commit(w, 80, &s.err) == RF_OK);
+    cr_assert(append(w, 80, 5, &s.err) == RF_OK, "appended, not committed");
+    cr_assert(rf_fs_mkdirs(s.fs, "/copy", &s.err) == RF_OK);
+    cr_assert(table_copy(s.store, RF_S("T"), "/copy/T", &bytes, &s.err) == RF_OK, "%s", s.err.text);
+    cr_assert(bytes > 0);
+    cr_assert(table_copy(s.store, RF_S("T"), "/copy/T", &bytes, &s.err) == RF_CONFLICT,
+              "a copy is not written over");
+    cr_assert(table_copy(s.store, RF_S("U"), "/copy/U", &bytes, &s.err) == RF_NOT_FOUND);
+    cr_assert(commit(w, 85, &s.err) == RF_OK);
+    table_writer_close(w);
+    cr_assert(rows_of(&s) == 85);
+
+    struct store *original = s.store;
+    struct store_options options = {.fs = s.fs,
+                                    .folder = "/copy",
+                                    .budget = &s.budget,
+                                    .writer = true,
+                                    .clock = &s.clock.clock,
+                                    .key = &s.key};
+    cr_assert(store_open(&options, &s.store, &s.err) == RF_OK);
+    cr_assert(rows_of(&s) == 80);
+    cr_assert(open_writer(&s, &other) == RF_OK);
+    cr_assert(position_of(&s, other) == 80);
+    cr_assert(append(other, 80, 10, &s.err) == RF_OK && commit(other, 90, &s.err) == RF_OK &&
+              table_merge(other, &s.err) == RF_OK);
+    table_writer_close(other);
+    cr_assert(rows_of(&s) == 90);
+    store_close(original);
+    stage_done(&s);
+}
+
 Test(table, a_reader_keeps_its_view_while_the_writer_goes_on)
 {
     struct stage s;
