@@ -9,8 +9,9 @@
 #include "daemon/app.h"
 #include "daemon/roles.h"
 
-/* How often keys are fetched anew: the keeper publishes a signing key a day before it uses it. */
-#define KEYS_REFRESH_USEC (600 * RF_USEC_PER_SECOND)
+/* How often keys are fetched anew, which shows too whether the keeper answers at all. It publishes a signing key a day before
+ * it uses it. */
+#define KEYS_REFRESH_USEC (60 * RF_USEC_PER_SECOND)
 
 static void log_failure(const char *what, const struct rf_err *err)
 {
@@ -89,6 +90,17 @@ static void note_report(struct app *app, const struct sandbox_report *report,
     if (!row.failed) app_row(app, "RingfortHardening", rf_buf_view(&row));
 }
 
+/* A keeper that runs and does not answer is started anew; one that is gone the supervisor has seen already. */
+static void refresh_keys(const struct role_start *start, struct app *app)
+{
+    struct rf_err err = {0};
+    if (app_refresh_keys(app, &err) == RF_OK) return;
+    log_failure("signing keys", &err);
+    if (err.code != NULL && strcmp(err.code, "KeeperSlow") == 0 &&
+        role_peer_bad(start, &err) != RF_OK)
+        log_failure("asking for another keeper", &err);
+}
+
 /* Takes the supervisor's messages until it says stop or is gone. */
 static void serve_messages(const struct role_start *start, struct app *app, struct keeper *keeper)
 {
@@ -97,13 +109,13 @@ static void serve_messages(const struct role_start *start, struct app *app, stru
         struct rf_err err = {0};
         enum rf_kind kind = role_next_message(start, KEYS_REFRESH_USEC, &message, &err);
         if (kind == RF_AGAIN && strcmp(err.code, "NoMessage") == 0) {
-            if (app_refresh_keys(app, &err) != RF_OK) log_failure("signing keys", &err);
+            refresh_keys(start, app);
             continue;
         }
         if (kind != RF_OK || message.type == ROLE_STOP) return;
         if (message.type == ROLE_NEW_EDGE) {
             keeper_reconnect(keeper, message.fd);
-            if (app_refresh_keys(app, &err) != RF_OK) log_failure("signing keys", &err);
+            refresh_keys(start, app);
         }
         if (message.type == ROLE_NOTE)
             app_row(app, "RingfortHardening", rf_str_make(message.text, message.text_bytes));
