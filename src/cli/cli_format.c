@@ -283,10 +283,10 @@ static enum rf_kind markdown_push(struct kql_sink *base, const struct batch *bat
 struct kql_sink *cli_sink_new(const struct cli_output *output, struct rf_arena *arena)
 {
     static const struct kql_sink formats[] = {
-        [CLI_JSON] = {json_begin, json_push, json_end},
-        [CLI_JSONL] = {plain_begin, jsonl_push, plain_end},
-        [CLI_CSV] = {csv_begin, csv_push, plain_end},
-        [CLI_MARKDOWN] = {markdown_begin, markdown_push, plain_end},
+        [CLI_JSON] = {.begin = json_begin, .push = json_push, .end = json_end},
+        [CLI_JSONL] = {.begin = plain_begin, .push = jsonl_push, .end = plain_end},
+        [CLI_CSV] = {.begin = csv_begin, .push = csv_push, .end = plain_end},
+        [CLI_MARKDOWN] = {.begin = markdown_begin, .push = markdown_push, .end = plain_end},
     };
     struct cli_sink *sink = rf_arena_new(arena, struct cli_sink, 1);
     if (sink == NULL) return NULL;

@@ -26,7 +26,8 @@ struct first_start {
     struct identity *identity;
     struct arm *arm;
     const struct site *site;
-    const char *data; /* folder; the files are written to DATA/state, where links in DATA point (serve.c says why) */
+    const char *
+        data; /* folder; the files are written to DATA/state, where links in DATA point (serve.c says why) */
     rf_str ca_pem;
 };
 /* Makes what is missing, writes state/ca.pem and state/bootstrap.json. */

@@ -96,7 +96,6 @@ static int read_line(int argc, char **argv, struct config *config, struct rf_are
 {
     struct rf_err err = {0};
     struct cli_line line = cli_line_of(&usage, argc, argv);
-    struct config from_line = config_default();
     const char *values[RF_COUNT(options)] = {NULL};
     struct rf_buf names = rf_buf_in(arena);
     for (int at; (at = cli_next(&line)) != CLI_END;) {
@@ -107,7 +106,6 @@ static int read_line(int argc, char **argv, struct config *config, struct rf_are
         if (at == OPT_NAME) rf_buf_printf(&names, "%s,", line.value);
     }
     const char *file = values[OPT_CONFIG] != NULL ? values[OPT_CONFIG] : credential_file(arena);
-    *config = from_line;
     if (file != NULL && read_config_file(file, config, arena, &err) != RF_OK)
         return cli_say_error(&err, (rf_str){NULL, 0}, file);
     if (config_environment(config, environ, arena, &err) != RF_OK)
@@ -197,7 +195,7 @@ static enum rf_kind serve(const struct config *config, struct rf_arena *arena, s
 int cli_serve(int argc, char **argv)
 {
     RF_CLEANUP(rf_arena_done) struct rf_arena arena;
-    struct config config;
+    struct config config = config_default();
     struct rf_err err = {0};
     rf_arena_init(&arena, (size_t)16 << 20);
     int status = read_line(argc, argv, &config, &arena);
