@@ -72,7 +72,7 @@ enum rf_kind json_parse(rf_str text, struct rf_arena *arena, struct json_node **
 {
     struct json_reader reader;
     struct json_event event;
-    struct json_node *open[JSON_DEPTH_MAX + 1] = {NULL}, *root = NULL;
+    struct json_node *open[JSON_DEPTH_MAX + 1], *root = NULL;
     uint32_t depth = 0;
     rf_str name = {0};
     json_reader_init(&reader, text);
@@ -84,6 +84,7 @@ enum rf_kind json_parse(rf_str text, struct rf_arena *arena, struct json_node **
             continue;
         }
         if (event.kind == JSON_OBJECT_END || event.kind == JSON_ARRAY_END) {
+            RF_ASSERT(depth > 0); /* the reader pairs them */
             depth--;
             if (event.kind == JSON_OBJECT_END) RF_TRY(check_members(open[depth], arena, err));
             continue;

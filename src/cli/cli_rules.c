@@ -152,8 +152,9 @@ enum rf_kind cli_rule_run(const struct cli_rule *rule, const struct kql_request 
 {
     struct kql_request own = *request;
     struct cli_rule_run run = {0};
-    struct keep_sink sink = {
-        .base = {keep_begin, keep_push, keep_end}, .arena = arena, .run = &run};
+    struct keep_sink sink = {.base = {.begin = keep_begin, .push = keep_push, .end = keep_end},
+                             .arena = arena,
+                             .run = &run};
     own.text = rule->query;
     own.now_ticks = at_ticks;
     if (rule->period_ticks > 0) {
