@@ -138,6 +138,17 @@ static enum rf_kind start_workers(struct keeper_process *k, struct rf_err *err)
 
 /* ---- life ------------------------------------------------------------------------------------------------------------------ */
 
+/* The keeper of a supervisor that was killed ends a moment later than it; a service manager starts the next one at once. */
+static enum rf_kind open_core(struct keeper_process *k, struct rf_err *err)
+{
+    enum { TRIES = 50, PAUSE_USEC = 100000 };
+    for (int tries = 1;; tries++) {
+        enum rf_kind kind = keeper_core_new(&k->options, &k->core, err);
+        if (kind != RF_CONFLICT || tries == TRIES) return kind;
+        (void)usleep(PAUSE_USEC);
+    }
+}
+
 static enum rf_kind open_all(struct keeper_process *k, struct rf_err *err)
 {
     enum secret_kind kind;
@@ -145,7 +156,7 @@ static enum rf_kind open_all(struct keeper_process *k, struct rf_err *err)
     RF_TRY(secret_heap_take_openssl(SECRET_BYTES, &kind, err));
     if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, NULL) != 1)
         return RF_FAIL(err, RF_IO, "CryptoFailed", "OpenSSL does not start");
-    RF_TRY(keeper_core_new(&k->options, &k->core, err));
+    RF_TRY(open_core(k, err));
     RF_TRY(keeper_core_prime(k->core, err));
     RF_TRY(sandbox_keeper_before_threads(k->mode, k->strict, &k->report, err));
     k->report.secret_memory = rf_secret_kind_name(kind);
