@@ -23,6 +23,7 @@ if [ "$(id -u)" = 0 ]; then
 fi
 own_folder
 [ -z "$as" ] || chown postgres "$dir"
+cd "$dir" || exit
 trap '$as "$bin/pg_ctl" -D "$dir/db" -m immediate stop >/dev/null 2>&1; rm -rf "$dir"' EXIT
 ran initdb $as "$bin/initdb" -D "$dir/db" -A trust -U ringfort --no-sync >"$dir/log" 2>&1
 [ "$status" = 0 ] || { cat "$dir/log"; exit 1; }
