@@ -2,7 +2,7 @@
  * was acknowledged.
  *
  *   sender BOOTSTRAP prepare                 makes the table Crash_CL and the rule that fills it; prints the rule's id
- *   sender BOOTSTRAP send RULE ID SECONDS    sends as sender ID; prints "BATCH ROWS acknowledged|unknown" for each batch
+ *   sender BOOTSTRAP send RULE ID SECONDS    sends as sender ID; prints "BATCH ROWS acknowledged|unknown|refused" for each
  *   sender BOOTSTRAP count                   prints "BATCH ROWS" for each batch that the server has
  *
  * A batch whose answer did not come is never sent again: it may be there once or not at all, but whole. */
@@ -193,9 +193,12 @@ static void send_batches(struct sender *s, const char *path, const char *id, int
             printf("%s %u acknowledged\n", batch, rows);
         else if (status == 0 || status >= 500)
             printf("%s %u unknown\n", batch, rows);
+        else if (status == 429) /* more calls than a rule takes in a minute */
+            printf("%s %u refused\n", batch, rows);
         else
             give_up("refused", answer.body);
         (void)fflush(stdout);
+        if (status == 429) usleep(200000);
         if (status == 0) has_token = false;
     }
 }
