@@ -3,7 +3,7 @@
 
 #include "identity/identity_int.h"
 
-/* Failures of the last minute per application, by a hash of its id: two that share a place would only wait together. */
+/* Failures of the last minute by a hash of who: two that share a place would only wait together. */
 enum { GUARD_PLACES = 4096, WINDOW_SECONDS = 60 };
 
 struct place {

@@ -170,7 +170,7 @@ RF_MUST_USE enum rf_kind secret_make(struct identity *identity, rf_str app_id, r
                                      struct json_node **credential, rf_str *text,
                                      struct rf_err *err);
 
-/* ---- guard.c: failures per application -------------------------------------------------------------------------------- */
+/* ---- guard.c: failures by application and address ----------------------------------------------------------------------- */
 
 enum { GUARD_FAILURES_MAX = 10 };
 RF_MUST_USE enum rf_kind guard_new(struct guard **out, struct rf_err *err);

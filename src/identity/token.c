@@ -96,7 +96,11 @@ static enum rf_kind check_secret(struct token_call *call, struct rf_err *err)
 {
     struct identity *identity = call->identity;
     rf_usec elapsed = rf_clock_elapsed(identity->options.clock);
-    uint32_t wait = guard_wait(identity->guard, call->client->app_id, elapsed);
+    /* An application's id is no secret: who guesses from elsewhere must not lock out the owner. */
+    rf_str who = rf_arena_printf(call->request->arena, "%.*s %.*s", RF_FMT(call->client->app_id),
+                                 RF_FMT(call->request->http->peer_address));
+    if (who.ptr == NULL) return rf_fail_memory(err, call->request->arena);
+    uint32_t wait = guard_wait(identity->guard, who, elapsed);
     if (wait > 0) {
         http_setf(call->request->response, "Retry-After", "%u", wait);
         return RF_FAIL(err, RF_AGAIN, "50196",
@@ -109,7 +113,7 @@ static enum rf_kind check_secret(struct token_call *call, struct rf_err *err)
     enum rf_kind kind =
         client_check_secret(identity, call->client, call->secret, call->request->now,
                             call->request->arena, &call->proof.key_id, err);
-    if (kind == RF_DENIED) guard_failed(identity->guard, call->client->app_id, elapsed);
+    if (kind == RF_DENIED) guard_failed(identity->guard, who, elapsed);
     return kind;
 }
 

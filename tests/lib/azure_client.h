@@ -95,11 +95,10 @@ static inline uint16_t azure_call(struct azure *a, const char *method, rf_str pa
 static inline rf_str azure_token_form(const struct azure *a, struct rf_arena *arena, rf_str secret,
                                       int token)
 {
-    static const char *const scopes[] = {
-        [AZURE_ARM] = "https://management.azure.com/.default",
-        [AZURE_INGEST] = "https://monitor.azure.com/.default",
-        [AZURE_LOGS] = "https://api.loganalytics.io/.default",
-        [AZURE_GRAPH] = "https://graph.microsoft.com/.default"};
+    static const char *const scopes[] = {[AZURE_ARM] = "https://management.azure.com/.default",
+                                         [AZURE_INGEST] = "https://monitor.azure.com/.default",
+                                         [AZURE_LOGS] = "https://api.loganalytics.io/.default",
+                                         [AZURE_GRAPH] = "https://graph.microsoft.com/.default"};
     return rf_arena_printf(
         arena, "grant_type=client_credentials&client_id=%.*s&client_secret=%.*s&scope=%s",
         RF_FMT(azure_boot(a, "client_id")), RF_FMT(percent_encode(arena, secret)), scopes[token]);

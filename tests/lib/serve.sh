@@ -1,7 +1,7 @@
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2034,SC2154
 # tests/lib/serve.sh - a server of its own for a script that has sourced check.sh and called own_folder:
 #
-#     server_start [WORD...]    in $dir/data, its log in $dir/log; sets $supervisor; returns when it answers
+#     server_start              in $dir/data, its log in $dir/log; sets $supervisor; returns when it answers
 #     child ROLE                the process id of @server or @keeper
 #     server_stop               sets $status
 #
@@ -14,7 +14,7 @@ trap 'server_stop; chmod -R u+rwx "$dir"; rm -rf "$dir"' EXIT
 
 server_start()
 {
-    "$ringfort" serve --data "$data" --listen-https 127.0.0.1:0 "$@" >>"$dir/log" 2>&1 &
+    "$ringfort" serve --data "$data" --listen-https 127.0.0.1:0 >>"$dir/log" 2>&1 &
     supervisor=$!
     tries=0
     until "$ringfort" query --bootstrap "$data/bootstrap.json" 'print 1' >/dev/null 2>&1; do
