@@ -16,15 +16,21 @@ static rf_str encode64(struct rf_arena *arena, rf_str bytes, const char *alphabe
     if (!rf_add_size(bytes.len / 3 * 4, 5, &room)) return (rf_str){0};
     uint8_t *out = rf_arena_alloc(arena, room);
     if (out == NULL) return (rf_str){0};
-    size_t len = 0;
-    for (size_t i = 0; i < bytes.len; i += 3) {
-        size_t have = RF_MIN(bytes.len - i, (size_t)3);
-        uint32_t word = (uint32_t)bytes.ptr[i] << 16;
-        if (have > 1) word |= (uint32_t)bytes.ptr[i + 1] << 8;
-        if (have > 2) word |= bytes.ptr[i + 2];
-        for (size_t k = 0; k <= have; k++)
+    size_t tail = bytes.len % 3, whole = bytes.len - tail, len = 0;
+    for (size_t i = 0; i < whole; i += 3) {
+        uint32_t word = (uint32_t)bytes.ptr[i] << 16 | (uint32_t)bytes.ptr[i + 1] << 8 |
+                        (uint32_t)bytes.ptr[i + 2];
+        out[len++] = (uint8_t)alphabet[word >> 18];
+        out[len++] = (uint8_t)alphabet[word >> 12 & 63];
+        out[len++] = (uint8_t)alphabet[word >> 6 & 63];
+        out[len++] = (uint8_t)alphabet[word & 63];
+    }
+    if (tail > 0) {
+        uint32_t word = (uint32_t)bytes.ptr[whole] << 16;
+        if (tail > 1) word |= (uint32_t)bytes.ptr[whole + 1] << 8;
+        for (size_t k = 0; k <= tail; k++)
             out[len++] = (uint8_t)alphabet[word >> (18 - 6 * k) & 63];
-        for (size_t k = have; pad && k < 3; k++) out[len++] = '=';
+        for (size_t k = tail; pad && k < 3; k++) out[len++] = '=';
     }
     return (rf_str){out, len};
 }
@@ -39,44 +45,63 @@ rf_str base64url_encode(struct rf_arena *arena, rf_str bytes)
     return encode64(arena, bytes, url_alphabet, false);
 }
 
-/* 0..63, or 64 for a foreign character. */
-static uint32_t digit64(uint8_t c, bool url)
+/* The digit of each character with DIGIT64 set, 0 for a foreign one. */
+enum { DIGIT64 = 64 };
+#define DIGITS_64                                                                                  \
+    ['A'] = 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 78, 79, 80, 81, 82, 83, 84,    \
+    85, 86, 87, 88, 89, ['a'] = 90, 91, 92, 93, 94, 95, 96, 97, 98, 99, 100, 101, 102, 103, 104,   \
+    105, 106, 107, 108, 109, 110, 111, 112, 113, 114, 115, ['0'] = 116, 117, 118, 119, 120, 121,   \
+    122, 123, 124, 125
+static const uint8_t standard_digits[256] = {DIGITS_64, ['+'] = 126, ['/'] = 127};
+static const uint8_t url_digits[256] = {DIGITS_64, ['-'] = 126, ['_'] = 127};
+
+static enum rf_kind bad_digit(rf_str text, const uint8_t *digits, size_t from, struct rf_err *err)
 {
-    if (c >= 'A' && c <= 'Z') return c - 'A';
-    if (c >= 'a' && c <= 'z') return c - 'a' + 26u;
-    if (rf_is_digit(c)) return c - '0' + 52u;
-    if (c == (url ? '-' : '+')) return 62;
-    return c == (url ? '_' : '/') ? 63 : 64;
+    while (digits[text.ptr[from]] != 0) from++;
+    return RF_FAIL(err, RF_INVALID, "BadBase64", "byte %zu is not of the alphabet", from);
+}
+
+/* The last 2 or 3 characters, behind whole groups of 4. */
+static enum rf_kind decode_tail(rf_str text, const uint8_t *digits, size_t at, uint8_t *bytes,
+                                size_t *len, struct rf_err *err)
+{
+    bool long_tail = text.len - at > 2;
+    uint32_t a = digits[text.ptr[at]], b = digits[text.ptr[at + 1]],
+             c = long_tail ? digits[text.ptr[at + 2]] : DIGIT64;
+    if ((a & b & c & DIGIT64) == 0) return bad_digit(text, digits, at, err);
+    uint32_t word = (a & 63) << 12 | (b & 63) << 6 | (c & 63);
+    if ((word & (long_tail ? 3u : 0x3ffu)) != 0)
+        return RF_FAIL(err, RF_INVALID, "BadBase64", "the unused bits at the end are not zero");
+    bytes[(*len)++] = (uint8_t)(word >> 10);
+    if (long_tail) bytes[(*len)++] = (uint8_t)(word >> 2);
+    return RF_OK;
 }
 
 static enum rf_kind decode64(struct rf_arena *arena, rf_str text, bool url, rf_str *out,
                              struct rf_err *err)
 {
+    const uint8_t *digits = url ? url_digits : standard_digits;
     if (!url) {
         if (text.len % 4 != 0)
             return RF_FAIL(err, RF_INVALID, "BadBase64", "the length %zu is no multiple of 4",
                            text.len);
         for (int i = 0; i < 2 && text.len > 0 && text.ptr[text.len - 1] == '='; i++) text.len--;
     }
-    if (text.len % 4 == 1)
+    size_t tail = text.len % 4, whole = text.len - tail, len = 0;
+    if (tail == 1)
         return RF_FAIL(err, RF_INVALID, "BadBase64", "a character stands alone at the end");
     uint8_t *bytes = rf_arena_alloc(arena, text.len / 4 * 3 + 3);
     if (bytes == NULL) return rf_fail_memory(err, arena);
-    size_t len = 0;
-    uint32_t word = 0, bits = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        uint32_t digit = digit64(text.ptr[i], url);
-        if (digit == 64)
-            return RF_FAIL(err, RF_INVALID, "BadBase64", "byte %zu is not of the alphabet", i);
-        word = word << 6 | digit;
-        bits += 6;
-        if (bits < 8) continue;
-        bits -= 8;
-        bytes[len++] = (uint8_t)(word >> bits);
-        word &= (1u << bits) - 1;
+    for (size_t i = 0; i < whole; i += 4) {
+        uint32_t a = digits[text.ptr[i]], b = digits[text.ptr[i + 1]], c = digits[text.ptr[i + 2]],
+                 d = digits[text.ptr[i + 3]];
+        if (RF_UNLIKELY((a & b & c & d & DIGIT64) == 0)) return bad_digit(text, digits, i, err);
+        uint32_t word = (a & 63) << 18 | (b & 63) << 12 | (c & 63) << 6 | (d & 63);
+        bytes[len++] = (uint8_t)(word >> 16);
+        bytes[len++] = (uint8_t)(word >> 8);
+        bytes[len++] = (uint8_t)word;
     }
-    if (word != 0)
-        return RF_FAIL(err, RF_INVALID, "BadBase64", "the unused bits at the end are not zero");
+    if (tail > 0) RF_TRY(decode_tail(text, digits, whole, bytes, &len, err));
     *out = (rf_str){bytes, len};
     return RF_OK;
 }

@@ -35,6 +35,12 @@ struct keeper_core {
     struct bucket rates[KEEPER_VERB_END], refusals;
 };
 
+/* OpenSSL 3 takes a tenth of a signature's time to set one up, so a thread keeps what it made. */
+struct signer {
+    EVP_PKEY *key; /* counted, so that no other comes to lie at its address; NULL: none */
+    EVP_PKEY_CTX *ctx;
+};
+
 /* What a thread needs to answer; kept from request to request. */
 struct desk {
     struct keeper_core *core;
@@ -42,6 +48,7 @@ struct desk {
     uint8_t inbox[KEEPER_MESSAGE_BYTES_MAX + 1], outbox[KEEPER_MESSAGE_BYTES_MAX];
     uint8_t secret[KEEPER_SECRET_BYTES]; /* of the answer; wiped after it */
     struct rf_arena arena;
+    struct signer tls, jwt;
 };
 
 struct keeper_keys *keeper_core_keys(struct keeper_core *core) { return &core->keys; }
@@ -87,21 +94,44 @@ static enum rf_kind jwt_rotate(struct desk *desk, const struct keeper_request *r
     return keeper_keys_rotate(&desk->core->keys, request->emergency, err);
 }
 
-/* Signs a digest; `rsa` takes PKCS #1 padding over SHA-256. */
-static enum rf_kind sign(struct desk *desk, EVP_PKEY *key, bool rsa, rf_str digest, rf_str *out,
-                         struct rf_err *err)
+static void signer_drop(struct signer *signer)
 {
+    EVP_PKEY_CTX_free(signer->ctx);
+    EVP_PKEY_free(signer->key);
+    *signer = (struct signer){NULL, NULL};
+}
+
+/* `rsa` takes PKCS #1 padding over SHA-256. */
+static bool signer_set(struct signer *signer, EVP_PKEY *key, bool rsa)
+{
+    if (signer->key == key) return true;
+    signer_drop(signer);
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(key, NULL);
-    size_t len = (size_t)EVP_PKEY_get_size(key);
-    uint8_t *bytes = rf_arena_alloc(&desk->arena, len);
-    bool good = ctx != NULL && bytes != NULL && EVP_PKEY_sign_init(ctx) == 1;
+    bool good = ctx != NULL && EVP_PKEY_sign_init(ctx) == 1;
     if (rsa)
         good = good && EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) == 1 &&
                EVP_PKEY_CTX_set_signature_md(ctx, EVP_sha256()) == 1;
-    good = good && EVP_PKEY_sign(ctx, bytes, &len, digest.ptr, digest.len) == 1;
+    if (good && EVP_PKEY_up_ref(key) == 1) {
+        *signer = (struct signer){key, ctx};
+        return true;
+    }
     EVP_PKEY_CTX_free(ctx);
+    return false;
+}
+
+/* Signs a digest. */
+static enum rf_kind sign(struct desk *desk, struct signer *signer, EVP_PKEY *key, rf_str digest,
+                         rf_str *out, struct rf_err *err)
+{
+    size_t len = (size_t)EVP_PKEY_get_size(key);
+    uint8_t *bytes = rf_arena_alloc(&desk->arena, len);
+    bool good = bytes != NULL && signer_set(signer, key, signer == &desk->jwt) &&
+                EVP_PKEY_sign(signer->ctx, bytes, &len, digest.ptr, digest.len) == 1;
     ERR_clear_error();
-    if (!good) return RF_FAIL(err, RF_IO, "CryptoFailed", "cannot sign");
+    if (!good) {
+        signer_drop(signer);
+        return RF_FAIL(err, RF_IO, "CryptoFailed", "cannot sign");
+    }
     *out = rf_str_make(bytes, len);
     return RF_OK;
 }
@@ -112,7 +142,7 @@ static enum rf_kind tls_sign(struct desk *desk, const struct keeper_request *req
     size_t len = request->bytes.len;
     if (len < KEEPER_DIGEST_BYTES_MIN || len > KEEPER_DIGEST_BYTES_MAX)
         return RF_FAIL(err, RF_INVALID, "BadDigest", "a digest of %zu bytes cannot be signed", len);
-    return sign(desk, desk->core->keys.tls, false, request->bytes, &answer->bytes, err);
+    return sign(desk, &desk->tls, desk->core->keys.tls, request->bytes, &answer->bytes, err);
 }
 
 static enum rf_kind bad_input(const char *what, struct rf_err *err)
@@ -176,7 +206,7 @@ static enum rf_kind jwt_sign(struct desk *desk, const struct keeper_request *req
     pthread_rwlock_unlock(&keys->lock);
     if (kind != RF_OK) return kind;
     digest_sha256(request->bytes, digest);
-    kind = sign(desk, key, true, rf_str_make(digest, sizeof digest), &answer->bytes, err);
+    kind = sign(desk, &desk->jwt, key, rf_str_make(digest, sizeof digest), &answer->bytes, err);
     EVP_PKEY_free(key);
     return kind;
 }
@@ -317,6 +347,8 @@ static struct desk *desk_new(struct keeper_core *core, int fd)
 
 static void desk_free(struct desk *desk)
 {
+    signer_drop(&desk->tls);
+    signer_drop(&desk->jwt);
     rf_arena_done(&desk->arena);
     OPENSSL_cleanse(desk, sizeof *desk);
     free(desk);
@@ -376,8 +408,8 @@ enum rf_kind keeper_core_prime(struct keeper_core *core, struct rf_err *err)
     rf_str signature, bytes = rf_str_make(digest, sizeof digest);
     digest_sha256(RF_S("prime"), digest);
     const struct keeper_jwt_own *own = keeper_keys_signing(&core->keys, rf_clock_now(core->clock));
-    enum rf_kind kind = sign(desk, core->keys.tls, false, bytes, &signature, err);
-    if (kind == RF_OK) kind = sign(desk, own->key, true, bytes, &signature, err);
+    enum rf_kind kind = sign(desk, &desk->tls, core->keys.tls, bytes, &signature, err);
+    if (kind == RF_OK) kind = sign(desk, &desk->jwt, own->key, bytes, &signature, err);
     EVP_PKEY *key = NULL; /* as a rotation does */
     if (kind == RF_OK) kind = key_make(KEY_P256, &key, err);
     EVP_PKEY_free(key);

@@ -2,6 +2,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "logs/logs.h"
@@ -11,7 +12,8 @@ enum {
     QUEUE_BYTES_MAX = 16 << 20,
     ROW_BYTES_MAX = 1 << 20,
     BATCH_ROWS_MAX = 4096,
-    TRIES_MAX = 5
+    TRIES_MAX = 5,
+    PAUSE_MS = 100
 };
 
 struct self_row {
@@ -26,7 +28,7 @@ struct self_log {
     char workspace[40];
     struct rf_clock *clock;
     pthread_mutex_t lock;
-    pthread_cond_t filled, drained;
+    pthread_cond_t filled, drained, hurry;
     struct self_row *first, *last;
     uint32_t count;
     size_t bytes;
@@ -125,6 +127,24 @@ static struct self_row *take(struct self_log *log)
     return first;
 }
 
+static bool is_pressed(const struct self_log *log)
+{
+    return log->stopping || log->count >= BATCH_ROWS_MAX || log->bytes >= QUEUE_BYTES_MAX / 2;
+}
+
+/* Rows come one by one; committed so, each would pay for a sync of its own. The first one after a while goes at once, the others
+ * gather meanwhile. */
+static void pause_a_while(struct self_log *log)
+{
+    struct timespec until;
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += PAUSE_MS * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    while (!is_pressed(log))
+        if (pthread_cond_timedwait(&log->hurry, &log->lock, &until) != 0) break;
+}
+
 static void *write_rows(void *ctx)
 {
     struct self_log *log = ctx;
@@ -137,6 +157,7 @@ static void *write_rows(void *ctx)
         (void)pthread_mutex_unlock(&log->lock);
         append_list(log, list);
         (void)pthread_mutex_lock(&log->lock);
+        pause_a_while(log);
     }
     (void)pthread_mutex_unlock(&log->lock);
     return NULL;
@@ -168,6 +189,7 @@ static void put_row(void *ctx, const char *table, rf_str json)
     log->count++;
     log->bytes += row->len;
     (void)pthread_cond_signal(&log->filled);
+    if (is_pressed(log)) (void)pthread_cond_signal(&log->hurry);
     (void)pthread_mutex_unlock(&log->lock);
 }
 
@@ -185,6 +207,11 @@ enum rf_kind self_log_new(struct tables *tables, rf_str workspace_id, struct rf_
     (void)pthread_mutex_init(&log->lock, NULL);
     (void)pthread_cond_init(&log->filled, NULL);
     (void)pthread_cond_init(&log->drained, NULL);
+    pthread_condattr_t attr;
+    (void)pthread_condattr_init(&attr);
+    (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&log->hurry, &attr);
+    (void)pthread_condattr_destroy(&attr);
     log->started = pthread_create(&log->thread, NULL, write_rows, log) == 0;
     if (!log->started) {
         self_log_free(log);
@@ -205,10 +232,12 @@ void self_log_free(struct self_log *log)
     (void)pthread_mutex_lock(&log->lock);
     log->stopping = true;
     (void)pthread_cond_signal(&log->filled);
+    (void)pthread_cond_signal(&log->hurry);
     (void)pthread_mutex_unlock(&log->lock);
     if (log->started) (void)pthread_join(log->thread, NULL);
     (void)pthread_mutex_destroy(&log->lock);
     (void)pthread_cond_destroy(&log->filled);
     (void)pthread_cond_destroy(&log->drained);
+    (void)pthread_cond_destroy(&log->hurry);
     free(log);
 }
