@@ -169,7 +169,7 @@ static void write_error(struct http_response *response, rf_str code, rf_str text
     if (response->body.failed) response->failed = true;
 }
 
-static uint16_t status_of(enum rf_kind kind)
+uint16_t request_status_of(enum rf_kind kind)
 {
     switch (kind) {
     case RF_OK:
@@ -236,7 +236,7 @@ static void hide_cause(struct request *request, struct rf_err *err)
 /* Shapes the answer of an error; `status` 0 is taken from the kind. */
 static void answer_error(struct request *request, uint16_t status, struct rf_err *err)
 {
-    if (status == 0) status = status_of(err->kind);
+    if (status == 0) status = request_status_of(err->kind);
     if (status == 500) hide_cause(request, err);
     if (err->code == NULL || err->code[0] == '\0') err->code = "BadRequest";
     struct http_response *response = request->response;

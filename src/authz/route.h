@@ -147,6 +147,8 @@ RF_MUST_USE enum rf_kind request_json(struct request *request, bool may_be_empty
 enum rf_kind request_answer(struct request *request, uint16_t status, const struct json_node *body);
 /* Answers with an empty body; RF_OK. */
 enum rf_kind request_answer_empty(struct request *request, uint16_t status);
+/* The status by which an error of this kind is answered, unless request_fail said another. */
+uint16_t request_status_of(enum rf_kind kind);
 /* An error with a status of its own: the dispatcher maps kinds otherwise (INVALID 400, DENIED 403, NOT_FOUND 404, CONFLICT 409,
  * LIMIT 413, AGAIN 503, CANCELLED 499, IO and CORRUPT 500, whose texts are logged and not shown). */
 enum rf_kind request_fail(struct request *request, struct rf_err *err, uint16_t status,

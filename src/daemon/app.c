@@ -117,8 +117,7 @@ static enum rf_kind open_state(struct app *app, struct rf_err *err)
         .path = rf_arena_cstr(&app->arena, app->config.state.len > 0 ? app->config.state : file)};
     if (options.path == NULL) return rf_fail_memory(err, &app->arena);
     RF_TRY(state_open(&options, &app->state, err));
-    RF_TRY(first_start_site(app->state, app->config.domain, rf_clock_now(app->clock), &app->arena,
-                            &app->site, err));
+    RF_TRY(first_start_site(app->state, app->config.domain, &app->arena, &app->site, err));
     /* The default domain needs a resolver that knows *.localhost; localhost itself everybody knows. */
     bool is_default = rf_str_is(app->config.domain, "ringfort.localhost");
     app->site.port = app->port;

@@ -59,10 +59,9 @@ static enum rf_kind make_site(struct state *state, struct rf_arena *arena, struc
     return kind;
 }
 
-enum rf_kind first_start_site(struct state *state, rf_str domain, rf_usec now,
-                              struct rf_arena *arena, struct site *out, struct rf_err *err)
+enum rf_kind first_start_site(struct state *state, rf_str domain, struct rf_arena *arena,
+                              struct site *out, struct rf_err *err)
 {
-    (void)now;
     struct json_node *node;
     enum rf_kind kind = read_object(state, RF_S("site"), arena, &node, err);
     if (kind == RF_NOT_FOUND) kind = make_site(state, arena, &node, err);

@@ -12,7 +12,7 @@
 
 /* Reads the ids of this installation from state, making them when there are none; texts in `arena`. `origin` and `port` are left
  * for the caller. */
-RF_MUST_USE enum rf_kind first_start_site(struct state *state, rf_str domain, rf_usec now,
+RF_MUST_USE enum rf_kind first_start_site(struct state *state, rf_str domain,
                                           struct rf_arena *arena, struct site *out,
                                           struct rf_err *err);
 

@@ -103,32 +103,12 @@ static enum rf_kind run_call(struct graph_call *call, struct part *part, struct 
     return kind;
 }
 
-static uint16_t status_of(enum rf_kind kind)
-{
-    switch (kind) {
-    case RF_INVALID:
-        return 400;
-    case RF_DENIED:
-        return 403;
-    case RF_NOT_FOUND:
-        return 404;
-    case RF_CONFLICT:
-        return 409;
-    case RF_LIMIT:
-        return 413;
-    case RF_AGAIN:
-        return 503;
-    default:
-        return 500;
-    }
-}
-
 static void run_part(struct graph_call *call, struct part *part)
 {
     struct rf_err err = {.code = "BadRequest"};
     enum rf_kind kind = run_call(call, part, &err);
     if (kind == RF_OK) return;
-    if (part->status == 0) part->status = status_of(kind);
+    if (part->status == 0) part->status = request_status_of(kind);
     bool ours = part->status == 500;
     part->body =
         graph_error_json(call->arena, call->request, ours ? "InternalServerError" : err.code,
