@@ -32,7 +32,7 @@
 #include "crypt/keeper_serve.h"
 #include "crypt/x509.h"
 #include "kql/kql.h"
-#include "logs/tables.h"
+#include "tables/tables.h"
 
 static _Noreturn void die(const char *what, const char *why)
 {

@@ -98,6 +98,22 @@ static double resident_bytes(const struct processes *all)
     return (double)resident * (double)sysconf(_SC_PAGESIZE);
 }
 
+/* With pages that processes share counted once. */
+static double shared_once_bytes(const struct processes *all)
+{
+    unsigned long kilobytes = 0;
+    for (int i = 0; i < all->count; i++) {
+        char path[64], line[256];
+        (void)snprintf(path, sizeof path, "/proc/%d/smaps_rollup", all->pids[i]);
+        FILE *file = fopen(path, "r");
+        if (file == NULL) die(path, RF_S("cannot be read"));
+        while (fgets(line, sizeof line, file) != NULL)
+            if (strncmp(line, "Pss:", 4) == 0) kilobytes += strtoul(line + 4, NULL, 10);
+        (void)fclose(file);
+    }
+    return (double)kilobytes * 1024;
+}
+
 /* ---- calls ------------------------------------------------------------------------------------------------------------ */
 
 struct load {
@@ -377,14 +393,17 @@ static void measure_idle(const struct load *load, int count)
     if (links == NULL || warm.ssl == NULL) die("idle", RF_S("cannot connect"));
     ask_openly(load, &warm);
     double before = resident_bytes(&load->processes);
+    double pss_before = shared_once_bytes(&load->processes);
     for (int i = 0; i < count; i++) {
         links[i] = dial(load, context);
         if (links[i].ssl == NULL) die("idle", RF_S("cannot connect"));
         ask_openly(load, &links[i]);
     }
     double after = resident_bytes(&load->processes);
+    double pss_after = shared_once_bytes(&load->processes);
     printf("idle.before %.1f\nidle.after %.1f\nidle.added %.1f\n", before / 1e6, after / 1e6,
            (after - before) / 1e6);
+    printf("idle.pss %.1f\nidle.pss_added %.1f\n", pss_after / 1e6, (pss_after - pss_before) / 1e6);
     for (int i = 0; i < count; i++) hang_up(&links[i]);
     hang_up(&warm);
     free(links);

@@ -16,7 +16,7 @@ case $status in
 esac
 silent
 for name in kernel landlock-files landlock-tcp landlock-scope seccomp memfd-secret mdwe descriptors \
-    localhost-names user; do
+    localhost-names users; do
     grep -qE "^(ok|MISSING) +$name " out || fail "lacks $name"
 done
 missing=$(grep -c '^MISSING' out)
@@ -30,9 +30,18 @@ has '{"missing":'"$missing"',"findings":[{"name":"kernel","ok":'
 mkdir open shut
 chmod 755 open
 chmod 700 shut
+run doctor --domain no.such.domain.invalid; ends 1; has '*.no.such.domain.invalid'; has 'a wildcard record'
 run doctor --data open; ends 1; has 'chmod 700 the folder'
 run doctor --data shut; has 'shut: mode 0700'
 run doctor --data nowhere; ends 1; has 'nowhere'
+
+# What the keeper wrote of cut or changed files is counted, with the last of it and the remedy.
+mkdir shut/keeper
+line() { printf '{"seq":1,"time":"2026-01-31T00:00:00.0000000Z","event":"%s","detail":"d","mac":"00"}\n' "$1"; }
+line key.created >shut/keeper/audit.log
+run doctor --data shut; has 'keeper-files'; has 'no line tells of a change'
+{ line audit.cut; line heads.stale; line test; } >>shut/keeper/audit.log
+run doctor --data shut; ends 1; has '2 alarms, the last'; has 'heads.stale'; has 'ringfort restore'
 
 run doctor --format xml; ends 2; says "no format 'xml'"
 run doctor more; ends 2

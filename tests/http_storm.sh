@@ -13,6 +13,8 @@ storm=$(dirname "$ringfort")/tests_http_storm
 seed=${SEED:-$(date +%s)}
 cd "$dir" || exit
 
+RINGFORT_QUERY_RATE=0 # the good client asks without a pause
+export RINGFORT_QUERY_RATE
 server_start
 server=$(child server)
 keeper=$(child keeper)

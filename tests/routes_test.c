@@ -7,10 +7,12 @@
 #include <sys/socket.h>
 
 #include "arm/arm.h"
+#include "collect/collect.h"
 #include "crypt/keeper.h"
 #include "crypt/keeper_serve.h"
 #include "identity/identity.h"
 #include "logs/logs.h"
+#include "siem/siem.h"
 
 enum { SERVICES_MAX = 32 };
 
@@ -27,6 +29,8 @@ struct house {
     struct identity *identity;
     struct arm *arm;
     struct logs *logs;
+    struct collect *collect;
+    struct siem *siem;
     const struct service *services[SERVICES_MAX];
     uint32_t service_count;
     const char *rule; /* its immutable id */
@@ -96,6 +100,22 @@ static void open_services(struct house *house)
                                 .audit = &walk->audit,
                                 .clock = &walk->clock.clock};
     cr_assert(logs_new(&logs, &house->logs, &err) == RF_OK, "%s", err.text);
+    struct collect_options collect = {.state = walk->state,
+                                      .arm = house->arm,
+                                      .authz = walk->authz,
+                                      .tables = house->tables,
+                                      .site = &walk->site,
+                                      .audit = &walk->audit,
+                                      .clock = &walk->clock.clock};
+    cr_assert(collect_new(&collect, &house->collect, &err) == RF_OK, "%s", err.text);
+    struct siem_options siem = {.state = walk->state,
+                                .arm = house->arm,
+                                .authz = walk->authz,
+                                .tables = house->tables,
+                                .site = &walk->site,
+                                .audit = &walk->audit,
+                                .clock = &walk->clock.clock};
+    cr_assert(siem_new(&siem, &house->siem, &err) == RF_OK, "%s", err.text);
 
     uint32_t count;
     const struct service *rbac, *control = arm_service(house->arm);
@@ -105,6 +125,10 @@ static void open_services(struct house *house)
     const struct service *const *services = identity_services(house->identity, &count);
     add_services(house, services, count);
     services = logs_services(house->logs, &count);
+    add_services(house, services, count);
+    services = siem_services(house->siem, &count);
+    add_services(house, services, count);
+    services = collect_services(house->collect, &count);
     add_services(house, services, count);
 }
 
@@ -121,7 +145,11 @@ static void house_close(struct house *house)
 {
     char command[96];
     logs_free(house->logs);
+    collect_stop(house->collect);
+    siem_stop(house->siem);
     arm_free(house->arm);
+    siem_free(house->siem);
+    collect_free(house->collect);
     identity_free(house->identity);
     tables_free(house->tables);
     keeper_free(house->keeper);
@@ -149,6 +177,21 @@ static const char *const open_routes[] = {
     "GET /metadata/identity/oauth2/token",
     "GET /msi/token",
     "POST /api/logs", /* signed with the workspace's key */
+    /* A bearer token's data action or a collector's key, which the handlers check (tests/collect_test.c). */
+    "POST /v1/logs",
+    "POST /v1/traces",
+    "POST /v1/metrics",
+    "POST /services/collector",
+    "POST /services/collector/event",
+    "POST /services/collector/event/1.0",
+    "POST /services/collector/raw",
+    "POST /services/collector/raw/1.0",
+    "POST /services/collector/ack",
+    "GET /services/collector/health",
+    "GET /services/collector/health/1.0",
+    "POST /collect/tables/{table}",
+    "POST /collect/windows-events",
+    "POST /collect/syslog",
     "GET /v1/rest/auth/metadata",
 };
 static const char *const member_routes[] = {
@@ -163,6 +206,12 @@ static const char *const member_routes[] = {
     "GET /subscriptions/{subscription}/resourceGroups/{group}/resources",
     "GET /subscriptions/{subscription}/operationresults/{operation}",
     "GET /subscriptions/{subscription}/operationstatuses/{operation}",
+    "GET /subscriptions/{subscription}/whatIfResults/{operation}",
+    "POST /providers/Microsoft.Resources/calculateTemplateHash",
+    /* What the caller may read. */
+    "POST /providers/Microsoft.ResourceGraph/resources",
+    "POST /providers/Microsoft.ResourceGraph/resourcesHistory",
+    "GET /providers/Microsoft.ResourceGraph/operations",
     "POST /v1.0/$batch",
     "GET /v1.0/{rest*}", /* what Graph answers to paths it does not know */
     "POST /v1.0/{rest*}",

@@ -1,5 +1,7 @@
 /* arm.c - the control plane as a service: its routes, and what each asks of the caller. */
 #include "arm/arm_int.h"
+#include "arm/deploy_int.h"
+#include "arm/graph_int.h"
 
 #include <stdlib.h>
 
@@ -65,6 +67,13 @@ static enum rf_kind need_register(struct request *request, struct route_need *ne
 #define GENERIC_ALL(p)                                                                             \
     GENERIC(HTTP_GET, p), GENERIC(HTTP_HEAD, p), GENERIC(HTTP_PUT, p), GENERIC(HTTP_PATCH, p),     \
         GENERIC(HTTP_DELETE, p), GENERIC(HTTP_POST, p)
+#define DEPLOYMENTS "/{scope*}/providers/Microsoft.Resources/deployments/"
+#define DEPLOYMENT(m, p, a, r)                                                                     \
+    {                                                                                              \
+        .method = m, .path = p, .access = ROUTE_ACTION,                                            \
+        .action = "Microsoft.Resources/deployments/" a, .audiences = AUDIENCE_ARM,                 \
+        .scope = arm_deployment_scope, .run = r                                                    \
+    }
 #define TAGS_READ "Microsoft.Resources/subscriptions/tagNames/read"
 #define TAGS_WRITE "Microsoft.Resources/subscriptions/tagNames/write"
 #define TAGS_DELETE "Microsoft.Resources/subscriptions/tagNames/delete"
@@ -101,7 +110,7 @@ static const struct route routes[] = {
              "Microsoft.Resources/subscriptions/resourceGroups/moveResources/action", arm_run_move),
     AT_SCOPE(HTTP_POST, GROUP "/validateMoveResources",
              "Microsoft.Resources/subscriptions/resourceGroups/validateMoveResources/action",
-             arm_run_move),
+             arm_run_validate_move),
     AT_SCOPE(HTTP_GET, SUB "/tagNames", TAGS_READ, arm_run_tag_names),
     AT_SCOPE(HTTP_PUT, SUB "/tagNames/{tag}", TAGS_WRITE, arm_run_tag_name),
     AT_SCOPE(HTTP_DELETE, SUB "/tagNames/{tag}", TAGS_DELETE, arm_run_tag_name),
@@ -109,6 +118,37 @@ static const struct route routes[] = {
     AT_SCOPE(HTTP_DELETE, SUB "/tagNames/{tag}/tagValues/{value}", TAGS_DELETE, arm_run_tag_name),
     FOR_MEMBERS(HTTP_GET, SUB "/operationresults/{operation}", arm_run_operation_result),
     FOR_MEMBERS(HTTP_GET, SUB "/operationstatuses/{operation}", arm_run_operation_status),
+    FOR_MEMBERS(HTTP_GET, SUB "/whatIfResults/{operation}", arm_run_what_if_result),
+    FOR_MEMBERS(HTTP_POST, "/providers/Microsoft.Resources/calculateTemplateHash",
+                arm_run_template_hash),
+    {.method = HTTP_POST,
+     .path = "/providers/Microsoft.ResourceGraph/resources",
+     .access = ROUTE_MEMBER,
+     .audiences = AUDIENCE_ARM,
+     .lane = HTTP_HEAVY,
+     .run = arm_run_graph},
+    FOR_MEMBERS(HTTP_POST, "/providers/Microsoft.ResourceGraph/resourcesHistory",
+                arm_run_graph_history),
+    FOR_MEMBERS(HTTP_GET, "/providers/Microsoft.ResourceGraph/operations",
+                arm_run_graph_operations),
+    DEPLOYMENT(HTTP_PUT, DEPLOYMENTS "{name}", "write", arm_run_deployment_put),
+    DEPLOYMENT(HTTP_GET, DEPLOYMENTS "{name}", "read", arm_run_deployment_get),
+    DEPLOYMENT(HTTP_HEAD, DEPLOYMENTS "{name}", "read", arm_run_deployment_get),
+    DEPLOYMENT(HTTP_DELETE, DEPLOYMENTS "{name}", "delete", arm_run_deployment_delete),
+    DEPLOYMENT(HTTP_POST, DEPLOYMENTS "{name}/validate", "validate/action",
+               arm_run_deployment_validate),
+    DEPLOYMENT(HTTP_POST, DEPLOYMENTS "{name}/whatIf", "whatIf/action", arm_run_deployment_what_if),
+    DEPLOYMENT(HTTP_POST, DEPLOYMENTS "{name}/cancel", "cancel/action", arm_run_deployment_cancel),
+    DEPLOYMENT(HTTP_POST, DEPLOYMENTS "{name}/exportTemplate", "exportTemplate/action",
+               arm_run_deployment_export),
+    DEPLOYMENT(HTTP_GET, DEPLOYMENTS "{name}/operations", "operations/read",
+               arm_run_deployment_operations),
+    DEPLOYMENT(HTTP_GET, DEPLOYMENTS "{name}/operations/{operation}", "operations/read",
+               arm_run_deployment_operations),
+    DEPLOYMENT(HTTP_GET, GROUP "/deployments/{name}/operations", "operations/read",
+               arm_run_deployment_operations),
+    DEPLOYMENT(HTTP_GET, GROUP "/deployments/{name}/operations/{operation}", "operations/read",
+               arm_run_deployment_operations),
     GENERIC_ALL(SUB "/{rest*}"),
     GENERIC_ALL("/providers/{namespace}/{rest*}"),
 };
@@ -125,7 +165,10 @@ enum rf_kind arm_new(const struct arm_options *options, struct arm **out, struct
                                     .routes = routes,
                                     .route_count = RF_COUNT(routes),
                                     .error = arm_write_error};
+    arm->deploys = deploy_engine_new();
     enum rf_kind kind = arm_types_init(arm, err);
+    if (kind == RF_OK && arm->deploys == NULL)
+        kind = RF_FAIL(err, RF_LIMIT, "OutOfMemory", "the engine of deployments");
     if (kind != RF_OK) {
         arm_free(arm);
         return kind;
@@ -134,9 +177,16 @@ enum rf_kind arm_new(const struct arm_options *options, struct arm **out, struct
     return RF_OK;
 }
 
+void arm_stop(struct arm *arm)
+{
+    deploy_engine_free(arm->deploys);
+    arm->deploys = NULL;
+}
+
 void arm_free(struct arm *arm)
 {
     if (arm == NULL) return;
+    arm_stop(arm);
     free(arm->types);
     free(arm);
 }

@@ -28,7 +28,9 @@ struct arm_options {
 };
 RF_MUST_USE enum rf_kind arm_new(const struct arm_options *options, struct arm **out,
                                  struct rf_err *err);
-void arm_free(struct arm *arm);
+/* Cancels deployments and waits for them: before the dispatcher goes, through which they ask. No requests may come any more. */
+void arm_stop(struct arm *arm);
+void arm_free(struct arm *arm); /* stops too */
 
 /* A resource, as hooks see it. */
 struct arm_resource {
@@ -66,13 +68,14 @@ enum {
     ARM_PUT_200_ALWAYS = 8,
     ARM_BODY_ETAG = 16,   /* "etag" is a member of the document */
     ARM_PARENT_FREE = 32, /* the parent resource need not exist */
-    ARM_NO_STATE = 64     /* properties.provisioningState is not filled in */
+    ARM_NO_STATE = 64,    /* properties.provisioningState is not filled in */
+    ARM_STAYS =
+        128 /* cannot be moved to another group: something outside its document knows it by its id */
 };
 struct arm_type {
     const char *name;            /* "Namespace/type[/subtype]" */
     const char *const *versions; /* oldest first, NULL at the end */
-    unsigned flags;
-    const char *shown_type; /* the "type" in answers when it is not `name`; NULL */
+    const char *shown_type;      /* the "type" in answers when it is not `name`; NULL */
     /* Checks a document that is to be stored, and fills in defaults and read-only members. `resource->body` is the new document,
      * `before` the stored one (NULL: created). Errors give their code and 400. NULL: anything goes. */
     enum rf_kind (*put)(struct arm_call *call, struct arm_resource *resource,
@@ -80,7 +83,8 @@ struct arm_type {
     /* Before it is deleted; may refuse. Children are deleted with it. */
     enum rf_kind (*remove)(struct arm_call *call, struct arm_resource *resource,
                            struct rf_err *err);
-    /* After the write or deletion (resource->body NULL) was committed; must not fail. */
+    /* After the write or deletion (resource->body NULL) was committed; must not fail. A move to another group is seen as a
+     * write of the new id only; it skips `put` and `remove`. */
     void (*changed)(struct arm_call *call, struct arm_resource *resource);
     /* Adds members that are computed when it is shown. */
     enum rf_kind (*show)(struct arm_call *call, struct arm_resource *resource, struct rf_err *err);
@@ -92,6 +96,7 @@ struct arm_type {
     enum rf_kind (*virtual_list)(struct arm_call *call, rf_str parent_id, struct json_node *out,
                                  struct rf_err *err);
     const struct arm_action *actions;
+    unsigned flags;
     uint32_t action_count;
     void *ctx;
     /* Takes the place of the list of a collection: appends the documents under a parent to `out` itself. NULL: what is

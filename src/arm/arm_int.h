@@ -9,6 +9,7 @@ struct arm {
     const struct arm_type **types; /* in the order of their names, case folded */
     uint32_t type_count, type_cap;
     struct service service;
+    struct deploy_engine *deploys;
 };
 
 /* ---- types.c: which types there are ------------------------------------------------------------------------------------ */
@@ -83,6 +84,10 @@ RF_MUST_USE enum rf_kind arm_resource_store(struct arm_call *call, const struct 
 RF_MUST_USE enum rf_kind arm_resource_erase(struct arm_call *call, const struct arm_target *target,
                                             const struct arm_condition *condition, bool *existed,
                                             struct rf_err *err);
+/* Writes a document as it is, without the type's `put`: what moved, or names what moved. */
+RF_MUST_USE enum rf_kind arm_resource_rewrite(struct arm_call *call,
+                                              const struct arm_target *target,
+                                              struct arm_resource *resource, struct rf_err *err);
 /* A document as callers see it: computed members, etag. */
 RF_MUST_USE enum rf_kind arm_resource_show(struct arm_call *call, const struct arm_target *target,
                                            struct arm_resource *resource, struct rf_err *err);
@@ -180,6 +185,9 @@ RF_MUST_USE enum rf_kind arm_run_tag_name(struct request *request, struct rf_err
  * the answer. Kept for a day. */
 RF_MUST_USE enum rf_kind arm_operation_record(struct arm_call *call, rf_str resource_id,
                                               struct rf_err *err);
+/* The same, with the status that asking for the result then gives; 200 is usual. */
+RF_MUST_USE enum rf_kind arm_operation_record_as(struct arm_call *call, rf_str resource_id,
+                                                 uint16_t result, struct rf_err *err);
 RF_MUST_USE enum rf_kind arm_run_operation_result(struct request *request, struct rf_err *err);
 RF_MUST_USE enum rf_kind arm_run_operation_status(struct request *request, struct rf_err *err);
 
@@ -199,7 +207,11 @@ struct json_node *arm_subscription_document(const struct arm *arm, struct rf_are
 /* ---- groups.c ---------------------------------------------------------------------------------------------------------------------------- */
 
 RF_MUST_USE enum rf_kind arm_run_export_template(struct request *request, struct rf_err *err);
+
+/* ---- move.c: moving resources to another group ------------------------------------------------------------------------------------------ */
+
 RF_MUST_USE enum rf_kind arm_run_move(struct request *request, struct rf_err *err);
+RF_MUST_USE enum rf_kind arm_run_validate_move(struct request *request, struct rf_err *err);
 
 /* ---- errors.c ------------------------------------------------------------------------------------------------------------------------------ */
 

@@ -337,7 +337,7 @@ Test(arm, errors_have_codes_and_statuses)
         {"PUT", GROUP "/providers/Microsoft.Resources/resourceGroups/x" V, "{}", 400,
          "InvalidResourceType"},
         {"PUT", GROUP "/providers/Microsoft.Resources/deployments/x" V, "{}", 400,
-         "InvalidResourceType"},
+         "InvalidRequestContent"},
         {"PUT", "/providers/Microsoft.Resources/subscriptions/x" V, "{}", 400,
          "InvalidResourceType"},
         {"PUT",
@@ -1032,9 +1032,149 @@ Test(arm, a_group_is_exported_as_a_template)
         rf_str_is(json_text_at(first->next->next, "scope"), "Microsoft.Storage/storageAccounts/a"));
     expect(&world, "POST", GROUP "/exportTemplate" V, "{\"resources\":[\"" STORAGE "A\"]}", 200);
     cr_assert(json_at(world.answer, "template.resources")->count == 1);
-    expect_code(&world, "POST", GROUP "/moveResources" V, "{}", 501, "NotImplemented");
     expect_code(&world, "POST", SUBSCRIPTION "/resourceGroups/no/exportTemplate" V, "{}", 404,
                 "ResourceGroupNotFound");
+    world_done(&world);
+}
+
+/* ---- moving -------------------------------------------------------------------------------------------------------------------- */
+
+#define RG2 SUBSCRIPTION "/resourceGroups/Rg2"
+#define STORAGE2 RG2 "/providers/Microsoft.Storage/storageAccounts/"
+#define MOVE GROUP "/moveResources" V
+#define VALIDATE GROUP "/validateMoveResources" V
+#define WISH(target, ids) "{\"targetResourceGroup\":\"" target "\",\"resources\":[" ids "]}"
+
+static void two_groups(struct world *world)
+{
+    world_init(world, NULL, 0);
+    expect(world, "PUT", RG2 V, "{\"location\":\"local\"}", 201);
+    expect(world, "PUT", STORAGE "Mine" V, "{\"location\":\"local\",\"tags\":{\"a\":\"1\"}}", 201);
+}
+
+/* The answer of what was answered with 202. */
+static void expect_finished(struct world *world, int wanted)
+{
+    rf_str url = walk_header(&world->last, "Location");
+    url = rf_slice(url, strlen("https://localhost:8443"), url.len);
+    expect(world, "GET", rf_arena_cstr(&world->site.arena, url), NULL, wanted);
+}
+
+Test(arm, a_resource_moves_with_all_that_hangs_on_it)
+{
+    struct world world;
+    two_groups(&world);
+    expect(&world, "PUT", STORAGE "Mine/blobServices/default" V, "{}", 201);
+    expect(&world, "PUT", STORAGE "Mine/providers/Microsoft.Insights/diagnosticSettings/d" V,
+           "{\"properties\":{\"of\":\"" STORAGE "MINE/blobServices/default\"}}", 201);
+    /* Of others: one names it, one has a name that only begins alike. */
+    expect(&world, "PUT", STORAGE "Mine2" V,
+           "{\"location\":\"local\",\"properties\":{\"peer\":\"" STORAGE
+           "mine\",\"self\":\"" STORAGE "mine2\"}}",
+           201);
+    assign(&world, OTHER, ROLE_READER, STORAGE "Mine");
+    expect(&world, "POST", VALIDATE, WISH(RG2, "\"" STORAGE "mine\""), 202);
+    expect_finished(&world, 204);
+    expect(&world, "GET", STORAGE "mine" V, NULL, 200);
+    uint32_t before = world.site.rows;
+    expect(&world, "POST", MOVE, WISH(RG2, "\"" STORAGE "mine\",\"" STORAGE "MINE\""), 202);
+    cr_assert(world.site.rows == before + 2, "a row for each group");
+    expect_finished(&world, 204);
+    expect_code(&world, "GET", STORAGE "mine" V, NULL, 404, "ResourceNotFound");
+    expect_code(&world, "GET", STORAGE "mine/blobServices/default" V, NULL, 404,
+                "ResourceNotFound");
+    expect(&world, "GET", STORAGE2 "mine" V, NULL, 200);
+    expect_text(&world, "id", STORAGE2 "Mine");
+    expect_text(&world, "tags.a", "1");
+    expect(&world, "GET", STORAGE2 "mine/blobServices/default" V, NULL, 200);
+    expect_text(&world, "id", STORAGE2 "Mine/blobServices/default");
+    expect(&world, "GET", STORAGE2 "mine/providers/Microsoft.Insights/diagnosticSettings/d" V, NULL,
+           200);
+    expect_text(&world, "properties.of", STORAGE2 "Mine/blobServices/default");
+    expect(&world, "GET", STORAGE "mine2" V, NULL, 200);
+    expect_text(&world, "properties.peer", STORAGE2 "Mine");
+    expect_text(&world, "properties.self", STORAGE "mine2");
+    cr_assert(count_of(&world, RG2 "/resources" V) == 1);
+    cr_assert(count_of(&world, GROUP "/resources" V) == 1);
+    /* The assignment at it has ended: nobody gets it back by a new resource of the old name. */
+    expect(&world, "PUT", STORAGE "Mine" V, ACCOUNT, 201);
+    be(&world, OTHER);
+    expect(&world, "GET", STORAGE "Mine" V, NULL, 403);
+    expect(&world, "GET", STORAGE2 "Mine" V, NULL, 403);
+    world_done(&world);
+}
+
+Test(arm, a_move_is_refused_as_a_whole)
+{
+    static const struct {
+        const char *body;
+        int status;
+        const char *code;
+    } rows[] = {
+        {"{}", 400, "InvalidRequestContent"},
+        {WISH(RG2, ""), 400, "InvalidRequestContent"},
+        {WISH(RG2, "7"), 400, "InvalidRequestContent"},
+        {WISH("", "\"" STORAGE "mine\""), 400, "InvalidRequestContent"},
+        {WISH(GROUP, "\"" STORAGE "mine\""), 400, "InvalidRequestContent"},
+        {WISH(STORAGE "mine", "\"" STORAGE "mine\""), 400, "InvalidRequestContent"},
+        {WISH(SUBSCRIPTION "/resourceGroups/no", "\"" STORAGE "mine\""), 404,
+         "ResourceGroupNotFound"},
+        {WISH(RG2, "\"" STORAGE "mine\",\"" STORAGE "no\""), 404, "ResourceNotFound"},
+        {WISH(RG2, "\"" STORAGE2 "taken\""), 400, "InvalidRequestContent"},
+        {WISH(RG2, "\"" GROUP "\""), 400, "InvalidRequestContent"},
+        {WISH(RG2, "\"" STORAGE "\""), 400, NULL},
+        {WISH(RG2, "\"" STORAGE "mine\",\"" STORAGE "taken\""), 409,
+         "ResourceMoveProviderValidationFailed"},
+        {WISH(RG2, "\"" STORAGE "mine/blobServices/default\""), 400, "ResourceMoveNotSupported"},
+        {WISH(RG2, "\"" STORAGE "mine/providers/Microsoft.Insights/diagnosticSettings/d\""), 400,
+         "ResourceMoveNotSupported"},
+        {WISH(RG2, "\"" GROUP "/providers/Microsoft.ManagedIdentity/userAssignedIdentities/i\""),
+         400, "ResourceMoveNotSupported"},
+    };
+    struct world world;
+    two_groups(&world);
+    expect(&world, "PUT", STORAGE "mine/blobServices/default" V, "{}", 201);
+    expect(&world, "PUT", STORAGE "taken" V, ACCOUNT, 201);
+    expect(&world, "PUT", STORAGE2 "taken" V, ACCOUNT, 201);
+    for (size_t i = 0; i < RF_COUNT(rows); i++) {
+        static const char *const targets[] = {MOVE, VALIDATE};
+        for (size_t t = 0; t < RF_COUNT(targets); t++) {
+            int status = call(&world, "POST", targets[t], rows[i].body);
+            cr_assert(status == rows[i].status, "%s: %d %.*s", rows[i].body, status,
+                      RF_FMT(rf_buf_view(&world.last.body)));
+            if (rows[i].code != NULL) expect_text(&world, "error.code", rows[i].code);
+        }
+    }
+    expect(&world, "GET", STORAGE "mine" V, NULL, 200);
+    cr_assert(count_of(&world, RG2 "/resources" V) == 1);
+    world_done(&world);
+}
+
+Test(arm, locks_and_rights_stop_a_move)
+{
+    static const char *const scopes[] = {STORAGE "mine", STORAGE "mine/blobServices/default", GROUP,
+                                         RG2};
+    const char *wish = WISH(RG2, "\"" STORAGE "mine\"");
+    struct world world;
+    two_groups(&world);
+    expect(&world, "PUT", STORAGE "mine/blobServices/default" V, "{}", 201);
+    for (size_t i = 0; i < RF_COUNT(scopes); i++) {
+        const char *lock = rf_arena_cstr(
+            &world.site.arena,
+            rf_arena_printf(&world.site.arena,
+                            "%s/providers/Microsoft.Authorization/locks/l?api-version=2020-05-01",
+                            scopes[i]));
+        expect(&world, "PUT", lock, "{\"properties\":{\"level\":\"ReadOnly\"}}", 201);
+        expect_code(&world, "POST", MOVE, wish, 409, "ScopeLocked");
+        expect(&world, "DELETE", lock, NULL, 200);
+    }
+    assign(&world, OTHER, ROLE_CONTRIBUTOR, GROUP);
+    be(&world, OTHER);
+    expect_code(&world, "POST", MOVE, wish, 403, "AuthorizationFailed");
+    be(&world, OWNER);
+    assign(&world, OTHER, ROLE_CONTRIBUTOR, RG2);
+    be(&world, OTHER);
+    expect(&world, "POST", MOVE, wish, 202);
     world_done(&world);
 }
 

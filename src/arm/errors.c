@@ -41,6 +41,8 @@ static void record_failure(struct request *request, uint16_t status, const struc
     struct arm_plan plan;
     struct rf_err ignored;
     bool refused = status == 401 || status == 403;
+    /* Routes for all members of the tenant answer questions only. */
+    if (request->route != NULL && request->route->access == ROUTE_MEMBER) return;
     if (refused || request->principal == NULL || !is_change(request->http->method)) return;
     if (arm_plan_read(request, &plan, &ignored) != RF_OK) return;
     const struct activity activity = {.action = plan.need,

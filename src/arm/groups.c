@@ -1,4 +1,4 @@
-/* groups.c - what is asked of a resource group as a whole: its template, and moving. */
+/* groups.c - what is asked of a resource group as a whole: its template. */
 #include "arm/arm_int.h"
 
 static const char space[] = "resource";
@@ -155,15 +155,4 @@ enum rf_kind arm_run_export_template(struct request *request, struct rf_err *err
         return rf_fail_memory(err, arena);
     arm_record(request, rf_str_of(request->route->action), group.id, 200);
     return request_answer(request, 200, body);
-}
-
-/* ---- moveResources -------------------------------------------------------------------------------------------------------------- */
-
-/* Resources keep ids that other documents, assignments and rows name; a move that left those behind would be worse than
- * none. So it is refused plainly. */
-enum rf_kind arm_run_move(struct request *request, struct rf_err *err)
-{
-    return request_fail(request, err, 501, "NotImplemented",
-                        "Moving resources between groups is not offered here. Export them as a "
-                        "template and deploy that to the other group.");
 }

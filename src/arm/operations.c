@@ -37,6 +37,12 @@ static void set_urls(struct request *request, rf_str subscription, rf_str key)
 
 enum rf_kind arm_operation_record(struct arm_call *call, rf_str resource_id, struct rf_err *err)
 {
+    return arm_operation_record_as(call, resource_id, 200, err);
+}
+
+enum rf_kind arm_operation_record_as(struct arm_call *call, rf_str resource_id, uint16_t result,
+                                     struct rf_err *err)
+{
     struct rf_arena *arena = call->arena;
     struct json_node *body = json_new(arena, JSON_T_OBJECT);
     rf_str guid = guid_random(arena);
@@ -48,6 +54,7 @@ enum rf_kind arm_operation_record(struct arm_call *call, rf_str resource_id, str
     rf_str owner = call->principal == NULL ? RF_S("") : call->principal->object_id;
     json_set_text(arena, body, "name", key);
     json_set_text(arena, body, "status", RF_S("Succeeded"));
+    json_set_i64(arena, body, "result", result);
     json_set_text(arena, body, "resourceId", resource_id);
     json_set_text(arena, body, "startTime", now);
     json_set_text(arena, body, "endTime", now);
@@ -87,8 +94,10 @@ static enum rf_kind find(struct request *request, struct json_node **out, struct
 enum rf_kind arm_run_operation_result(struct request *request, struct rf_err *err)
 {
     struct json_node *operation;
+    int64_t result = 200;
     RF_TRY(find(request, &operation, err));
-    return request_answer_empty(request, 200);
+    (void)json_i64_at(operation, "result", &result);
+    return request_answer_empty(request, (uint16_t)result);
 }
 
 enum rf_kind arm_run_operation_status(struct request *request, struct rf_err *err)

@@ -1,6 +1,6 @@
 /* store.c - resources in state: reading, writing and deleting one with all that hangs on it, inside a transaction of the
  * caller. Hooks run here; the `changed` ones wait in a list until the transaction has been committed. */
-#include "arm/arm_int.h"
+#include "arm/deploy_int.h"
 
 #include "base/encode.h"
 
@@ -341,7 +341,7 @@ static enum rf_kind place(struct arm_call *call, const struct arm_target *target
 bool arm_is_listed(const struct arm_target *target, const struct json_node *body)
 {
     if (target->type == &arm_type_group || target->type == &arm_type_subscription) return false;
-    if (target->id.subscription.len == 0) return false;
+    if (target->id.subscription.len == 0 || target->type == &arm_type_deployment) return false;
     if (json_get(body, "location") != NULL) return true;
     if (target->id.group.len == 0 || (target->type->flags & ARM_EXTENSION) != 0) return false;
     size_t group = strlen("/subscriptions//resourceGroups/") + target->id.subscription.len +
@@ -383,6 +383,13 @@ static enum rf_kind write_object(struct arm_call *call, const struct arm_target 
     const struct state_put put = {
         .space = space, .key = target->key, .body = body, .indexes = indexes, .index_count = count};
     return state_put(call->txn, &put, &resource->etag, NULL, err);
+}
+
+enum rf_kind arm_resource_rewrite(struct arm_call *call, const struct arm_target *target,
+                                  struct arm_resource *resource, struct rf_err *err)
+{
+    RF_TRY(write_object(call, target, resource, err));
+    return note_change(call, target->type, resource, false, err);
 }
 
 /* A stale etag in the document of a type that carries it there counts as If-Match. */

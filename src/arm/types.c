@@ -1,5 +1,6 @@
 /* types.c - the types of resources: registered by services, known as generic ones, or made up within a known namespace. */
 #include "arm/arm_int.h"
+#include "arm/deploy_int.h"
 #include "arm/types_data.h"
 
 #include <stdlib.h>
@@ -86,6 +87,7 @@ enum rf_kind arm_types_init(struct arm *arm, struct rf_err *err)
     RF_TRY(arm_register(arm, &arm_type_group, 1, err));
     RF_TRY(arm_register(arm, &arm_type_subscription, 1, err));
     RF_TRY(arm_register(arm, &arm_type_management_group, 1, err));
+    RF_TRY(arm_register(arm, &arm_type_deployment, 1, err));
     return arm_register(arm, &arm_type_lock, 1, err);
 }
 

@@ -425,6 +425,11 @@ const uint32_t arm_known_namespace_count = RF_COUNT(arm_known_namespaces);
     {                                                                                              \
         .name = ns "/" type, .versions = dates, .flags = ARM_TRACKED                               \
     }
+/* Identities: tokens and role assignments know them by more than their document. */
+#define STAYING(ns, type, dates)                                                                   \
+    {                                                                                              \
+        .name = ns "/" type, .versions = dates, .flags = ARM_TRACKED | ARM_STAYS                   \
+    }
 /* Clients of these accept only 201, whether it was there or not. */
 #define ALWAYS_201(ns, type, dates)                                                                \
     {                                                                                              \
@@ -576,7 +581,7 @@ const struct arm_type arm_known_types[] = {
     TRACKED("Microsoft.HealthcareApis", "workspaces", microsoft_healthcareapis),
     TRACKED("Microsoft.HealthcareApis", "workspaces/fhirservices", microsoft_healthcareapis),
     TRACKED("Microsoft.HealthcareApis", "workspaces/dicomservices", microsoft_healthcareapis),
-    TRACKED("Microsoft.HybridCompute", "machines", microsoft_hybridcompute),
+    STAYING("Microsoft.HybridCompute", "machines", microsoft_hybridcompute),
     TRACKED("Microsoft.HybridCompute", "machines/extensions", microsoft_hybridcompute),
     TRACKED("Microsoft.HybridCompute", "machines/runCommands", microsoft_hybridcompute),
     TRACKED("Microsoft.HybridCompute", "machines/licenseProfiles", microsoft_hybridcompute),
@@ -635,7 +640,7 @@ const struct arm_type arm_known_types[] = {
     TRACKED("Microsoft.Maintenance", "maintenanceConfigurations", microsoft_maintenance),
     EXTENSION("Microsoft.Maintenance", "configurationAssignments", microsoft_maintenance),
     EXTENSION("Microsoft.Maintenance", "applyUpdates", microsoft_maintenance),
-    TRACKED("Microsoft.ManagedIdentity", "userAssignedIdentities", microsoft_managedidentity),
+    STAYING("Microsoft.ManagedIdentity", "userAssignedIdentities", microsoft_managedidentity),
     EXTENSION("Microsoft.ManagedIdentity", "identities", microsoft_managedidentity),
     EXTENSION("Microsoft.ManagedServices", "registrationDefinitions", microsoft_managedservices),
     EXTENSION("Microsoft.ManagedServices", "registrationAssignments", microsoft_managedservices),

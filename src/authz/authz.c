@@ -543,6 +543,56 @@ static bool snapshot_allows(const struct snapshot *snapshot,
     return granted;
 }
 
+/* ---- rows ------------------------------------------------------------------------------------------------ */
+
+static const struct row_access *principal_rows(const struct snapshot *snapshot, rf_str principal,
+                                               const struct condition_subject *subject,
+                                               rf_str scope, struct rf_arena *arena)
+{
+    const struct row_access *sum = rows_fixed(false);
+    for (uint32_t i = first_of(snapshot, principal); i < snapshot->assignment_count; i++) {
+        const struct assignment *assignment = snapshot->by_principal[i];
+        if (!rf_str_eq(assignment->principal, principal)) break;
+        if (assignment->role == NULL || !scope_covers(assignment->scope, scope)) continue;
+        sum = rows_join(arena, ROWS_OR, sum, assignment_rows(assignment, subject, arena));
+    }
+    return sum;
+}
+
+static const struct row_access *snapshot_rows(const struct snapshot *snapshot,
+                                              const struct condition_subject *subject,
+                                              struct rf_arena *arena)
+{
+    rf_str key = scope_key(arena, subject->scope);
+    rf_str id = lower_copy(arena, subject->principal->object_id);
+    if (key.ptr == NULL || id.ptr == NULL) return NULL;
+    const struct row_access *sum = principal_rows(snapshot, id, subject, key, arena);
+    for (uint32_t i = 0; i < subject->principal->group_count; i++) {
+        rf_str group = lower_copy(arena, subject->principal->groups[i]);
+        if (group.ptr == NULL) return NULL;
+        sum = rows_join(arena, ROWS_OR, sum, principal_rows(snapshot, group, subject, key, arena));
+    }
+    for (uint32_t i = 0; i < snapshot->deny_count; i++)
+        if (deny_forbids(&snapshot->denies[i], subject, key)) return rows_fixed(false);
+    return sum;
+}
+
+enum rf_kind authz_rows(struct authz *authz, const struct principal *principal, rf_str action,
+                        rf_str scope, struct rf_arena *arena, const struct row_access **out,
+                        struct rf_err *err)
+{
+    struct condition_subject subject = {
+        .principal = principal, .action = action, .is_data = true, .scope = scope};
+    RF_CLEANUP(snapshot_unref_at) struct snapshot *snapshot = NULL;
+    RF_TRY(authz_snapshot(authz, &snapshot, err));
+    const struct row_access *rows = snapshot_rows(snapshot, &subject, arena);
+    if (rows == NULL) return rf_fail_memory(err, arena);
+    *out = rows;
+    return RF_OK;
+}
+
+/* ---- checks ---------------------------------------------------------------------------------------------- */
+
 bool authz_check_subject(struct authz *authz, const struct condition_subject *subject)
 {
     struct snapshot *snapshot;

@@ -53,6 +53,11 @@ RF_MUST_USE enum rf_kind authz_put_assignment(struct authz *authz, const struct 
                                               struct json_node **out, bool *created,
                                               struct rf_err *err);
 
+/* Appends the built-in role definitions, as the API answers them, to the array `out`. */
+struct json_node;
+RF_MUST_USE enum rf_kind authz_builtin_roles(const struct authz *authz, struct rf_arena *arena,
+                                             struct json_node *out, struct rf_err *err);
+
 /* The routes of Microsoft.Authorization: roleAssignments, roleDefinitions, permissions, denyAssignments. */
 struct service;
 RF_MUST_USE enum rf_kind authz_service(struct authz *authz, const struct directory *directory,

@@ -489,3 +489,99 @@ bool condition_holds(const struct condition *condition, const struct condition_s
 {
     return condition != NULL && holds(condition, subject) == YES;
 }
+
+/* ---- rows ------------------------------------------------------------------------------------------------ */
+
+/* True for @Resource[.../tables/record:Column]; the mark that portals put behind a key says what holds anyway. */
+static bool record_column(const struct operand *operand, rf_str *column)
+{
+    rf_str record = RF_S("Microsoft.OperationalInsights/workspaces/tables/record:");
+    rf_str mark = RF_S("<$key_case_sensitive$>"), attribute = operand->attribute;
+    if (operand->source != FROM_RESOURCE || attribute.len <= record.len ||
+        !rf_str_eq_nocase(rf_slice(attribute, 0, record.len), record))
+        return false;
+    *column = rf_slice(attribute, record.len, attribute.len);
+    if (rf_str_ends(*column, mark)) column->len -= mark.len;
+    return column->len > 0;
+}
+
+static bool row_compare_of(enum compare compare, struct row_access *out)
+{
+    switch (compare) {
+    case COMPARE_TEXT:
+    case COMPARE_TEXT_NOCASE:
+        out->compare = ROWS_EQUAL;
+        break;
+    case COMPARE_LIKE:
+    case COMPARE_LIKE_NOCASE:
+        out->compare = ROWS_HAS_TERM;
+        break;
+    case COMPARE_STARTS:
+    case COMPARE_STARTS_NOCASE:
+        out->compare = ROWS_STARTS;
+        break;
+    default:
+        return false; /* a row's values are compared as texts only */
+    }
+    out->nocase = compare == COMPARE_TEXT_NOCASE || compare == COMPARE_LIKE_NOCASE ||
+                  compare == COMPARE_STARTS_NOCASE;
+    return true;
+}
+
+static bool copy_values(const struct words *values, struct row_access *out, struct rf_arena *arena)
+{
+    out->values = rf_arena_new(arena, rf_str, values->count);
+    if (out->values == NULL) return false;
+    for (; out->value_count < values->count; out->value_count++)
+        if (!rf_arena_str(arena, values->items[out->value_count], &out->values[out->value_count]))
+            return false;
+    return true;
+}
+
+/* Of a comparison or Exists whose left side is a column; `wanted`: for which rows it is true, else false. */
+static const struct row_access *leaf_rows(const struct condition *node, rf_str column, bool wanted,
+                                          const struct condition_subject *subject,
+                                          struct rf_arena *arena)
+{
+    rf_str one;
+    struct words values;
+    struct row_access *out = rf_arena_new(arena, struct row_access, 1);
+    if (out == NULL || !rf_arena_str(arena, column, &out->column)) return NULL;
+    out->negated = node->negated == wanted;
+    out->kind = ROWS_FILLED;
+    if (node->kind == NODE_EXISTS) return out;
+    out->kind = ROWS_COMPARE;
+    if (!row_compare_of(node->compare, out) || !values_of(&node->b, subject, &one, &values))
+        return rows_fixed(false);
+    bool all = node->quantifier == ANY_OF_ALL || node->quantifier == ALL_OF_ALL;
+    out->all = all == wanted; /* not (a or b) is (not a) and (not b) */
+    return copy_values(&values, out, arena) ? out : NULL;
+}
+
+/* The rows for which the node is true, or false when that is wanted: what is neither gives no rows in both. */
+static const struct row_access *rows_of(const struct condition *node, bool wanted,
+                                        const struct condition_subject *subject,
+                                        struct rf_arena *arena)
+{
+    rf_str column;
+    for (; node->kind == NODE_NOT; wanted = !wanted) node = node->left;
+    if (node->kind != NODE_AND && node->kind != NODE_OR) {
+        bool may_ask = node->kind == NODE_COMPARE || node->kind == NODE_EXISTS;
+        if (may_ask && record_column(&node->a, &column))
+            return leaf_rows(node, column, wanted, subject, arena);
+        return rows_fixed(leaf_holds(node, subject) == (wanted ? YES : NO));
+    }
+    enum node_kind kind = node->kind;
+    enum rows_kind joined = (kind == NODE_AND) == wanted ? ROWS_AND : ROWS_OR;
+    const struct row_access *sum = rows_fixed(joined == ROWS_AND);
+    for (; node->kind == kind; node = node->left)
+        sum = rows_join(arena, joined, sum, rows_of(node->right, wanted, subject, arena));
+    return rows_join(arena, joined, sum, rows_of(node, wanted, subject, arena));
+}
+
+const struct row_access *condition_rows(const struct condition *condition,
+                                        const struct condition_subject *subject,
+                                        struct rf_arena *arena)
+{
+    return rows_of(condition, true, subject, arena);
+}

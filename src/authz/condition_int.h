@@ -11,6 +11,7 @@
 #define RF_CONDITION_INT_H
 
 #include "authz/authz_int.h"
+#include "authz/rows.h"
 
 enum {
     CONDITION_BYTES_MAX = 8 << 10, /* Azure's limit */
@@ -23,5 +24,19 @@ RF_MUST_USE enum rf_kind condition_parse(rf_str text, struct rf_arena *arena,
                                          struct condition **out, struct rf_err *err);
 /* NULL, a condition that could not be read, never holds. */
 bool condition_holds(const struct condition *condition, const struct condition_subject *subject);
+/* For which rows it holds: comparisons of @Resource[.../tables/record:Column] stay, all else is decided. NULL: no memory. */
+const struct row_access *condition_rows(const struct condition *condition,
+                                        const struct condition_subject *subject,
+                                        struct rf_arena *arena);
+
+/* ---- rows.c ---- */
+/* AND or OR of both; NULL when one is NULL or on lack of memory. */
+const struct row_access *rows_join(struct rf_arena *arena, enum rows_kind kind,
+                                   const struct row_access *a, const struct row_access *b);
+const struct row_access *rows_fixed(bool all);
+/* What an assignment whose role is there and whose scope covers the subject's gives. NULL: no memory. */
+const struct row_access *assignment_rows(const struct assignment *assignment,
+                                         const struct condition_subject *subject,
+                                         struct rf_arena *arena);
 
 #endif

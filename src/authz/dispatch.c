@@ -500,12 +500,20 @@ static enum rf_kind authenticate(struct dispatcher *dispatcher, struct request *
     return kind;
 }
 
-static void note_denial(struct dispatcher *dispatcher, struct request *request,
-                        const struct rf_err *why, const struct route_need *need)
+void request_note_denial(struct request *request, uint16_t status, const struct rf_err *why,
+                         rf_str action, rf_str scope)
+{
+    struct dispatcher *dispatcher = request->dispatcher;
+    if (dispatcher == NULL) return;
+    denial_write(dispatcher->denials, rf_clock_elapsed(dispatcher->options.clock), request, status,
+                 why, action, scope);
+}
+
+static void note_denial(struct request *request, const struct rf_err *why,
+                        const struct route_need *need)
 {
     uint16_t status = request->fail_status == 0 ? 403 : request->fail_status;
-    denial_write(dispatcher->denials, rf_clock_elapsed(dispatcher->options.clock), request, status,
-                 why, need->action, need->scope);
+    request_note_denial(request, status, why, need->action, need->scope);
 }
 
 static enum rf_kind serve(struct dispatcher *dispatcher, struct request *request,
@@ -516,7 +524,7 @@ static enum rf_kind serve(struct dispatcher *dispatcher, struct request *request
     struct route_need need = {.action = {0}};
     enum rf_kind kind = authenticate(dispatcher, request, facts, err);
     if (kind == RF_OK) kind = check_access(dispatcher, request, &need, err);
-    if (kind == RF_DENIED) note_denial(dispatcher, request, err, &need);
+    if (kind == RF_DENIED) note_denial(request, err, &need);
     RF_TRY(kind);
     kind = request->route->run(request, err);
     if (request->route->access == ROUTE_OPEN) return kind; /* who says by itself whom it refused */
@@ -524,10 +532,44 @@ static enum rf_kind serve(struct dispatcher *dispatcher, struct request *request
     need = (struct route_need){.action = {0}};
     const struct rf_err shaped = {.code = "Forbidden"};
     if (kind == RF_DENIED)
-        note_denial(dispatcher, request, err, &need);
+        note_denial(request, err, &need);
     else if (kind == RF_OK && request->response->status == 403)
-        note_denial(dispatcher, request, &shaped, &need);
+        note_denial(request, &shaped, &need);
     return kind;
+}
+
+static enum rf_kind find_part(struct request *part, struct rf_err *err)
+{
+    RF_ASSERT(part->principal != NULL);
+    RF_TRY(find_route(part->dispatcher, part, err));
+    if ((part->route->audiences & AUDIENCE_ARM) != 0) return RF_OK;
+    return RF_FAIL(err, RF_NOT_FOUND, "NotFound", "The resource was not found.");
+}
+
+enum rf_kind request_check_part(struct request *part, struct rf_err *err)
+{
+    struct route_need need = {.action = {0}};
+    RF_TRY(find_part(part, err));
+    return check_access(part->dispatcher, part, &need, err);
+}
+
+static enum rf_kind serve_part(struct request *part, struct rf_err *err)
+{
+    struct route_need need = {.action = {0}};
+    RF_TRY(find_part(part, err));
+    enum rf_kind kind = check_access(part->dispatcher, part, &need, err);
+    if (kind == RF_OK) kind = part->route->run(part, err);
+    if (kind == RF_DENIED) note_denial(part, err, &need);
+    return kind;
+}
+
+void request_run_part(struct request *part)
+{
+    struct rf_err err = {.code = ""};
+    rf_str client = part->client_request_id;
+    set_ids(part);
+    if (client.len > 0) part->client_request_id = client;
+    if (serve_part(part, &err) != RF_OK) answer_error(part, part->fail_status, &err);
 }
 
 static void run(void *ctx, const struct http_request *http, struct http_response *response,
@@ -544,7 +586,8 @@ static void run(void *ctx, const struct http_request *http, struct http_response
                               .authz = options->authz,
                               .audit = options->audit,
                               .now = rf_clock_now(options->clock),
-                              .gone = gone};
+                              .gone = gone,
+                              .dispatcher = dispatcher};
     request.origin = site_origin_of(options->site, http->host, response->arena);
     set_ids(&request);
     enum rf_kind kind = serve(dispatcher, &request, &facts, &err);

@@ -58,6 +58,30 @@ static enum rf_kind resolve(struct request *request, struct route_need *need, st
     return RF_OK;
 }
 
+static void *on_open(struct stream *stream, void *ctx, const struct stream_peer *peer)
+{
+    (void)stream, (void)peer;
+    return ctx;
+}
+
+static size_t on_bytes(struct stream *stream, void *state, rf_str bytes, bool is_end)
+{
+    (void)stream, (void)state, (void)is_end;
+    return bytes.len;
+}
+
+static void on_close(void *state, enum stream_end why, uint16_t code)
+{
+    (void)state, (void)why, (void)code;
+}
+
+static enum rf_kind run_upgrade(struct request *request, struct rf_err *err)
+{
+    static const struct websocket_options options = {
+        .stream = {.on_open = on_open, .on_bytes = on_bytes, .on_close = on_close}};
+    return request_upgrade(request, &options, request->service, NULL, err);
+}
+
 #define ARM_ROUTE(m, p)                                                                            \
     {                                                                                              \
         .method = HTTP_##m, .path = p, .access = ROUTE_ACTION, .action = "Test/things/read",       \
@@ -115,6 +139,11 @@ static const struct route routes[] = {
      .access = ROUTE_MEMBER,
      .audiences = AUDIENCE_EVENTS | AUDIENCE_VAULT | AUDIENCE_METRICS,
      .run = run_echo},
+    {.method = HTTP_GET,
+     .path = "/socket",
+     .access = ROUTE_MEMBER,
+     .audiences = AUDIENCE_EVENTS,
+     .run = run_upgrade},
 };
 
 struct house {
@@ -171,7 +200,7 @@ Test(dispatch, no_route_runs_for_a_token_that_is_not_good)
     struct house house;
     house_open(&house);
     const struct service *services[] = {&house.service};
-    cr_assert(route_walk(&house.walk, services, 1) == 9);
+    cr_assert(route_walk(&house.walk, services, 1) == 10);
     cr_assert(house.walk.rows > 0, "refusals leave rows");
     house_close(&house);
 }
@@ -378,6 +407,35 @@ Test(dispatch, says_which_methods_there_are)
     response = walk_exchange(&house.walk, house.dispatcher,
                              &(struct walk_call){.method = HTTP_HEAD, .target = "/open/x"});
     cr_assert(response.status == 200 && house.seen.runs == 1);
+    house_close(&house);
+}
+
+/* A stream comes to be only for whom the route is open. */
+Test(dispatch, a_route_may_change_to_websocket)
+{
+    struct house house;
+    house_open(&house);
+#define H(n, v)                                                                                    \
+    {                                                                                              \
+        .name = RF_S(n), .value = RF_S(v)                                                          \
+    }
+    struct walk_call call = {.target = "/socket",
+                             .headers = {H("Connection", "Upgrade"), H("Upgrade", "websocket"),
+                                         H("Sec-WebSocket-Version", "13")}};
+    struct http_response response = walk_exchange(&house.walk, house.dispatcher, &call);
+    cr_assert(response.status == 401 && response.upgrade == NULL);
+    call.authorization = good(&house, "https://eventhubs.azure.net/");
+    response = walk_exchange(&house.walk, house.dispatcher, &call);
+    cr_assert(response.status == 400 && response.upgrade == NULL, "there is no key");
+    cr_assert(walk_body_has(&response, "BadUpgrade"));
+    call.headers[3] = (struct http_header)H("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
+    call.headers[2].value = RF_S("7");
+    response = walk_exchange(&house.walk, house.dispatcher, &call);
+    cr_assert(response.status == 426 && response.upgrade == NULL);
+    cr_assert(rf_str_is(walk_header(&response, "Sec-WebSocket-Version"), "13"));
+    call.headers[2].value = RF_S("13");
+    response = walk_exchange(&house.walk, house.dispatcher, &call);
+    cr_assert(response.status == 101 && response.upgrade != NULL);
     house_close(&house);
 }
 

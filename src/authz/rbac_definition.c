@@ -41,6 +41,17 @@ static struct json_node *builtin_json(struct rf_arena *arena, const struct role 
     return json_set_text(arena, document, "name", role->id) == NULL ? NULL : document;
 }
 
+enum rf_kind authz_builtin_roles(const struct authz *authz, struct rf_arena *arena,
+                                 struct json_node *out, struct rf_err *err)
+{
+    uint32_t count;
+    const struct role *roles = authz_builtins(authz, &count);
+    for (uint32_t i = 0; i < count; i++)
+        if (json_append(out, builtin_json(arena, &roles[i], RF_S("/"))) == NULL)
+            return rf_fail_memory(err, arena);
+    return RF_OK;
+}
+
 /* The id names the scope through which it is looked at. */
 static enum rf_kind role_json(struct request *request, const struct role *role, rf_str scope,
                               struct json_node **out, struct rf_err *err)

@@ -81,3 +81,12 @@ enum rf_kind request_fail(struct request *request, struct rf_err *err, uint16_t 
                                                                           : RF_INVALID;
     return rf_fail(err, kind, code, "%s", text);
 }
+
+enum rf_kind request_upgrade(struct request *request, const struct websocket_options *options,
+                             void *ctx, rf_str *protocol, struct rf_err *err)
+{
+    enum rf_kind kind =
+        websocket_upgrade(request->http, request->response, options, ctx, protocol, err);
+    if (kind != RF_OK) request->fail_status = request->response->status;
+    return kind;
+}

@@ -12,6 +12,7 @@
 #include "authz/principal.h"
 #include "authz/site.h"
 #include "net/server.h"
+#include "net/websocket.h"
 
 enum { ROUTE_VARIABLES_MAX = 16 };
 struct route_variable {
@@ -40,6 +41,7 @@ struct request {
     const struct audit *audit;             /* where the platform's rows go; may be NULL */
     uint16_t fail_status;                  /* set by request_fail */
     const struct json_node *error_details; /* error.details of the control plane; NULL: none */
+    struct dispatcher *dispatcher;         /* that runs it; NULL: none does */
 };
 
 enum route_access {
@@ -153,6 +155,23 @@ uint16_t request_status_of(enum rf_kind kind);
  * LIMIT 413, AGAIN 503, CANCELLED 499, IO and CORRUPT 500, whose texts are logged and not shown). */
 enum rf_kind request_fail(struct request *request, struct rf_err *err, uint16_t status,
                           const char *code, const char *fmt, ...) RF_PRINTF(5, 6);
+/* For handlers that answer several requests in one: leaves the row of a part that was refused (401, 403), as the dispatcher
+ * does for the whole. `request`: the part's, or the one that holds it; `action`, `scope`: what was asked for. One thread at a time. */
+void request_note_denial(struct request *request, uint16_t status, const struct rf_err *why,
+                         rf_str action, rf_str scope);
+/* Runs a request that is part of another: a write that a template deployment does for its caller. http, response, arena, site,
+ * authz, audit, now, origin, gone, dispatcher and principal (not NULL) are set; the route is found, what it needs is checked
+ * and noted as for a request from outside, and the answer, errors too, is in part->response. Routes of the control plane only.
+ * Any thread; the dispatcher must outlive it. */
+void request_run_part(struct request *part);
+/* Whether it would be let through: route and rights only, nothing is run or noted. */
+RF_MUST_USE enum rf_kind request_check_part(struct request *part, struct rf_err *err);
+/* Changes to WebSocket: like websocket_upgrade (net/websocket.h), with an error's status kept for the answer. What the stream needs to
+ * know of the request, its principal above all, is copied into `ctx`; it outlives the request, and the token, whose end the
+ * handlers see to. */
+RF_MUST_USE enum rf_kind request_upgrade(struct request *request,
+                                         const struct websocket_options *options, void *ctx,
+                                         rf_str *protocol, struct rf_err *err);
 /* Whether the caller may do this too. */
 bool request_may(struct request *request, rf_str action, rf_str scope, bool is_data);
 

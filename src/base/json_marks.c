@@ -261,6 +261,26 @@ void json_marks_find(struct json_marks *marks, const uint8_t *from, const uint8_
     json_marks_find_by(best_way(), marks, from, end);
 }
 
+void json_marks_cut(struct json_marks *marks, const uint8_t *from, const uint8_t *end)
+{
+    struct finder finder = {.out = marks->items};
+    uint32_t bytes = (uint32_t)(end - from);
+    RF_ASSERT(bytes > 0 && bytes <= JSON_MARKS_BYTES);
+    RF_ASSERT(end[-1] == '\n');
+    uint32_t good = walks[best_way()](&finder, from, bytes);
+    uint32_t count = (uint32_t)(finder.out - marks->items);
+    /* Another control character in a string: that row, and what follows, is for others. */
+    if (RF_UNLIKELY(good < bytes - 1)) {
+        bytes = whole_lines(from, good);
+        while (count > 0 && marks->items[count - 1] >= bytes) count--;
+    }
+    marks->count = count;
+    marks->items[count] = marks->items[count + 1] = RF_MAX(bytes, 1u) - 1;
+    marks->base = from;
+    marks->end = from + bytes;
+    marks->utf8 = finder.high == 0 || rf_utf8_valid(rf_str_make(from, bytes));
+}
+
 /* ---- strings ------------------------------------------------------------------------------------ */
 
 /* What the byte after a backslash stands for; 0 when it is no short escape. */
@@ -278,6 +298,7 @@ const uint8_t *json_marked_string(const struct json_marks *marks, const uint32_t
         if (p[1] != 'u' || !is_hex(p[2]) || !is_hex(p[3]) || !is_hex(p[4]) || !is_hex(p[5]))
             return NULL;
     }
+    if (RF_UNLIKELY(*p != '"')) return NULL;
     *mark = m + 1;
     return p;
 }

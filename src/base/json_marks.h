@@ -30,8 +30,12 @@ uint32_t json_marks_ways(void);
 void json_marks_find_by(uint32_t way, struct json_marks *marks, const uint8_t *from,
                         const uint8_t *end);
 
+/* The same for bytes that are no lines. The last one must be a line end; it may stand in a string, which then has no end: what reads
+ * the marks stops there. Two more items than marks are set, which point to it. */
+void json_marks_cut(struct json_marks *marks, const uint8_t *from, const uint8_t *end);
+
 /* Passes the string whose opening quote is the mark (*mark)[0], checking its escapes. Returns its closing quote; NULL when an
- * escape is malformed. */
+ * escape is malformed, or the string has no end. */
 const uint8_t *json_marked_string(const struct json_marks *marks, const uint32_t **mark);
 /* Resolves the escapes of that string, `raw`, whose marks are those from `mark` on, into `out`, which has room
  * for raw.len + 16 bytes; returns the bytes written. */

@@ -130,3 +130,30 @@ Test(json_marks, escapes)
         cr_assert(rf_str_is(rf_str_make(out, bytes), cases[i].text), "%s", cases[i].raw);
     }
 }
+
+/* The marks of bytes whose last one was made a line end, wherever that stands. */
+Test(json_marks, bytes_that_are_no_lines)
+{
+    static const char text[] =
+        "{\"a\":\"x\\\\\\\"y\",\"b\":[1,{\"c\":\"\xc3\xa9\"}]},{\"d\":\"z\\n\"}";
+    static uint32_t items[JSON_MARKS_ROOM], wanted[JSON_MARKS_ROOM];
+    for (size_t len = 1; len < sizeof text; len++) {
+        uint8_t *copy = malloc(len + 64);
+        memcpy(copy, text, len);
+        memset(copy + len, '"', 64);
+        copy[len - 1] = '\n';
+        struct json_marks marks = {.items = items};
+        json_marks_cut(&marks, copy, copy + len);
+        uint32_t count = 0;
+        for (size_t i = 0; i < len; i++) {
+            if (copy[i] != '"' && copy[i] != '\\') continue;
+            wanted[count++] = (uint32_t)i;
+            i += copy[i] == '\\';
+        }
+        cr_assert_eq(marks.count, count, "%zu bytes", len);
+        cr_assert(memcmp(items, wanted, count * sizeof *items) == 0);
+        cr_assert(items[count] == len - 1 && items[count + 1] == len - 1);
+        cr_assert(marks.base == copy && marks.end == copy + len);
+        free(copy);
+    }
+}

@@ -151,10 +151,18 @@ rf_str json_text_at(const struct json_node *object, const char *path)
     return json_is(node, JSON_T_STRING) ? node->text : (rf_str){0};
 }
 
+/* json_number_i64 reads digits and a sign only. */
+static bool is_whole(rf_str number)
+{
+    for (size_t i = 0; i < number.len; i++)
+        if (!rf_is_digit(number.ptr[i]) && number.ptr[i] != '-') return false;
+    return true;
+}
+
 bool json_i64_at(const struct json_node *object, const char *path, int64_t *out)
 {
     const struct json_node *node = json_at(object, path);
-    return json_is(node, JSON_T_NUMBER) && json_number_i64(node->text, out);
+    return json_is(node, JSON_T_NUMBER) && is_whole(node->text) && json_number_i64(node->text, out);
 }
 
 bool json_bool_at(const struct json_node *object, const char *path, bool fallback)
@@ -301,6 +309,7 @@ struct json_node *json_clone(struct rf_arena *arena, const struct json_node *nod
     if (copy == NULL || !rf_arena_str(arena, node->name, &copy->name) ||
         !rf_arena_str(arena, node->text, &copy->text))
         return NULL;
+    copy->line = node->line;
     for (const struct json_node *child = node->first; child != NULL; child = child->next) {
         struct json_node *twin = json_clone(arena, child);
         if (twin == NULL) return NULL;

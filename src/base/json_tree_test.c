@@ -29,6 +29,9 @@ Test(json_tree, keeps_what_it_read)
     cr_assert(json_get(NULL, "a") == NULL);
     int64_t number;
     cr_assert(!json_i64_at(node, "a", &number));
+    node = parsed(&arena, "{\"a\":1.5,\"b\":1e3,\"c\":-12}");
+    cr_assert(!json_i64_at(node, "a", &number) && !json_i64_at(node, "b", &number));
+    cr_assert(json_i64_at(node, "c", &number) && number == -12);
 }
 
 Test(json_tree, refuses_repeated_names)

@@ -13,6 +13,7 @@ struct loader {
     bool has_key[YAML_TREE_DEPTH_MAX];
     uint32_t depth, node_count;
     struct json_node *root;
+    bool texts; /* yaml_parse_texts */
 };
 
 /* The kind stands in the macro so that analyzers see that it is not RF_OK. */
@@ -55,10 +56,18 @@ static enum rf_kind place(struct loader *l, struct json_node *node, const yaml_m
         (void)json_append(parent, node);
         return RF_OK;
     }
+    l->has_key[at] = false;
+    if (l->texts) {
+        /* Not json_set, which looks through all members: nobody bounds how many a stranger's file has. */
+        parent->type = JSON_T_ARRAY;
+        (void)json_append(parent, node);
+        parent->type = JSON_T_OBJECT;
+        node->name = l->key[at];
+        return RF_OK;
+    }
     if (json_get_str(parent, l->key[at]) != NULL)
         return fail_at(l, mark, RF_INVALID, "BadYaml", "the key '%.*s' comes twice",
                        RF_FMT(l->key[at]));
-    l->has_key[at] = false;
     return json_set(l->arena, parent, l->key[at], node) == NULL ? rf_fail_memory(l->err, l->arena)
                                                                 : RF_OK;
 }
@@ -79,7 +88,8 @@ static enum rf_kind take_scalar(struct loader *l, const yaml_event_t *event)
 {
     struct json_node *node;
     rf_str text;
-    if (event->data.scalar.tag != NULL)
+    yaml_scalar_style_t style = event->data.scalar.style;
+    if (event->data.scalar.tag != NULL && !l->texts)
         return fail_at(l, &event->start_mark, RF_INVALID, "BadYaml", "tags are not understood");
     if (!rf_arena_str(l->arena, rf_str_make(event->data.scalar.value, event->data.scalar.length),
                       &text))
@@ -89,9 +99,11 @@ static enum rf_kind take_scalar(struct loader *l, const yaml_event_t *event)
         l->has_key[l->depth - 1] = true;
         return RF_OK;
     }
-    bool plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+    bool plain = style == YAML_PLAIN_SCALAR_STYLE && !l->texts;
+    bool block = style == YAML_LITERAL_SCALAR_STYLE || style == YAML_FOLDED_SCALAR_STYLE;
     enum json_type type = plain ? plain_type(text) : JSON_T_STRING;
     RF_TRY(new_node(l, event, type, &node));
+    if (block && l->texts) node->line++;
     if (type == JSON_T_NUMBER || type == JSON_T_STRING) node->text = text;
     return place(l, node, &event->start_mark);
 }
@@ -146,7 +158,8 @@ static enum rf_kind load(struct loader *l)
             return fail_at(l, &l->parser.problem_mark, RF_INVALID, "BadYaml", "%s",
                            l->parser.problem == NULL ? "this is not YAML" : l->parser.problem);
         }
-        end = event.type == YAML_STREAM_END_EVENT;
+        end = event.type == YAML_STREAM_END_EVENT ||
+              (l->texts && event.type == YAML_DOCUMENT_END_EVENT);
         enum rf_kind kind = take_event(l, &event);
         yaml_event_delete(&event);
         RF_TRY(kind);
@@ -154,10 +167,10 @@ static enum rf_kind load(struct loader *l)
     return RF_OK;
 }
 
-enum rf_kind yaml_parse(rf_str text, struct rf_arena *arena, struct json_node **out,
-                        struct rf_err *err)
+static enum rf_kind parse(rf_str text, bool texts, struct rf_arena *arena, struct json_node **out,
+                          struct rf_err *err)
 {
-    struct loader l = {.arena = arena, .err = err};
+    struct loader l = {.arena = arena, .err = err, .texts = texts};
     if (yaml_parser_initialize(&l.parser) == 0)
         return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "no memory to read YAML");
     yaml_parser_set_input_string(&l.parser, text.ptr, text.len);
@@ -166,4 +179,16 @@ enum rf_kind yaml_parse(rf_str text, struct rf_arena *arena, struct json_node **
     RF_TRY(kind);
     *out = l.root == NULL ? json_new(arena, JSON_T_NULL) : l.root;
     return *out == NULL ? rf_fail_memory(err, arena) : RF_OK;
+}
+
+enum rf_kind yaml_parse(rf_str text, struct rf_arena *arena, struct json_node **out,
+                        struct rf_err *err)
+{
+    return parse(text, false, arena, out, err);
+}
+
+enum rf_kind yaml_parse_texts(rf_str text, struct rf_arena *arena, struct json_node **out,
+                              struct rf_err *err)
+{
+    return parse(text, true, arena, out, err);
 }

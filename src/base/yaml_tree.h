@@ -14,5 +14,10 @@ enum { YAML_TREE_DEPTH_MAX = 32, YAML_TREE_NODES_MAX = 200000 };
  * YamlTooLarge, MemoryBudgetExceeded. */
 RF_MUST_USE enum rf_kind yaml_parse(rf_str text, struct rf_arena *arena, struct json_node **out,
                                     struct rf_err *err);
+/* The same for files of others, which are to be read as far as they can be: every scalar is a string, tags say nothing, repeated
+ * keys are all kept (json_get finds the first), and what follows the first document is left aside. The line of a text written as
+ * a block (| or >) is that of its first line. */
+RF_MUST_USE enum rf_kind yaml_parse_texts(rf_str text, struct rf_arena *arena,
+                                          struct json_node **out, struct rf_err *err);
 
 #endif

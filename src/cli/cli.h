@@ -34,7 +34,11 @@ int cli_app(int argc, char **argv);
 int cli_bootstrap(int argc, char **argv);
 int cli_login(int argc, char **argv);
 int cli_apply(int argc, char **argv);
+int cli_deploy(int argc, char **argv);
 int cli_resource(int argc, char **argv);
+int cli_incidents(int argc, char **argv);
+int cli_rule_list(int argc, char **argv);
+int cli_watchlist(int argc, char **argv);
 
 /* Prints "ringfort: ..." on standard error. */
 void cli_say(const char *fmt, ...) RF_PRINTF(1, 2);

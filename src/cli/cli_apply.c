@@ -1,6 +1,7 @@
 /* cli_apply.c - ringfort apply: resources from files, put in the order of the files.
  *
- * A file holds a resource, a list of them, or a deployment template. A resource names itself by `id`, or by `type` and `name`
+ * A file holds a resource, a list of them, a deployment template, or an analytics rule as public collections write it: that
+ * becomes a rule of the login's workspace. A resource names itself by `id`, or by `type` and `name`
  * (segments take turns, as in templates) and where it lies: `scope`, else `resourceGroup`, else the login's resource group (its
  * workspace for Microsoft.SecurityInsights). These members and `apiVersion` are not sent. */
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 #include "base/fs.h"
 #include "cli/cli.h"
 #include "cli/cli_server.h"
+#include "siem/rule.h"
 
 enum { APPLY_BYTES_MAX = 512 << 20, FILES_MAX = 10000 };
 
@@ -36,7 +38,9 @@ static const struct cli_usage usage = {
     .notes =
         "Files are JSON or YAML; of a folder, those that end in .json, .yaml or .yml, by name. "
         "A resource has an \"id\", or\na \"type\" and a \"name\"; \"apiVersion\" is the newest "
-        "that the server knows unless it is given. What cannot be put\nis told, and the rest "
+        "that the server knows unless it is given. A detection rule (a \"query\" with a "
+        "\"severity\") becomes an\nanalytics rule of the login's workspace. What cannot be put\nis "
+        "told, and the rest "
         "is put all the same; the exit status is 1 then.",
 };
 
@@ -248,6 +252,25 @@ static void count(struct apply *a, enum rf_kind kind, const struct rf_err *err, 
     (void)cli_say_error(err, text, a->file);
 }
 
+static bool is_rule(const struct json_node *found)
+{
+    return json_is(json_get(found, "query"), JSON_T_STRING) &&
+           json_get(found, "properties") == NULL && json_get(found, "type") == NULL &&
+           (json_get(found, "severity") != NULL || json_get(found, "queryFrequency") != NULL);
+}
+
+static enum rf_kind put_rule(struct apply *a, const struct json_node *found, struct rf_err *err)
+{
+    struct json_node *document, *now;
+    rf_str name, id;
+    RF_TRY(rule_from_yaml(found, &a->arena, &document, &name, err));
+    if (name.len == 0) name = deployment_name(a->file, &a->arena);
+    id = rf_arena_printf(&a->arena, "Microsoft.SecurityInsights/alertRules/%.*s", RF_FMT(name));
+    if (id.ptr == NULL) return rf_fail_memory(err, &a->arena);
+    RF_TRY(cli_server_id(a->server, id, &a->arena, &id, err));
+    return put(a, id, RF_S("2023-02-01"), document, &now, err);
+}
+
 static void apply_one(struct apply *a, struct json_node *resource)
 {
     struct rf_err err = {0};
@@ -256,6 +279,8 @@ static void apply_one(struct apply *a, struct json_node *resource)
         json_get(resource, "$schema") != NULL && json_get(resource, "resources") != NULL;
     if (!json_is(resource, JSON_T_OBJECT))
         kind = RF_FAIL(&err, RF_INVALID, "BadResource", "a resource is an object");
+    else if (is_rule(resource))
+        kind = put_rule(a, resource, &err);
     else
         kind = is_template ? put_template(a, resource, &err) : put_resource(a, resource, &err);
     count(a, kind, &err, (rf_str){NULL, 0});

@@ -88,7 +88,7 @@ static enum rf_kind table_span(struct detect *d, struct source *source, struct r
                         "table('%.*s') | extend t = coalesce(TimeGenerated, "
                         "column_ifexists('Timestamp', TimeGenerated)) | summarize min(t), max(t)",
                         RF_FMT(source->name));
-    struct cli_rule span = {.query = text};
+    struct rule span = {.query = text};
     struct cli_rule_run run;
     RF_TRY(cli_rule_run(&span, &d->request, d->request.now_ticks, &arena, &run, err));
     if (rows_count(run.rows) == 0) return RF_OK;
@@ -124,8 +124,8 @@ static uint32_t distinct_values(const struct cli_rule_run *run, const uint64_t *
     return n;
 }
 
-static void text_entities(struct detect *d, const struct cli_rule *rule,
-                          const struct cli_rule_run *run, const uint64_t *rows, uint64_t row_count)
+static void text_entities(struct detect *d, const struct rule *rule, const struct cli_rule_run *run,
+                          const uint64_t *rows, uint64_t row_count)
 {
     for (uint32_t e = 0; e < rule->entity_count; e++)
         for (uint32_t f = 0; f < rule->entities[e].field_count; f++) {
@@ -169,7 +169,7 @@ static const char *severity_colour(rf_str severity)
     return "\x1b[1;36m";
 }
 
-static void text_alert(struct detect *d, const struct cli_rule *rule, int64_t at,
+static void text_alert(struct detect *d, const struct rule *rule, int64_t at,
                        const struct cli_rule_run *run, const uint64_t *rows, uint64_t row_count)
 {
     struct rf_buf time = rf_buf_in(d->arena);
@@ -209,7 +209,7 @@ static void json_text(struct rf_buf *buf, const char *key, rf_str text)
 }
 
 /* Entities: one object per mapping and row with a value, without repeats. */
-static void json_entities(struct rf_buf *buf, const struct cli_rule *rule,
+static void json_entities(struct rf_buf *buf, const struct rule *rule,
                           const struct cli_rule_run *run, const uint64_t *rows, uint64_t row_count)
 {
     bool first = true;
@@ -234,7 +234,7 @@ static void json_entities(struct rf_buf *buf, const struct cli_rule *rule,
     rf_buf_byte(buf, ']');
 }
 
-static void json_alert(struct rf_buf *buf, const struct cli_rule *rule, int64_t at,
+static void json_alert(struct rf_buf *buf, const struct rule *rule, int64_t at,
                        const struct cli_rule_run *run, const uint64_t *rows, uint64_t row_count)
 {
     struct value time = value_i64(TYPE_DATETIME, at);
@@ -319,7 +319,7 @@ static bool new_rows(struct shown *shown, const struct cli_rule_run *run, struct
     return true;
 }
 
-static enum rf_kind run_at(struct detect *d, const struct cli_rule *rule, int64_t at,
+static enum rf_kind run_at(struct detect *d, const struct rule *rule, int64_t at,
                            struct shown *shown, struct rf_arena *keep, struct rf_err *err)
 {
     RF_CLEANUP(rf_arena_done) struct rf_arena arena;
@@ -344,7 +344,7 @@ static enum rf_kind run_at(struct detect *d, const struct cli_rule *rule, int64_
 }
 
 /* One rule from the oldest row to the end, at each step of its frequency, aligned so that the last run is at the end. */
-static enum rf_kind run_rule(struct detect *d, const struct cli_rule *rule, struct rf_err *err)
+static enum rf_kind run_rule(struct detect *d, const struct rule *rule, struct rf_err *err)
 {
     RF_CLEANUP(rf_arena_done) struct rf_arena keep;
     rf_arena_init(&keep, DETECT_BYTES_MAX);

@@ -4,8 +4,8 @@
 #include "cli/cli.h"
 #include "cli/cli_catalog.h"
 #include "cli/cli_options.h"
+#include "cli/cli_rules.h"
 #include "cli/cli_text.h"
-#include "cli/cli_yaml.h"
 #include "kql/kql.h"
 #include "value/dyn.h"
 
@@ -108,12 +108,11 @@ static enum rf_kind drop_end(struct kql_sink *sink, struct rf_err *err)
 static void lint_query(struct lint *lint, const struct origin *origin, rf_str text)
 {
     struct rf_err err = {0};
-    struct schema schema = {0};
-    bool open = false;
+    struct kql_shape shape;
     struct kql_request request = {
         .text = text, .catalog = &lint->catalog.catalog, .memory_bytes = LINT_BYTES_MAX};
     lint->count++;
-    enum rf_kind kind = kql_lint(&request, &lint->work, &schema, &open, &err);
+    enum rf_kind kind = kql_lint(&request, &lint->work, &shape, &err);
     if (kind == RF_OK && lint->run) {
         struct kql_sink sink = {.begin = drop_begin, .push = drop_push, .end = drop_end};
         struct kql_stats stats;
@@ -121,7 +120,7 @@ static void lint_query(struct lint *lint, const struct origin *origin, rf_str te
     }
     if (kind != RF_OK) lint->failed++;
     if (lint->jsonl) {
-        put_line(lint, origin, kind == RF_OK ? NULL : &err, &schema, open);
+        put_line(lint, origin, kind == RF_OK ? NULL : &err, &shape.schema, shape.open);
     } else if (kind != RF_OK) {
         rf_str id = origin->id;
         fflush(stdout);
@@ -178,7 +177,7 @@ static void lint_file(struct lint *lint, const char *path, bool asked_for)
         lint_query(lint, &origin, text);
         return;
     }
-    struct cli_rule rule;
+    struct rule rule;
     if (cli_rule_parse(text, &arena, &rule, &err) != RF_OK) {
         /* A folder may hold other YAML too. */
         if (asked_for || strcmp(err.code, "NotARule") != 0) lint_unreadable(lint, path, &err);

@@ -4,16 +4,27 @@
 #include <stdlib.h>
 
 #include "base/fs.h"
+#include "base/yaml_tree.h"
 
 enum { RULE_FILE_BYTES_MAX = 1 << 20, RULE_FOLDER_DEPTH_MAX = 16 };
 
 /* ---- loading --------------------------------------------------------------------------------- */
 
+enum rf_kind cli_rule_parse(rf_str yaml, struct rf_arena *arena, struct rule *out,
+                            struct rf_err *err)
+{
+    struct json_node *root, *document;
+    rf_str id;
+    RF_TRY(yaml_parse_texts(yaml, arena, &root, err));
+    RF_TRY(rule_from_yaml(root, arena, &document, &id, err));
+    return rule_read_loose(document, id, arena, out, err);
+}
+
 static enum rf_kind load_file(const char *path, struct rf_arena *arena, struct cli_rules *rules,
                               struct rf_err *err)
 {
     rf_str text;
-    struct cli_rule rule;
+    struct rule rule;
     RF_TRY(rf_fs_read_all(rf_fs_real(), path, RULE_FILE_BYTES_MAX, arena, &text, err));
     enum rf_kind kind = cli_rule_parse(text, arena, &rule, err);
     if (kind != RF_OK && err->code != NULL && strcmp(err->code, "NotARule") == 0) return RF_OK;
@@ -26,7 +37,7 @@ static enum rf_kind load_file(const char *path, struct rf_arena *arena, struct c
     }
     if (rules->count == rules->cap) {
         uint32_t cap = rules->cap == 0 ? 64 : rules->cap * 2;
-        struct cli_rule *items =
+        struct rule *items =
             rf_arena_grow(arena, rules->items, rules->cap * sizeof *items, cap * sizeof *items);
         const char **paths =
             rf_arena_grow(arena, rules->paths, rules->cap * sizeof *paths, cap * sizeof *paths);
@@ -130,23 +141,7 @@ static enum rf_kind keep_end(struct kql_sink *base, struct rf_err *err)
     return RF_OK;
 }
 
-static bool triggered(const struct cli_rule *rule, uint64_t rows)
-{
-    uint64_t threshold = rule->trigger_threshold < 0 ? 0 : (uint64_t)rule->trigger_threshold;
-    switch (rule->trigger_operator) {
-    case RULE_GT:
-        return rows > threshold;
-    case RULE_LT:
-        return rows < threshold;
-    case RULE_EQ:
-        return rows == threshold;
-    case RULE_NE:
-        return rows != threshold;
-    }
-    return false;
-}
-
-enum rf_kind cli_rule_run(const struct cli_rule *rule, const struct kql_request *request,
+enum rf_kind cli_rule_run(const struct rule *rule, const struct kql_request *request,
                           int64_t at_ticks, struct rf_arena *arena, struct cli_rule_run *out,
                           struct rf_err *err)
 {
@@ -163,7 +158,7 @@ enum rf_kind cli_rule_run(const struct cli_rule *rule, const struct kql_request 
         own.to_ticks = at_ticks + 1; /* the newest row counts */
     }
     RF_TRY(kql_run(&own, &sink.base, NULL, err));
-    run.triggered = triggered(rule, rows_count(run.rows));
+    run.triggered = rule_triggers(rule, rows_count(run.rows));
     *out = run;
     return RF_OK;
 }

@@ -1,7 +1,8 @@
 /* keeper.c - the server's side of the keeper's socket.
  *
  * Threads that wait stand in a list. One of them reads the socket and hands answers to the others by number; when it has its
- * own, the next one reads. So there is no thread that only reads, and a lone caller is never woken by another. */
+ * own, the next one reads. So there is no thread that only reads, and a lone caller is never woken by another. Who is to be
+ * woken is told when the lock is free again, as it would only wait for it. */
 #define _GNU_SOURCE
 #include "crypt/keeper.h"
 
@@ -10,6 +11,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,32 +19,44 @@
 
 #include "crypt/keeper_wire.h"
 
-enum { PATIENCE_USEC = 5000000, ROTATE_PATIENCE = 6 /* times that: it makes an RSA key */ };
+enum {
+    PATIENCE_USEC = 5000000,
+    ROTATE_PATIENCE = 6,    /* times that: it makes an RSA key */
+    HANDSHAKE_PATIENCE = 5, /* that divided by it: a loop with all its connections waits */
+    READS_PER_PATIENCE = 20
+};
 
 /* A descriptor, closed when the last thread that uses it lets go. */
 struct connection {
     int fd;
     uint32_t refs;
-    bool gone;
+    bool gone, given_up;  /* given_up: a call without an answer, and nothing came since */
+    rf_usec silent_since; /* calls wait, and nothing came */
 };
 
-struct waiter {
-    struct waiter *next;
+/* A call. Slots live as long as the keeper, so that one may be signalled without the lock: at worst it serves another call by
+ * then, which looks around and sleeps on. */
+struct slot {
+    struct keeper *keeper;
+    struct slot *next; /* of those that wait, or of those that are free */
     struct connection *on;
     uint32_t id;
-    uint8_t *answer; /* the whole message, allocated; NULL until it is there */
-    size_t answer_bytes;
-    bool no_memory, asleep;
+    int64_t patience_usec;
+    bool answered, asleep;
+    size_t request_bytes, answer_bytes;
     pthread_cond_t wake;
+    uint8_t request[KEEPER_MESSAGE_BYTES_MAX], answer[KEEPER_MESSAGE_BYTES_MAX];
 };
 
 struct keeper {
     pthread_mutex_t lock; /* over all below */
     struct connection *connection;
-    struct waiter *waiting;
+    struct slot *waiting, *unused;
     uint32_t last_id;
     bool reading; /* one of the waiting threads reads; only it touches `inbox` */
     int64_t patience_usec;
+    keeper_hung *hung;
+    void *hung_ctx;
     uint8_t inbox[KEEPER_MESSAGE_BYTES_MAX + 1];
 };
 
@@ -80,17 +94,33 @@ static struct connection *connection_new(int fd)
     return connection;
 }
 
-static void wake_all(struct keeper *keeper)
+/* A read ends after a part of the patience, so that nobody waits for much more than all of it. */
+static void limit_reads(const struct connection *connection, int64_t patience_usec)
 {
-    for (struct waiter *w = keeper->waiting; w != NULL; w = w->next) pthread_cond_signal(&w->wake);
+    int64_t usec = RF_MAX(patience_usec / READS_PER_PATIENCE, RF_USEC_PER_MS);
+    struct timeval limit = {.tv_sec = (time_t)(usec / RF_USEC_PER_SECOND),
+                            .tv_usec = (suseconds_t)(usec % RF_USEC_PER_SECOND)};
+    if (connection != NULL)
+        (void)setsockopt(connection->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
 }
 
-/* Lets somebody else read: one that sleeps, as one that still sends may do so for long. */
-static void pass_on_reading(struct keeper *keeper)
+static void wake_all(struct keeper *keeper)
 {
-    struct waiter *w = keeper->waiting;
-    while (w != NULL && !w->asleep) w = w->next;
-    if (!keeper->reading && w != NULL) pthread_cond_signal(&w->wake);
+    for (struct slot *s = keeper->waiting; s != NULL; s = s->next) pthread_cond_signal(&s->wake);
+}
+
+static void wake(struct slot **slot) /* the lock is not held */
+{
+    if (*slot != NULL) pthread_cond_signal(&(*slot)->wake);
+    *slot = NULL;
+}
+
+/* Who is to read next, NULL: nobody. One that sleeps, as one that still sends may do so for long. */
+static struct slot *next_reader(const struct keeper *keeper)
+{
+    struct slot *s = keeper->reading ? NULL : keeper->waiting;
+    while (s != NULL && (!s->asleep || s->answered)) s = s->next;
+    return s;
 }
 
 /* ---- life ---------------------------------------------------------------------------------------------------------- */
@@ -106,6 +136,7 @@ enum rf_kind keeper_connect(int fd, struct keeper **out, struct rf_err *err)
     }
     keeper->connection = connection;
     keeper->patience_usec = PATIENCE_USEC;
+    limit_reads(connection, PATIENCE_USEC);
     pthread_mutex_init(&keeper->lock, NULL);
     *out = keeper;
     return RF_OK;
@@ -115,6 +146,7 @@ void keeper_reconnect(struct keeper *keeper, int fd)
 {
     struct connection *fresh = connection_new(fd);
     pthread_mutex_lock(&keeper->lock);
+    limit_reads(fresh, keeper->patience_usec);
     connection_end(keeper->connection);
     connection_unref(keeper->connection);
     keeper->connection = fresh; /* NULL for lack of memory: gone until the next one */
@@ -126,7 +158,34 @@ void keeper_set_patience(struct keeper *keeper, int64_t usec)
 {
     pthread_mutex_lock(&keeper->lock);
     keeper->patience_usec = usec;
+    limit_reads(keeper->connection, usec);
     pthread_mutex_unlock(&keeper->lock);
+}
+
+void keeper_on_hung(struct keeper *keeper, keeper_hung *hung, void *ctx)
+{
+    pthread_mutex_lock(&keeper->lock);
+    keeper->hung = hung;
+    keeper->hung_ctx = ctx;
+    pthread_mutex_unlock(&keeper->lock);
+}
+
+/* The lock is held on entry, not on exit. Nobody waits for that keeper any more; one thread tells of it. */
+static void give_up_and_unlock(struct keeper *keeper, struct connection *connection)
+{
+    bool first = connection != NULL && !connection->gone;
+    keeper_hung *hung = first ? keeper->hung : NULL;
+    void *ctx = keeper->hung_ctx;
+    connection_end(connection);
+    wake_all(keeper);
+    pthread_mutex_unlock(&keeper->lock);
+    if (hung != NULL) hung(ctx);
+}
+
+void keeper_give_up(struct keeper *keeper)
+{
+    pthread_mutex_lock(&keeper->lock);
+    give_up_and_unlock(keeper, keeper->connection);
 }
 
 void keeper_free(struct keeper *keeper)
@@ -134,6 +193,12 @@ void keeper_free(struct keeper *keeper)
     if (keeper == NULL) return;
     RF_ASSERT(keeper->waiting == NULL);
     connection_unref(keeper->connection);
+    while (keeper->unused != NULL) {
+        struct slot *slot = keeper->unused;
+        keeper->unused = slot->next;
+        pthread_cond_destroy(&slot->wake);
+        free(slot);
+    }
     pthread_mutex_destroy(&keeper->lock);
     OPENSSL_cleanse(keeper->inbox, sizeof keeper->inbox);
     free(keeper);
@@ -163,47 +228,46 @@ static bool send_message(int fd, const uint8_t *bytes, size_t len, rf_usec deadl
     }
 }
 
-/* Hands a message to the one who waits for it; the lock is held. An answer that nobody waits for came too late. */
-static void deliver(struct keeper *keeper, const struct connection *from, rf_str message)
+/* Hands a message to the one who waits for it, and returns it; the lock is held. An answer that nobody waits for came too
+ * late. */
+static struct slot *deliver(struct keeper *keeper, const struct connection *from, rf_str message)
 {
     uint32_t id = rf_get_u32le(message.ptr + 4);
-    for (struct waiter *w = keeper->waiting; w != NULL; w = w->next) {
-        if (w->id != id || w->on != from || w->answer != NULL) continue;
-        w->answer = malloc(message.len);
-        w->no_memory = w->answer == NULL;
-        if (w->answer != NULL) memcpy(w->answer, message.ptr, message.len);
-        w->answer_bytes = message.len;
-        pthread_cond_signal(&w->wake);
-        return;
-    }
+    struct slot *s = keeper->waiting;
+    while (s != NULL && (s->id != id || s->on != from || s->answered)) s = s->next;
+    if (s == NULL) return NULL;
+    memcpy(s->answer, message.ptr, message.len);
+    s->answer_bytes = message.len;
+    s->answered = true;
+    return s;
 }
 
-/* Reads one message, waiting at most to `deadline`. The lock is held on entry and exit, not meanwhile. */
-static void read_one(struct keeper *keeper, struct connection *on, rf_usec deadline)
+/* Reads one message for whomever it is; it comes back without one after a part of the patience. The lock is held on entry and
+ * exit, not meanwhile. *to_wake is told at the beginning, and is who got the message in the end. */
+static void read_one(struct keeper *keeper, const struct slot *own, struct slot **to_wake)
 {
+    struct connection *on = own->on;
     keeper->reading = true;
     pthread_mutex_unlock(&keeper->lock);
-    int64_t left = RF_MAX(deadline - clock_usec(), 0);
-    struct pollfd poll_fd = {.fd = on->fd, .events = POLLIN};
-    ssize_t got = -1;
-    bool ended = false;
-    if (poll(&poll_fd, 1, (int)(left / RF_USEC_PER_MS) + 1) > 0) {
-        got = recv(on->fd, keeper->inbox, sizeof keeper->inbox, MSG_DONTWAIT);
-        ended = got == 0 || (got < 0 && errno != EINTR && errno != EAGAIN);
-        /* One that cannot be an answer: the other side is not to be trusted any more. */
-        if (got > 0 && (got < KEEPER_HEADER_BYTES || got > KEEPER_MESSAGE_BYTES_MAX)) ended = true;
-    }
+    wake(to_wake);
+    ssize_t got = recv(on->fd, keeper->inbox, sizeof keeper->inbox, 0);
+    bool ended = got == 0 || (got < 0 && errno != EINTR && errno != EAGAIN);
+    /* One that cannot be an answer: the other side is not to be trusted any more. */
+    if (got > 0 && (got < KEEPER_HEADER_BYTES || got > KEEPER_MESSAGE_BYTES_MAX)) ended = true;
     pthread_mutex_lock(&keeper->lock);
     keeper->reading = false;
-    if (ended)
-        connection_end(on);
-    else if (got > 0)
-        deliver(keeper, on, rf_str_make(keeper->inbox, (size_t)got));
+    if (ended) connection_end(on);
+    if (got > 0) {
+        on->silent_since = clock_usec();
+        on->given_up = false;
+    }
+    if (!ended && got > 0) *to_wake = deliver(keeper, on, rf_str_make(keeper->inbox, (size_t)got));
+    if (*to_wake == own) *to_wake = NULL;
     if (got > 0) OPENSSL_cleanse(keeper->inbox, RF_MIN((size_t)got, sizeof keeper->inbox));
     if (ended) wake_all(keeper);
 }
 
-static void wait_for_wake(struct keeper *keeper, struct waiter *own, rf_usec deadline)
+static void wait_for_wake(struct keeper *keeper, struct slot *own, rf_usec deadline)
 {
     struct timespec until = {.tv_sec = (time_t)(deadline / RF_USEC_PER_SECOND),
                              .tv_nsec = (long)(deadline % RF_USEC_PER_SECOND) * 1000};
@@ -212,20 +276,36 @@ static void wait_for_wake(struct keeper *keeper, struct waiter *own, rf_usec dea
     own->asleep = false;
 }
 
-static void leave(struct keeper *keeper, const struct waiter *own)
+static bool others_wait(const struct keeper *keeper, const struct connection *on)
 {
-    struct waiter **at = &keeper->waiting;
+    const struct slot *s = keeper->waiting;
+    while (s != NULL && s->on != on) s = s->next;
+    return s != NULL;
+}
+
+/* A call was given up: whether all of the keeper is to be. One call may be slow; nothing at all for as long as the most patient of
+ * those that wait would wait is no slowness. */
+static bool is_hung(const struct keeper *keeper, const struct connection *on)
+{
+    int64_t patience = keeper->patience_usec;
+    for (const struct slot *s = keeper->waiting; s != NULL; s = s->next)
+        if (s->on == on) patience = RF_MAX(patience, s->patience_usec);
+    return !on->gone && clock_usec() - on->silent_since >= patience;
+}
+
+static void leave(struct keeper *keeper, const struct slot *own)
+{
+    struct slot **at = &keeper->waiting;
     while (*at != NULL && *at != own) at = &(*at)->next;
     RF_ASSERT(*at != NULL);
     *at = own->next;
-    pass_on_reading(keeper); /* the one that reads may be the one that leaves */
 }
 
 /* Waits for the answer to `own`; the lock is held. */
-static enum rf_kind await(struct keeper *keeper, struct waiter *own, rf_usec deadline,
-                          struct rf_err *err)
+static enum rf_kind await(struct keeper *keeper, struct slot *own, rf_usec deadline,
+                          struct slot **to_wake, struct rf_err *err)
 {
-    while (own->answer == NULL && !own->no_memory) {
+    while (!own->answered) {
         if (own->on->gone) return gone(err);
         if (clock_usec() >= deadline)
             return RF_FAIL(err, RF_AGAIN, "KeeperSlow",
@@ -233,25 +313,58 @@ static enum rf_kind await(struct keeper *keeper, struct waiter *own, rf_usec dea
         if (keeper->reading)
             wait_for_wake(keeper, own, deadline);
         else
-            read_one(keeper, own->on, deadline);
+            read_one(keeper, own, to_wake);
     }
-    if (own->no_memory)
-        return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "an answer of the keeper");
     return RF_OK;
 }
 
-static void waiter_init(struct waiter *own)
+/* ---- slots --------------------------------------------------------------------------------------------------------- */
+
+static struct slot *slot_new(struct keeper *keeper)
 {
+    struct slot *slot = calloc(1, sizeof *slot);
     pthread_condattr_t attr;
+    if (slot == NULL) return NULL;
+    slot->keeper = keeper;
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&own->wake, &attr);
+    pthread_cond_init(&slot->wake, &attr);
     pthread_condattr_destroy(&attr);
+    return slot;
 }
 
-/* Sends the message and waits for the one with its number. */
-static enum rf_kind exchange(struct keeper *keeper, struct waiter *own, uint8_t *message,
-                             size_t len, int times, struct rf_err *err)
+/* There come to be as many as threads call at one time. NULL on lack of memory. */
+static struct slot *slot_take(struct keeper *keeper)
+{
+    pthread_mutex_lock(&keeper->lock);
+    struct slot *slot = keeper->unused;
+    if (slot != NULL) keeper->unused = slot->next;
+    pthread_mutex_unlock(&keeper->lock);
+    return slot != NULL ? slot : slot_new(keeper);
+}
+
+static void slot_give_back(struct slot **taken)
+{
+    struct slot *slot = *taken;
+    if (slot == NULL) return;
+    struct connection *on = slot->on;
+    slot->on = NULL;
+    OPENSSL_cleanse(slot->request, slot->request_bytes);
+    OPENSSL_cleanse(slot->answer, slot->answer_bytes);
+    slot->request_bytes = slot->answer_bytes = 0;
+    slot->answered = false;
+    pthread_mutex_lock(&slot->keeper->lock);
+    connection_unref(on);
+    slot->next = slot->keeper->unused;
+    slot->keeper->unused = slot;
+    pthread_mutex_unlock(&slot->keeper->lock);
+}
+
+/* ---- one exchange ---------------------------------------------------------------------------------------------------- */
+
+/* Sends the slot's request and waits for the answer with its number. */
+static enum rf_kind exchange(struct keeper *keeper, struct slot *own, enum keeper_verb verb,
+                             struct rf_err *err)
 {
     pthread_mutex_lock(&keeper->lock);
     struct connection *on = keeper->connection;
@@ -259,7 +372,12 @@ static enum rf_kind exchange(struct keeper *keeper, struct waiter *own, uint8_t 
         pthread_mutex_unlock(&keeper->lock);
         return gone(err);
     }
-    rf_usec deadline = clock_usec() + times * keeper->patience_usec;
+    rf_usec now = clock_usec();
+    own->patience_usec = keeper->patience_usec;
+    if (verb == KEEPER_JWT_ROTATE) own->patience_usec *= ROTATE_PATIENCE;
+    if (verb == KEEPER_TLS_SIGN) own->patience_usec /= HANDSHAKE_PATIENCE;
+    rf_usec deadline = now + own->patience_usec;
+    if (!on->given_up && !others_wait(keeper, on)) on->silent_since = now;
     on->refs++;
     own->on = on;
     own->id = ++keeper->last_id;
@@ -268,17 +386,25 @@ static enum rf_kind exchange(struct keeper *keeper, struct waiter *own, uint8_t 
     pthread_mutex_unlock(&keeper->lock);
 
     bool late;
-    rf_put_u32le(message + 4, own->id);
-    bool sent = send_message(on->fd, message, len, deadline, &late);
+    struct slot *to_wake = NULL, *reader;
+    rf_put_u32le(own->request + 4, own->id);
+    bool sent = send_message(on->fd, own->request, own->request_bytes, deadline, &late);
     pthread_mutex_lock(&keeper->lock);
     if (!sent && !late) {
         connection_end(on);
         wake_all(keeper);
     }
-    enum rf_kind kind = await(keeper, own, deadline, err);
+    enum rf_kind kind = await(keeper, own, deadline, &to_wake, err);
+    bool slow = kind == RF_AGAIN && !on->gone, hung = slow && is_hung(keeper, on);
+    if (slow) on->given_up = true;
     leave(keeper, own);
-    connection_unref(on);
-    pthread_mutex_unlock(&keeper->lock);
+    reader = next_reader(keeper); /* the one that read may be the one that leaves */
+    if (hung)
+        give_up_and_unlock(keeper, on);
+    else
+        pthread_mutex_unlock(&keeper->lock);
+    wake(&to_wake);
+    wake(&reader);
     return kind;
 }
 
@@ -293,38 +419,27 @@ static const char *static_code(rf_str code)
     return "KeeperFailed";
 }
 
-/* Sends the request; `answer` holds views of *bytes, which the caller frees with answer_done. */
+/* Asks; `answer` holds views of `own`. */
 static enum rf_kind call(struct keeper *keeper, const struct keeper_request *request,
-                         struct waiter *own, struct keeper_answer *answer, struct rf_err *err)
+                         struct slot *own, struct keeper_answer *answer, struct rf_err *err)
 {
-    uint8_t *message = malloc(KEEPER_MESSAGE_BYTES_MAX);
-    size_t len = 0;
-    if (message == NULL) return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "a request");
-    enum rf_kind kind = keeper_wire_put_request(request, message, &len, err);
-    int times = request->verb == KEEPER_JWT_ROTATE ? ROTATE_PATIENCE : 1;
-    if (kind == RF_OK) kind = exchange(keeper, own, message, len, times, err);
-    OPENSSL_cleanse(message, len);
-    free(message);
-    if (kind != RF_OK) return kind;
-    kind = keeper_wire_read_answer(rf_str_make(own->answer, own->answer_bytes), answer, err);
-    if (kind == RF_OK && answer->verb != request->verb)
-        kind = RF_FAIL(err, RF_INVALID, "ProtocolError", "the keeper answered another question");
-    if (kind == RF_OK && answer->kind != RF_OK)
-        kind = RF_FAIL(err, answer->kind, static_code(answer->code), "%.*s",
+    if (own == NULL) return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "a request");
+    enum rf_kind kind = keeper_wire_put_request(request, own->request, &own->request_bytes, err);
+    if (kind != RF_OK) {
+        own->request_bytes = sizeof own->request; /* all of it is wiped */
+        return kind;
+    }
+    RF_TRY(exchange(keeper, own, request->verb, err));
+    RF_TRY(keeper_wire_read_answer(rf_str_make(own->answer, own->answer_bytes), answer, err));
+    if (answer->verb != request->verb)
+        return RF_FAIL(err, RF_INVALID, "ProtocolError", "the keeper answered another question");
+    if (answer->kind != RF_OK)
+        return RF_FAIL(err, answer->kind, static_code(answer->code), "%.*s",
                        (int)RF_MIN(answer->text.len, 900), (const char *)answer->text.ptr);
-    return kind;
+    return RF_OK;
 }
 
-static void answer_done(struct waiter *own)
-{
-    if (own->answer != NULL) OPENSSL_cleanse(own->answer, own->answer_bytes);
-    free(own->answer);
-    pthread_cond_destroy(&own->wake);
-}
-
-#define WAITER_HERE(name)                                                                          \
-    RF_CLEANUP(answer_done) struct waiter name = {0};                                              \
-    waiter_init(&name)
+#define SLOT_HERE(name) RF_CLEANUP(slot_give_back) struct slot *name = slot_take(keeper)
 
 /* ---- the verbs ----------------------------------------------------------------------------------------------------- */
 
@@ -336,10 +451,10 @@ static enum rf_kind copy_into(struct rf_arena *arena, rf_str from, rf_str *out, 
 enum rf_kind keeper_tls_chain(struct keeper *keeper, struct rf_arena *arena, rf_str *chain_pem,
                               rf_str *ca_pem, struct rf_err *err)
 {
-    WAITER_HERE(own);
+    SLOT_HERE(own);
     struct keeper_answer answer;
     rf_str chain;
-    RF_TRY(call(keeper, &(struct keeper_request){.verb = KEEPER_TLS_CHAIN}, &own, &answer, err));
+    RF_TRY(call(keeper, &(struct keeper_request){.verb = KEEPER_TLS_CHAIN}, own, &answer, err));
     RF_TRY(copy_into(arena, answer.bytes, &chain, err));
     RF_TRY(copy_into(arena, answer.ca_pem, ca_pem, err));
     *chain_pem = chain;
@@ -349,9 +464,9 @@ enum rf_kind keeper_tls_chain(struct keeper *keeper, struct rf_arena *arena, rf_
 enum rf_kind keeper_jwt_keys(struct keeper *keeper, struct rf_arena *arena,
                              struct keeper_jwt_key **keys, uint32_t *count, struct rf_err *err)
 {
-    WAITER_HERE(own);
+    SLOT_HERE(own);
     struct keeper_answer answer;
-    RF_TRY(call(keeper, &(struct keeper_request){.verb = KEEPER_JWT_KEYS}, &own, &answer, err));
+    RF_TRY(call(keeper, &(struct keeper_request){.verb = KEEPER_JWT_KEYS}, own, &answer, err));
     struct keeper_jwt_key *copy = rf_arena_new(arena, struct keeper_jwt_key, answer.key_count);
     if (copy == NULL) return rf_fail_memory(err, arena);
     for (uint32_t i = 0; i < answer.key_count; i++) {
@@ -366,19 +481,19 @@ enum rf_kind keeper_jwt_keys(struct keeper *keeper, struct rf_arena *arena,
 
 enum rf_kind keeper_jwt_rotate(struct keeper *keeper, bool emergency, struct rf_err *err)
 {
-    WAITER_HERE(own);
+    SLOT_HERE(own);
     struct keeper_answer answer;
     struct keeper_request request = {.verb = KEEPER_JWT_ROTATE, .emergency = emergency};
-    return call(keeper, &request, &own, &answer, err);
+    return call(keeper, &request, own, &answer, err);
 }
 
 enum rf_kind keeper_tls_sign(struct keeper *keeper, rf_str digest, uint8_t *out, size_t cap,
                              size_t *len, struct rf_err *err)
 {
-    WAITER_HERE(own);
+    SLOT_HERE(own);
     struct keeper_answer answer;
     struct keeper_request request = {.verb = KEEPER_TLS_SIGN, .bytes = digest};
-    RF_TRY(call(keeper, &request, &own, &answer, err));
+    RF_TRY(call(keeper, &request, own, &answer, err));
     if (answer.bytes.len > cap)
         return RF_FAIL(err, RF_INVALID, "ProtocolError", "the keeper's signature is too long");
     memcpy(out, answer.bytes.ptr, answer.bytes.len);
@@ -389,20 +504,40 @@ enum rf_kind keeper_tls_sign(struct keeper *keeper, rf_str digest, uint8_t *out,
 enum rf_kind keeper_jwt_sign(struct keeper *keeper, rf_str signing_input, struct rf_arena *arena,
                              rf_str *signature, struct rf_err *err)
 {
-    WAITER_HERE(own);
+    SLOT_HERE(own);
     struct keeper_answer answer;
     struct keeper_request request = {.verb = KEEPER_JWT_SIGN, .bytes = signing_input};
-    RF_TRY(call(keeper, &request, &own, &answer, err));
+    RF_TRY(call(keeper, &request, own, &answer, err));
     return copy_into(arena, answer.bytes, signature, err);
+}
+
+enum rf_kind keeper_jwt_sign_if(struct keeper *keeper, const struct keeper_proof *proof,
+                                rf_str signing_input, struct rf_arena *arena, uint64_t *match,
+                                rf_str *signature, struct rf_err *err)
+{
+    SLOT_HERE(own);
+    struct keeper_answer answer;
+    struct keeper_request request = {.verb = KEEPER_JWT_SIGN_IF,
+                                     .purpose = rf_str_of(proof->purpose),
+                                     .bytes = proof->bytes,
+                                     .macs = proof->macs,
+                                     .input = signing_input};
+    RF_TRY(call(keeper, &request, own, &answer, err));
+    if (answer.match != KEEPER_NO_MATCH && answer.match >= proof->macs.len / KEEPER_MAC_BYTES)
+        return RF_FAIL(err, RF_INVALID, "ProtocolError",
+                       "the keeper names a MAC that is not there");
+    RF_TRY(copy_into(arena, answer.bytes, signature, err));
+    *match = answer.match;
+    return RF_OK;
 }
 
 /* An answer of 32 bytes. */
 static enum rf_kind call_for_32(struct keeper *keeper, const struct keeper_request *request,
                                 uint8_t out[32], struct rf_err *err)
 {
-    WAITER_HERE(own);
+    SLOT_HERE(own);
     struct keeper_answer answer;
-    RF_TRY(call(keeper, request, &own, &answer, err));
+    RF_TRY(call(keeper, request, own, &answer, err));
     if (answer.bytes.len != 32)
         return RF_FAIL(err, RF_INVALID, "ProtocolError", "the keeper's answer has not 32 bytes");
     memcpy(out, answer.bytes.ptr, 32);

@@ -3,7 +3,9 @@
  *
  * One connection (SOCK_SEQPACKET), shared by all threads: calls overlap, answers are matched by number. A call fails with
  * RF_AGAIN KeeperGone while the keeper is away (it is being restarted; the supervisor passes a new connection with
- * keeper_reconnect), and with RF_AGAIN KeeperSlow after 5 s. Messages: crypt/keeper_wire.h. */
+ * keeper_reconnect), and with RF_AGAIN KeeperSlow after 5 s, that of a handshake after 1 s. A keeper that has sent nothing at all while
+ * calls waited for 5 s (30 s when it was asked for a new key) hangs: its connection is ended, so that nobody else waits for it.
+ * Messages: crypt/keeper_wire.h. */
 #ifndef RF_KEEPER_H
 #define RF_KEEPER_H
 
@@ -15,6 +17,12 @@ struct keeper;
 RF_MUST_USE enum rf_kind keeper_connect(int fd, struct keeper **out, struct rf_err *err);
 /* The keeper was started anew: from now on calls go to this descriptor (taken). */
 void keeper_reconnect(struct keeper *keeper, int fd);
+/* What is to be done when the keeper hangs, such as asking for another: once for each connection, from the thread of the call that
+ * found out. NULL: nothing. */
+typedef void keeper_hung(void *ctx);
+void keeper_on_hung(struct keeper *keeper, keeper_hung *hung, void *ctx);
+/* Takes the keeper for one that hangs. Nothing when its connection has ended already. */
+void keeper_give_up(struct keeper *keeper);
 /* Ends; no call may be under way. */
 void keeper_free(struct keeper *keeper);
 /* For tests: another patience than 5 s. */
@@ -45,6 +53,19 @@ RF_MUST_USE enum rf_kind keeper_tls_sign(struct keeper *keeper, rf_str digest, u
 RF_MUST_USE enum rf_kind keeper_jwt_sign(struct keeper *keeper, rf_str signing_input,
                                          struct rf_arena *arena, rf_str *signature,
                                          struct rf_err *err);
+/* Who proves to know a secret gets a token, in one message instead of two: keeper_mac of `bytes` is compared (in the same time
+ * whichever it is) with `macs`, and only when it is one of them the input is signed, as keeper_jwt_sign does. *match is that one's
+ * index; KEEPER_NO_MATCH: nothing was signed, *signature is empty. RF_LIMIT MessageTooLarge when they do not fit in 64 KiB. */
+enum { KEEPER_MAC_BYTES = 32 };
+#define KEEPER_NO_MATCH UINT64_MAX
+struct keeper_proof {
+    const char *purpose;
+    rf_str bytes;
+    rf_str macs; /* KEEPER_MAC_BYTES each */
+};
+RF_MUST_USE enum rf_kind keeper_jwt_sign_if(struct keeper *keeper, const struct keeper_proof *proof,
+                                            rf_str signing_input, struct rf_arena *arena,
+                                            uint64_t *match, rf_str *signature, struct rf_err *err);
 /* HMAC-SHA256 of `bytes` under a key that belongs to `purpose` and stays in the keeper: verifiers of client secrets. */
 RF_MUST_USE enum rf_kind keeper_mac(struct keeper *keeper, const char *purpose, rf_str bytes,
                                     uint8_t out[32], struct rf_err *err);

@@ -4,8 +4,8 @@
  *   {"seq":7,"time":"2026-01-31T12:00:00.1234560Z","event":"key.created","detail":"jwt 5Kz..","mac":"<64 hex digits>"}
  *
  * mac is HMAC-SHA256 over the mac of the line before (32 zero bytes at first) and this line up to `,"mac"`, under a key that
- * is derived from the root key: who has the file but not the key can neither change, drop nor add a line unseen, save the last
- * ones. A line without its end is a torn tail and is cut off at open. Where the chain does not hold, that is told in a line of its
+ * is derived from the root key: who has the file but not the key can neither change, drop nor add a line unseen; that the
+ * last ones are missing shows by the heads (keeper_heads.c). A line without its end is a torn tail and is cut off at open. Where the chain does not hold, that is told in a line of its
  * own ("audit.broken"), and the chain begins anew there. */
 #include <errno.h>
 #include <stdio.h>
@@ -21,11 +21,17 @@
 enum { LINE_BYTES_MAX = 1024, READ_BYTES = 64 << 10, MAC_HEX_BYTES = 2 * SHA256_BYTES };
 #define MAC_MEMBER ",\"mac\":\""
 
+/* Events that tell of somebody at the files. */
+#define EVENT(name) ",\"event\":\"" name "\","
+static const char *const alarms[] = {EVENT("audit.broken"), EVENT("audit.cut"),
+                                     EVENT("keys.damaged"), EVENT("heads.missing"),
+                                     EVENT("heads.stale"),  EVENT("heads.damaged")};
+
 static void mac_of(const struct keeper_audit *audit, rf_str head, uint8_t out[SHA256_BYTES])
 {
     uint8_t text[SHA256_BYTES + LINE_BYTES_MAX];
     RF_ASSERT(head.len <= LINE_BYTES_MAX);
-    memcpy(text, audit->chain, SHA256_BYTES);
+    memcpy(text, audit->head.chain, SHA256_BYTES);
     memcpy(text + SHA256_BYTES, head.ptr, head.len);
     digest_hmac_sha256(rf_str_make(audit->key, sizeof audit->key),
                        rf_str_make(text, SHA256_BYTES + head.len), out);
@@ -67,20 +73,33 @@ static bool line_holds(struct keeper_audit *audit, rf_str line)
 {
     uint8_t told[SHA256_BYTES], right[SHA256_BYTES];
     size_t tail = sizeof MAC_MEMBER - 1 + MAC_HEX_BYTES + 2;
-    audit->seq++;
+    audit->head.count++;
     if (line.len <= tail || line.len > LINE_BYTES_MAX) return false;
     rf_str head = rf_slice(line, 0, line.len - tail);
     rf_str rest = rf_slice(line, head.len, line.len);
     if (!rf_str_starts(rest, RF_S(MAC_MEMBER)) || !rf_str_ends(rest, RF_S("\"}"))) return false;
     if (!mac_in(rf_slice(rest, sizeof MAC_MEMBER - 1, rest.len), told)) return false;
     mac_of(audit, head, right);
-    memcpy(audit->chain, told, SHA256_BYTES);
+    memcpy(audit->head.chain, told, SHA256_BYTES);
     return CRYPTO_memcmp(told, right, SHA256_BYTES) == 0;
+}
+
+static void take_line(struct keeper_audit *audit, rf_str line, struct keeper_audit_check *check)
+{
+    const struct keeper_head *want = &audit->heads->audit;
+    bool holds = line_holds(audit, line);
+    if (!holds && check->broken == 0) check->broken = audit->head.count;
+    if (audit->heads->present && audit->head.count == want->count &&
+        memcmp(audit->head.chain, want->chain, SHA256_BYTES) != 0)
+        check->other = true;
+    if (holds && rf_str_find(line, RF_S(EVENT("heads.begun")), 0) != SIZE_MAX)
+        check->has_heads = true;
 }
 
 /* Goes through the lines of a file of `end` bytes; *whole is where the last whole one ends. */
 static enum rf_kind check_lines(struct keeper_audit *audit, uint8_t *bytes, uint64_t end,
-                                uint64_t *whole, uint64_t *broken, struct rf_err *err)
+                                uint64_t *whole, struct keeper_audit_check *check,
+                                struct rf_err *err)
 {
     *whole = 0;
     while (*whole < end) {
@@ -90,26 +109,26 @@ static enum rf_kind check_lines(struct keeper_audit *audit, uint8_t *bytes, uint
         size_t at = 0;
         for (const uint8_t *nl; (nl = memchr(bytes + at, '\n', (size_t)got - at)) != NULL;) {
             size_t to = (size_t)(nl - bytes);
-            if (!line_holds(audit, rf_str_make(bytes + at, to - at)) && *broken == 0)
-                *broken = audit->seq;
+            take_line(audit, rf_str_make(bytes + at, to - at), check);
             at = to + 1;
         }
         if (at == 0 && got < READ_BYTES) return RF_OK; /* a torn tail */
         /* No line of ours is so long: what stands there is passed over, and the next line tells of it. */
-        if (at == 0 && *broken == 0) *broken = audit->seq + 1;
+        if (at == 0 && check->broken == 0) check->broken = audit->head.count + 1;
         *whole += at == 0 ? (uint64_t)got : at;
     }
     return RF_OK;
 }
 
 enum rf_kind keeper_audit_open(struct keeper_audit *audit, int fd,
-                               const uint8_t key[KEEPER_SECRET_BYTES], struct rf_clock *clock,
-                               uint64_t *broken, struct rf_err *err)
+                               const uint8_t key[KEEPER_SECRET_BYTES], struct keeper_heads *heads,
+                               struct rf_clock *clock, struct keeper_audit_check *check,
+                               struct rf_err *err)
 {
     struct stat status;
     uint64_t whole = 0;
-    *audit = (struct keeper_audit){.fd = fd, .clock = clock};
-    *broken = 0;
+    *audit = (struct keeper_audit){.fd = fd, .heads = heads, .clock = clock};
+    *check = (struct keeper_audit_check){0};
     memcpy(audit->key, key, sizeof audit->key);
     pthread_mutex_init(&audit->lock, NULL);
     pthread_mutex_init(&audit->sync_lock, NULL);
@@ -117,14 +136,14 @@ enum rf_kind keeper_audit_open(struct keeper_audit *audit, int fd,
         return RF_FAIL_ERRNO(err, "InputOutput", "cannot read the keeper's audit log");
     uint8_t *bytes = malloc(READ_BYTES);
     if (bytes == NULL) return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "the audit log");
-    enum rf_kind kind = check_lines(audit, bytes, (uint64_t)status.st_size, &whole, broken, err);
+    enum rf_kind kind = check_lines(audit, bytes, (uint64_t)status.st_size, &whole, check, err);
     free(bytes);
     if (kind != RF_OK) return kind;
     if (whole < (uint64_t)status.st_size && ftruncate(fd, (off_t)whole) != 0)
         return RF_FAIL_ERRNO(err, "InputOutput", "cannot cut the keeper's audit log");
     if (lseek(fd, (off_t)whole, SEEK_SET) < 0)
         return RF_FAIL_ERRNO(err, "InputOutput", "cannot go on with the keeper's audit log");
-    audit->synced = audit->seq;
+    audit->synced = audit->head.count;
     return RF_OK;
 }
 
@@ -147,7 +166,7 @@ static enum rf_kind append(struct keeper_audit *audit, const char *what, const c
     rf_str time = time_iso(&arena, rf_clock_now(audit->clock));
     int head = snprintf(line, LINE_BYTES_MAX - sizeof MAC_MEMBER - MAC_HEX_BYTES,
                         "{\"seq\":%llu,\"time\":\"%.*s\",\"event\":\"%s\",\"detail\":\"%s\"",
-                        (unsigned long long)audit->seq + 1, RF_FMT(time), what, detail);
+                        (unsigned long long)audit->head.count + 1, RF_FMT(time), what, detail);
     RF_ASSERT(head > 0);
     RF_ASSERT((size_t)head < LINE_BYTES_MAX - sizeof MAC_MEMBER - MAC_HEX_BYTES);
     mac_of(audit, rf_str_make(line, (size_t)head), mac);
@@ -160,8 +179,8 @@ static enum rf_kind append(struct keeper_audit *audit, const char *what, const c
         if (put >= 0) errno = ENOSPC;
         return failed(audit, err);
     }
-    audit->seq++;
-    memcpy(audit->chain, mac, sizeof mac);
+    audit->head.count++;
+    memcpy(audit->head.chain, mac, sizeof mac);
     return RF_OK;
 }
 
@@ -171,13 +190,17 @@ static enum rf_kind sync_to(struct keeper_audit *audit, uint64_t seq, struct rf_
     enum rf_kind kind = RF_OK;
     pthread_mutex_lock(&audit->sync_lock);
     pthread_mutex_lock(&audit->lock);
-    uint64_t written = audit->seq;
+    struct keeper_head written = audit->head;
     bool needed = audit->synced < seq;
     pthread_mutex_unlock(&audit->lock);
     if (needed && fdatasync(audit->fd) != 0) kind = failed(audit, err);
     if (needed && kind == RF_OK) {
+        kind = keeper_heads_set(audit->heads, &audit->heads->audit, &written, err);
+        if (kind != RF_OK) audit->failed = true;
+    }
+    if (needed && kind == RF_OK) {
         pthread_mutex_lock(&audit->lock);
-        audit->synced = written;
+        audit->synced = written.count;
         pthread_mutex_unlock(&audit->lock);
     }
     pthread_mutex_unlock(&audit->sync_lock);
@@ -191,7 +214,7 @@ enum rf_kind keeper_audit_write(struct keeper_audit *audit, const char *what, co
     enum rf_kind kind = audit->failed ? RF_FAIL(err, RF_IO, "InputOutput",
                                                 "the keeper's audit log cannot be written")
                                       : append(audit, what, detail, err);
-    uint64_t seq = audit->seq;
+    uint64_t seq = audit->head.count;
     pthread_mutex_unlock(&audit->lock);
     return kind != RF_OK ? kind : sync_to(audit, seq, err);
 }
@@ -202,4 +225,39 @@ void keeper_audit_done(struct keeper_audit *audit)
     pthread_mutex_destroy(&audit->lock);
     pthread_mutex_destroy(&audit->sync_lock);
     OPENSSL_cleanse(audit->key, sizeof audit->key);
+}
+
+/* ---- for who looks from outside ------------------------------------------------------------------------------------ */
+
+static bool is_alarm(rf_str line)
+{
+    for (size_t i = 0; i < RF_COUNT(alarms); i++)
+        if (rf_str_find(line, rf_str_of(alarms[i]), 0) != SIZE_MAX) return true;
+    return false;
+}
+
+enum rf_kind keeper_audit_alarms(const char *path, uint64_t *count, char last[KEEPER_ALARM_BYTES],
+                                 struct rf_err *err)
+{
+    char line[LINE_BYTES_MAX + 2];
+    FILE *file = fopen(path, "re");
+    if (file == NULL) return RF_FAIL_ERRNO(err, "InputOutput", "cannot read %s", path);
+    uint64_t found = 0;
+    last[0] = '\0';
+    while (fgets(line, sizeof line, file) != NULL) {
+        rf_str text = rf_str_of(line), tail = RF_S(MAC_MEMBER);
+        if (!is_alarm(text)) continue;
+        found++;
+        text = rf_slice(text, 0, RF_MIN(rf_str_find(text, tail, 0), text.len));
+        size_t from = rf_str_find(text, RF_S("\"time\":"), 0);
+        if (from != SIZE_MAX) text = rf_slice(text, from, text.len);
+        for (size_t i = 0; i < text.len; i++)
+            if (line[i + (size_t)((const char *)text.ptr - line)] < ' ') text.len = i;
+        (void)snprintf(last, KEEPER_ALARM_BYTES, "%.*s", RF_FMT(text));
+    }
+    bool failed = ferror(file) != 0;
+    (void)fclose(file);
+    if (failed) return RF_FAIL_ERRNO(err, "InputOutput", "cannot read %s", path);
+    *count = found;
+    return RF_OK;
 }

@@ -192,8 +192,8 @@ static enum rf_kind check_claims(struct desk *desk, rf_str input, const struct k
     return RF_OK;
 }
 
-static enum rf_kind jwt_sign(struct desk *desk, const struct keeper_request *request,
-                             struct keeper_answer *answer, struct rf_err *err)
+static enum rf_kind sign_input(struct desk *desk, rf_str input, rf_str *signature,
+                               struct rf_err *err)
 {
     struct keeper_keys *keys = &desk->core->keys;
     uint8_t digest[SHA256_BYTES];
@@ -201,14 +201,20 @@ static enum rf_kind jwt_sign(struct desk *desk, const struct keeper_request *req
     pthread_rwlock_rdlock(&keys->lock);
     const struct keeper_jwt_own *own = keeper_keys_signing(keys, rf_clock_now(desk->core->clock));
     EVP_PKEY *key = own->key;
-    enum rf_kind kind = check_claims(desk, request->bytes, own, err);
+    enum rf_kind kind = check_claims(desk, input, own, err);
     if (kind == RF_OK) EVP_PKEY_up_ref(key);
     pthread_rwlock_unlock(&keys->lock);
     if (kind != RF_OK) return kind;
-    digest_sha256(request->bytes, digest);
-    kind = sign(desk, &desk->jwt, key, rf_str_make(digest, sizeof digest), &answer->bytes, err);
+    digest_sha256(input, digest);
+    kind = sign(desk, &desk->jwt, key, rf_str_make(digest, sizeof digest), signature, err);
     EVP_PKEY_free(key);
     return kind;
+}
+
+static enum rf_kind jwt_sign(struct desk *desk, const struct keeper_request *request,
+                             struct keeper_answer *answer, struct rf_err *err)
+{
+    return sign_input(desk, request->bytes, &answer->bytes, err);
 }
 
 static bool is_purpose(rf_str purpose)
@@ -220,8 +226,9 @@ static bool is_purpose(rf_str purpose)
     return purpose.len > 0 && purpose.len <= KEEPER_PURPOSE_BYTES_MAX;
 }
 
-static enum rf_kind mac(struct desk *desk, const struct keeper_request *request,
-                        struct keeper_answer *answer, struct rf_err *err)
+/* Into desk->secret. */
+static enum rf_kind mac_of(struct desk *desk, const struct keeper_request *request,
+                           struct rf_err *err)
 {
     uint8_t key[KEEPER_SECRET_BYTES];
     if (!is_purpose(request->purpose))
@@ -231,8 +238,29 @@ static enum rf_kind mac(struct desk *desk, const struct keeper_request *request,
     keeper_derive(&desk->core->keys, "ringfort mac 1", request->purpose, key);
     digest_hmac_sha256(rf_str_make(key, sizeof key), request->bytes, desk->secret);
     OPENSSL_cleanse(key, sizeof key);
+    return RF_OK;
+}
+
+static enum rf_kind mac(struct desk *desk, const struct keeper_request *request,
+                        struct keeper_answer *answer, struct rf_err *err)
+{
+    RF_TRY(mac_of(desk, request, err));
     answer->bytes = rf_str_make(desk->secret, sizeof desk->secret);
     return RF_OK;
+}
+
+/* Gives less than mac and jwt_sign do, which a captured server may call as well: the MAC stays here. */
+static enum rf_kind jwt_sign_if(struct desk *desk, const struct keeper_request *request,
+                                struct keeper_answer *answer, struct rf_err *err)
+{
+    RF_TRY(mac_of(desk, request, err));
+    rf_str own = rf_str_make(desk->secret, sizeof desk->secret);
+    answer->match = KEEPER_NO_MATCH;
+    for (size_t at = 0; at < request->macs.len; at += KEEPER_MAC_BYTES)
+        if (secret_equal(rf_slice(request->macs, at, at + KEEPER_MAC_BYTES), own))
+            answer->match = at / KEEPER_MAC_BYTES;
+    if (answer->match == KEEPER_NO_MATCH) return RF_OK;
+    return sign_input(desk, request->input, &answer->bytes, err);
 }
 
 static enum rf_kind store_key(struct desk *desk, const struct keeper_request *request,
@@ -253,11 +281,16 @@ static const struct {
     enum rf_kind (*handle)(struct desk *desk, const struct keeper_request *request,
                            struct keeper_answer *answer, struct rf_err *err);
     uint32_t per_second;
+    enum keeper_verb counts_as; /* 0: itself */
 } verbs[KEEPER_VERB_END] = {
-    [KEEPER_TLS_CHAIN] = {tls_chain, 100}, [KEEPER_JWT_KEYS] = {jwt_keys, 5000},
-    [KEEPER_JWT_ROTATE] = {jwt_rotate, 2}, [KEEPER_TLS_SIGN] = {tls_sign, 50000},
-    [KEEPER_JWT_SIGN] = {jwt_sign, 20000}, [KEEPER_MAC] = {mac, 50000},
-    [KEEPER_STORE_KEY] = {store_key, 5},
+    [KEEPER_TLS_CHAIN] = {tls_chain, 100, 0},
+    [KEEPER_JWT_KEYS] = {jwt_keys, 5000, 0},
+    [KEEPER_JWT_ROTATE] = {jwt_rotate, 2, 0},
+    [KEEPER_TLS_SIGN] = {tls_sign, 50000, 0},
+    [KEEPER_JWT_SIGN] = {jwt_sign, 20000, 0},
+    [KEEPER_MAC] = {mac, 50000, 0},
+    [KEEPER_STORE_KEY] = {store_key, 5, 0},
+    [KEEPER_JWT_SIGN_IF] = {jwt_sign_if, 20000, KEEPER_JWT_SIGN},
 };
 
 /* Takes one of the `per_second` of this second. Two threads that meet at its turn may let a few more through. */
@@ -282,8 +315,10 @@ static void answer_request(struct desk *desk, const struct keeper_request *reque
 {
     struct keeper_core *core = desk->core;
     struct rf_err err = {0};
+    enum keeper_verb counted = verbs[request->verb].counts_as;
+    if (counted == 0) counted = request->verb;
     *answer = (struct keeper_answer){.verb = request->verb, .id = request->id};
-    if (within(&core->rates[request->verb], core->clock, verbs[request->verb].per_second))
+    if (within(&core->rates[counted], core->clock, verbs[request->verb].per_second))
         answer->kind = verbs[request->verb].handle(desk, request, answer, &err);
     else
         answer->kind = RF_FAIL(&err, RF_LIMIT, "TooManyRequests", "%s: at most %u a second",
@@ -455,11 +490,57 @@ static enum rf_kind load_root(struct keeper_keys *keys, int folder, struct rf_er
     return kind;
 }
 
-static enum rf_kind open_audit(struct keeper_keys *keys, int folder, struct rf_clock *clock,
-                               struct rf_err *err)
+static enum rf_kind open_heads(struct keeper_keys *keys, int folder, struct rf_err *err)
 {
     uint8_t key[KEEPER_SECRET_BYTES];
-    uint64_t broken;
+    int fd = -1;
+    enum rf_kind kind = open_in(folder, "heads", 0, &fd, err);
+    if (kind != RF_OK) {
+        if (fd >= 0) close(fd);
+        return kind;
+    }
+    keeper_derive(keys, "ringfort heads 1", (rf_str){0}, key);
+    kind = keeper_heads_open(&keys->heads, fd, key, err);
+    OPENSSL_cleanse(key, sizeof key);
+    keys->file.heads = &keys->heads;
+    return kind;
+}
+
+/* What the log itself shows, against its head; what is wrong becomes a line of it. `first`: there are no keys yet. */
+static enum rf_kind tell_audit(struct keeper_keys *keys, const struct keeper_audit_check *check,
+                               const struct keeper_head *want, bool first, struct rf_err *err)
+{
+    char detail[96];
+    const struct keeper_head *have = &keys->audit.head;
+    uint64_t lines = have->count;
+    bool present = keys->heads.present;
+    if (check->broken != 0) {
+        (void)snprintf(detail, sizeof detail, "line %llu", (unsigned long long)check->broken);
+        RF_TRY(keeper_audit_write(&keys->audit, "audit.broken", detail, err));
+    }
+    if (present && (lines < want->count || check->other)) {
+        (void)snprintf(detail, sizeof detail, "%llu lines, %llu before%s",
+                       (unsigned long long)lines, (unsigned long long)want->count,
+                       check->other ? ", of which the last is another" : "");
+        RF_TRY(keeper_audit_write(&keys->audit, "audit.cut", detail, err));
+    }
+    if (present && lines > want->count + KEEPER_AUDIT_AHEAD_MAX)
+        RF_TRY(keeper_audit_write(&keys->audit, "heads.stale", "audit log", err));
+    /* Before there were heads, a keeper with keys had lines. */
+    if (!present && !first && (check->has_heads || lines == 0))
+        RF_TRY(keeper_audit_write(&keys->audit, "heads.missing", "begun anew", err));
+    if (!present && !check->has_heads)
+        RF_TRY(keeper_audit_write(&keys->audit, "heads.begun", "", err));
+    if (keys->heads.audit.count == have->count) return RF_OK;
+    return keeper_heads_set(&keys->heads, &keys->heads.audit, have, err);
+}
+
+static enum rf_kind open_audit(struct keeper_keys *keys, int folder, struct rf_clock *clock,
+                               bool first, bool *ahead, struct rf_err *err)
+{
+    uint8_t key[KEEPER_SECRET_BYTES];
+    struct keeper_audit_check check;
+    struct keeper_head want = keys->heads.audit;
     int fd = -1;
     enum rf_kind kind = open_in(folder, "audit.log", O_APPEND, &fd, err);
     if (kind != RF_OK) {
@@ -467,12 +548,42 @@ static enum rf_kind open_audit(struct keeper_keys *keys, int folder, struct rf_c
         return kind;
     }
     keeper_derive(keys, "ringfort audit 1", (rf_str){0}, key);
-    kind = keeper_audit_open(&keys->audit, fd, key, clock, &broken, err);
+    kind = keeper_audit_open(&keys->audit, fd, key, &keys->heads, clock, &check, err);
     OPENSSL_cleanse(key, sizeof key);
-    if (kind != RF_OK || broken == 0) return kind;
-    char detail[64];
-    (void)snprintf(detail, sizeof detail, "line %llu", (unsigned long long)broken);
-    return keeper_audit_write(&keys->audit, "audit.broken", detail, err);
+    if (kind != RF_OK) return kind;
+    *ahead = keys->audit.head.count > want.count;
+    return tell_audit(keys, &check, &want, first, err);
+}
+
+/* What the file of keys shows against its head; `ahead`: the audit log is ahead of its own. */
+static enum rf_kind tell_keys(struct keeper_keys *keys, bool ahead, struct rf_err *err)
+{
+    uint64_t have = keys->file.head.count, known = keys->heads.keys.count;
+    uint64_t more = have - RF_MIN(have, known);
+    if (known > 0 && more > KEEPER_KEYS_AHEAD_MAX)
+        RF_TRY(keeper_audit_write(&keys->audit, "heads.stale", "keys", err));
+    /* A crash tears a slot only after a file has grown. */
+    if (keys->heads.torn && keys->heads.present && !ahead && more == 0)
+        RF_TRY(keeper_audit_write(&keys->audit, "heads.damaged", "a slot does not hold", err));
+    if (more == 0) return RF_OK;
+    return keeper_heads_set(&keys->heads, &keys->heads.keys, &keys->file.head, err);
+}
+
+/* The keys come first: what opens them is the right root key, under which the other files may be written. */
+static enum rf_kind open_files(struct keeper_keys *keys, int folder,
+                               const struct keeper_core_options *options, struct rf_err *err)
+{
+    struct stat status;
+    bool ahead, first = fstat(keys->file.fd, &status) == 0 && status.st_size == 0;
+    RF_TRY(open_heads(keys, folder, err));
+    enum rf_kind kind = keeper_keys_load(keys, options, err);
+    if (kind == RF_CORRUPT && keys->heads.present &&
+        open_audit(keys, folder, options->clock, first, &ahead, NULL) == RF_OK)
+        (void)keeper_audit_write(&keys->audit, "keys.damaged", "not started", NULL);
+    RF_TRY(kind);
+    RF_TRY(open_audit(keys, folder, options->clock, first, &ahead, err));
+    RF_TRY(tell_keys(keys, ahead, err));
+    return keeper_keys_make(keys, options, err);
 }
 
 static enum rf_kind open_all(struct keeper_core *core, const struct keeper_core_options *options,
@@ -487,8 +598,7 @@ static enum rf_kind open_all(struct keeper_core *core, const struct keeper_core_
     if (kind == RF_OK && flock(keys->file.fd, LOCK_EX | LOCK_NB) != 0)
         kind = RF_FAIL(err, RF_CONFLICT, "FileLocked", "another keeper holds %s", options->folder);
     if (kind == RF_OK) kind = load_root(keys, folder, err);
-    if (kind == RF_OK) kind = open_audit(keys, folder, options->clock, err);
-    if (kind == RF_OK) kind = keeper_keys_open(keys, options, err);
+    if (kind == RF_OK) kind = open_files(keys, folder, options, err);
     if (kind == RF_OK && fsync(folder) != 0)
         kind = RF_FAIL_ERRNO(err, "InputOutput", "cannot sync %s", options->folder);
     close(folder);
@@ -505,6 +615,7 @@ enum rf_kind keeper_core_new(const struct keeper_core_options *options, struct k
     core->clock = options->clock;
     core->keys.file.fd = -1;
     core->keys.audit.fd = -1;
+    core->keys.heads.fd = -1;
     pthread_rwlock_init(&core->keys.lock, NULL);
     enum rf_kind kind = open_all(core, options, err);
     if (kind != RF_OK) {
@@ -520,6 +631,7 @@ void keeper_core_free(struct keeper_core *core)
     if (core == NULL) return;
     keeper_keys_done(&core->keys);
     if (core->keys.audit.clock != NULL) keeper_audit_done(&core->keys.audit);
+    if (core->keys.file.heads != NULL) keeper_heads_done(&core->keys.heads);
     if (core->keys.file.fd >= 0) close(core->keys.file.fd);
     pthread_rwlock_destroy(&core->keys.lock);
     struct rf_secret memory = core->memory;

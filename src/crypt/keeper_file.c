@@ -12,14 +12,14 @@
  *            -16 16 tag
  *
  *   AES-256-GCM under a key that is derived from the root key. The additional data are the record's number and place (8 bytes
- *   each), so that records cannot be left out, repeated or put in another order; that the last ones are missing does not
- *   show here (the audit log tells it).
+ *   each), so that records cannot be left out, repeated or put in another order; that the last ones are missing shows by the
+ *   heads (keeper_heads.c).
  *
  * Records are only ever appended, and synced before what they hold is used. Of several of one type the last one counts, but
  * for token-signing keys.
  *
  * Torn tail: a record that the file's end cuts, or whose bytes from some place on are all zero, was never synced and is cut
- * off at open. Anything else that does not open is damage (RF_CORRUPT KeeperKeysDamaged): going on without a key would make
+ * off at open, unless the heads know it. Anything else that does not open is damage (RF_CORRUPT KeeperKeysDamaged): going on without a key would make
  * new ones and lock out everybody who trusts the old. */
 #include <errno.h>
 #include <stdlib.h>
@@ -49,7 +49,7 @@ static enum rf_kind damaged(const struct keeper_file *file, const char *what, st
         err, RF_CORRUPT, "KeeperKeysDamaged",
         "the keeper's file of keys: record %llu at byte %llu %s; restore it and root.key "
         "from the same backup",
-        (unsigned long long)file->count, (unsigned long long)file->bytes, what);
+        (unsigned long long)file->head.count, (unsigned long long)file->bytes, what);
 }
 
 static enum rf_kind read_all(int fd, uint8_t *bytes, size_t len, uint64_t at, struct rf_err *err)
@@ -86,7 +86,7 @@ static enum rf_kind write_all(int fd, const uint8_t *bytes, size_t len, uint64_t
 
 static void place_of(const struct keeper_file *file, uint8_t place[16])
 {
-    rf_put_u64le(place, file->count);
+    rf_put_u64le(place, file->head.count);
     rf_put_u64le(place + 8, file->bytes);
 }
 
@@ -141,11 +141,38 @@ static bool zeros_from_some_place(const uint8_t *frame, size_t bytes)
     return memcmp(frame + bytes - TAG_BYTES, none, TAG_BYTES) == 0;
 }
 
+static void chain_on(struct keeper_head *head, const uint8_t *frame, size_t bytes)
+{
+    uint8_t text[SHA256_BYTES + TAG_BYTES];
+    memcpy(text, head->chain, SHA256_BYTES);
+    memcpy(text + SHA256_BYTES, frame + bytes - TAG_BYTES, TAG_BYTES);
+    digest_sha256(rf_str_make(text, sizeof text), head->chain);
+    head->count++;
+}
+
+/* Compares with the heads when as many records are read as those know of. */
+static enum rf_kind check_head(const struct keeper_file *file, bool at_end, struct rf_err *err)
+{
+    const struct keeper_head *want = &file->heads->keys, *have = &file->head;
+    if (!file->heads->present || want->count == 0 || have->count > want->count) return RF_OK;
+    if (have->count == want->count && memcmp(have->chain, want->chain, SHA256_BYTES) == 0)
+        return RF_OK;
+    if (have->count < want->count && !at_end) return RF_OK;
+    return RF_FAIL(
+        err, RF_CORRUPT, "KeeperKeysCut",
+        "the keeper's file of keys was cut or is an older copy: %llu records, where "
+        "keeper/heads tells of %llu. Restore the folder keeper/ from one backup. Without "
+        "one, and if the keys that are left are to be trusted, remove keeper/heads, start, "
+        "and rotate the token-signing keys",
+        (unsigned long long)have->count, (unsigned long long)want->count);
+}
+
 /* Reads the record at file->bytes; *torn when it was cut by a crash. `frame` has room for the longest. */
 static enum rf_kind load_one(struct keeper_file *file, uint64_t end, uint8_t *frame,
                              keeper_each_record *each, void *ctx, bool *torn, struct rf_err *err)
 {
     struct keeper_record record;
+    uint8_t tag[TAG_BYTES];
     uint64_t left = end - file->bytes;
     *torn = left < LENGTH_BYTES;
     if (*torn) return RF_OK;
@@ -163,14 +190,15 @@ static enum rf_kind load_one(struct keeper_file *file, uint64_t end, uint8_t *fr
         *torn = true;
         return RF_OK;
     }
+    memcpy(tag, frame + bytes - TAG_BYTES, TAG_BYTES);
     if (!crypt_frame(file, frame, bytes, false))
         return damaged(file, "does not open with this root key", err);
     rf_str inside = rf_str_make(frame + LENGTH_BYTES + NONCE_BYTES, bytes - FRAME_BYTES);
     if (!read_record(inside, &record)) return damaged(file, "is of an unknown form", err);
     RF_TRY(each(ctx, &record, err));
     file->bytes += bytes;
-    file->count++;
-    return RF_OK;
+    chain_on(&file->head, tag, sizeof tag);
+    return check_head(file, false, err);
 }
 
 static enum rf_kind write_header(struct keeper_file *file, struct rf_err *err)
@@ -209,7 +237,10 @@ enum rf_kind keeper_file_load(struct keeper_file *file, keeper_each_record *each
     uint64_t end = (uint64_t)status.st_size;
     if (end > FILE_BYTES_MAX)
         return RF_FAIL(err, RF_LIMIT, "FileTooLarge", "the keeper's file of keys is too large");
-    if (end < HEADER_BYTES) return write_header(file, err);
+    if (end < HEADER_BYTES) {
+        RF_TRY(check_head(file, true, err));
+        return write_header(file, err);
+    }
     RF_TRY(check_header(file, err));
 
     uint8_t *frame = malloc(RECORD_BYTES_MAX);
@@ -220,6 +251,7 @@ enum rf_kind keeper_file_load(struct keeper_file *file, keeper_each_record *each
         kind = load_one(file, end, frame, each, ctx, &torn, err);
     OPENSSL_cleanse(frame, RECORD_BYTES_MAX);
     free(frame);
+    if (kind == RF_OK) kind = check_head(file, true, err);
     if (kind == RF_OK && torn &&
         (ftruncate(file->fd, (off_t)file->bytes) != 0 || fdatasync(file->fd) != 0))
         kind = RF_FAIL_ERRNO(err, "InputOutput", "cannot cut the keeper's keys");
@@ -256,10 +288,12 @@ enum rf_kind keeper_file_append(struct keeper_file *file, const struct keeper_re
     if (!crypt_frame(file, frame, bytes, true))
         kind = RF_FAIL(err, RF_IO, "CryptoFailed", "cannot seal a record");
     if (kind == RF_OK) kind = write_all(file->fd, frame, bytes, file->bytes, err);
+    if (kind == RF_OK) {
+        file->bytes += bytes;
+        chain_on(&file->head, frame, bytes);
+        kind = keeper_heads_set(file->heads, &file->heads->keys, &file->head, err);
+    }
     OPENSSL_cleanse(frame, bytes);
     free(frame);
-    if (kind != RF_OK) return kind;
-    file->bytes += bytes;
-    file->count++;
-    return RF_OK;
+    return kind;
 }

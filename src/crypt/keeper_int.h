@@ -11,6 +11,37 @@
 #include "crypt/keeper_wire.h"
 #include "crypt/x509.h"
 
+/* ---- keeper_heads.c: how far the files have come -------------------------------------------------------------------- */
+
+enum { KEEPER_SECRET_BYTES = 32 };
+
+/* By how much a file may be ahead of its head after a crash: records are appended one by one; of lines each of the keeper's threads
+ * may have one that waits for the disk. */
+enum { KEEPER_KEYS_AHEAD_MAX = 1, KEEPER_AUDIT_AHEAD_MAX = 32 };
+
+struct keeper_head {
+    uint64_t count; /* of records or lines */
+    uint8_t chain[SHA256_BYTES];
+};
+struct keeper_heads {
+    int fd;
+    pthread_mutex_t lock;
+    struct keeper_head keys, audit;
+    uint64_t generation;
+    bool present; /* there were heads when it was opened */
+    bool
+        torn; /* a slot did not hold: a crash, if a file is ahead of its head; else somebody changed it */
+    bool failed;
+    uint8_t key[KEEPER_SECRET_BYTES];
+};
+RF_MUST_USE enum rf_kind keeper_heads_open(struct keeper_heads *heads, int fd,
+                                           const uint8_t key[KEEPER_SECRET_BYTES],
+                                           struct rf_err *err);
+/* Sets heads->keys or heads->audit, on the disk when it returns. After a failure all further ones fail. Any thread. */
+RF_MUST_USE enum rf_kind keeper_heads_set(struct keeper_heads *heads, struct keeper_head *which,
+                                          const struct keeper_head *now, struct rf_err *err);
+void keeper_heads_done(struct keeper_heads *heads);
+
 /* ---- keeper_file.c: the file of sealed records ---------------------------------------------------------------------- */
 
 enum keeper_record_type {
@@ -19,7 +50,6 @@ enum keeper_record_type {
     KEEPER_RECORD_JWT,
     KEEPER_RECORD_RETIRED /* a kid that verifies no longer */
 };
-enum { KEEPER_SECRET_BYTES = 32 };
 
 /* One record in clear: what the type does not use is empty. */
 struct keeper_record {
@@ -31,11 +61,13 @@ struct keeper_record {
 
 struct keeper_file {
     int fd;
-    uint64_t bytes; /* where the next record goes */
-    uint64_t count;
+    uint64_t bytes;          /* where the next record goes */
+    struct keeper_head head; /* of the records that are there */
+    struct keeper_heads *heads;
     uint8_t sealing_key[KEEPER_SECRET_BYTES];
 };
-/* Reads all records, in order: `each` takes views that end with the call. A torn tail is cut off. */
+/* Reads all records, in order: `each` takes views that end with the call. A torn tail is cut off, if file->heads knows of no more
+ * records than are left: RF_CORRUPT KeeperKeysCut. */
 typedef enum rf_kind keeper_each_record(void *ctx, const struct keeper_record *record,
                                         struct rf_err *err);
 RF_MUST_USE enum rf_kind keeper_file_load(struct keeper_file *file, keeper_each_record *each,
@@ -49,18 +81,23 @@ RF_MUST_USE enum rf_kind keeper_file_append(struct keeper_file *file,
 struct keeper_audit {
     int fd;
     pthread_mutex_t lock, sync_lock;
-    uint64_t seq,
-        synced; /* of the last line written, and of the last one known to be on the disk */
-    uint8_t chain[SHA256_BYTES];
+    struct keeper_head head; /* of the lines written */
+    uint64_t synced;         /* the last line that is on the disk, and in the heads */
+    struct keeper_heads *heads;
     uint8_t key[KEEPER_SECRET_BYTES];
     struct rf_clock *clock;
     atomic_bool failed; /* a write or sync did: what needs a line is refused from then on */
 };
-/* Checks the chain of what is there and goes on after it; `broken` tells the line at which it does not hold, 0: none. */
+/* Checks the chain of what is there and goes on after it. */
+struct keeper_audit_check {
+    uint64_t broken; /* the line at which the chain does not hold, 0: none */
+    bool other;      /* the line at which the head stands is another one */
+    bool has_heads;  /* a line tells that heads were begun */
+};
 RF_MUST_USE enum rf_kind keeper_audit_open(struct keeper_audit *audit, int fd,
                                            const uint8_t key[KEEPER_SECRET_BYTES],
-                                           struct rf_clock *clock, uint64_t *broken,
-                                           struct rf_err *err);
+                                           struct keeper_heads *heads, struct rf_clock *clock,
+                                           struct keeper_audit_check *check, struct rf_err *err);
 /* Writes a line and waits until it is on the disk; threads that come meanwhile share one sync. `what` and `detail` are plain
  * words of ours. The result may be left unused where a line is all that comes of an event. */
 enum rf_kind keeper_audit_write(struct keeper_audit *audit, const char *what, const char *detail,
@@ -84,6 +121,7 @@ struct keeper_jwt_own {
 struct keeper_keys {
     pthread_rwlock_t lock; /* over the token-signing keys and the TLS certificate */
     struct keeper_file file;
+    struct keeper_heads heads;
     struct keeper_audit audit;
     struct rf_clock *clock;
     uint8_t root[KEEPER_SECRET_BYTES];
@@ -97,8 +135,12 @@ struct keeper_keys {
 /* HMAC of a label under the root key: one secret for each use. */
 void keeper_derive(const struct keeper_keys *keys, const char *label, rf_str more,
                    uint8_t out[KEEPER_SECRET_BYTES]);
-/* Reads the keys and makes those that are missing. */
-RF_MUST_USE enum rf_kind keeper_keys_open(struct keeper_keys *keys,
+/* Reads the keys. */
+RF_MUST_USE enum rf_kind keeper_keys_load(struct keeper_keys *keys,
+                                          const struct keeper_core_options *options,
+                                          struct rf_err *err);
+/* Makes those that are missing. */
+RF_MUST_USE enum rf_kind keeper_keys_make(struct keeper_keys *keys,
                                           const struct keeper_core_options *options,
                                           struct rf_err *err);
 void keeper_keys_done(struct keeper_keys *keys);

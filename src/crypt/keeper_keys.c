@@ -437,7 +437,7 @@ static enum rf_kind each_record(void *ctx, const struct keeper_record *record, s
     }
 }
 
-enum rf_kind keeper_keys_open(struct keeper_keys *keys, const struct keeper_core_options *options,
+enum rf_kind keeper_keys_load(struct keeper_keys *keys, const struct keeper_core_options *options,
                               struct rf_err *err)
 {
     RF_CLEANUP(rf_arena_done) struct rf_arena arena;
@@ -445,7 +445,14 @@ enum rf_kind keeper_keys_open(struct keeper_keys *keys, const struct keeper_core
     keys->clock = options->clock;
     RF_TRY(want_names(keys, options, &arena, err));
     keeper_derive(keys, "ringfort keeper keys 1", (rf_str){0}, keys->file.sealing_key);
-    RF_TRY(keeper_file_load(&keys->file, each_record, keys, err));
+    return keeper_file_load(&keys->file, each_record, keys, err);
+}
+
+enum rf_kind keeper_keys_make(struct keeper_keys *keys, const struct keeper_core_options *options,
+                              struct rf_err *err)
+{
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    rf_arena_init(&arena, MEMORY_BYTES);
     if (keys->ca == NULL) RF_TRY(make_ca(keys, options->domain, &arena, err));
     RF_TRY(ensure_tls(keys, &arena, err));
     if (keys->jwt_count == 0) RF_TRY(jwt_make(keys, now_of(keys), err));

@@ -1,8 +1,8 @@
 /* keeper_serve.h - the keeper's side: holds the keys, answers messages. Run by the keeper process (daemon/), and by a thread
  * in tests.
  *
- * Keys lie in one file, sealed record by record (AES-256-GCM) under the root key, which lies in another file. Both are
- * opened before the process gives up its rights and stay open. */
+ * Keys lie in one file, sealed record by record (AES-256-GCM) under the root key, which lies in another file; a third tells how far
+ * keys and audit log have come. All are opened before the process gives up its rights and stay open. */
 #ifndef RF_KEEPER_SERVE_H
 #define RF_KEEPER_SERVE_H
 
@@ -11,7 +11,7 @@
 
 struct keeper_core;
 struct keeper_core_options {
-    const char *folder; /* DIR/keeper, created with mode 0700: root.key, keys, audit.log */
+    const char *folder; /* DIR/keeper, created with mode 0700: root.key, keys, audit.log, heads */
     rf_str
         domain; /* of the TLS certificate: localhost, DOMAIN, *.DOMAIN, *.vault.DOMAIN, loopback addresses */
     const rf_str *names; /* further names and addresses */
@@ -19,7 +19,8 @@ struct keeper_core_options {
     struct rf_clock *clock;
 };
 /* Opens or makes the files and keys; issues a new TLS certificate when the one there is for other names or ends within 30
- * days. While it runs it does the latter whenever the chain is asked for; its key stays, so a server that asks seldom is only
+* days. What is wrong with the files and no reason to stop is a line of the audit log (docs/formats.md lists them). RF_CORRUPT
+ * KeeperKeysDamaged, KeeperKeysCut, RootKeyMissing. While it runs it does the latter whenever the chain is asked for; its key stays, so a server that asks seldom is only
  * late. */
 RF_MUST_USE enum rf_kind keeper_core_new(const struct keeper_core_options *options,
                                          struct keeper_core **out, struct rf_err *err);
@@ -32,5 +33,11 @@ RF_MUST_USE enum rf_kind keeper_core_work(struct keeper_core *core, int fd, stru
 /* Signs once with each key, so that OpenSSL has loaded all that it needs before the process gives up its rights. */
 RF_MUST_USE enum rf_kind keeper_core_prime(struct keeper_core *core, struct rf_err *err);
 void keeper_core_free(struct keeper_core *core);
+
+/* Counts the lines of an audit log that tell of cut, changed or missing files, and gives time, event and detail of the last one, for
+ * people. Reads the file only. RF_IO InputOutput. */
+enum { KEEPER_ALARM_BYTES = 160 };
+RF_MUST_USE enum rf_kind keeper_audit_alarms(const char *path, uint64_t *count,
+                                             char last[KEEPER_ALARM_BYTES], struct rf_err *err);
 
 #endif

@@ -464,6 +464,52 @@ static void *call_often(void *ctx)
     return NULL;
 }
 
+/* A token for who proves a secret, in one message: nothing is signed for a wrong one, nor what jwt_sign would not sign. */
+Test(keeper, a_proof_and_a_signature_go_together)
+{
+    struct bench b;
+    uint8_t macs[3][KEEPER_MAC_BYTES] = {{1}, {2}};
+    uint64_t match = 7;
+    rf_str signature;
+    bench_init(&b);
+    bench_connect(&b);
+    cr_assert(keeper_mac(b.keeper, "p", RF_S("secret"), macs[2], &b.err) == RF_OK);
+    struct keeper_proof proof = {
+        .purpose = "p", .bytes = RF_S("secret"), .macs = rf_str_make(macs, sizeof macs)};
+    struct keeper_jwt_key key = signing_key(&b);
+    rf_str header =
+        rf_arena_printf(&b.arena, "{\"alg\":\"RS256\",\"kid\":\"%.*s\"}", RF_FMT(key.kid));
+    const char *good = "{\"iss\":\"https://localhost/t\",\"exp\":1}";
+    rf_str input = input_of(&b, rf_arena_cstr(&b.arena, header), good), alone;
+    cr_assert(keeper_jwt_sign_if(b.keeper, &proof, input, &b.arena, &match, &signature, &b.err) ==
+                  RF_OK,
+              "%s", b.err.text);
+    cr_assert(keeper_jwt_sign(b.keeper, input, &b.arena, &alone, &b.err) == RF_OK);
+    cr_expect(match == 2 && rf_str_eq(signature, alone));
+
+    struct keeper_proof wrong[] = {proof, proof, proof, proof};
+    wrong[0].bytes = RF_S("Secret");
+    wrong[1].purpose = "q";
+    wrong[2].macs.len = 2 * (size_t)KEEPER_MAC_BYTES;
+    wrong[3].macs.len = 0;
+    for (size_t i = 0; i < RF_COUNT(wrong); i++) {
+        cr_assert(keeper_jwt_sign_if(b.keeper, &wrong[i], input, &b.arena, &match, &signature,
+                                     &b.err) == RF_OK);
+        cr_expect(match == KEEPER_NO_MATCH && signature.len == 0, "%zu", i);
+    }
+    wrong[0] = proof;
+    wrong[0].purpose = "no/purpose";
+    cr_expect(keeper_jwt_sign_if(b.keeper, &wrong[0], input, &b.arena, &match, &signature,
+                                 &b.err) == RF_INVALID);
+    rf_str foreign = input_of(&b, rf_arena_cstr(&b.arena, header),
+                              "{\"iss\":\"https://elsewhere.example/t\",\"exp\":1}");
+    cr_expect(keeper_jwt_sign_if(b.keeper, &proof, foreign, &b.arena, &match, &signature, &b.err) ==
+              RF_DENIED);
+    cr_expect_str_eq(b.err.code, "BadSigningInput");
+    bench_disconnect(&b);
+    bench_done(&b);
+}
+
 Test(keeper, calls_of_many_threads_overlap)
 {
     struct bench b;
@@ -531,8 +577,10 @@ Test(keeper, a_slow_keeper_is_given_up)
     uint8_t out[32], message[64] = {0};
     size_t len;
     fake_init(&f);
-    cr_expect(keeper_mac(f.keeper, "p", RF_S("x"), out, &f.err) == RF_AGAIN);
+    rf_str digest = RF_S("0123456789abcdef0123456789abcdef");
+    cr_expect(keeper_tls_sign(f.keeper, digest, message, sizeof message, &len, &f.err) == RF_AGAIN);
     cr_expect_str_eq(f.err.code, "KeeperSlow");
+    keeper_set_patience(f.keeper, 120 * RF_USEC_PER_SECOND);
     /* The answer to it comes too late and is passed over; the next call gets its own. */
     for (uint32_t id = 1; id <= 2; id++) {
         struct keeper_answer answer = {
@@ -555,13 +603,62 @@ Test(keeper, a_keeper_that_does_not_read_is_given_up)
     uint8_t out[32];
     static uint8_t large[60000];
     fake_init(&f);
+    /* One of a long patience keeps it from being taken for one that hangs. */
+    keeper_set_patience(f.keeper, 5000);
     for (int i = 0; i < 20; i++) {
+        int pair[2];
         cr_expect(keeper_mac(f.keeper, "p", rf_str_make(large, sizeof large), out, &f.err) ==
                   RF_AGAIN);
-        cr_expect_str_eq(f.err.code, "KeeperSlow");
-        keeper_set_patience(f.keeper, 5000);
+        cr_expect_str_eq(f.err.code, i % 2 == 0 ? "KeeperSlow" : "KeeperGone");
+        if (i % 2 == 0) continue;
+        cr_assert(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0);
+        close(f.fd);
+        f.fd = pair[1];
+        keeper_reconnect(f.keeper, pair[0]);
     }
     fake_done(&f);
+}
+
+static void count_hung(void *ctx) { ++*(int *)ctx; }
+
+/* Nobody waits for it any more once one has waited in vain, and that is told once; the next keeper serves. */
+Test(keeper, a_keeper_that_hangs_is_told_once)
+{
+    struct bench b;
+    struct fake f;
+    uint8_t out[80];
+    size_t len;
+    int told = 0;
+    rf_str digest = RF_S("0123456789abcdef0123456789abcdef");
+    bench_init(&b);
+    fake_init(&f);
+    keeper_on_hung(f.keeper, count_hung, &told);
+    /* A handshake gives up early, which alone means nothing. */
+    cr_expect(keeper_tls_sign(f.keeper, digest, out, sizeof out, &len, &f.err) == RF_AGAIN);
+    cr_expect_str_eq(f.err.code, "KeeperSlow");
+    cr_expect(told == 0);
+    /* Handshake after handshake: the silence counts from the first. */
+    int tries = 0;
+    while (told == 0 && tries < 100) {
+        cr_expect(keeper_tls_sign(f.keeper, digest, out, sizeof out, &len, &f.err) == RF_AGAIN);
+        tries++;
+    }
+    cr_expect(told == 1 && tries < 100);
+    for (int i = 0; i < 3; i++) {
+        cr_expect(keeper_mac(f.keeper, "p", RF_S("x"), out, &f.err) == RF_AGAIN);
+        cr_expect_str_eq(f.err.code, "KeeperGone");
+    }
+    keeper_give_up(f.keeper);
+    cr_expect(told == 1);
+    keeper_set_patience(f.keeper, 120 * RF_USEC_PER_SECOND);
+    keeper_reconnect(f.keeper, start(&b));
+    cr_expect(keeper_mac(f.keeper, "p", RF_S("x"), out, &f.err) == RF_OK, "%s", f.err.text);
+    keeper_give_up(f.keeper);
+    cr_expect(told == 2);
+    pthread_join(b.thread, NULL);
+    close(b.served);
+    fake_done(&f);
+    bench_done(&b);
 }
 
 Test(keeper, answers_that_break_the_protocol_are_refused)
@@ -663,6 +760,13 @@ static void write_file(struct bench *b, const char *name, rf_str bytes)
     fclose(file);
 }
 
+static size_t count_of(rf_str text, const char *what)
+{
+    size_t count = 0;
+    for (size_t at = 0; (at = rf_str_find(text, rf_str_of(what), at)) != SIZE_MAX; at++) count++;
+    return count;
+}
+
 static enum rf_kind try_open(struct bench *b)
 {
     char path[80];
@@ -683,7 +787,7 @@ Test(keeper, files_are_private_and_hold_no_key_in_clear)
 {
     struct bench b;
     struct stat status;
-    static const char *const names[] = {"root.key", "keys", "audit.log"};
+    static const char *const names[] = {"root.key", "keys", "audit.log", "heads"};
     bench_init(&b);
     for (size_t i = 0; i < RF_COUNT(names); i++) {
         cr_assert(stat(path_in(&b, names[i]), &status) == 0);
@@ -727,13 +831,14 @@ Test(keeper, a_torn_tail_is_cut_off)
 {
     struct bench b;
     bench_init(&b);
-    rf_str before = read_file(&b, "keys");
+    rf_str before = read_file(&b, "keys"), heads = read_file(&b, "heads");
     cr_assert(keeper_keys_rotate(keeper_core_keys(b.core), false, &b.err) == RF_OK);
     shut(&b);
     rf_str after = read_file(&b, "keys");
     cr_assert(after.len > before.len);
     for (size_t len = before.len; len < after.len; len += 97) {
         write_file(&b, "keys", rf_slice(after, 0, len));
+        write_file(&b, "heads", heads); /* they come after the record */
         cr_assert(try_open(&b) == RF_OK, "%zu: %s", len, b.err.text);
         cr_expect(keeper_core_keys(b.core)->jwt_count == 1);
         shut(&b);
@@ -743,7 +848,39 @@ Test(keeper, a_torn_tail_is_cut_off)
     uint8_t *zeros = rf_arena_zalloc(&b.arena, after.len);
     memcpy(zeros, after.ptr, before.len + 40);
     write_file(&b, "keys", rf_str_make(zeros, after.len));
+    write_file(&b, "heads", heads);
     cr_assert(try_open(&b) == RF_OK, "%s", b.err.text);
+    bench_done(&b);
+}
+
+/* The same without a crash: the heads know of the record, wherever the cut is. */
+Test(keeper, a_cut_of_the_keys_is_refused_at_every_byte)
+{
+    struct bench b;
+    bench_init(&b);
+    rf_str before = read_file(&b, "keys");
+    cr_assert(keeper_keys_rotate(keeper_core_keys(b.core), true, &b.err) == RF_OK);
+    shut(&b);
+    rf_str after = read_file(&b, "keys"), heads = read_file(&b, "heads"),
+           log = read_file(&b, "audit.log");
+    /* Every byte of the last record, and some of those before. */
+    for (size_t len = after.len - 1; len > before.len - 100;
+         len -= len + 200 > after.len ? 1 : 17) {
+        write_file(&b, "keys", rf_slice(after, 0, len));
+        write_file(&b, "heads", heads);
+        write_file(&b, "audit.log", log);
+        cr_assert(try_open(&b) == RF_CORRUPT, "%zu", len);
+        cr_assert_str_eq(b.err.code, "KeeperKeysCut", "%zu", len);
+        cr_assert(strstr(b.err.text, "one backup") != NULL);
+        struct stat status;
+        cr_assert(stat(path_in(&b, "keys"), &status) == 0);
+        cr_assert((size_t)status.st_size == len, "nothing is cut off");
+    }
+    write_file(&b, "keys", RF_S(""));
+    cr_expect(try_open(&b) == RF_CORRUPT);
+    cr_expect(count_of(read_file(&b, "audit.log"), "\"event\":\"keys.damaged\"") > 0);
+    write_file(&b, "keys", after);
+    cr_expect(try_open(&b) == RF_OK, "%s", b.err.text);
     bench_done(&b);
 }
 
@@ -776,13 +913,6 @@ Test(keeper, damage_is_told_and_nothing_is_made_anew)
 }
 
 /* ---- the audit log --------------------------------------------------------------------------------------------------------------- */
-
-static size_t count_of(rf_str text, const char *what)
-{
-    size_t count = 0;
-    for (size_t at = 0; (at = rf_str_find(text, rf_str_of(what), at)) != SIZE_MAX; at++) count++;
-    return count;
-}
 
 Test(keeper, what_matters_is_written_down)
 {
@@ -841,4 +971,189 @@ Test(keeper, a_log_that_was_changed_is_told)
             cr_expect(told == 0, "%s", kinds[kind]);
         bench_done(&b);
     }
+}
+
+/* ---- heads ------------------------------------------------------------------------------------------------------------------- */
+
+static uint64_t alarms_of(struct bench *b, const char *event)
+{
+    char last[KEEPER_ALARM_BYTES];
+    uint64_t count;
+    cr_assert(keeper_audit_alarms(path_in(b, "audit.log"), &count, last, &b->err) == RF_OK);
+    if (count > 0 && event != NULL) cr_expect(strstr(last, event) != NULL, "%s", last);
+    return count;
+}
+
+struct files {
+    rf_str keys, log, heads;
+};
+static struct files save(struct bench *b)
+{
+    return (struct files){read_file(b, "keys"), read_file(b, "audit.log"), read_file(b, "heads")};
+}
+static void put_back(struct bench *b, const struct files *files)
+{
+    write_file(b, "keys", files->keys);
+    write_file(b, "audit.log", files->log);
+    write_file(b, "heads", files->heads);
+}
+static void open_and_shut(struct bench *b)
+{
+    cr_assert(try_open(b) == RF_OK, "%s", b->err.text);
+    shut(b);
+}
+static void write_lines(struct bench *b, int count, const char *event)
+{
+    for (int i = 0; i < count; i++)
+        cr_assert(keeper_audit_write(&keeper_core_keys(b->core)->audit, event, "", &b->err) ==
+                  RF_OK);
+}
+
+Test(keeper_heads, a_cut_of_the_log_is_told_at_every_byte)
+{
+    struct bench b;
+    bench_init(&b);
+    rf_str before = read_file(&b, "audit.log");
+    write_lines(&b, 2, "test");
+    shut(&b);
+    struct files files = save(&b);
+    /* The last byte ends the last line: without it, that line is gone. */
+    size_t last_line = before.len + (files.log.len - before.len) / 2;
+    for (size_t len = before.len; len < files.log.len; len += len >= last_line ? 1 : 7) {
+        put_back(&b, &files);
+        write_file(&b, "audit.log", rf_slice(files.log, 0, len));
+        open_and_shut(&b);
+        cr_assert(alarms_of(&b, "audit.cut") == 1, "%zu", len);
+    }
+    open_and_shut(&b);
+    cr_assert(alarms_of(&b, "audit.cut") == 1, "told once");
+    write_file(&b, "audit.log", RF_S(""));
+    open_and_shut(&b);
+    cr_expect(alarms_of(&b, "audit.cut") == 1);
+    bench_done(&b);
+}
+
+/* Whatever a crash leaves between a file's sync and the heads' is no alarm. */
+Test(keeper_heads, crashes_are_no_alarm)
+{
+    enum { SLOT_BYTES = 128, SLOT_APART = 4096, FILE_BYTES = SLOT_APART + SLOT_BYTES };
+    struct bench b;
+    bench_init(&b);
+    write_lines(&b, 1, "test");
+    struct files before = save(&b);
+    write_lines(&b, 1, "test");
+    cr_assert(keeper_keys_rotate(keeper_core_keys(b.core), false, &b.err) == RF_OK);
+    shut(&b);
+    struct files after = save(&b);
+    struct files states[] = {
+        {after.keys, before.log, before.heads}, /* the record is there */
+        {before.keys,
+         rf_slice(after.log, 0, rf_str_find(after.log, RF_S("\n"), before.log.len) + 1),
+         before.heads}, /* a line is there */
+        {before.keys, rf_slice(after.log, 0, before.log.len + 9), before.heads}, /* a part of it */
+        {after.keys, after.log, before.heads},
+    };
+    for (size_t i = 0; i < RF_COUNT(states); i++) {
+        put_back(&b, &states[i]);
+        open_and_shut(&b);
+        cr_expect(alarms_of(&b, NULL) == 0, "%zu", i);
+    }
+    /* A slot that is torn at any byte: the new one's beginning over the old one's end. */
+    put_back(&b, &before);
+    cr_assert(try_open(&b) == RF_OK);
+    write_lines(&b, 1, "test");
+    shut(&b);
+    struct files next = save(&b);
+    cr_assert(next.heads.len == FILE_BYTES && before.heads.len == FILE_BYTES);
+    for (size_t cut = 0; cut <= SLOT_BYTES; cut += 4) {
+        uint8_t torn[FILE_BYTES];
+        memcpy(torn, before.heads.ptr, FILE_BYTES);
+        for (size_t at = 0; at < FILE_BYTES; at += SLOT_APART)
+            if (memcmp(torn + at, next.heads.ptr + at, SLOT_BYTES) != 0)
+                memcpy(torn + at, next.heads.ptr + at, cut);
+        put_back(&b, &(struct files){next.keys, next.log, rf_str_make(torn, FILE_BYTES)});
+        open_and_shut(&b);
+        cr_assert(alarms_of(&b, NULL) == 0, "%zu", cut);
+    }
+    bench_done(&b);
+}
+
+Test(keeper_heads, older_copies_of_one_file_are_told)
+{
+    struct bench b;
+    bench_init(&b);
+    struct files first = save(&b);
+    write_lines(&b, KEEPER_AUDIT_AHEAD_MAX + 1, "test");
+    shut(&b);
+    struct files files = save(&b);
+    put_back(&b, &(struct files){files.keys, files.log, first.heads});
+    open_and_shut(&b);
+    cr_expect(alarms_of(&b, "heads.stale") == 1);
+
+    put_back(&b, &(struct files){files.keys, first.log, files.heads});
+    open_and_shut(&b);
+    cr_expect(alarms_of(&b, "audit.cut") == 1);
+
+    /* As many lines, but of another history. */
+    put_back(&b, &first);
+    cr_assert(try_open(&b) == RF_OK);
+    write_lines(&b, KEEPER_AUDIT_AHEAD_MAX + 1, "other");
+    shut(&b);
+    write_file(&b, "heads", files.heads);
+    open_and_shut(&b);
+    cr_expect(alarms_of(&b, "another") == 1);
+
+    /* No heads at all. */
+    put_back(&b, &files);
+    cr_assert(unlink(path_in(&b, "heads")) == 0);
+    open_and_shut(&b);
+    cr_expect(alarms_of(&b, "heads.missing") == 1);
+    open_and_shut(&b);
+    cr_expect(alarms_of(&b, NULL) == 1, "they are there again");
+    put_back(&b, &files);
+    cr_assert(unlink(path_in(&b, "heads")) == 0 && unlink(path_in(&b, "audit.log")) == 0);
+    open_and_shut(&b);
+    cr_expect(alarms_of(&b, "heads.missing") == 1);
+    bench_done(&b);
+}
+
+/* Who spoils the newest slot and cuts off what it told of. */
+Test(keeper_heads, a_spoiled_slot_without_a_longer_file_is_told)
+{
+    struct bench b;
+    bench_init(&b);
+    write_lines(&b, 1, "test");
+    struct files before = save(&b);
+    write_lines(&b, 1, "test");
+    shut(&b);
+    struct files files = save(&b);
+    uint8_t *heads = rf_arena_alloc(&b.arena, files.heads.len);
+    for (int kind = 0; kind < 2; kind++) {
+        memcpy(heads, files.heads.ptr, files.heads.len);
+        for (size_t at = 0; at < files.heads.len; at += 4096)
+            if (memcmp(heads + at, before.heads.ptr + at, 128) != 0)
+                memset(heads + at, kind == 0 ? 0 : 0x55, 128);
+        put_back(&b, &(struct files){files.keys, before.log, rf_str_make(heads, files.heads.len)});
+        open_and_shut(&b);
+        cr_expect(alarms_of(&b, "heads.damaged") == 1, "%d", kind);
+    }
+    bench_done(&b);
+}
+
+/* A wrong root key writes nothing under it: the right one finds all as it was. */
+Test(keeper_heads, another_root_key_leaves_them_alone)
+{
+    struct bench b;
+    bench_init(&b);
+    shut(&b);
+    struct files files = save(&b);
+    rf_str root = read_file(&b, "root.key");
+    write_file(&b, "root.key", RF_S("another root key, of 32 bytes..."));
+    cr_expect(try_open(&b) == RF_CORRUPT);
+    struct files now = save(&b);
+    cr_expect(rf_str_eq(now.log, files.log) && rf_str_eq(now.heads, files.heads));
+    write_file(&b, "root.key", root);
+    open_and_shut(&b);
+    cr_expect(alarms_of(&b, NULL) == 0);
+    bench_done(&b);
 }

@@ -4,7 +4,7 @@ static const char *const verb_names[KEEPER_VERB_END] = {
     [KEEPER_TLS_CHAIN] = "tls_chain",   [KEEPER_JWT_KEYS] = "jwt_keys",
     [KEEPER_JWT_ROTATE] = "jwt_rotate", [KEEPER_TLS_SIGN] = "tls_sign",
     [KEEPER_JWT_SIGN] = "jwt_sign",     [KEEPER_MAC] = "mac",
-    [KEEPER_STORE_KEY] = "store_key",
+    [KEEPER_STORE_KEY] = "store_key",   [KEEPER_JWT_SIGN_IF] = "jwt_sign_if",
 };
 
 const char *keeper_verb_name(enum keeper_verb verb)
@@ -71,6 +71,12 @@ enum rf_kind keeper_wire_put_request(const struct keeper_request *request, uint8
         put_str(&w, request->purpose);
         put_str(&w, request->bytes);
         break;
+    case KEEPER_JWT_SIGN_IF:
+        put_str(&w, request->purpose);
+        put_str(&w, request->bytes);
+        put_str(&w, request->macs);
+        put_str(&w, request->input);
+        break;
     default: /* no fields */
         break;
     }
@@ -102,6 +108,7 @@ enum rf_kind keeper_wire_put_answer(const struct keeper_answer *answer, uint8_t 
     } else if (answer->verb == KEEPER_JWT_KEYS) {
         put_keys(&w, answer);
     } else if (answer->verb != KEEPER_JWT_ROTATE) {
+        if (answer->verb == KEEPER_JWT_SIGN_IF) put_u64(&w, answer->match);
         put_str(&w, answer->bytes);
         if (answer->verb == KEEPER_TLS_CHAIN) put_str(&w, answer->ca_pem);
     }
@@ -204,6 +211,13 @@ enum rf_kind keeper_wire_read_request(rf_str message, struct keeper_request *out
         got.purpose = take_str(&r);
         got.bytes = take_str(&r);
         break;
+    case KEEPER_JWT_SIGN_IF:
+        got.purpose = take_str(&r);
+        got.bytes = take_str(&r);
+        got.macs = take_str(&r);
+        got.input = take_str(&r);
+        if (got.macs.len % KEEPER_MAC_BYTES != 0) r.bad = true;
+        break;
     default:
         break;
     }
@@ -241,6 +255,7 @@ enum rf_kind keeper_wire_read_answer(rf_str message, struct keeper_answer *out, 
     } else if (got.verb == KEEPER_JWT_KEYS) {
         take_keys(&r, &got);
     } else if (got.verb != KEEPER_JWT_ROTATE) {
+        if (got.verb == KEEPER_JWT_SIGN_IF) got.match = take_u64(&r);
         got.bytes = take_str(&r);
         if (got.verb == KEEPER_TLS_CHAIN) got.ca_pem = take_str(&r);
     }

@@ -18,6 +18,9 @@
  *   jwt_sign      signing input            signature
  *   mac           purpose, bytes           32 bytes
  *   store_key     -                        32 bytes
+ *   jwt_sign_if   purpose, bytes,          match (8): the index of the MAC among them, KEEPER_NO_MATCH when it is none;
+ *                 MACs (32 bytes each),    signature, empty then
+ *                 signing input
  *
  * A reader takes a body to its last byte: a length that passes the end, bytes left over, an unknown verb, version or kind are
  * RF_INVALID ProtocolError, and the sender is not to be listened to any more. */
@@ -35,6 +38,7 @@ enum keeper_verb {
     KEEPER_JWT_SIGN,
     KEEPER_MAC,
     KEEPER_STORE_KEY,
+    KEEPER_JWT_SIGN_IF,
     KEEPER_VERB_END /* one past the last */
 };
 enum {
@@ -49,8 +53,10 @@ struct keeper_request {
     enum keeper_verb verb;
     uint32_t id;
     bool emergency; /* jwt_rotate */
-    rf_str purpose; /* mac */
+    rf_str purpose; /* mac, jwt_sign_if */
     rf_str bytes;   /* digest, signing input, bytes */
+    rf_str macs;    /* jwt_sign_if: KEEPER_MAC_BYTES each */
+    rf_str input;   /* jwt_sign_if */
 };
 struct keeper_answer {
     enum keeper_verb verb;
@@ -59,6 +65,7 @@ struct keeper_answer {
     rf_str code, text; /* of an answer that is not RF_OK */
     rf_str bytes;      /* signature, MAC, key, chain */
     rf_str ca_pem;
+    uint64_t match; /* jwt_sign_if */
     uint32_t key_count;
     struct keeper_jwt_key keys[KEEPER_KEYS_MAX];
 };

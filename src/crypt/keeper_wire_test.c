@@ -10,21 +10,28 @@ static rf_str some_bytes(struct rf_prng *prng, uint8_t *raw, size_t cap)
 RF_PROP(keeper_wire_requests_come_back, 2000)
 {
     static uint8_t message[KEEPER_MESSAGE_BYTES_MAX];
-    uint8_t raw[2][600];
+    uint8_t raw[4][600];
     struct keeper_request got, request = {.verb = (enum keeper_verb)rf_test_between(
                                               prng, KEEPER_TLS_CHAIN, KEEPER_VERB_END - 1),
                                           .id = (uint32_t)rf_test_u64(prng)};
     size_t len;
     if (request.verb == KEEPER_JWT_ROTATE) request.emergency = rf_test_bool(prng);
-    if (request.verb == KEEPER_MAC) request.purpose = some_bytes(prng, raw[0], 64);
+    bool proves = request.verb == KEEPER_JWT_SIGN_IF;
+    if (request.verb == KEEPER_MAC || proves) request.purpose = some_bytes(prng, raw[0], 64);
+    if (proves) {
+        request.macs = some_bytes(prng, raw[2], 320);
+        request.macs.len -= request.macs.len % KEEPER_MAC_BYTES;
+        request.input = some_bytes(prng, raw[3], 400);
+    }
     if (request.verb == KEEPER_MAC || request.verb == KEEPER_TLS_SIGN ||
-        request.verb == KEEPER_JWT_SIGN)
+        request.verb == KEEPER_JWT_SIGN || proves)
         request.bytes = some_bytes(prng, raw[1], sizeof raw[1]);
     cr_assert(keeper_wire_put_request(&request, message, &len, NULL) == RF_OK);
     cr_assert(keeper_wire_read_request(rf_str_make(message, len), &got, NULL) == RF_OK);
     cr_assert(got.verb == request.verb && got.id == request.id &&
               got.emergency == request.emergency);
     cr_assert(rf_str_eq(got.bytes, request.bytes) && rf_str_eq(got.purpose, request.purpose));
+    cr_assert(rf_str_eq(got.macs, request.macs) && rf_str_eq(got.input, request.input));
     /* Every shorter or longer one is refused, and so is what goes the other way. */
     struct keeper_answer answer;
     cr_assert(keeper_wire_read_answer(rf_str_make(message, len), &answer, NULL) == RF_INVALID);
@@ -66,13 +73,14 @@ RF_PROP(keeper_wire_answers_come_back, 2000)
     } else if (answer.verb != KEEPER_JWT_ROTATE) {
         answer.bytes = some_bytes(prng, raw[0], 300);
         if (answer.verb == KEEPER_TLS_CHAIN) answer.ca_pem = some_bytes(prng, raw[1], 300);
+        if (answer.verb == KEEPER_JWT_SIGN_IF) answer.match = rf_test_u64(prng);
     }
     cr_assert(keeper_wire_put_answer(&answer, message, &len, NULL) == RF_OK);
     cr_assert(keeper_wire_read_answer(rf_str_make(message, len), &got, NULL) == RF_OK);
     cr_assert(got.verb == answer.verb && got.id == answer.id && got.kind == answer.kind);
     cr_assert(rf_str_eq(got.code, answer.code) && rf_str_eq(got.text, answer.text));
     cr_assert(rf_str_eq(got.bytes, answer.bytes) && rf_str_eq(got.ca_pem, answer.ca_pem));
-    cr_assert(got.key_count == answer.key_count);
+    cr_assert(got.key_count == answer.key_count && got.match == answer.match);
     for (uint32_t i = 0; i < got.key_count; i++) {
         cr_assert(rf_str_eq(got.keys[i].kid, answer.keys[i].kid) &&
                   rf_str_eq(got.keys[i].cert, answer.keys[i].cert));
@@ -98,6 +106,19 @@ Test(keeper_wire, what_is_too_large_is_not_sent)
     request.bytes.len++;
     cr_expect(keeper_wire_put_request(&request, message, &len, &err) == RF_LIMIT);
     cr_expect_str_eq(err.code, "MessageTooLarge");
+}
+
+Test(keeper_wire, macs_are_whole)
+{
+    static uint8_t message[KEEPER_MESSAGE_BYTES_MAX], macs[2 * KEEPER_MAC_BYTES];
+    for (size_t len = 0; len <= sizeof macs; len++) {
+        struct keeper_request got,
+            request = {.verb = KEEPER_JWT_SIGN_IF, .macs = rf_str_make(macs, len)};
+        size_t bytes;
+        cr_assert(keeper_wire_put_request(&request, message, &bytes, NULL) == RF_OK);
+        bool good = keeper_wire_read_request(rf_str_make(message, bytes), &got, NULL) == RF_OK;
+        cr_expect(good == (len % KEEPER_MAC_BYTES == 0), "%zu", len);
+    }
 }
 
 Test(keeper_wire, odd_headers_are_refused)

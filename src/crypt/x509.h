@@ -14,6 +14,9 @@ struct cert_info {
 /* One certificate of DER, or PEM (the first one in the text). Allocates in `arena`. RF_INVALID BadCertificate. */
 RF_MUST_USE enum rf_kind cert_read(rf_str text, struct rf_arena *arena, struct cert_info *out,
                                    struct rf_err *err);
+/* Whether `der` is a client's certificate that is valid at `now` and was issued by one of `ca_pem`, directly or through others in
+ * there; each of them is an anchor, also one that somebody else issued. False for anything that cannot be read. */
+bool cert_is_issued_by(rf_str der, rf_str ca_pem, rf_usec now);
 /* PEM of a DER certificate. */
 rf_str cert_pem(struct rf_arena *arena, rf_str der);
 

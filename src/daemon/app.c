@@ -2,13 +2,16 @@
 
 #include <stdlib.h>
 
+#include "alerts/alerts.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "collect/collect.h"
 #include "crypt/digest.h"
 #include "daemon/first_start.h"
 #include "identity/identity.h"
 #include "logs/logs.h"
 #include "net/tls.h"
+#include "siem/siem.h"
 
 enum { STOP_GRACE_SECONDS = 20 };
 
@@ -20,9 +23,10 @@ struct app {
     struct site site;
     rf_str ca_pem;
     uint8_t chain_digest[SHA256_BYTES]; /* of the certificates that TLS shows now */
+    uint8_t keys_digest[SHA256_BYTES];  /* of the ids of the keys that tokens are checked with */
     uint16_t port;
     struct extent_key store_key;
-    struct tls_context *tls;
+    struct tls_context *tls, *tls_syslog; /* the second asks clients for certificates */
     struct state *state;
     struct tables *tables;
     struct self_log *self_log;
@@ -31,6 +35,11 @@ struct app {
     struct identity *identity;
     struct arm *arm;
     struct logs *logs;
+    struct collect_ports *collect_ports; /* NULL: no address for syslog is configured */
+    struct collect *collect;
+    struct siem *siem;
+    struct alerts *alerts;
+    rf_str mail_password; /* in `arena`; wiped at the end */
     struct directory directory;
     struct dispatcher *dispatcher;
     struct server *server;
@@ -90,6 +99,45 @@ static enum rf_kind listen_https(struct app *app, struct rf_err *err)
     return server_listen(app->server, app->config.listen_https, app->tls, &app->port, err);
 }
 
+/* Who may send there the resources say; here only what must be bound before the rights are given up. */
+static enum rf_kind listen_syslog(struct app *app, struct rf_err *err)
+{
+    const struct config *config = &app->config;
+    struct collect_listen_options options = {.udp = config->collect_udp,
+                                             .udp_count = config->collect_udp_count,
+                                             .tcp = config->collect_tcp,
+                                             .tcp_count = config->collect_tcp_count,
+                                             .tls = config->collect_tls,
+                                             .tls_count = config->collect_tls_count};
+    if (options.udp_count + options.tcp_count + options.tls_count == 0) return RF_OK;
+    if (options.tls_count > 0) {
+        rf_str chain, ca;
+        RF_TRY(keeper_tls_chain(app->keeper, &app->arena, &chain, &ca, err));
+        struct tls_server_options tls = {.chain_pem = chain,
+                                         .sign = sign_handshake,
+                                         .sign_ctx = app->keeper,
+                                         .client = TLS_CLIENT_ASKED,
+                                         .client_ca_pem = ca};
+        RF_TRY(tls_server_new(&tls, &app->tls_syslog, err));
+        options.tls_context = app->tls_syslog;
+    }
+    return collect_listen(app->server, &options, &app->collect_ports, err);
+}
+
+/* While files outside of the data folder can be read. */
+static enum rf_kind read_mail_password(struct app *app, struct rf_err *err)
+{
+    enum { PASSWORD_BYTES_MAX = 4096 };
+    if (app->config.mail_password_file.len == 0) return RF_OK;
+    const char *path = rf_arena_cstr(&app->arena, app->config.mail_password_file);
+    if (path == NULL) return rf_fail_memory(err, &app->arena);
+    RF_TRY(rf_fs_read_all(rf_fs_real(), path, PASSWORD_BYTES_MAX, &app->arena, &app->mail_password,
+                          err));
+    rf_str line = RF_S("\n");
+    if (rf_str_ends(app->mail_password, line)) app->mail_password.len--;
+    return RF_OK;
+}
+
 enum rf_kind app_listen(const struct config *config, struct keeper *keeper, struct app **out,
                         struct rf_err *err)
 {
@@ -100,6 +148,8 @@ enum rf_kind app_listen(const struct config *config, struct keeper *keeper, stru
     app->clock = rf_clock_real();
     rf_arena_init(&app->arena, (size_t)64 << 20);
     enum rf_kind kind = listen_https(app, err);
+    if (kind == RF_OK) kind = listen_syslog(app, err);
+    if (kind == RF_OK) kind = read_mail_password(app, err);
     if (kind != RF_OK) {
         app_stop(app);
         return kind;
@@ -156,6 +206,9 @@ static enum rf_kind open_services(struct app *app, struct rf_err *err)
                                         .clock = app->clock,
                                         .federation_hosts = app->config.federation_hosts,
                                         .federation_host_count = app->config.federation_host_count,
+                                        .federation_private = app->config.federation_private,
+                                        .federation_private_count =
+                                            app->config.federation_private_count,
                                         .assertion_once_per_resource = true};
     RF_TRY(identity_new(&identity, &app->identity, err));
     app->directory = identity_directory(app->identity);
@@ -176,6 +229,37 @@ static enum rf_kind open_services(struct app *app, struct rf_err *err)
                                 .query_memory_bytes = app->config.query_memory_bytes,
                                 .query_rate_max = app->config.query_rate};
     RF_TRY(logs_new(&logs, &app->logs, err));
+    struct collect_options collect = {.state = app->state,
+                                      .arm = app->arm,
+                                      .authz = app->authz,
+                                      .tables = app->tables,
+                                      .site = &app->site,
+                                      .audit = &app->audit,
+                                      .clock = app->clock,
+                                      .ports = app->collect_ports};
+    RF_TRY(collect_new(&collect, &app->collect, err));
+    struct siem_options siem = {.state = app->state,
+                                .arm = app->arm,
+                                .authz = app->authz,
+                                .tables = app->tables,
+                                .site = &app->site,
+                                .audit = &app->audit,
+                                .clock = app->clock};
+    RF_TRY(siem_new(&siem, &app->siem, err));
+    struct alerts_options alerts = {.state = app->state,
+                                    .arm = app->arm,
+                                    .authz = app->authz,
+                                    .tables = app->tables,
+                                    .site = &app->site,
+                                    .audit = &app->audit,
+                                    .clock = app->clock,
+                                    .outbound = {.hosts = app->config.outbound_hosts,
+                                                 .host_count = app->config.outbound_host_count,
+                                                 .mail_server = app->config.mail_server,
+                                                 .mail_from = app->config.mail_from,
+                                                 .mail_user = app->config.mail_user,
+                                                 .mail_password = app->mail_password}};
+    RF_TRY(alerts_new(&alerts, &app->alerts, err));
     struct dispatcher_options dispatcher = {.site = &app->site,
                                             .authz = app->authz,
                                             .directory = &app->directory,
@@ -200,7 +284,13 @@ static enum rf_kind add_routes(struct app *app, struct rf_err *err)
     RF_TRY(add_all(app, &control, 1, err));
     const struct service *const *services = identity_services(app->identity, &count);
     RF_TRY(add_all(app, services, count, err));
+    services = collect_services(app->collect, &count);
+    RF_TRY(add_all(app, services, count, err));
     services = logs_services(app->logs, &count);
+    RF_TRY(add_all(app, services, count, err));
+    services = alerts_services(app->alerts, &count);
+    RF_TRY(add_all(app, services, count, err));
+    services = siem_services(app->siem, &count);
     return add_all(app, services, count, err);
 }
 
@@ -213,8 +303,27 @@ static enum rf_kind refresh_chain(struct app *app, struct rf_arena *arena, struc
     digest_sha256(chain, digest);
     if (memcmp(digest, app->chain_digest, sizeof digest) == 0) return RF_OK;
     RF_TRY(tls_server_renew(app->tls, chain, err));
+    if (app->tls_syslog != NULL) RF_TRY(tls_server_renew(app->tls_syslog, chain, err));
     memcpy(app->chain_digest, digest, sizeof digest);
     rf_log(RF_INFO, "server.certificate_renewed");
+    return RF_OK;
+}
+
+/* Tokens that were checked are forgotten with other keys only. */
+static enum rf_kind set_keys(struct app *app, const struct token_key *keys, uint32_t count,
+                             struct rf_arena *arena, struct rf_err *err)
+{
+    struct rf_buf kids = rf_buf_in(arena);
+    uint8_t digest[SHA256_BYTES];
+    for (uint32_t i = 0; i < count; i++) {
+        rf_buf_str(&kids, keys[i].kid);
+        rf_buf_byte(&kids, ' ');
+    }
+    if (kids.failed) return rf_fail_memory(err, arena);
+    digest_sha256(rf_buf_view(&kids), digest);
+    if (memcmp(digest, app->keys_digest, sizeof digest) == 0) return RF_OK;
+    RF_TRY(dispatcher_set_keys(app->dispatcher, keys, count, err));
+    memcpy(app->keys_digest, digest, sizeof digest);
     return RF_OK;
 }
 
@@ -231,7 +340,7 @@ enum rf_kind app_refresh_keys(struct app *app, struct rf_err *err)
     for (uint32_t i = 0; i < count; i++)
         token_keys[i] = (struct token_key){.kid = keys[i].kid, .cert = keys[i].cert};
     identity_keys_changed(app->identity);
-    return dispatcher_set_keys(app->dispatcher, token_keys, count, err);
+    return set_keys(app, token_keys, count, &arena, err);
 }
 
 static enum rf_kind finish_first_start(struct app *app, struct rf_err *err)
@@ -256,6 +365,9 @@ enum rf_kind app_start(struct app *app, struct rf_err *err)
     RF_TRY(add_routes(app, err));
     RF_TRY(app_refresh_keys(app, err));
     RF_TRY(finish_first_start(app, err));
+    RF_TRY(collect_start(app->collect, err));
+    RF_TRY(siem_start(app->siem, err));
+    RF_TRY(alerts_start(app->alerts, err));
     return server_start(app->server, err);
 }
 
@@ -269,8 +381,18 @@ void app_stop(struct app *app)
     /* From the sockets downwards: nobody calls what is gone already. */
     if (app->server != NULL) server_stop(app->server, STOP_GRACE_SECONDS * RF_USEC_PER_SECOND);
     server_free(app->server);
+    if (app->arm != NULL) arm_stop(app->arm); /* its deployments ask through the dispatcher */
     dispatcher_free(app->dispatcher);
+    siem_stop(app->siem); /* its rules ask arm */
+    alerts_stop(app->alerts);
+    collect_stop(app->collect);
     arm_free(app->arm); /* its types' hooks are of the services */
+    siem_free(app->siem);
+    alerts_free(app->alerts);
+    if (app->mail_password.len > 0)
+        explicit_bzero((uint8_t *)(uintptr_t)app->mail_password.ptr, app->mail_password.len);
+    collect_free(app->collect);
+    collect_ports_free(app->collect_ports);
     logs_free(app->logs);
     identity_free(app->identity);
     authz_free(app->authz);
@@ -278,6 +400,7 @@ void app_stop(struct app *app)
     tables_free(app->tables);
     if (app->state != NULL) state_close(app->state);
     tls_free(app->tls);
+    tls_free(app->tls_syslog);
     explicit_bzero(&app->store_key, sizeof app->store_key);
     rf_arena_done(&app->arena);
     free(app);

@@ -9,6 +9,7 @@ enum setting_type {
     SETTING_TEXT,
     SETTING_STATE,
     SETTING_LIST,
+    SETTING_HOSTS,
     SETTING_HARDENING,
     SETTING_LEVEL,
     SETTING_FORMAT,
@@ -34,7 +35,16 @@ static const struct setting settings[] = {
     {"query.lanes", SETTING_COUNT, AT(query_lanes), 0},
     {"query.rate", SETTING_COUNT, AT(query_rate), 0},
     {"query.memory", SETTING_BYTES, AT(query_memory_bytes), 0},
+    {"collect.udp", SETTING_LIST, AT(collect_udp), AT(collect_udp_count)},
+    {"collect.tcp", SETTING_LIST, AT(collect_tcp), AT(collect_tcp_count)},
+    {"collect.tls", SETTING_LIST, AT(collect_tls), AT(collect_tls_count)},
     {"federation.allow", SETTING_LIST, AT(federation_hosts), AT(federation_host_count)},
+    {"federation.private", SETTING_HOSTS, AT(federation_private), AT(federation_private_count)},
+    {"outbound.hosts", SETTING_HOSTS, AT(outbound_hosts), AT(outbound_host_count)},
+    {"mail.server", SETTING_TEXT, AT(mail_server), 0},
+    {"mail.from", SETTING_TEXT, AT(mail_from), 0},
+    {"mail.user", SETTING_TEXT, AT(mail_user), 0},
+    {"mail.password-file", SETTING_TEXT, AT(mail_password_file), 0},
 };
 
 struct config config_default(void)
@@ -42,6 +52,7 @@ struct config config_default(void)
     return (struct config){.domain = RF_S("ringfort.localhost"),
                            .listen_https = RF_S("127.0.0.1:8443"),
                            .log_level = RF_INFO,
+                           .query_rate = 200, /* as Azure has it */
                            .query_memory_bytes = (size_t)1 << 30};
 }
 
@@ -77,6 +88,7 @@ static const char *const wanted[] = {
     [SETTING_STATE] =
         "postgresql://USER@HOST/DATABASE?passfile=FILE, without a password: processes show it",
     [SETTING_LIST] = "a list of texts",
+    [SETTING_HOSTS] = "a list of hosts without wildcards, each with :PORT or :* if it is not 443",
     [SETTING_HARDENING] = "best-effort, strict or off",
     [SETTING_LEVEL] = "debug, info, warn, error or silent",
     [SETTING_FORMAT] = "text or json",
@@ -106,6 +118,49 @@ static enum rf_kind set_list(struct config *config, const struct setting *settin
     return RF_OK;
 }
 
+static bool is_list(enum setting_type type)
+{
+    return type == SETTING_LIST || type == SETTING_HOSTS;
+}
+
+/* HOST, HOST:PORT or HOST:*; an address of version 6 in brackets. */
+static bool is_host(rf_str text)
+{
+    size_t end = text.len;
+    while (end > 0 && text.ptr[end - 1] != ':' && text.ptr[end - 1] != ']') end--;
+    rf_str host = text, port = rf_slice(text, end, text.len);
+    if (end > 0 && text.ptr[end - 1] == ':') {
+        uint32_t number = 0;
+        bool digits = port.len > 0 && port.len <= 5;
+        for (size_t i = 0; digits && i < port.len; i++) {
+            digits = rf_is_digit(port.ptr[i]);
+            number = number * 10 + (uint32_t)(port.ptr[i] - '0');
+        }
+        if (!rf_str_is(port, "*") && (!digits || number == 0 || number > UINT16_MAX)) return false;
+        host = rf_slice(text, 0, end - 1);
+    }
+    bool bracket = host.len > 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']';
+    if (bracket) host = rf_slice(host, 1, host.len - 1);
+    for (size_t i = 0; i < host.len; i++) {
+        uint8_t c = host.ptr[i];
+        if (!rf_is_alnum(c) && c != '.' && c != '-' && !(bracket && c == ':')) return false;
+    }
+    return host.len > 0;
+}
+
+static enum rf_kind check_hosts(const struct config *config, const struct setting *setting,
+                                struct rf_err *err)
+{
+    const rf_str *items = *(const rf_str *const *)((const uint8_t *)config + setting->at);
+    uint32_t count = *(const uint32_t *)((const uint8_t *)config + setting->count_at);
+    for (uint32_t i = 0; i < count; i++)
+        if (!is_host(items[i]))
+            return RF_FAIL(err, RF_INVALID, "BadValue", "'%s' has %.*s, but must be %s",
+                           setting->name, (int)RF_MIN(items[i].len, 100),
+                           (const char *)items[i].ptr, wanted[SETTING_HOSTS]);
+    return RF_OK;
+}
+
 /* A password would stand between the user's colon and '@', or in a parameter. */
 static bool is_state_url(rf_str url)
 {
@@ -124,7 +179,10 @@ static enum rf_kind set_value(struct config *config, const struct setting *setti
                               struct rf_arena *arena, struct rf_err *err)
 {
     void *at = (uint8_t *)config + setting->at;
-    if (setting->type == SETTING_LIST) return set_list(config, setting, value, arena, err);
+    if (is_list(setting->type)) {
+        RF_TRY(set_list(config, setting, value, arena, err));
+        return setting->type == SETTING_HOSTS ? check_hosts(config, setting, err) : RF_OK;
+    }
     if (setting->type == SETTING_TEXT) {
         if (value.len == 0)
             return RF_FAIL(err, RF_INVALID, "BadValue", "'%s' must not be empty", setting->name);
@@ -233,7 +291,7 @@ static enum rf_kind read_member(struct config *config, const struct json_node *m
     const struct setting *setting = find_setting(name);
     if (setting == NULL) return unknown_key(name, member->line, err);
     enum rf_kind kind = RF_INVALID;
-    if (!node_text(member, setting->type == SETTING_LIST, arena, &value))
+    if (!node_text(member, is_list(setting->type), arena, &value))
         (void)rf_fail(err, RF_INVALID, "BadValue", "'%s' must be %s", setting->name,
                       wanted[setting->type]);
     else
@@ -322,6 +380,7 @@ rf_str config_to_json(const struct config *config, struct rf_arena *arena)
             value = *(const rf_str *)at;
             break;
         case SETTING_LIST:
+        case SETTING_HOSTS:
             value = joined(*(const rf_str *const *)at,
                            *(const uint32_t *)((const uint8_t *)config + s->count_at), arena);
             break;
@@ -357,7 +416,7 @@ enum rf_kind config_of_json(rf_str json, struct rf_arena *arena, struct config *
     for (const struct json_node *m = root->first; m != NULL; m = m->next) {
         const struct setting *setting = find_setting(m->name);
         if (setting == NULL) return unknown_key(m->name, 0, err);
-        if (m->text.len > 0 || setting->type == SETTING_LIST)
+        if (m->text.len > 0 || is_list(setting->type))
             RF_TRY(set_value(&config, setting, m->text, arena, err));
     }
     *out = config;

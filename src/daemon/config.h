@@ -9,7 +9,11 @@
  *   hardening: best-effort           # or strict; RINGFORT_HARDENING, --hardening
  *   log: {level: info, format: text} # RINGFORT_LOG_LEVEL, RINGFORT_LOG_FORMAT, --log-level, --log-format
  *   query: {lanes: 0, memory: 1G, rate: 0} # lanes 0: by the number of processors; rate: queries of one principal in 30 s
- *   federation: {allow: [token.actions.githubusercontent.com]} # hosts whose keys may be fetched
+ *   collect: {udp: [0.0.0.0:5514], tcp: [0.0.0.0:5514], tls: [0.0.0.0:6514]} # syslog; who may send, resources say
+ *   federation: {allow: [token.actions.githubusercontent.com], # hosts whose keys may be fetched
+ *                private: [localhost:9443]}                    # the same at loopback or private addresses
+ *   outbound: {hosts: [hooks.contoso.example, 10.20.0.9:8443]} # where alerts may be sent; inside ones as addresses
+ *   mail: {server: mail.contoso.example, from: ringfort@contoso.example, user: ringfort, password-file: /etc/ringfort/mail}
  *
  * A key that is not known is refused with the nearest known one. docs/configuration.md says the same to people. */
 #ifndef RF_CONFIG_H
@@ -35,6 +39,13 @@ struct config {
     size_t query_memory_bytes;
     const rf_str *federation_hosts;
     uint32_t federation_host_count;
+    const rf_str *collect_udp, *collect_tcp, *collect_tls; /* addresses where syslog is taken */
+    uint32_t collect_udp_count, collect_tcp_count, collect_tls_count;
+    const rf_str *federation_private; /* HOST, HOST:PORT, HOST:* */
+    uint32_t federation_private_count;
+    const rf_str *outbound_hosts; /* HOST, HOST:PORT, HOST:* */
+    uint32_t outbound_host_count;
+    rf_str mail_server, mail_from, mail_user, mail_password_file; /* empty: none */
 };
 /* The defaults. */
 struct config config_default(void);

@@ -20,7 +20,7 @@ Test(config, reads_every_setting_and_hands_it_on)
                                              "names: [a.example, 10.0.0.1]\n"
                                              "hardening: strict\n"
                                              "log:\n  level: warn\n  format: json\n"
-                                             "query: {lanes: 3, memory: 2G, rate: 200}\n"
+                                             "query: {lanes: 3, memory: 2G, rate: 300}\n"
                                              "federation: {allow: [token.example]}\n");
     for (int round = 0; round < 2; round++) {
         struct rf_err err;
@@ -31,7 +31,7 @@ Test(config, reads_every_setting_and_hands_it_on)
         cr_assert(config.name_count == 2 && rf_str_is(config.names[1], "10.0.0.1"));
         cr_assert(config.strict_hardening && !config.no_sandbox);
         cr_assert(config.log_level == RF_WARN && config.log_format == RF_LOG_JSON);
-        cr_assert(config.query_rate == 200);
+        cr_assert(config.query_rate == 300);
         cr_assert(config.query_lanes == 3 && config.query_memory_bytes == (size_t)2 << 30);
         cr_assert(config.federation_host_count == 1);
         rf_str json = config_to_json(&config, &arena);
@@ -46,6 +46,7 @@ Test(config, an_empty_file_changes_nothing)
     rf_arena_init(&arena, 1 << 20);
     struct config config = read_good(&arena, "# nothing\n");
     cr_assert(rf_str_is(config.listen_https, "127.0.0.1:8443"));
+    cr_assert(config.query_rate == 200);
 }
 
 Test(config, refuses_with_the_line_and_the_remedy)
@@ -66,6 +67,12 @@ Test(config, refuses_with_the_line_and_the_remedy)
         {"state: postgresql://u@h/d?password=secret\n", "BadValue", "without a password", 1},
         {"state: mysql://u@h/d\n", "BadValue", "postgresql://", 1},
         {"domain: [a]\n", "BadValue", "a text", 1},
+        {"federation: {private: ['*.example']}\n", "BadValue", "without wildcards", 1},
+        {"federation: {private: ['a:0']}\n", "BadValue", ":PORT", 1},
+        {"federation: {private: ['a:65536']}\n", "BadValue", ":PORT", 1},
+        {"federation: {private: [':443']}\n", "BadValue", "hosts", 1},
+        {"federation: {private: ['https://a']}\n", "BadValue", "hosts", 1},
+        {"federation: {private: ['::1']}\n", "BadValue", "hosts", 1},
         {"- a\n", "BadValue", "name: value", 0},
     };
     RF_CLEANUP(rf_arena_done) struct rf_arena arena;
@@ -97,4 +104,21 @@ Test(config, the_environment_wins_over_the_file)
     char level[] = "RINGFORT_LOG_LEVEL=loud";
     char *wrong[] = {level, NULL};
     cr_assert(config_environment(&config, wrong, &arena, &err) == RF_INVALID);
+}
+
+Test(config, private_issuers_are_hosts_with_ports)
+{
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    rf_arena_init(&arena, 1 << 20);
+    cr_expect(config_default().federation_private_count == 0);
+    struct config again,
+        config = read_good(
+            &arena,
+            "federation: {private: ['localhost:*', 10.1.2.3, 'idp.corp:8443', '[::1]:9443']}\n");
+    cr_assert(config.federation_private_count == 4);
+    cr_expect(rf_str_is(config.federation_private[2], "idp.corp:8443"));
+    struct rf_err err;
+    cr_assert(config_of_json(config_to_json(&config, &arena), &arena, &again, &err) == RF_OK);
+    cr_assert(again.federation_private_count == 4);
+    cr_expect(rf_str_is(again.federation_private[3], "[::1]:9443"));
 }

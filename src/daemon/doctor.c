@@ -1,7 +1,6 @@
 #define _GNU_SOURCE
 #include "daemon/doctor.h"
 
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -13,8 +12,11 @@
 #include "base/json_out.h"
 #include "cli/cli.h"
 #include "cli/cli_options.h"
+#include "crypt/keeper_serve.h"
 #include "crypt/secret.h"
+#include "daemon/names.h"
 #include "daemon/sandbox.h"
+#include "daemon/users.h"
 
 #ifndef PR_GET_MDWE /* Linux 6.3, newer than Debian 12's headers */
 #define PR_GET_MDWE 66
@@ -122,28 +124,66 @@ static void limits(struct findings *f)
             "%llu at most", (unsigned long long)files.rlim_max);
 }
 
-/* RFC 6761 section 6.3; libc alone answers it only through a module. */
-static void localhost_names(struct findings *f)
+static void names(struct findings *f, const char *domain)
 {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list = NULL;
-    int code = getaddrinfo("kv.vault.ringfort.localhost", NULL, &hints, &list);
-    if (code == 0) freeaddrinfo(list);
-    add(f, "localhost-names", code == 0,
-        "apt install libnss-myhostname, so that programs find https://<vault>.vault.<domain>",
-        "*.localhost %s", code == 0 ? "resolves" : gai_strerror(code));
+    struct names_finding finding = names_look(domain);
+    add(f, "localhost-names", finding.good, finding.remedy, "%s", finding.found);
 }
 
-static void user(struct findings *f)
+/* The processes can be kept apart as users only where root starts them. */
+static void users(struct findings *f, struct users *found)
 {
-    bool root = geteuid() == 0;
-    add(f, "user", !root,
-        "run the server as a user of its own (the unit does): files of root's are then out of "
-        "reach "
-        "even where a layer is missing",
-        "%s", root ? "root" : "not root");
+    struct rf_err err = {0};
+    bool readable = users_find(USERS_PASSWD, found, &err) == RF_OK;
+    if (!readable)
+        add(f, "users", false, "mend /etc/passwd as it says", "%.180s", err.text);
+    else if (found->missing != NULL)
+        add(f, "users", false,
+            USERS_REMEDY "; until then all processes are one user, kept apart by Landlock and "
+                         "seccomp only",
+            "there is no user %s", found->missing);
+    else
+        add(f, "users", true, NULL, "%s and %s; used when root starts the server",
+            user_name(USER_KEEPER), user_name(USER_SERVER));
+    if (!readable) found->missing = user_name(USER_KEEPER);
 }
 
-static void data_folder(struct findings *f, const char *data)
+/* Whose the folders of keys and of rows are; nothing when the caller may not see it. */
+static void data_owners(struct findings *f, const char *data, const struct users *found)
+{
+    struct stat keeper, state;
+    char path[4096];
+    (void)snprintf(path, sizeof path, "%s/keeper", data);
+    if (stat(path, &keeper) != 0) return;
+    (void)snprintf(path, sizeof path, "%s/state", data);
+    if (stat(path, &state) != 0) return;
+    bool expected = found->missing != NULL || (keeper.st_uid == found->of[USER_KEEPER].uid &&
+                                               state.st_uid == found->of[USER_SERVER].uid);
+    add(f, "data-owners", keeper.st_uid != state.st_uid && expected,
+        "make the users named above, give the folder to root (chown -R root) and start the server "
+        "as root: each process then owns its part",
+        "keys are user %u's, rows user %u's", (unsigned)keeper.st_uid, (unsigned)state.st_uid);
+}
+
+/* Nothing when the caller may not read it. */
+static void keeper_files(struct findings *f, const char *data)
+{
+    char path[4096], last[KEEPER_ALARM_BYTES];
+    uint64_t count;
+    (void)snprintf(path, sizeof path, "%s/keeper/audit.log", data);
+    if (access(path, R_OK) != 0) return;
+    struct rf_err err = {0};
+    if (keeper_audit_alarms(path, &count, last, &err) != RF_OK)
+        add(f, "keeper-files", false, "mend the file's folder or disk", "%.180s", err.text);
+    else
+        add(f, "keeper-files", count == 0,
+            "keys or audit log were cut, changed or replaced: find out by whom, compare with a "
+            "backup, and restore the folder keeper/ from one (ringfort restore)",
+            count == 0 ? "no line tells of a change" : "%llu alarms, the last %s",
+            (unsigned long long)count, last);
+}
+
+static void data_folder(struct findings *f, const char *data, const struct users *found)
 {
     struct stat status;
     if (data == NULL) return;
@@ -153,9 +193,13 @@ static void data_folder(struct findings *f, const char *data)
         add(f, "data-folder", false, "ringfort serve --data makes it", "%.180s", err.text);
         return;
     }
-    bool shut = S_ISDIR(status.st_mode) && (status.st_mode & 077) == 0;
+    /* Root's folder of other users' folders is open for passing through. */
+    unsigned open = status.st_mode & 077;
+    bool shut = S_ISDIR(status.st_mode) && (open == 0 || (open == 011 && status.st_uid == 0));
     add(f, "data-folder", shut, "chmod 700 the folder", "%.150s: mode %04o", data,
         (unsigned)(status.st_mode & 07777));
+    data_owners(f, data, found);
+    keeper_files(f, data);
 }
 
 /* ---- telling --------------------------------------------------------------------------------------------------------------- */
@@ -199,10 +243,11 @@ static int print_json(const struct findings *f, size_t missing)
     return CLI_OK;
 }
 
-enum { OPT_FORMAT, OPT_DATA };
+enum { OPT_FORMAT, OPT_DATA, OPT_DOMAIN };
 static const struct cli_option options[] = {
     [OPT_FORMAT] = {"format", "FORMAT", "text or json"},
     [OPT_DATA] = {"data", "DIR", "look at this data folder too"},
+    [OPT_DOMAIN] = {"domain", "NAME", "the estate's DNS domain (ringfort.localhost)"},
 };
 static const struct cli_usage usage = {
     .command = "doctor",
@@ -218,13 +263,15 @@ int cli_doctor(int argc, char **argv)
 {
     struct cli_line line = cli_line_of(&usage, argc, argv);
     struct findings f = {.count = 0};
-    const char *data = NULL;
+    struct users found = {0};
+    const char *data = NULL, *domain = "ringfort.localhost";
     bool as_json = false;
     for (int at; (at = cli_next(&line)) != CLI_END;) {
         if (at == CLI_HELP) return CLI_OK;
         if (at == CLI_WRONG) return CLI_WRONG_USE;
         if (at == CLI_WORD) return cli_wrong(&usage, "'%s' is one word too many", line.value);
         if (at == OPT_DATA) data = line.value;
+        if (at == OPT_DOMAIN) domain = line.value;
         if (at != OPT_FORMAT) continue;
         as_json = strcmp(line.value, "json") == 0;
         if (!as_json && strcmp(line.value, "text") != 0)
@@ -237,9 +284,9 @@ int cli_doctor(int argc, char **argv)
     secret_memory(&f);
     write_execute(&f);
     limits(&f);
-    localhost_names(&f);
-    user(&f);
-    data_folder(&f, data);
+    names(&f, domain);
+    users(&f, &found);
+    data_folder(&f, data, &found);
     size_t missing = 0;
     for (size_t i = 0; i < f.count; i++) missing += !f.items[i].good;
     if (!as_json)

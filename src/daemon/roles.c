@@ -6,19 +6,37 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/log.h"
+#include "daemon/users.h"
+
+/* Its user comes first: nothing of a role runs as root when it has one of its own. */
+static bool take_user(struct role_start *start, bool binds)
+{
+    struct rf_err err = {0};
+    if (start->argc < 2 || strcmp(start->argv[0], ROLE_USER_OPTION) != 0) return true;
+    if (user_become(start->argv[1], binds, &err) != RF_OK) {
+        rf_log(RF_ERROR, "role.no_user", RF_KV_STR("why", rf_str_of(err.text)));
+        return false;
+    }
+    start->argc -= 2;
+    start->argv += 2;
+    return true;
+}
+
 bool role_run(int argc, char **argv, int *status)
 {
     static const struct {
         const char *word;
         int (*run)(const struct role_start *start);
-    } roles[] = {{"@keeper", keeper_role}, {"@server", server_role}};
+        bool binds; /* it opens listeners, maybe below port 1024 */
+    } roles[] = {{"@keeper", keeper_role, false}, {"@server", server_role, true}};
     for (size_t i = 0; argc >= 2 && i < RF_COUNT(roles); i++) {
         if (strcmp(argv[1], roles[i].word) != 0) continue;
         struct role_start start = {.argc = argc - 2,
                                    .argv = argv + 2,
                                    .control_fd = ROLE_CONTROL_FD,
                                    .edge_fd = ROLE_EDGE_FD};
-        *status = roles[i].run(&start);
+        *status = take_user(&start, roles[i].binds) ? roles[i].run(&start) : 1;
         return true;
     }
     return false;

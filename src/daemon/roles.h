@@ -49,6 +49,10 @@ struct role_start {
 int server_role(const struct role_start *start);
 int keeper_role(const struct role_start *start);
 
+/* Before a role's other words, with "UID:GID" (users.h): the user that it becomes before it does anything. Without it the role
+ * stays what the supervisor is. */
+#define ROLE_USER_OPTION "--user"
+
 /* When argv[1] names a role: runs it, sets *status, true. */
 bool role_run(int argc, char **argv, int *status);
 

@@ -137,19 +137,38 @@ static void no_write_execute(struct sandbox_report *report)
         layer_lacks(report, SANDBOX_MDWE, "needs Linux 6.3");
 }
 
+void capabilities_unbound(uint64_t kept)
+{
+    /* Without CAP_SETPCAP it fails, and then there is nothing to lose by it: no_new_privs keeps execve from gaining any. */
+    for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
+        if ((kept >> cap & 1) == 0) (void)prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
+}
+
+bool capabilities_keep(uint64_t kept)
+{
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    (void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    capabilities_unbound(kept);
+    if (syscall(SYS_capget, &head, sets) != 0) return false;
+    for (size_t i = 0; i < RF_COUNT(sets); i++) {
+        sets[i].permitted &= (uint32_t)(kept >> 32 * i);
+        sets[i].effective = sets[i].permitted;
+        sets[i].inheritable = 0;
+    }
+    if (syscall(SYS_capset, &head, sets) != 0 || syscall(SYS_capget, &head, sets) != 0)
+        return false;
+    uint32_t left = 0;
+    for (size_t i = 0; i < RF_COUNT(sets); i++)
+        left |= sets[i].inheritable |
+                ((sets[i].effective | sets[i].permitted) & ~(uint32_t)(kept >> 32 * i));
+    return left == 0;
+}
+
 /* All of them, of the bounding set too, so that not even an execve by root gains one back. */
 static void drop_capabilities(struct sandbox_report *report)
 {
-    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}}, left[2] = {{0}};
-    (void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-    /* Without CAP_SETPCAP it fails, and then there is nothing to lose by it: no_new_privs keeps execve from gaining any. */
-    for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
-        (void)prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
-    bool dropped = syscall(SYS_capset, &head, none) == 0 && syscall(SYS_capget, &head, left) == 0;
-    for (size_t i = 0; i < RF_COUNT(left); i++)
-        dropped &= (left[i].effective | left[i].permitted | left[i].inheritable) == 0;
-    if (dropped)
+    if (capabilities_keep(0))
         layer_holds(report, SANDBOX_CAPABILITIES);
     else
         layer_lacks(report, SANDBOX_CAPABILITIES, "capset fails");

@@ -56,6 +56,7 @@ struct sandbox_server_options {
     uint32_t listen_port_count;
     const uint16_t *connect_ports; /* TCP; NULL: 443 */
     uint32_t connect_port_count;
+    bool connect_any; /* to every port: the report tells that the layer of TCP does not hold then */
 };
 RF_MUST_USE enum rf_kind sandbox_server(const struct sandbox_server_options *options,
                                         struct sandbox_report *report, struct rf_err *err);

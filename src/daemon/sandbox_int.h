@@ -19,6 +19,13 @@ RF_MUST_USE enum rf_kind seccomp_server(bool log_only, struct sandbox_report *re
 RF_MUST_USE enum rf_kind seccomp_keeper(bool log_only, struct sandbox_report *report,
                                         struct rf_err *err);
 
+/* ---- capabilities: sets of bits, 1 << CAP_... -------------------------------------------------------------------------- */
+
+/* What execve could give is `kept` at most from now on, as far as the caller may say so. */
+void capabilities_unbound(uint64_t kept);
+/* The same, and of what the caller has itself only `kept` stays; false when anything else does. */
+bool capabilities_keep(uint64_t kept);
+
 static inline void layer_holds(struct sandbox_report *report, enum sandbox_layer layer)
 {
     report->holds[layer] = true;

@@ -77,12 +77,12 @@ static enum rf_kind failed(const char *what, struct rf_err *err)
     return RF_FAIL_ERRNO(err, "SandboxFailed", "Landlock: cannot %s", what);
 }
 
-static enum rf_kind create(int abi, int *ruleset, struct rf_err *err)
+static enum rf_kind create(int abi, bool connect_any, int *ruleset, struct rf_err *err)
 {
     struct ruleset_attr attr = {.handled_fs = known_fs(abi)};
     size_t bytes = sizeof attr.handled_fs;
     if (abi >= 4) {
-        attr.handled_net = NET_BIND_TCP | NET_CONNECT_TCP;
+        attr.handled_net = NET_BIND_TCP | (connect_any ? 0 : NET_CONNECT_TCP);
         bytes += sizeof attr.handled_net;
     }
     if (abi >= 6) {
@@ -181,6 +181,7 @@ static enum rf_kind server_rules(int ruleset, int abi, const struct sandbox_serv
         RF_TRY(allow_path(ruleset, abi, AT_FDCWD, options->readable[i], FS_READ, err));
     RF_TRY(allow_ports(ruleset, abi, options->listen_ports, options->listen_port_count,
                        NET_BIND_TCP, err));
+    if (options->connect_any) return RF_OK;
     RF_TRY(allow_ports(ruleset, abi, dns, 1, NET_CONNECT_TCP, err)); /* answers too long for UDP */
     return allow_ports(ruleset, abi, own ? options->connect_ports : egress,
                        own ? options->connect_port_count : 1, NET_CONNECT_TCP, err);
@@ -222,7 +223,7 @@ static enum rf_kind restrict_to(const struct sandbox_server_options *options,
 {
     int ruleset, abi = sandbox_landlock_abi();
     if (abi > 0) {
-        RF_TRY(create(abi, &ruleset, err));
+        RF_TRY(create(abi, options != NULL && options->connect_any, &ruleset, err));
         enum rf_kind kind = options == NULL ? RF_OK : server_rules(ruleset, abi, options, err);
         if (kind == RF_OK) kind = put_on(ruleset, err);
         close(ruleset);
@@ -236,6 +237,9 @@ enum rf_kind landlock_server(const struct sandbox_server_options *options,
                              struct sandbox_report *report, struct rf_err *err)
 {
     RF_TRY(restrict_to(options, report, err));
+    if (options->connect_any)
+        layer_lacks(report, SANDBOX_LANDLOCK_TCP,
+                    "federation.private or outbound.hosts names a host with every port");
     report->keeper_hidden = options->folders != NULL && report->holds[SANDBOX_LANDLOCK_FILES];
     return RF_OK;
 }

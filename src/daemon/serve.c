@@ -1,15 +1,21 @@
 #include "daemon/serve.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fs.h"
 #include "cli/cli.h"
 #include "cli/cli_options.h"
 #include "daemon/config.h"
+#include "daemon/names.h"
+#include "daemon/roles.h"
+#include "daemon/sandbox_int.h"
 #include "daemon/supervisor.h"
+#include "daemon/users.h"
 
 extern char **environ;
 
@@ -157,38 +163,116 @@ static enum rf_kind prepare_folder(struct config *config, struct rf_arena *arena
     return good ? RF_OK : rf_fail_memory(err, arena);
 }
 
+/* ---- who is who --------------------------------------------------------------------------------------------------- */
+
+static const char shared_is_weaker[] =
+    "keys and rows belong to one user: a server that was taken over is kept from the keeper's "
+    "files and memory by Landlock and seccomp only, not by the kernel's users as well";
+
+/* The users of the roles; `separate` false when they share the caller's, which is then said. */
+static enum rf_kind choose_users(struct users *users, bool *separate, struct rf_err *err)
+{
+    char why[96] = "not started as root";
+    *separate = false;
+    if (geteuid() == 0) {
+        RF_TRY(users_find(USERS_PASSWD, users, err));
+        *separate = users->missing == NULL;
+        (void)snprintf(why, sizeof why, "there is no user %s", *separate ? "" : users->missing);
+    }
+    if (!*separate)
+        rf_log(RF_WARN, "users.shared", RF_KV_U64("uid", geteuid()),
+               RF_KV_STR("why", rf_str_of(why)), RF_KV_STR("weaker", rf_str_of(shared_is_weaker)),
+               RF_KV_STR("remedy", RF_S("start as root; " USERS_REMEDY)));
+    return RF_OK;
+}
+
+/* Says when clients will not find the names. The answer may come from the network and take its time, so a process apart waits
+ * for it, without rights, and belongs to nobody: the supervisor's children are its roles. */
+static void look_at_names(const struct config *config, const struct users *users,
+                          struct rf_arena *arena)
+{
+    enum { PATIENCE_SECONDS = 20 };
+    const char *domain = rf_arena_cstr(arena, config->domain);
+    pid_t first = domain == NULL ? -1 : fork();
+    if (first > 0) (void)waitpid(first, NULL, 0);
+    if (first != 0) return;
+    if (fork() != 0) _exit(0);
+    char word[USER_WORD_BYTES];
+    if (users != NULL) user_word(&users->of[USER_SERVER], word);
+    if (users != NULL && user_become(word, false, NULL) != RF_OK) _exit(1);
+    if (users == NULL && !capabilities_keep(0)) _exit(1);
+    (void)alarm(PATIENCE_SECONDS);
+    struct names_finding finding = names_look(domain);
+    if (!finding.good)
+        rf_log(RF_WARN, "names.unknown", RF_KV_STR("found", rf_str_of(finding.found)),
+               RF_KV_STR("remedy", rf_str_of(finding.remedy)));
+    _exit(0);
+}
+
 /* ---- the roles --------------------------------------------------------------------------------------------------- */
 
-enum { KEEPER_WORDS_FIXED = 6 };
+/* The words behind "@keeper" and "@server", as a list that grows. */
+struct words {
+    const char *items[SUPERVISOR_WORDS_MAX + 1];
+    size_t count;
+    bool failed; /* one too many, or no memory for one */
+};
+
+static void add_word(struct words *words, const char *word)
+{
+    if (word == NULL || words->count == SUPERVISOR_WORDS_MAX)
+        words->failed = true;
+    else
+        words->items[words->count++] = word;
+}
+
+static void add_user(struct words *words, const struct role_user *user, struct rf_arena *arena)
+{
+    char word[USER_WORD_BYTES];
+    user_word(user, word);
+    add_word(words, ROLE_USER_OPTION);
+    add_word(words, rf_arena_cstr(arena, rf_str_of(word)));
+}
 
 /* --folder DIR/keeper --domain NAME --hardening LEVEL [--name NAME]... */
-static const char **keeper_words(const struct config *config, struct rf_arena *arena)
+static void keeper_words(const struct config *config, struct words *words, struct rf_arena *arena)
 {
-    const char **words =
-        rf_arena_new(arena, const char *, KEEPER_WORDS_FIXED + 2 * (size_t)config->name_count + 1);
-    if (words == NULL) return NULL;
-    words[0] = "--folder";
-    words[1] = rf_arena_cstr(arena, rf_arena_printf(arena, "%.*s/keeper", RF_FMT(config->data)));
-    words[2] = "--domain";
-    words[3] = rf_arena_cstr(arena, config->domain);
-    words[4] = "--hardening";
-    words[5] = config->no_sandbox ? "off" : config->strict_hardening ? "strict" : "best-effort";
-    if (words[1] == NULL || words[3] == NULL) return NULL;
+    add_word(words, "--folder");
+    add_word(words,
+             rf_arena_cstr(arena, rf_arena_printf(arena, "%.*s/keeper", RF_FMT(config->data))));
+    add_word(words, "--domain");
+    add_word(words, rf_arena_cstr(arena, config->domain));
+    add_word(words, "--hardening");
+    add_word(words, config->no_sandbox         ? "off"
+                    : config->strict_hardening ? "strict"
+                                               : "best-effort");
     for (uint32_t i = 0; i < config->name_count; i++) {
-        words[KEEPER_WORDS_FIXED + 2 * i] = "--name";
-        words[KEEPER_WORDS_FIXED + 2 * i + 1] = rf_arena_cstr(arena, config->names[i]);
-        if (words[KEEPER_WORDS_FIXED + 2 * i + 1] == NULL) return NULL;
+        add_word(words, "--name");
+        add_word(words, rf_arena_cstr(arena, config->names[i]));
     }
-    return words;
 }
 
 static enum rf_kind serve(const struct config *config, struct rf_arena *arena, struct rf_err *err)
 {
-    const char **keeper = keeper_words(config, arena);
+    struct users users;
+    struct words keeper = {.count = 0}, server = {.count = 0};
+    bool separate;
+    const char *data = rf_arena_cstr(arena, config->data);
     rf_str json = config_to_json(config, arena);
-    const char *server[2] = {json.ptr == NULL ? NULL : rf_arena_cstr(arena, json), NULL};
-    if (keeper == NULL || server[0] == NULL) return rf_fail_memory(err, arena);
-    struct supervisor_options roles = {.keeper_words = keeper, .server_words = server};
+    if (data == NULL || json.ptr == NULL) return rf_fail_memory(err, arena);
+    RF_TRY(choose_users(&users, &separate, err));
+    RF_TRY(users_own_data(data, separate ? &users : NULL, err));
+    if (separate) {
+        add_user(&keeper, &users.of[USER_KEEPER], arena);
+        add_user(&server, &users.of[USER_SERVER], arena);
+        RF_TRY(users_supervise(err));
+    }
+    keeper_words(config, &keeper, arena);
+    add_word(&server, rf_arena_cstr(arena, json));
+    if (keeper.failed || server.failed)
+        return RF_FAIL(err, RF_LIMIT, "TooManyWords", "more names than a certificate can have");
+    look_at_names(config, separate ? &users : NULL, arena);
+    struct supervisor_options roles = {.keeper_words = keeper.items, .server_words = server.items};
     return supervisor_run(&roles, err);
 }
 

@@ -10,9 +10,10 @@
 #include "daemon/app.h"
 #include "daemon/roles.h"
 
-/* How often keys are fetched anew, which shows too whether the keeper answers at all. It publishes a signing key a day before
- * it uses it. */
-#define KEYS_REFRESH_USEC (60 * RF_USEC_PER_SECOND)
+/* How often keys are fetched anew. It is more often than new keys need, which are published a day before they are used: it shows
+ * too whether the keeper answers at all. */
+#define KEYS_REFRESH_USEC (10 * RF_USEC_PER_SECOND)
+enum { REFRESHES_PER_TRIM = 6 };
 
 /* A request for ingestion takes some megabytes and gives them back. By itself malloc would give them to the system each time, and
  * a tenth of the time of ingestion would go into getting them again, page by page. */
@@ -62,14 +63,27 @@ static enum rf_kind enter_sandbox(const struct config *config, struct rf_arena *
                                   struct sandbox_report *report, struct rf_err *err)
 {
     static const char *const folders[] = {"state", "tables"};
-    enum { HTTPS_PORT = 443 };
+    enum { HTTPS_PORT = 443, MAIL_PORT = 587 };
     const char *passfile = NULL;
     uint32_t count = 0;
-    uint16_t *egress = rf_arena_new(arena, uint16_t, (size_t)config->federation_host_count + 2);
+    uint16_t *egress =
+        rf_arena_new(arena, uint16_t,
+                     (size_t)config->federation_host_count + config->federation_private_count +
+                         config->outbound_host_count + 3);
+    bool every_port = false;
     if (egress == NULL) return rf_fail_memory(err, arena);
     egress[count++] = HTTPS_PORT;
     for (uint32_t i = 0; i < config->federation_host_count; i++)
         egress[count++] = port_of(config->federation_hosts[i], HTTPS_PORT);
+    for (uint32_t i = 0; i < config->federation_private_count; i++) {
+        every_port |= rf_str_ends(config->federation_private[i], RF_S(":*"));
+        egress[count++] = port_of(config->federation_private[i], HTTPS_PORT);
+    }
+    for (uint32_t i = 0; i < config->outbound_host_count; i++) {
+        every_port |= rf_str_ends(config->outbound_hosts[i], RF_S(":*"));
+        egress[count++] = port_of(config->outbound_hosts[i], HTTPS_PORT);
+    }
+    if (config->mail_server.len > 0) egress[count++] = port_of(config->mail_server, MAIL_PORT);
     if (config->state.len > 0)
         RF_TRY(state_needs(config->state, &egress[count++], &passfile, arena, err));
     struct sandbox_server_options options = {
@@ -82,6 +96,7 @@ static enum rf_kind enter_sandbox(const struct config *config, struct rf_arena *
         .readable_count = passfile == NULL ? 0 : 1,
         .connect_ports = egress,
         .connect_port_count = count,
+        .connect_any = every_port,
     };
     return options.data == NULL ? rf_fail_memory(err, arena)
                                 : sandbox_server(&options, report, err);
@@ -96,33 +111,39 @@ static void note_report(struct app *app, const struct sandbox_report *report,
 }
 
 /* A keeper that runs and does not answer is started anew; one that is gone the supervisor has seen already. */
-static void refresh_keys(const struct role_start *start, struct app *app)
+static void replace_keeper(void *ctx)
+{
+    struct rf_err err = {0};
+    rf_log(RF_ERROR, "keeper.hangs");
+    if (role_peer_bad(ctx, &err) != RF_OK) log_failure("asking for another keeper", &err);
+}
+
+static void refresh_keys(struct keeper *keeper, struct app *app)
 {
     struct rf_err err = {0};
     if (app_refresh_keys(app, &err) == RF_OK) return;
     log_failure("signing keys", &err);
-    if (err.code != NULL && strcmp(err.code, "KeeperSlow") == 0 &&
-        role_peer_bad(start, &err) != RF_OK)
-        log_failure("asking for another keeper", &err);
+    /* Also one that answers other questions: without keys nobody can use it. */
+    if (err.code != NULL && strcmp(err.code, "KeeperSlow") == 0) keeper_give_up(keeper);
 }
 
 /* Takes the supervisor's messages until it says stop or is gone. */
 static void serve_messages(const struct role_start *start, struct app *app, struct keeper *keeper)
 {
     struct role_message message;
-    for (;;) {
+    for (uint64_t round = 1;; round++) {
         struct rf_err err = {0};
         enum rf_kind kind = role_next_message(start, KEYS_REFRESH_USEC, &message, &err);
         if (kind == RF_AGAIN && strcmp(err.code, "NoMessage") == 0) {
             /* What a burst left, of ten thousand connections say. */
-            (void)malloc_trim(MALLOC_KEEP_BYTES);
-            refresh_keys(start, app);
+            if (round % REFRESHES_PER_TRIM == 0) (void)malloc_trim(MALLOC_KEEP_BYTES);
+            refresh_keys(keeper, app);
             continue;
         }
         if (kind != RF_OK || message.type == ROLE_STOP) return;
         if (message.type == ROLE_NEW_EDGE) {
             keeper_reconnect(keeper, message.fd);
-            refresh_keys(start, app);
+            refresh_keys(keeper, app);
         }
         if (message.type == ROLE_NOTE)
             app_row(app, "RingfortHardening", rf_str_make(message.text, message.text_bytes));
@@ -136,6 +157,7 @@ static enum rf_kind serve(const struct role_start *start, const struct config *c
     struct app *app = NULL;
     struct sandbox_report report = {0};
     RF_TRY(keeper_connect(start->edge_fd, &keeper, err));
+    keeper_on_hung(keeper, replace_keeper, (void *)(uintptr_t)start);
     enum rf_kind kind = app_listen(config, keeper, &app, err);
     if (kind == RF_OK) kind = enter_sandbox(config, arena, &report, err);
     if (kind == RF_OK) kind = app_start(app, err);

@@ -20,7 +20,7 @@
 #include "base/log.h"
 #include "daemon/roles.h"
 
-enum { KEEPER, SERVER, ROLE_COUNT, WORDS_MAX = 64 };
+enum { KEEPER, SERVER, ROLE_COUNT };
 #define STOP_GRACE_USEC (30 * RF_USEC_PER_SECOND)
 #define READY_USEC_MAX (300 * RF_USEC_PER_SECOND)
 
@@ -141,10 +141,12 @@ static _Noreturn void become(const char *program, char *const *argv, int control
 static enum rf_kind spawn(struct supervisor *s, struct role *role, struct rf_err *err)
 {
     const char *program = s->options->program == NULL ? "/proc/self/exe" : s->options->program;
-    char *argv[WORDS_MAX + 3] = {(char *)(uintptr_t) "ringfort", (char *)(uintptr_t)role->argument};
+    char *argv[SUPERVISOR_WORDS_MAX + 3] = {(char *)(uintptr_t) "ringfort",
+                                            (char *)(uintptr_t)role->argument};
     size_t count = 2;
     for (size_t i = 0; role->words != NULL && role->words[i] != NULL; i++) {
-        if (i == WORDS_MAX) return RF_FAIL(err, RF_LIMIT, "TooManyWords", "%s", role->argument);
+        if (i == SUPERVISOR_WORDS_MAX)
+            return RF_FAIL(err, RF_LIMIT, "TooManyWords", "%s", role->argument);
         argv[count++] = (char *)(uintptr_t)role->words[i];
     }
     int pair[2];

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 
+enum { SUPERVISOR_WORDS_MAX = 64 }; /* of a role */
 struct supervisor_options {
     /* Words after "@keeper" and "@server", NULL at the end; visible in the process list, so no secrets. */
     const char *const *keeper_words;

@@ -65,19 +65,31 @@ static void put_claims(struct json_out *out, const struct identity *identity,
     json_end_object(out);
 }
 
-static enum rf_kind sign(struct identity *identity, rf_str claims, struct rf_arena *arena,
-                         rf_str *out, struct rf_err *err)
+/* out->text stays empty when the proof does not hold. */
+static enum rf_kind sign(struct identity *identity, rf_str claims, const struct keeper_proof *proof,
+                         struct rf_arena *arena, struct access_token *out, struct rf_err *err)
 {
+    struct keeper *keeper = identity->options.keeper;
     RF_CLEANUP(memo_release) struct memo_entry *entry = NULL;
     RF_TRY(signing_keys(identity, &entry, err));
     const struct signing_keys *keys = entry->value;
     rf_str body = base64url_encode(arena, claims), signature;
     if (body.ptr == NULL) return rf_fail_memory(err, arena);
-    rf_str input = rf_arena_printf(arena, "%.*s.%.*s", RF_FMT(keys->header), RF_FMT(body));
-    if (input.ptr == NULL) return rf_fail_memory(err, arena);
-    RF_TRY(keeper_jwt_sign(identity->options.keeper, input, arena, &signature, err));
-    *out = jwt_assemble(arena, input, signature);
-    return out->ptr == NULL ? rf_fail_memory(err, arena) : RF_OK;
+    struct rf_buf input = rf_buf_in(arena);
+    (void)rf_buf_reserve(&input, keys->header.len + 1 + body.len);
+    rf_buf_str(&input, keys->header);
+    rf_buf_byte(&input, '.');
+    rf_buf_str(&input, body);
+    if (input.failed) return rf_fail_memory(err, arena);
+    out->match = 0;
+    if (proof == NULL)
+        RF_TRY(keeper_jwt_sign(keeper, rf_buf_view(&input), arena, &signature, err));
+    else
+        RF_TRY(keeper_jwt_sign_if(keeper, proof, rf_buf_view(&input), arena, &out->match,
+                                  &signature, err));
+    if (out->match == KEEPER_NO_MATCH) return RF_OK;
+    out->text = jwt_assemble(arena, rf_buf_view(&input), signature);
+    return out->text.ptr == NULL ? rf_fail_memory(err, arena) : RF_OK;
 }
 
 enum rf_kind access_token_make(struct identity *identity, const struct access_token_request *wanted,
@@ -98,11 +110,11 @@ enum rf_kind access_token_make(struct identity *identity, const struct access_to
     struct json_out claims = json_out_to(&buf);
     put_claims(&claims, identity, wanted, &marks, &token, issuer, idp);
     if (buf.failed || idp.ptr == NULL || issuer.ptr == NULL) return rf_fail_memory(err, arena);
-    enum rf_kind kind = sign(identity, rf_buf_view(&buf), arena, &token.text, err);
+    enum rf_kind kind = sign(identity, rf_buf_view(&buf), wanted->proof, arena, &token, err);
     if (kind != RF_OK && kind != RF_LIMIT) {
         /* The key that signs may have changed since it was looked up. */
         identity_keys_changed(identity);
-        kind = sign(identity, rf_buf_view(&buf), arena, &token.text, err);
+        kind = sign(identity, rf_buf_view(&buf), wanted->proof, arena, &token, err);
     }
     if (kind == RF_OK) *out = token;
     return kind;

@@ -119,22 +119,33 @@ enum rf_kind client_roles(struct identity *identity, rf_str principal_id,
 enum { SECRET_BYTES = 32 };
 #define SECRET_PURPOSE "client-secret"
 
+/* What the MAC is of: "<application id in lower case>:<secret>". */
+static bool secret_input(rf_str app_id, rf_str secret, struct rf_buf *buf)
+{
+    if (!rf_buf_reserve(buf, app_id.len + secret.len + 1)) return false;
+    for (size_t i = 0; i < app_id.len; i++) rf_buf_byte(buf, rf_lower(app_id.ptr[i]));
+    rf_buf_byte(buf, ':');
+    rf_buf_str(buf, secret);
+    return true;
+}
+
 static enum rf_kind secret_mac(struct identity *identity, rf_str app_id, rf_str secret,
                                struct rf_arena *arena, char out[2 * SHA256_BYTES + 1],
                                struct rf_err *err)
 {
     uint8_t mac[SHA256_BYTES];
     struct rf_buf buf = rf_buf_in(arena);
-    if (!rf_buf_reserve(&buf, app_id.len + secret.len + 1)) return rf_fail_memory(err, arena);
-    for (size_t i = 0; i < app_id.len; i++) rf_buf_byte(&buf, rf_lower(app_id.ptr[i]));
-    rf_buf_byte(&buf, ':');
-    rf_buf_str(&buf, secret);
+    if (!secret_input(app_id, secret, &buf)) return rf_fail_memory(err, arena);
     enum rf_kind kind =
         keeper_mac(identity->options.keeper, SECRET_PURPOSE, rf_buf_view(&buf), mac, err);
     explicit_bzero(buf.ptr, buf.len);
     if (kind != RF_OK) return kind;
-    for (size_t i = 0; i < SHA256_BYTES; i++) snprintf(out + 2 * i, 3, "%02x", mac[i]);
+    rf_str hex = hex_encode(arena, rf_str_make(mac, sizeof mac));
     explicit_bzero(mac, sizeof mac);
+    if (hex.ptr == NULL) return rf_fail_memory(err, arena);
+    memcpy(out, hex.ptr, hex.len);
+    out[hex.len] = '\0';
+    explicit_bzero((void *)(uintptr_t)hex.ptr, hex.len);
     return RF_OK;
 }
 
@@ -171,6 +182,16 @@ struct secret_match {
     const struct json_node *valid, *expired;
 };
 
+enum secret_state { SECRET_EARLY, SECRET_VALID, SECRET_EXPIRED };
+static enum secret_state secret_state(const struct json_node *credential, rf_usec now)
+{
+    rf_usec from = 0, until = 0;
+    (void)time_parse_iso(json_text_at(credential, "startDateTime"), &from);
+    bool has_end = time_parse_iso(json_text_at(credential, "endDateTime"), &until);
+    if (!has_end || now >= until) return SECRET_EXPIRED;
+    return now >= from ? SECRET_VALID : SECRET_EARLY;
+}
+
 static void match_secrets(const struct json_node *owner, rf_str mac, rf_usec now,
                           struct secret_match *match)
 {
@@ -178,14 +199,48 @@ static void match_secrets(const struct json_node *owner, rf_str mac, rf_usec now
     if (!json_is(list, JSON_T_ARRAY)) return;
     for (const struct json_node *c = list->first; c != NULL; c = c->next) {
         if (!secret_equal(json_text_at(c, "~mac"), mac)) continue;
-        rf_usec from = 0, until = 0;
-        (void)time_parse_iso(json_text_at(c, "startDateTime"), &from);
-        bool has_end = time_parse_iso(json_text_at(c, "endDateTime"), &until);
-        if (!has_end || now >= until)
-            match->expired = c;
-        else if (now >= from)
-            match->valid = c;
+        enum secret_state state = secret_state(c, now);
+        if (state == SECRET_EXPIRED) match->expired = c;
+        if (state == SECRET_VALID) match->valid = c;
     }
+}
+
+/* False when there are too many. */
+static bool add_macs(const struct json_node *owner, rf_usec now, struct rf_arena *arena,
+                     struct rf_buf *macs, struct secret_proof *out)
+{
+    const struct json_node *list = json_get(owner, "passwordCredentials");
+    if (!json_is(list, JSON_T_ARRAY)) return true;
+    for (const struct json_node *c = list->first; c != NULL; c = c->next) {
+        rf_str mac;
+        if (secret_state(c, now) != SECRET_VALID ||
+            hex_decode(arena, json_text_at(c, "~mac"), &mac, NULL) != RF_OK ||
+            mac.len != KEEPER_MAC_BYTES)
+            continue;
+        size_t count = macs->len / KEEPER_MAC_BYTES;
+        if (count == SECRET_PROOF_MACS_MAX) return false;
+        out->key_ids[count] = json_text_at(c, "keyId");
+        rf_buf_str(macs, mac);
+    }
+    return !macs->failed;
+}
+
+bool client_secret_proof(const struct client *client, rf_str secret, rf_usec now,
+                         struct rf_arena *arena, struct secret_proof *out)
+{
+    struct rf_buf macs = rf_buf_in(arena), input = rf_buf_in(arena);
+    if (!add_macs(client->application, now, arena, &macs, out) ||
+        !add_macs(client->principal, now, arena, &macs, out) || macs.len == 0 ||
+        !secret_input(client->app_id, secret, &input))
+        return false;
+    out->keeper = (struct keeper_proof){
+        .purpose = SECRET_PURPOSE, .bytes = rf_buf_view(&input), .macs = rf_buf_view(&macs)};
+    return true;
+}
+
+void secret_proof_done(struct secret_proof *proof)
+{
+    explicit_bzero((void *)(uintptr_t)proof->keeper.bytes.ptr, proof->keeper.bytes.len);
 }
 
 enum rf_kind client_check_secret(struct identity *identity, const struct client *client,

@@ -43,39 +43,26 @@ void federation_free(struct federation *federation)
 
 /* ---- where keys may be fetched ----------------------------------------------------------------------------------------- */
 
-static const char *const public_issuers[] = {
-    "token.actions.githubusercontent.com",
-    "gitlab.com",
-    "accounts.google.com",
-    "www.googleapis.com",
-    "login.microsoftonline.com",
-    "sts.windows.net",
-    "vstoken.dev.azure.com",
-    "app.terraform.io",
-    "oidc.circleci.com",
-    "agent.buildkite.com",
-    "*.oic.prod-aks.azure.com",
-    "*.blob.core.windows.net",
-    "oidc.eks.*.amazonaws.com",
+#define NAME(text)                                                                                 \
+    {                                                                                              \
+        (const uint8_t *)(text), sizeof(text) - 1                                                  \
+    }
+static const rf_str public_issuers[] = {
+    NAME("token.actions.githubusercontent.com"),
+    NAME("gitlab.com"),
+    NAME("accounts.google.com"),
+    NAME("www.googleapis.com"),
+    NAME("login.microsoftonline.com"),
+    NAME("sts.windows.net"),
+    NAME("vstoken.dev.azure.com"),
+    NAME("app.terraform.io"),
+    NAME("oidc.circleci.com"),
+    NAME("agent.buildkite.com"),
+    NAME("*.oic.prod-aks.azure.com"),
+    NAME("*.blob.core.windows.net"),
+    NAME("oidc.eks.*.amazonaws.com"),
 };
-
-/* `pattern` may have "*" for one or more labels in front, or for one label within. */
-static bool host_matches(rf_str host, rf_str pattern)
-{
-    size_t star = rf_str_find(pattern, RF_S("*"), 0);
-    if (star == SIZE_MAX) return rf_str_eq_nocase(host, pattern);
-    rf_str front = rf_slice(pattern, 0, star), back = rf_slice(pattern, star + 1, pattern.len);
-    if (host.len <= front.len + back.len ||
-        !rf_str_eq_nocase(rf_slice(host, 0, front.len), front) ||
-        !rf_str_eq_nocase(rf_slice(host, host.len - back.len, host.len), back))
-        return false;
-    rf_str middle = rf_slice(host, front.len, host.len - back.len);
-    for (size_t i = 0; i < middle.len; i++)
-        if (!rf_is_alnum(middle.ptr[i]) && middle.ptr[i] != '-' &&
-            (middle.ptr[i] != '.' || front.len > 0))
-            return false;
-    return true;
-}
+#undef NAME
 
 /* The host of an https URL without user information. */
 static bool url_host(rf_str url, rf_str *host)
@@ -92,28 +79,25 @@ static bool url_host(rf_str url, rf_str *host)
     return host->len > 0;
 }
 
-static bool is_loopback(rf_str host)
+/* Who reads the lists as egress does. */
+static struct egress egress_of(const struct federation *federation)
 {
-    size_t colon = rf_str_find(host, RF_S(":"), 0);
-    rf_str name = colon == SIZE_MAX ? host : rf_slice(host, 0, colon);
-    return rf_str_eq_nocase(name, RF_S("localhost")) || rf_str_is(name, "127.0.0.1") ||
-           rf_str_starts(host, RF_S("[::1]"));
+    const struct identity_options *options = &federation->identity->options;
+    struct egress egress = {.hosts = options->federation_hosts,
+                            .host_count = options->federation_host_count,
+                            .inside = options->federation_private,
+                            .inside_count = options->federation_private_count};
+    if (egress.host_count > 0) return egress;
+    egress.hosts = public_issuers;
+    egress.host_count = RF_COUNT(public_issuers);
+    return egress;
 }
 
 bool federation_may_fetch(const struct federation *federation, rf_str url)
 {
-    const struct identity_options *options = &federation->identity->options;
     rf_str host;
-    if (!url_host(url, &host)) return false;
-    if (is_loopback(host)) return options->federation_loopback;
-    if (options->federation_host_count == 0) {
-        for (size_t i = 0; i < RF_COUNT(public_issuers); i++)
-            if (host_matches(host, rf_str_of(public_issuers[i]))) return true;
-        return false;
-    }
-    for (uint32_t i = 0; i < options->federation_host_count; i++)
-        if (host_matches(host, options->federation_hosts[i])) return true;
-    return false;
+    struct egress egress = egress_of(federation);
+    return url_host(url, &host) && egress_way(&egress, host) != EGRESS_NONE;
 }
 
 /* ---- fetching ------------------------------------------------------------------------------------------------------------ */
@@ -161,11 +145,12 @@ static enum rf_kind fetch(struct federation *federation, rf_str issuer, struct r
                           const struct json_node **out, struct rf_err *err)
 {
     struct http_client *client;
+    struct egress egress = egress_of(federation);
     struct http_client_options options = {.ca_pem = federation->identity->options.federation_ca_pem,
                                           .timeout_usec = FETCH_SECONDS_MAX * RF_USEC_PER_SECOND,
                                           .answer_bytes_max = ANSWER_BYTES_MAX,
-                                          .trust_loopback =
-                                              federation->identity->options.federation_loopback};
+                                          .egress = &egress,
+                                          .trust_loopback = true};
     RF_TRY(http_client_new(&options, &client, err));
     enum rf_kind kind = fetch_with(federation, client, issuer, arena, out, err);
     http_client_free(client);

@@ -135,30 +135,71 @@ static void answer(struct token_call *call, const struct access_token *token)
     json_end_object(&out);
 }
 
-enum rf_kind grant_client_credentials(struct token_call *call, struct rf_err *err)
+/* Whether this client may have a token for that resource, and what is to be in it. */
+static enum rf_kind plan_token(struct token_call *call, struct memo_entry **roles_entry,
+                               struct access_token_request *wanted, struct rf_err *err)
 {
-    RF_TRY(need_resource(call, err));
-    RF_TRY(client_authenticate(call, err));
+    if (!call->client->enabled)
+        return RF_FAIL(err, RF_DENIED, "7000112", "Application '%.*s'(%.*s) is disabled.",
+                       RF_FMT(call->client->app_id), RF_FMT(call->client->display_name));
     RF_TRY(token_resource(call, err));
-    RF_CLEANUP(memo_release) struct memo_entry *roles_entry = NULL;
-    RF_TRY(client_roles(call->identity, call->client->id, call->resource, &roles_entry, err));
-    const struct role_list *roles = roles_entry->value;
+    RF_TRY(client_roles(call->identity, call->client->id, call->resource, roles_entry, err));
+    const struct role_list *roles = (*roles_entry)->value;
     if (call->resource->assignment_required && roles->count == 0)
         return RF_FAIL(err, RF_DENIED, "501051",
                        "Application '%.*s'(%.*s) is not assigned to a role for the application "
                        "'%.*s'.",
                        RF_FMT(call->client->app_id), RF_FMT(call->client->display_name),
                        RF_FMT(call->resource->app_id));
-    struct access_token_request wanted = {.client = call->client,
-                                          .resource = call->resource,
-                                          .roles = roles,
-                                          .audience = call->audience,
-                                          .origin = call->request->origin,
-                                          .client_strength = call->proof.strength,
-                                          .cae = wants_cae(call),
-                                          .now = call->request->now};
+    *wanted = (struct access_token_request){.client = call->client,
+                                            .resource = call->resource,
+                                            .roles = roles,
+                                            .audience = call->audience,
+                                            .origin = call->request->origin,
+                                            .client_strength = call->proof.strength,
+                                            .cae = wants_cae(call),
+                                            .now = call->request->now};
+    return RF_OK;
+}
+
+/* The token, and with it the proof of the client's secret, in one message to the keeper. What that does not settle (a wrong secret, or
+ * one of very many) is settled by a comparison of its own, which knows the right error. */
+static enum rf_kind make_token(struct token_call *call, struct access_token_request *wanted,
+                               struct access_token *token, struct rf_err *err)
+{
+    struct rf_arena *arena = call->request->arena;
+    RF_CLEANUP(secret_proof_done) struct secret_proof proof = {0};
+    if (call->unproven &&
+        client_secret_proof(call->client, call->secret, wanted->now, arena, &proof)) {
+        wanted->proof = &proof.keeper;
+        RF_TRY(access_token_make(call->identity, wanted, arena, token, err));
+        wanted->proof = NULL;
+        if (token->match != KEEPER_NO_MATCH) {
+            call->unproven = false;
+            call->proof.key_id = proof.key_ids[token->match];
+            return RF_OK;
+        }
+    }
+    if (call->unproven) RF_TRY(client_prove_secret(call, err));
+    return access_token_make(call->identity, wanted, arena, token, err);
+}
+
+enum rf_kind grant_client_credentials(struct token_call *call, struct rf_err *err)
+{
+    RF_TRY(need_resource(call, err));
+    RF_TRY(client_authenticate(call, err));
+    RF_CLEANUP(memo_release) struct memo_entry *roles = NULL;
+    struct access_token_request wanted;
     struct access_token token;
-    RF_TRY(access_token_make(call->identity, &wanted, call->request->arena, &token, err));
+    struct rf_err later = {.kind = RF_OK};
+    enum rf_kind kind = plan_token(call, &roles, &wanted, &later);
+    if (kind != RF_OK) {
+        /* Who cannot prove to be that client hears nothing of what it may. */
+        if (call->unproven) RF_TRY(client_prove_secret(call, err));
+        *err = later;
+        return kind;
+    }
+    RF_TRY(make_token(call, &wanted, &token, err));
     call->uti = token.uti;
     answer(call, &token);
     return RF_OK;

@@ -9,6 +9,7 @@ struct part {
     rf_str id;
     uint16_t status; /* 0: not run yet */
     struct json_node *body;
+    const struct graph_call *call; /* how it was asked; NULL: it was not well formed */
 };
 
 static bool method_of(rf_str name, enum http_method *out)
@@ -94,6 +95,7 @@ static enum rf_kind run_call(struct graph_call *call, struct part *part, struct 
                                  .version = call->version,
                                  .status = 200};
     inner->path = rf_arena_printf(arena, "/%.*s/%.*s", RF_FMT(call->version), RF_FMT(path));
+    part->call = inner;
     RF_TRY(graph_split(inner, path, err));
     if (inner->segment_count > 0 && rf_str_is(inner->segments[0], "$batch"))
         return graph_bad(err, "A batch cannot hold a batch.");
@@ -109,6 +111,12 @@ static void run_part(struct graph_call *call, struct part *part)
     enum rf_kind kind = run_call(call, part, &err);
     if (kind == RF_OK) return;
     if (part->status == 0) part->status = request_status_of(kind);
+    if (part->call != NULL && (part->status == 401 || part->status == 403)) {
+        const struct graph_route *route = part->call->route;
+        request_note_denial(part->call->request, part->status, &err,
+                            rf_str_of(route == NULL || route->roles == NULL ? "" : route->roles),
+                            part->call->path);
+    }
     bool ours = part->status == 500;
     part->body =
         graph_error_json(call->arena, call->request, ours ? "InternalServerError" : err.code,

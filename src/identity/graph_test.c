@@ -213,6 +213,13 @@ Test(graph, needs_roles)
         int64_t status;
         cr_assert(json_i64_at(part, "status", &status) && status == statuses[i], "%zu", i);
     }
+    /* What was refused in it left its row, and only that. */
+    rf_str left = rf_buf_view(&b.rows), refused = RF_S("\"Scope\":\"/v1.0/groups\"");
+    size_t row = rf_str_find(left, refused, 0);
+    cr_assert(row != SIZE_MAX, "%.*s", RF_FMT(left));
+    cr_assert(rf_str_find(left, refused, row + 1) == SIZE_MAX);
+    cr_assert(rf_str_find(left, RF_S("\"Action\":\"Group.Read.All"), 0) != SIZE_MAX);
+    cr_assert(rf_str_find(left, RF_S("\"Scope\":\"/v1.0/users\""), 0) == SIZE_MAX);
     bench_close(&b);
 }
 

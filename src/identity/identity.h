@@ -22,8 +22,10 @@ struct identity_options {
      * port when it is not 443). None given: the well-known public issuers. Borrowed. */
     const rf_str *federation_hosts;
     uint32_t federation_host_count;
-    /* Also issuers on the loopback address, any port, whatever certificate they show: for tests. */
-    bool federation_loopback;
+    /* Hosts at loopback or private addresses ("localhost:9443", "10.1.2.3", "localhost:*"), beside those. Only here loopback addresses are
+     * taken, and they are believed whatever certificate they show: this machine answers there. Borrowed. */
+    const rf_str *federation_private;
+    uint32_t federation_private_count;
     rf_str
         federation_ca_pem; /* who vouches for the issuers' servers; empty: the system's certificates */
     /* An assertion is taken once (contract, section 3.2). MSAL for JavaScript sends one assertion for each resource that it

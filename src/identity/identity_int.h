@@ -164,6 +164,16 @@ RF_MUST_USE enum rf_kind client_roles(struct identity *identity, rf_str principa
 RF_MUST_USE enum rf_kind client_check_secret(struct identity *identity, const struct client *client,
                                              rf_str secret, rf_usec now, struct rf_arena *arena,
                                              rf_str *key_id, struct rf_err *err);
+/* What the keeper compares a secret with before it signs: those of the client that are valid now. False when there are none, or too
+ * many for one message, or no memory: client_check_secret says then what is wrong. */
+enum { SECRET_PROOF_MACS_MAX = 64 };
+struct secret_proof {
+    struct keeper_proof keeper;
+    rf_str key_ids[SECRET_PROOF_MACS_MAX];
+};
+RF_MUST_USE bool client_secret_proof(const struct client *client, rf_str secret, rf_usec now,
+                                     struct rf_arena *arena, struct secret_proof *out);
+void secret_proof_done(struct secret_proof *proof); /* wipes the secret */
 /* A new secret for the application `app_id`: its "passwordCredential" with keyId, hint and "~mac", and the text. */
 RF_MUST_USE enum rf_kind secret_make(struct identity *identity, rf_str app_id, rf_str display_name,
                                      rf_usec from, rf_usec until, struct rf_arena *arena,
@@ -201,13 +211,15 @@ struct access_token_request {
     const struct role_list *roles;
     rf_str audience; /* the resource's name as requested */
     rf_str origin;
-    const char *client_strength; /* appidacr: "1" secret, "2" certificate or federated */
-    bool cae;                    /* the client can take claims challenges */
+    const char *client_strength;      /* appidacr: "1" secret, "2" certificate or federated */
+    bool cae;                         /* the client can take claims challenges */
+    const struct keeper_proof *proof; /* without it no token is made; NULL: there is one already */
     rf_usec now;
 };
 struct access_token {
     rf_str text, uti;
     int64_t not_before, expires; /* seconds */
+    uint64_t match;              /* of the proof; KEEPER_NO_MATCH: no token was made */
 };
 /* For an application that acts for itself. */
 RF_MUST_USE enum rf_kind access_token_make(struct identity *identity,
@@ -269,7 +281,7 @@ struct token_call {
     rf_str tenant; /* as in the path */
     rf_str correlation_id;
     rf_str grant_type, client_id, secret;
-    bool has_secret, basic;
+    bool has_secret, unproven;
     /* what was found out, for the log too */
     struct memo_entry *client_entry, *resource_entry;
     const struct client *client;
@@ -279,8 +291,11 @@ struct token_call {
     rf_str uti;
 };
 enum rf_kind token_run(struct request *request, struct rf_err *err);
-/* Finds the application and has it prove who it is. RF_DENIED with the AADSTS number. */
+/* Finds the application and has it prove who it is. A secret waits (call->unproven) until the keeper compares it and signs in one
+ * go; nothing may be told to the client before. RF_DENIED with the AADSTS number. */
 RF_MUST_USE enum rf_kind client_authenticate(struct token_call *call, struct rf_err *err);
+/* Compares the secret now. */
+RF_MUST_USE enum rf_kind client_prove_secret(struct token_call *call, struct rf_err *err);
 RF_MUST_USE enum rf_kind grant_client_credentials(struct token_call *call, struct rf_err *err);
 /* The one resource of scope= or resource=. */
 RF_MUST_USE enum rf_kind token_resource(struct token_call *call, struct rf_err *err);

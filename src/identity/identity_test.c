@@ -818,13 +818,50 @@ static struct bench_answer ask_federated(struct bench *b, const struct issuer *i
     return bench_form(b, BENCH_TOKEN, assertion_body(&b->arena, b->app.app_id, token));
 }
 
+/* Loopback addresses are out of reach unless they are named, with their port. */
+Test(identity, issuers_at_loopback_are_named_one_by_one)
+{
+    static const struct {
+        const char *url;
+        bool none, named;
+    } cases[] = {
+        {"https://localhost:9443", false, true},
+        {"https://localhost:9443/keys", false, true},
+        {"https://localhost:9444", false, false},
+        {"https://localhost", false, false},
+        {"https://127.0.0.1:9443", false, false},
+        {"https://127.0.0.2", false, false},
+        {"https://a.localhost:9443", false, false},
+        {"https://[::1]:1", false, true},
+        {"https://10.1.2.3", false, true},
+        {"https://10.1.2.4", false, false},
+        {"https://gitlab.com", true, true},
+        {"http://localhost:9443", false, false},
+        {"https://user@localhost:9443", false, false},
+    };
+    const rf_str private[] = {RF_S("localhost:9443"), RF_S("[::1]:*"), RF_S("10.1.2.3")};
+    for (int named = 0; named < 2; named++) {
+        struct bench b;
+        bench_open(&b, &(struct identity_options){.federation_private = private,
+                                                  .federation_private_count =
+                                                      named == 0 ? 0 : RF_COUNT(private)});
+        for (size_t i = 0; i < RF_COUNT(cases); i++)
+            cr_expect(federation_may_fetch(b.identity->federation, rf_str_of(cases[i].url)) ==
+                          (named == 0 ? cases[i].none : cases[i].named),
+                      "%s %d", cases[i].url, named);
+        bench_close(&b);
+    }
+}
+
 Test(identity, federated_credentials)
 {
 #define EXCHANGE "api://AzureADTokenExchange"
 #define SUBJECT "repo:contoso/x:ref:refs/heads/main"
     struct bench b;
     struct issuer issuer;
-    bench_open(&b, &(struct identity_options){.federation_loopback = true});
+    const rf_str private[] = {RF_S("localhost:*"), RF_S("127.0.0.1:*")};
+    bench_open(&b, &(struct identity_options){.federation_private = private,
+                                              .federation_private_count = RF_COUNT(private)});
     b.app = bench_app(&b, "admin", GRAPH_ROLES);
     b.token = bench_graph_token(&b, &b.app);
     issuer_open(&issuer, &b);

@@ -92,15 +92,23 @@ static enum rf_kind read_request(struct token_call *call, struct rf_err *err)
 
 /* ---- who the client is ------------------------------------------------------------------------------------------- */
 
-static enum rf_kind check_secret(struct token_call *call, struct rf_err *err)
+/* An application's id is no secret: who guesses from elsewhere must not lock out the owner. Empty on lack of memory. */
+static rf_str who_guesses(const struct token_call *call)
+{
+    struct rf_buf who = rf_buf_in(call->request->arena);
+    rf_buf_str(&who, call->client->app_id);
+    rf_buf_byte(&who, ' ');
+    rf_buf_str(&who, call->request->http->peer_address);
+    return who.failed ? (rf_str){0} : rf_buf_view(&who);
+}
+
+/* Whether a secret may be tried now. */
+static enum rf_kind admit_secret(struct token_call *call, struct rf_err *err)
 {
     struct identity *identity = call->identity;
-    rf_usec elapsed = rf_clock_elapsed(identity->options.clock);
-    /* An application's id is no secret: who guesses from elsewhere must not lock out the owner. */
-    rf_str who = rf_arena_printf(call->request->arena, "%.*s %.*s", RF_FMT(call->client->app_id),
-                                 RF_FMT(call->request->http->peer_address));
+    rf_str who = who_guesses(call);
     if (who.ptr == NULL) return rf_fail_memory(err, call->request->arena);
-    uint32_t wait = guard_wait(identity->guard, who, elapsed);
+    uint32_t wait = guard_wait(identity->guard, who, rf_clock_elapsed(identity->options.clock));
     if (wait > 0) {
         http_setf(call->request->response, "Retry-After", "%u", wait);
         return RF_FAIL(err, RF_AGAIN, "50196",
@@ -110,10 +118,20 @@ static enum rf_kind check_secret(struct token_call *call, struct rf_err *err)
     }
     call->proof.strength = "1";
     call->proof.type = "clientSecret";
+    call->unproven = true;
+    return RF_OK;
+}
+
+enum rf_kind client_prove_secret(struct token_call *call, struct rf_err *err)
+{
+    struct identity *identity = call->identity;
     enum rf_kind kind =
         client_check_secret(identity, call->client, call->secret, call->request->now,
                             call->request->arena, &call->proof.key_id, err);
-    if (kind == RF_DENIED) guard_failed(identity->guard, who, elapsed);
+    call->unproven = kind != RF_OK;
+    if (kind != RF_DENIED) return kind;
+    rf_str who = who_guesses(call);
+    guard_failed(identity->guard, who, rf_clock_elapsed(identity->options.clock));
     return kind;
 }
 
@@ -132,15 +150,12 @@ enum rf_kind client_authenticate(struct token_call *call, struct rf_err *err)
                 "Invalid request. The value of client_assertion_type must be " ASSERTION_TYPE ".");
         RF_TRY(assertion_check(call, assertion, err));
     } else if (call->has_secret) {
-        RF_TRY(check_secret(call, err));
+        RF_TRY(admit_secret(call, err));
     } else {
         return RF_FAIL(err, RF_DENIED, "7000218",
                        "The request body must contain the following parameter: 'client_assertion' "
                        "or 'client_secret'.");
     }
-    if (!call->client->enabled)
-        return RF_FAIL(err, RF_DENIED, "7000112", "Application '%.*s'(%.*s) is disabled.",
-                       RF_FMT(call->client->app_id), RF_FMT(call->client->display_name));
     return RF_OK;
 }
 

@@ -21,8 +21,9 @@ static void put_common(struct json_out *out, struct identity *identity, const st
     const struct resource *resource = s->resource == NULL ? &nothing : s->resource;
     bool good = strcmp(s->result, "0") == 0;
     rf_usec took = rf_clock_now(identity->options.clock) - s->request->now;
-    json_put_text(out, "TimeGenerated", time_iso(arena, s->request->now));
-    json_put_text(out, "CreatedDateTime", time_iso(arena, s->request->now));
+    rf_str at = time_iso(arena, s->request->now);
+    json_put_text(out, "TimeGenerated", at);
+    json_put_text(out, "CreatedDateTime", at);
     json_put_text(out, "AADTenantId", identity->tenant);
     json_put_text(out, "AppId", s->app_id);
     json_put_text(out, "Category", rf_str_of(s->category));

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "kql/bind_int.h"
+#include "kql/op.h"
 #include "value/text.h"
 
 void bind_err(struct binder *b, uint32_t pos, const char *code, const char *fmt, ...)
@@ -144,6 +145,11 @@ struct scope *scope_add(struct binder *b, rf_str name, enum binding_kind kind)
 
 static bool lambda_is_table(struct binder *b, const struct scope *f);
 
+static bool asks_for_arrival(rf_str text)
+{
+    return rf_str_find(text, RF_S("ingestion_time"), 0) != SIZE_MAX;
+}
+
 /* A stored function's text, parsed when it is first asked for. Its body sees the catalog only. */
 static enum rf_kind load_stored(struct binder *b, const struct stored_function *stored,
                                 struct scope **out)
@@ -166,6 +172,7 @@ static enum rf_kind load_stored(struct binder *b, const struct stored_function *
     if (s->ast->kind != AST_LAMBDA) s->kind = BINDING_TABLE;
     s->next = b->stored;
     b->stored = s;
+    b->wants_arrival = b->wants_arrival || asks_for_arrival(s->text);
     if (s->kind == BINDING_LAMBDA) s->is_table = lambda_is_table(b, s);
     *out = s;
     return RF_OK;
@@ -233,7 +240,7 @@ static bool name_is_table(struct binder *b, rf_str name)
     struct scope *s = function_find(b, name, &kind);
     if (s != NULL && s->kind == BINDING_LAMBDA) return s->is_table;
     if (s != NULL) return s->kind != BINDING_SCALAR;
-    return catalog_find(b->exec->catalog, name) != NULL;
+    return catalog_find(b->exec->catalog, name) != NULL || catalog_calls(b->exec->catalog, name);
 }
 
 bool ast_is_table(struct binder *b, const struct ast *ast)
@@ -258,7 +265,7 @@ bool ast_is_table(struct binder *b, const struct ast *ast)
             return ast->kid_count == 1 && ast_is_table(b, ast->kids[0]);
         for (size_t i = 0; i < RF_COUNT(tables); i++)
             if (rf_str_is(ast->text, tables[i])) return true;
-        return false;
+        return s == NULL && catalog_calls(b->exec->catalog, ast->text);
     }
     case AST_MEMBER:
         return ast->kids[0]->kind == AST_CALL && ast_is_table(b, ast->kids[0]) &&
@@ -607,6 +614,25 @@ static bool names_tables(const struct ast *ast)
     return last != NULL && last->kind == AST_OPERATOR && rf_str_is(last->text, "graph-to-table");
 }
 
+/* Drops the column of arrivals from a result. */
+static enum rf_kind bind_without_arrival(struct binder *b, struct node **node)
+{
+    const struct schema *have = &(*node)->schema;
+    if (!b->has_arrival || schema_find(have, RF_S(ARRIVAL_COLUMN)) < 0) return RF_OK;
+    struct schema_builder sb = {.b = b};
+    struct expr **exprs = rf_arena_new(b->arena, struct expr *, have->count);
+    if (exprs == NULL) return BIND_NOMEM(b);
+    for (uint32_t i = 0; i < have->count; i++) {
+        const struct column *c = &have->columns[i];
+        if (rf_str_is(c->name, ARRIVAL_COLUMN)) continue;
+        exprs[sb.schema.count] = expr_column(b, c, 0);
+        if (exprs[sb.schema.count] == NULL || !schema_add_exact(&sb, c->name, c->type, c->id))
+            return BIND_NOMEM(b);
+    }
+    sb.schema.open = have->open;
+    return project_node_new(b, exprs, &sb.schema, *node, node);
+}
+
 static enum rf_kind bind_results(struct binder *b, const struct statement *s, struct bound_query *q)
 {
     struct node *node;
@@ -623,6 +649,7 @@ static enum rf_kind bind_results(struct binder *b, const struct statement *s, st
     RF_TRY(bind_table(b, s->value, &node));
     if (b->scope != before)
         return RF_OK; /* it made names for the statements behind, and no result */
+    RF_TRY(bind_without_arrival(b, &node));
     RF_TRY(add_result(b, q, RF_S(""), node));
     for (const struct extra_result *extra = b->extras; extra != NULL; extra = extra->next)
         RF_TRY(add_result(b, q, extra->name, extra->node));
@@ -636,6 +663,7 @@ enum rf_kind bind_query(const struct query_ast *query, struct exec *exec, struct
                        .arena = arena,
                        .exec = exec,
                        .err = err,
+                       .wants_arrival = asks_for_arrival(query->text),
                        .may_run = may_run,
                        .next_id = 1};
     struct bound_query q = {0};

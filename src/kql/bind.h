@@ -48,10 +48,12 @@ struct binder {
     uint32_t next_id;
     uint32_t depth;
     uint32_t below; /* the deepest plan or expression that was bound since the operator began */
-    uint64_t step_count;   /* work done; ends functions that multiply */
-    bool schema_full;      /* a table has more columns than it may have */
-    bool may_run;          /* false for lint: sub-queries are not run while binding */
-    bool open_schema;      /* set when a result's columns cannot be known without running */
+    uint64_t step_count; /* work done; ends functions that multiply */
+    bool schema_full;    /* a table has more columns than it may have */
+    bool wants_arrival; /* ingestion_time() is somewhere in the texts: tables give ARRIVAL_COLUMN */
+    bool has_arrival;   /* a table had that column */
+    bool may_run;       /* false for lint: sub-queries are not run while binding */
+    bool open_schema;   /* set when a result's columns cannot be known without running */
     struct render *render; /* out: what `render` said */
     bool
         keep_names; /* the next bind_table leaves the names that `as` gave in scope: graph-to-table as a statement */

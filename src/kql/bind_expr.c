@@ -473,6 +473,16 @@ static enum rf_kind bind_choice(struct binder *b, const struct ast *ast, struct 
     return RF_OK;
 }
 
+/* Where rows are no longer those of a table it is null. */
+static enum rf_kind bind_arrival_time(struct binder *b, uint32_t pos, struct expr **out)
+{
+    const struct schema *schema = b->rows.schema;
+    int at = schema == NULL ? -1 : schema_find(schema, RF_S(ARRIVAL_COLUMN));
+    struct value none = value_null(TYPE_DATETIME);
+    *out = at < 0 ? expr_const(b, &none, pos) : expr_column(b, &schema->columns[at], pos);
+    return *out == NULL ? BIND_NOMEM(b) : RF_OK;
+}
+
 enum rf_kind bind_special_call(struct binder *b, const struct ast *ast, bool *done,
                                struct expr **out)
 {
@@ -490,6 +500,8 @@ enum rf_kind bind_special_call(struct binder *b, const struct ast *ast, bool *do
         return bind_expr(b, ast->kids[0], out);
     if (rf_str_is(ast->text, "column_ifexists") || rf_str_is(ast->text, "columnifexists"))
         return bind_column_ifexists(b, ast, out);
+    if (rf_str_is(ast->text, "ingestion_time") && ast->kid_count == 0 && b->has_arrival)
+        return bind_arrival_time(b, ast->pos, out);
     if (rf_str_is(ast->text, "pack_all") || rf_str_is(ast->text, "bag_pack_columns"))
         return bind_pack_columns(b, ast, out);
     if (rf_str_is(ast->text, "column_names_of") && ast->kid_count == 1) {

@@ -178,7 +178,14 @@ static enum rf_kind bind_resource(struct binder *b, const struct catalog *catalo
 static enum rf_kind bind_source(struct binder *b, const struct catalog *catalog,
                                 struct source *source, struct node **out)
 {
+    struct expr *where = NULL;
     RF_TRY(bind_scan(b, source, out));
+    if (catalog->narrow != NULL)
+        RF_TRY(catalog->narrow(catalog, source, b, &(*out)->schema, &where));
+    if (where != NULL) {
+        RF_TRY(where_node_new(b, where, *out, out));
+        RF_TRY(guard_node_new(b, *out, out));
+    }
     RF_TRY(bind_time_limits(b, out));
     return bind_resource(b, catalog, out);
 }
@@ -238,6 +245,31 @@ static enum rf_kind bind_member(struct binder *b, const struct ast *ast, struct 
     return kind;
 }
 
+/* A function of the catalog whose table depends on the call's arguments. */
+static enum rf_kind bind_catalog_call(struct binder *b, const struct ast *call, rf_str name,
+                                      struct node **out)
+{
+    const struct catalog *catalog = b->exec->catalog;
+    uint32_t count = call->kind == AST_CALL ? call->kid_count : 0;
+    struct value *args = rf_arena_new(b->arena, struct value, count);
+    struct source *source;
+    struct rf_err why = {0};
+    if (args == NULL) return BIND_NOMEM(b);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct ast *kid = call->kids[i];
+        if (kid->kind == AST_NAMED) kid = kid->kids[0];
+        RF_TRY(bind_constant(b, kid, TYPE_STRING, &args[i]));
+    }
+    enum rf_kind kind = catalog->call(catalog->call_ctx, name, args, count, &source, &why);
+    if (kind == RF_INVALID || kind == RF_NOT_FOUND)
+        return bind_fail(b, call->pos, why.code, "%s", why.text);
+    if (kind == RF_OK && catalog->shows != NULL && !catalog->shows(catalog, source))
+        return fail_unknown(b, name, call->pos);
+    if (kind == RF_OK) return bind_source(b, catalog, source, out);
+    if (b->err != NULL) *b->err = why;
+    return kind;
+}
+
 static enum rf_kind bind_name(struct binder *b, rf_str name, uint32_t pos, bool tables_only,
                               const struct ast *call, struct node **out)
 {
@@ -257,6 +289,8 @@ static enum rf_kind bind_name(struct binder *b, rf_str name, uint32_t pos, bool 
                              RF_FMT(name));
         }
     }
+    if (!tables_only && catalog_calls(b->exec->catalog, name))
+        return bind_catalog_call(b, call, name, out);
     kind = bind_sources(b, b->exec->catalog, name, out);
     return kind == RF_NOT_FOUND ? fail_unknown(b, name, pos) : kind;
 }
@@ -360,6 +394,8 @@ static enum rf_kind bind_table_call(struct binder *b, const struct ast *ast, str
             return bind_name(b, name.s, ast->pos, true, ast, out);
         return bind_name(b, name.s, ast->pos, false, ast, out);
     }
+    if (f == NULL && catalog_calls(b->exec->catalog, ast->text))
+        return bind_catalog_call(b, ast, ast->text, out);
     return fail_unknown(b, ast->text, ast->pos);
 }
 

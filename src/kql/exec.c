@@ -106,6 +106,12 @@ struct source *catalog_find_own(const struct catalog *catalog, rf_str name)
     return NULL;
 }
 
+bool catalog_calls(const struct catalog *catalog, rf_str name)
+{
+    return catalog != NULL && catalog->call != NULL &&
+           catalog->call(catalog->call_ctx, name, NULL, 0, NULL, NULL) == RF_OK;
+}
+
 struct source *catalog_find(const struct catalog *catalog, rf_str name)
 {
     struct source *source = catalog_find_own(catalog, name);

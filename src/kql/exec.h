@@ -71,6 +71,9 @@ struct exec {
     const struct node *sieved; /* that scan */
     bool has_timespan;         /* tables with TimeGenerated give only rows in [from, to) */
     int64_t from_ticks, to_ticks;
+    bool
+        has_ingested; /* tables with a column ARRIVAL_COLUMN give only rows that arrived in (after, until] */
+    int64_t after_ticks, until_ticks;
     atomic_uint_fast64_t rows_scanned, bytes_scanned; /* for --stats */
     atomic_uint_fast64_t dict_count;                  /* dictionaries that operators made */
     struct rf_err *warning;                           /* NULL, or where the first warning goes */
@@ -183,6 +186,9 @@ struct scan {
     struct row_sieve *sieve; /* NULL, or what a source may use */
 };
 
+/* A column of this name, a datetime, is when a row arrived. Queries do not see it but by ingestion_time(). */
+#define ARRIVAL_COLUMN "$IngestionTime"
+
 /* A table that can be read. */
 struct source {
     const struct source_ops *ops;
@@ -209,6 +215,7 @@ static inline enum rf_kind source_open(struct source *source, struct rf_err *err
 }
 
 /* The tables and functions that a query sees. */
+struct binder;
 struct catalog {
     struct source **sources;
     uint32_t source_count;
@@ -224,6 +231,11 @@ struct catalog {
     /* NULL, or whether the query may see this source of the catalog; asked for each that it names. One that it may not see is
      * not there. */
     bool (*shows)(const struct catalog *catalog, const struct source *source);
+    /* NULL, or narrows what the query sees of a source of the catalog that it may see: sets *where to what its rows must meet,
+     * an expression over `schema`, the source's columns; leaves it alone when the query sees all of them. Rows that do not
+     * meet it are as if they were not there (op_guard.c). */
+    enum rf_kind (*narrow)(const struct catalog *catalog, const struct source *source,
+                           struct binder *b, const struct schema *schema, struct expr **where);
     /* NULL: workspace("w").T is T; else finds the catalog that workspace("w"), app("w") or resource("w") names: `kind` is the
      * function. */
     enum rf_kind (*other)(const struct catalog *catalog, rf_str kind, rf_str name,
@@ -231,11 +243,18 @@ struct catalog {
     /* Empty, or the id of a resource: tables give only rows whose _ResourceId is this or begins with it and a slash, case
      * ignored; tables without that column give none. */
     rf_str resource;
-    void *ctx; /* of shows and other */
+    /* NULL, or the table that a call such as _GetWatchlist('alias') stands for: its columns depend on the arguments, which are
+     * known while the query is bound. RF_NOT_FOUND: there is no function of this name. `out` NULL: only whether there is. */
+    enum rf_kind (*call)(void *call_ctx, rf_str name, const struct value *args, uint32_t arg_count,
+                         struct source **out, struct rf_err *err);
+    void *call_ctx;
+    void *ctx; /* of the others */
 };
 /* The table of this name that the query may see, of the catalog itself or else of those beside it; NULL: none. */
 struct source *catalog_find(const struct catalog *catalog, rf_str name);
 /* The same in the catalog alone. */
 struct source *catalog_find_own(const struct catalog *catalog, rf_str name);
+/* Whether catalog->call knows it. */
+bool catalog_calls(const struct catalog *catalog, rf_str name);
 
 #endif

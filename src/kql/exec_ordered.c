@@ -128,7 +128,8 @@ bool node_on_lanes(struct node *node, const struct exec *exec)
     while (scan_below(node) == NULL) {
         while (strcmp(node->ops->name, "where") == 0 || strcmp(node->ops->name, "project") == 0)
             node = node->inputs[0];
-        if (strcmp(node->ops->name, "join") != 0) return false;
+        if (strcmp(node->ops->name, "join") != 0 && strcmp(node->ops->name, "guard") != 0)
+            return false;
         node = node->inputs[0];
     }
     return true;

@@ -212,6 +212,7 @@ FUNC_KERNEL(assert_rows)
 const struct func func_session[] = {
     {.name = "assert",
      .nulls = FUNC_CUSTOM,
+     .flags = FUNC_VOLATILE, /* of rows, not of a dictionary's entries, whose rows may be gone */
      .sigs = SIGS("(condition:bool, message:string) bool", assert_rows),
      .doc = "True, or the query fails with the message."},
     {.name = "current_cluster_endpoint",
@@ -254,7 +255,8 @@ const struct func func_session[] = {
     {.name = "ingestion_time",
      .column = "$IngestionTime",
      .sigs = SIGS("() datetime", now),
-     .doc = "When the row arrived; rows of files arrive with the query."},
+     .doc = "When the row arrived: also a position, as it grows from commit to commit; rows of "
+            "files arrive with the query."},
     {.name = "new_guid",
      .flags = FUNC_VOLATILE,
      .nulls = FUNC_CUSTOM,

@@ -53,6 +53,9 @@ static void request_init(struct request *r, const struct kql_request *in)
         .has_timespan = in->has_timespan,
         .from_ticks = in->from_ticks,
         .to_ticks = in->to_ticks,
+        .has_ingested = in->has_ingested,
+        .after_ticks = in->after_ticks,
+        .until_ticks = in->until_ticks,
     };
 }
 static void request_done(struct request *r)
@@ -119,13 +122,18 @@ static enum rf_kind copy_schema(const struct schema *from, struct rf_arena *aren
 }
 
 enum rf_kind kql_lint(const struct kql_request *request, struct rf_arena *arena,
-                      struct schema *schema, bool *open, struct rf_err *err)
+                      struct kql_shape *out, struct rf_err *err)
 {
     struct request r;
     request_init(&r, request);
+    *out = (struct kql_shape){0};
     enum rf_kind kind = request_bind(&r, request, false, err);
-    if (kind == RF_OK) kind = copy_schema(&r.query.results[0]->schema, arena, schema, err);
-    if (kind == RF_OK) *open = r.query.open_schema || r.query.results[0]->schema.open;
+    if (kind == RF_OK) {
+        const struct node *first = r.query.results[0];
+        kind = copy_schema(&first->schema, arena, &out->schema, err);
+        out->open = r.query.open_schema || first->schema.open;
+        out->by_rows = r.query.result_count == 1 && node_by_rows(first);
+    }
     request_done(&r);
     return kind;
 }

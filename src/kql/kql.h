@@ -12,6 +12,8 @@ struct kql_request {
     int64_t now_ticks;   /* what now() says; 0: the present time */
     bool has_timespan;   /* limits every table with a TimeGenerated column to [from, to) */
     int64_t from_ticks, to_ticks;
+    bool has_ingested; /* limits every table that knows when its rows arrived to (after, until] */
+    int64_t after_ticks, until_ticks;
     struct func_env env;
     uint32_t batch_rows; /* 0: BATCH_ROWS */
     const atomic_bool
@@ -38,10 +40,15 @@ struct kql_stats {
 /* Parses, binds, optimises and runs. Errors carry line and column where the text is at fault. */
 RF_MUST_USE enum rf_kind kql_run(const struct kql_request *request, struct kql_sink *sink,
                                  struct kql_stats *stats, struct rf_err *err);
-/* Parses and binds only. *schema (names and types of the first result; in `arena`) is set on RF_OK;
- * *open says that the columns depend on data. */
+/* What is known of a query's first result without running it. */
+struct kql_shape {
+    struct schema schema; /* names and types; in the arena of the call */
+    bool open;            /* the columns depend on data */
+    bool by_rows; /* each row of the one table leads to its own rows, whatever the others are */
+};
+/* Parses and binds only. */
 RF_MUST_USE enum rf_kind kql_lint(const struct kql_request *request, struct rf_arena *arena,
-                                  struct schema *schema, bool *open, struct rf_err *err);
+                                  struct kql_shape *out, struct rf_err *err);
 /* The plan as text for --explain. */
 RF_MUST_USE enum rf_kind kql_explain(const struct kql_request *request, struct rf_arena *arena,
                                      rf_str *out, struct rf_err *err);

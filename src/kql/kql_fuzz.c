@@ -167,11 +167,10 @@ RF_FUZZ(kql, text)
                                   .memory_bytes = MEMORY_BYTES,
                                   .now_ticks = DATETIME_UNIX_EPOCH,
                                   .cancelled = &cancelled};
-    struct schema schema;
+    struct kql_shape shape;
     struct rf_err err = {0};
-    bool open;
     atomic_store(&cancelled, false);
-    enum rf_kind kind = kql_lint(&request, &arena, &schema, &open, &err);
+    enum rf_kind kind = kql_lint(&request, &arena, &shape, &err);
     check_error(kind, &err);
     if (text.len > RUN_TEXT_BYTES_MAX) return;
     err = (struct rf_err){0};

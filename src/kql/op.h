@@ -7,6 +7,11 @@
 /* Keeps the rows where `predicate` (bool) holds. Offers the predicate to the scan below. */
 RF_MUST_USE enum rf_kind where_node_new(struct binder *b, struct expr *predicate,
                                         struct node *input, struct node **out);
+/* op_guard.c: nothing above it learns anything of rows that `input` leaves out. */
+RF_MUST_USE enum rf_kind guard_node_new(struct binder *b, struct node *input, struct node **out);
+bool node_is_guard(const struct node *node);
+/* True when a predicate may be met before the rows are narrowed: it tells nothing by failing. */
+bool guard_passes(const struct expr *predicate);
 /* Output columns exactly as given: exprs[i] makes column i of `schema`. An expression that only
  * names an input column costs nothing. */
 RF_MUST_USE enum rf_kind project_node_new(struct binder *b, struct expr **exprs,

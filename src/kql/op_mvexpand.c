@@ -420,8 +420,11 @@ static void expand_explain(const struct node *node, struct rf_buf *buf)
     }
 }
 
-static const struct node_ops expand_ops = {
-    .name = "mv-expand", .run = expand_run, .prune = expand_node_prune, .explain = expand_explain};
+static const struct node_ops expand_ops = {.name = "mv-expand",
+                                           .run = expand_run,
+                                           .prune = expand_node_prune,
+                                           .explain = expand_explain,
+                                           .by_rows = true};
 
 /* ---- text to node ---------------------------------------------------------------------------- */
 

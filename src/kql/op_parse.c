@@ -388,8 +388,11 @@ static void parse_explain(const struct node *node, struct rf_buf *buf)
     }
 }
 
-static const struct node_ops parse_ops = {
-    .name = "parse", .run = parse_run, .prune = found_prune, .explain = parse_explain};
+static const struct node_ops parse_ops = {.name = "parse",
+                                          .run = parse_run,
+                                          .prune = found_prune,
+                                          .explain = parse_explain,
+                                          .by_rows = true};
 
 /* ---- text to node ---------------------------------------------------------------------------- */
 

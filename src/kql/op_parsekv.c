@@ -278,7 +278,8 @@ static enum rf_kind kv_run(struct node *node, struct exec *exec, struct flow *ou
     return found_run(node, exec, out, &ops, err);
 }
 
-static const struct node_ops kv_ops = {.name = "parse-kv", .run = kv_run, .prune = found_prune};
+static const struct node_ops kv_ops = {
+    .name = "parse-kv", .run = kv_run, .prune = found_prune, .by_rows = true};
 
 /* ---- text to node ---------------------------------------------------------------------------- */
 

@@ -115,7 +115,8 @@ static const struct node_ops project_ops = {.name = "project",
                                             .explain = project_explain,
                                             .reads_paths = true,
                                             .column_expr = project_column_expr,
-                                            .pass_column = project_pass_column};
+                                            .pass_column = project_pass_column,
+                                            .by_rows = true};
 
 enum rf_kind project_node_new(struct binder *b, struct expr **exprs, const struct schema *schema,
                               struct node *input, struct node **out)

@@ -122,13 +122,33 @@ static const struct node_ops scan_ops = {.name = "scan",
                                          .run = scan_run,
                                          .prune = scan_prune,
                                          .explain = scan_explain,
-                                         .path_column = scan_path_column};
+                                         .path_column = scan_path_column,
+                                         .by_rows = true};
 
 rf_str scan_name(const struct node *node)
 {
     while (node != NULL && node->ops != &scan_ops)
         node = node->input_count == 1 ? node->inputs[0] : NULL;
     return node == NULL ? RF_S("") : ((const struct scan_node *)node)->source->name;
+}
+
+/* Leaves the rows that arrived in the request's span. */
+static enum rf_kind bind_arrival(struct binder *b, struct scan_node *s, uint32_t column)
+{
+    const struct exec *exec = b->exec;
+    b->has_arrival = true;
+    if (!exec->has_ingested) return RF_OK;
+    RF_ASSERT(s->source->ops->filters);
+    struct value after = value_i64(TYPE_DATETIME, exec->after_ticks),
+                 until = value_i64(TYPE_DATETIME, exec->until_ticks);
+    struct column arrival = {.type = TYPE_DATETIME, .id = s->column_ids[column]};
+    struct expr *low[2] = {expr_column(b, &arrival, 0), expr_const(b, &after, 0)};
+    struct expr *high[2] = {low[0], expr_const(b, &until, 0)};
+    if (low[0] == NULL || low[1] == NULL || high[1] == NULL) return BIND_NOMEM(b);
+    RF_TRY(bind_call(b, 0, RF_S(">"), low, 2, &s->predicates[0]));
+    RF_TRY(bind_call(b, 0, RF_S("<="), high, 2, &s->predicates[1]));
+    s->predicate_count = 2;
+    return RF_OK;
 }
 
 enum rf_kind bind_scan(struct binder *b, struct source *source, struct node **out)
@@ -141,16 +161,19 @@ enum rf_kind bind_scan(struct binder *b, struct source *source, struct node **ou
     s->limit = UINT64_MAX;
     s->indexes = rf_arena_new(b->arena, uint32_t, n);
     s->column_ids = rf_arena_new(b->arena, uint32_t, n);
-    s->node.schema =
-        (struct schema){.columns = rf_arena_new(b->arena, struct column, n), .count = n};
+    s->node.schema = (struct schema){.columns = rf_arena_new(b->arena, struct column, n)};
     if (s->indexes == NULL || s->column_ids == NULL || s->node.schema.columns == NULL)
         return BIND_NOMEM(b);
     for (uint32_t i = 0; i < n; i++) {
-        s->indexes[i] = i;
+        const struct ast_column *column = &source->columns[i];
         s->column_ids[i] = bind_new_id(b);
-        s->node.schema.columns[i] = (struct column){.name = source->columns[i].name,
-                                                    .type = source->columns[i].type,
-                                                    .id = s->column_ids[i]};
+        if (rf_str_is(column->name, ARRIVAL_COLUMN)) {
+            RF_TRY(bind_arrival(b, s, i));
+            if (!b->wants_arrival) continue;
+        }
+        s->indexes[s->node.schema.count] = i;
+        s->node.schema.columns[s->node.schema.count++] =
+            (struct column){.name = column->name, .type = column->type, .id = s->column_ids[i]};
     }
     *out = &s->node;
     return RF_OK;
@@ -182,6 +205,10 @@ static bool reads_only(const struct scan_node *s, const struct expr *e)
 
 bool scan_takes_predicate(struct node *node, struct expr *predicate)
 {
+    struct node *below = node;
+    while (strcmp(below->ops->name, "where") == 0 || strcmp(below->ops->name, "project") == 0)
+        below = below->inputs[0];
+    if (node_is_guard(below) && guard_passes(predicate)) node = below->inputs[0];
     struct scan_node *s = (struct scan_node *)scan_below(node);
     if (s == NULL || !s->source->ops->filters || s->predicate_count == SCAN_PREDICATES_MAX ||
         !reads_only(s, predicate))

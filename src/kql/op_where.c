@@ -92,7 +92,8 @@ static const struct node_ops where_ops = {.name = "where",
                                           .prune = where_prune,
                                           .explain = where_explain,
                                           .reads_paths = true,
-                                          .same_columns = true};
+                                          .same_columns = true,
+                                          .by_rows = true};
 
 /* Cuts a and b and c into at most `room` parts, one of which stays whole when there are more. A part stays in
  * hand for the right side, so that a long chain, which leans to the left, never runs out. */

@@ -9,6 +9,12 @@ void id_set_add_expr(struct id_set *set, struct expr *expr)
     for (uint32_t i = 0; i < expr->arg_count; i++) id_set_add_expr(set, expr->args[i]);
 }
 
+bool node_by_rows(const struct node *node)
+{
+    while (node->ops->by_rows && node->input_count == 1) node = node->inputs[0];
+    return node->ops->by_rows && node->input_count == 0;
+}
+
 void node_prune_all(struct node *node, struct id_set *need)
 {
     for (uint32_t i = 0; i < node->input_count; i++) {

@@ -66,6 +66,7 @@ struct node_ops {
     /* By these an expression's path of a dynamic column (D.a.b) becomes a column that a scan gives (plan_paths.c). */
     bool reads_paths;  /* its expressions find their columns in the input's schema when it runs */
     bool same_columns; /* its columns are its input's, made equal by prune */
+    bool by_rows;      /* what it makes of a row does not depend on the other rows */
     /* Other nodes that leave rows as they are: the expression over the input that a column is, NULL when there is no such
      * column; and a further column that is passed on. False: no memory. */
     const struct expr *(*column_expr)(const struct node *node, uint32_t id);
@@ -85,6 +86,9 @@ struct node {
     bool serialized; /* row order is meaningful (after sort, top, serialize) */
     bool pruned;     /* guards nodes that several parents share */
 };
+
+/* True when each row of a table below leads to its own rows of `node`, whatever the others are. */
+bool node_by_rows(const struct node *node);
 
 /* A set of column ids. */
 struct id_set {

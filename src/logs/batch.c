@@ -177,6 +177,21 @@ static void put_responses(struct request *request, const struct batch_work *work
     json_end_object(&out);
 }
 
+/* An item is refused by a thread of its own; its row is left by the request's. */
+static void note_denials(struct request *request, const struct batch_work *work)
+{
+    for (uint32_t i = 0; i < work->count; i++) {
+        const struct item *item = &work->items[i];
+        struct rf_err why = {.code = "InsufficientAccessError"};
+        rf_str scope = json_text_at(item->node, "resource");
+        if (scope.len == 0) scope = json_text_at(item->node, "workspace");
+        if (item->status != 403) continue;
+        (void)rf_fail(&why, RF_DENIED, why.code, "a query of a batch was refused");
+        /* No action: what was refused is rows, no action of the control plane. */
+        request_note_denial(request, item->status, &why, (rf_str){0}, scope);
+    }
+}
+
 static enum rf_kind run_items(struct request *request, struct batch_work *work, struct rf_err *err)
 {
     struct rf_budget budget;
@@ -192,6 +207,7 @@ static enum rf_kind run_items(struct request *request, struct batch_work *work, 
     enum rf_kind kind = threads > 1 ? pool_new(threads, &pool, err) : RF_OK;
     if (kind == RF_OK) kind = pool_run(pool, work->count, run_item, work, err);
     pool_free(pool);
+    if (kind == RF_OK) note_denials(request, work);
     if (kind == RF_OK) put_responses(request, work);
     for (uint32_t i = 0; i < work->count; i++) rf_arena_done(&work->items[i].arena);
     return kind;

@@ -2,7 +2,7 @@
 #ifndef RF_COLLECTOR_INT_H
 #define RF_COLLECTOR_INT_H
 
-#include "logs/tables_int.h"
+#include "store/reader.h"
 
 enum { COLLECTOR_COLUMNS_MAX = 500, COLLECTOR_NAME_BYTES_MAX = 45 };
 

@@ -1,8 +1,10 @@
 /* ingest.c - the Logs Ingestion API: POST /dataCollectionRules/{immutableId}/streams/{stream} (contracts/monitor-logs 1).
  *
  * A body goes from text to columns at once, through the transformation of each flow of its stream, into the flow's tables.
- * 204 says that all of it is durable. When a stream has several flows and a later one fails, the rows of the earlier ones
- * are stored and a retry stores them again. */
+ * 204 says that all of it is durable. Each table takes its rows wholly or not at all. Where they go to several tables, all of
+ * them are made ready before the first one is stored, so that whatever can be wrong with rows, rule or tables stores nothing. What is
+ * left is that the server dies, or a disk fails, between two tables: no answer, or one with a status of 500 or above, says then that some
+ * tables may have the rows, and a retry, as the clients do it, stores them there a second time: at least once. */
 #include "base/json_out.h"
 #include "logs/ingest_int.h"
 
@@ -86,11 +88,14 @@ enum rf_kind ingest_read(const struct rule_stream *stream, rf_str body, struct r
     if (rf_str_starts(body, mark)) body = rf_slice(body, mark.len, body.len);
     body = rf_str_trim(body);
     if (body.len == 0) return RF_FAIL(err, RF_INVALID, "InvalidPayload", "The payload is empty.");
+    /* Copying costs far less than what the reader saves when it may write to the text. */
+    if (!rf_arena_str(arena, body, &body)) return rf_fail_memory(err, arena);
     struct reader_options options = {
         .format = READER_JSON_VALUES,
         .columns = stream->columns,
         .column_count = stream->column_count,
         .dynamic_from_text = true,
+        .own_text = true,
         .batch_rows = (uint32_t)RF_MIN(body.len / RECORD_BYTES_LEAST + 1, (size_t)BATCH_ROWS),
         .budget = budget,
         .reject = note_bad,
@@ -162,33 +167,47 @@ enum rf_kind ingest_fit(const struct table_def *def, const struct schema *schema
     return RF_OK;
 }
 
-static enum rf_kind store_rows(struct logs *logs, const struct rule_flow *flow,
-                               const struct transformed *rows, int64_t now_ticks,
-                               struct rf_arena *arena, struct rf_err *err)
+/* Rows for one table of one workspace. */
+struct ready_rows {
+    struct ready_rows *next;
+    rf_str workspace, table;
+    struct schema schema;
+    struct rows_in in;
+};
+struct ready_list {
+    struct ready_rows *first, **last;
+};
+
+static enum rf_kind prepare_rows(struct logs *logs, const struct rule_flow *flow,
+                                 const struct transformed *rows, int64_t now_ticks,
+                                 struct rf_arena *arena, struct ready_list *out, struct rf_err *err)
 {
-    struct tables *tables = logs->options.tables;
     for (uint32_t w = 0; w < flow->workspace_count; w++) {
         struct table_def def;
-        struct schema schema;
         struct batch *batches;
-        RF_TRY(tables_find(tables, flow->workspaces[w], flow->table, arena, &def, err));
-        RF_TRY(ingest_fit(&def, &rows->schema, rows->batches, rows->batch_count, arena, &schema,
-                          &batches, err));
-        struct rows_in in = {&schema, batches, rows->batch_count, now_ticks};
-        RF_TRY(tables_append(tables, flow->workspaces[w], flow->table, &in, err));
+        struct ready_rows *ready = rf_arena_new(arena, struct ready_rows, 1);
+        if (ready == NULL) return rf_fail_memory(err, arena);
+        *ready = (struct ready_rows){.workspace = flow->workspaces[w], .table = flow->table};
+        RF_TRY(tables_find(logs->options.tables, ready->workspace, ready->table, arena, &def, err));
+        RF_TRY(ingest_fit(&def, &rows->schema, rows->batches, rows->batch_count, arena,
+                          &ready->schema, &batches, err));
+        ready->in = (struct rows_in){&ready->schema, batches, rows->batch_count, now_ticks};
+        *out->last = ready;
+        out->last = &ready->next;
     }
     return RF_OK;
 }
 
 static enum rf_kind run_flow(struct logs *logs, const struct rule *rule,
                              const struct rule_flow *flow, const struct kept_rows *rows,
-                             int64_t now_ticks, struct rf_arena *arena, struct rf_err *err)
+                             int64_t now_ticks, struct rf_arena *arena, struct ready_list *out,
+                             struct rf_err *err)
 {
     const struct rule_stream *stream = &rule->streams[flow->stream];
     struct transformed result;
     if (flow->kql.len > 0) {
         RF_TRY(transform_run(flow->kql, stream, rows, now_ticks, arena, &result, err));
-        return store_rows(logs, flow, &result, now_ticks, arena, err);
+        return prepare_rows(logs, flow, &result, now_ticks, arena, out, err);
     }
     struct column *columns = rf_arena_new(arena, struct column, stream->column_count);
     if (columns == NULL) return rf_fail_memory(err, arena);
@@ -198,16 +217,19 @@ static enum rf_kind run_flow(struct logs *logs, const struct rule *rule,
     result = (struct transformed){.schema = {.columns = columns, .count = stream->column_count},
                                   .batches = rows->batches,
                                   .batch_count = rows->count};
-    return store_rows(logs, flow, &result, now_ticks, arena, err);
+    return prepare_rows(logs, flow, &result, now_ticks, arena, out, err);
 }
 
 static enum rf_kind run_flows(struct logs *logs, const struct rule *rule, uint32_t stream,
                               const struct kept_rows *rows, int64_t now_ticks,
                               struct rf_arena *arena, struct rf_err *err)
 {
+    struct ready_list list = {.last = &list.first};
     for (uint32_t i = 0; i < rule->flow_count; i++)
         if (rule->flows[i].stream == stream)
-            RF_TRY(run_flow(logs, rule, &rule->flows[i], rows, now_ticks, arena, err));
+            RF_TRY(run_flow(logs, rule, &rule->flows[i], rows, now_ticks, arena, &list, err));
+    for (const struct ready_rows *r = list.first; r != NULL; r = r->next)
+        RF_TRY(tables_append(logs->options.tables, r->workspace, r->table, &r->in, err));
     return RF_OK;
 }
 

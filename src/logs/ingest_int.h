@@ -11,7 +11,7 @@ enum {
 };
 
 /* The records of a body as batches of the stream's columns, texts cut to size. *reader is to be freed when the rows are no
- * longer used; `body` must live as long. RF_INVALID InvalidPayload, RF_LIMIT MemoryBudgetExceeded. */
+ * longer used. RF_INVALID InvalidPayload, RF_LIMIT MemoryBudgetExceeded. */
 RF_MUST_USE enum rf_kind ingest_read(const struct rule_stream *stream, rf_str body,
                                      struct rf_budget *budget, struct rf_arena *arena,
                                      struct reader **reader, struct kept_rows *out,

@@ -205,6 +205,35 @@ Test(ingest, a_stream_feeds_several_tables)
     w_done(&i.w);
 }
 
+/* What cannot be made ready for the second table leaves the first one as it was. */
+Test(ingest, several_tables_take_rows_together)
+{
+    struct ingestion i;
+    init(&i, SIMPLE_TABLE, SIMPLE_RULE);
+    w_be(&i.w, W_OWNER, NULL);
+    w_expect(&i.w, "PUT", W_WS "/tables/Other_CL" W_V, TABLE(C("Message", "string")), 201);
+    w_expect(&i.w, "PUT", W_RULES "app" W_RULE_V,
+             RULE(C("Message", "string") "," C("Level", "int"),
+                  FLOW("App_CL", "source") "," FLOW(
+                      "Other_CL", "source | extend Message = strrep(Message, 1000)")),
+             200);
+    w_be(&i.w, W_SENDER, "https://monitor.azure.com");
+    struct rf_buf body = rf_buf_in(&i.w.site.arena);
+    for (int row = 0; row < 30; row++) {
+        rf_buf_str(&body, row == 0 ? RF_S("[{\"Message\":\"") : RF_S(",{\"Message\":\""));
+        for (int k = 0; k < 30000; k++) rf_buf_byte(&body, (uint8_t)('a' + row % 26));
+        rf_buf_str(&body, RF_S("\"}"));
+    }
+    rf_buf_str(&body, RF_S("]"));
+    rf_buf_byte(&body, '\0');
+    expect_error(&i, (const char *)body.ptr, 503, "ServiceUnavailable");
+    w_expect_rows(&i.w, "App_CL | count", "0;");
+    expect_post(&i, "[{\"Message\":\"x\"}]", 204);
+    w_expect_rows(&i.w, "App_CL | project Message", "x;");
+    w_expect_rows(&i.w, "Other_CL | project strlen(Message)", "1000;");
+    w_done(&i.w);
+}
+
 Test(ingest, builtin_streams_need_no_declaration)
 {
     struct ingestion i;

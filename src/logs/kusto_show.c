@@ -119,8 +119,7 @@ static enum rf_kind for_databases(struct kusto_call *call, bool all, each_databa
     uint32_t count = 0;
     struct workspace *list = rf_arena_new(call->arena, struct workspace, SHOW_WORKSPACES_MAX);
     if (list == NULL) return rf_fail_memory(err, call->arena);
-    RF_TRY(query_all_workspaces(call->logs, NULL, call->arena, list, SHOW_WORKSPACES_MAX, &count,
-                                err));
+    RF_TRY(query_all_workspaces(call->logs, call->arena, list, SHOW_WORKSPACES_MAX, &count, err));
     for (uint32_t i = 0; i < count; i++) {
         struct query_view view;
         if (!is_wanted(call, &list[i], all)) continue;
@@ -345,9 +344,11 @@ static bool table_wanted(const struct kusto_command *c, rf_str name)
     return c->name_count == 0;
 }
 
-static void add_details(struct kusto_rows *out, const struct source *source, rf_str database)
+static void add_details(struct kusto_rows *out, const struct source *source, bool narrowed,
+                        rf_str database)
 {
-    struct table_stats stats = tables_source_stats(source);
+    struct table_stats stats = {0};
+    if (!narrowed) stats = tables_source_stats(source);
     bool timed = stats.time_min <= stats.time_max && stats.row_count > 0;
     kusto_rows_add(
         out, (struct value[]){
@@ -376,7 +377,7 @@ static enum rf_kind show_tables(struct kusto_call *call, const struct query_view
             continue;
         if (details) {
             RF_TRY(source_open(source, err));
-            add_details(out, source, call->workspace.name);
+            add_details(out, source, query_view_narrows(view, source), call->workspace.name);
             continue;
         }
         kusto_rows_add(out, (struct value[]){text(source->name), text(call->workspace.name),

@@ -1,4 +1,4 @@
-#include "logs/logs_int.h"
+#include "logs/jobs.h"
 
 #include <stdlib.h>
 
@@ -6,7 +6,10 @@ static enum rf_kind start(struct logs *logs, struct rf_err *err)
 {
     RF_TRY(rules_register(logs, err));
     RF_TRY(workspace_register(logs, err));
+    const struct table_functions functions = {.ctx = logs, .list = workspace_list_functions};
+    tables_add_functions(logs->options.tables, &functions);
     RF_TRY(queries_new(logs, err));
+    RF_TRY(jobs_new(logs, err));
     logs->services[logs->service_count++] = ingest_service(logs);
     logs->services[logs->service_count++] = collector_service(logs);
     logs->services[logs->service_count++] = query_service(logs);
@@ -31,6 +34,7 @@ enum rf_kind logs_new(const struct logs_options *options, struct logs **out, str
 void logs_free(struct logs *logs)
 {
     if (logs == NULL) return;
+    jobs_free(logs->jobs);
     queries_free(logs->queries);
     rules_free(logs->rules);
     workspaces_free(logs->workspaces);

@@ -4,7 +4,7 @@
 #define RF_LOGS_H
 
 #include "arm/arm.h"
-#include "logs/tables.h"
+#include "tables/tables.h"
 
 struct logs;
 struct logs_options {

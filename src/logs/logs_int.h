@@ -8,6 +8,7 @@ struct logs {
     struct logs_options options;
     struct workspaces *workspaces; /* workspace.c: workspaces and functions by name */
     struct rules *rules;           /* rules.c: data collection rules by immutable id, compiled */
+    struct jobs *jobs;             /* jobs.c: purges, search jobs, restores */
     struct queries *queries;       /* query_gate.c: who asks how much, and what runs now */
     struct service collector;
     const struct service *services[4];
@@ -25,7 +26,11 @@ struct workspace {
     rf_str id; /* ARM id */
     rf_str name;
     rf_str guid; /* customerId, lower case */
+    /* Who reads a resource's rows needs rights here: features.enableLogAccessUsingOnlyResourcePermissions is false. */
+    bool own_rights;
 };
+/* Views of the document. */
+struct workspace workspace_of(const struct arm_resource *resource);
 /* By GUID, name, "group/name" or ARM id, case ignored. RF_NOT_FOUND WorkspaceNotFound. */
 RF_MUST_USE enum rf_kind workspace_find(struct logs *logs, rf_str reference, struct rf_arena *arena,
                                         struct workspace *out, struct rf_err *err);
@@ -33,6 +38,11 @@ RF_MUST_USE enum rf_kind workspace_find(struct logs *logs, rf_str reference, str
 RF_MUST_USE enum rf_kind workspace_functions(struct logs *logs, const struct workspace *workspace,
                                              struct rf_arena *arena, struct stored_function **out,
                                              uint32_t *count, struct rf_err *err);
+
+/* The same for tables_add_functions; `ctx` is logs. */
+RF_MUST_USE enum rf_kind workspace_list_functions(void *ctx, rf_str guid, struct rf_arena *arena,
+                                                  struct stored_function **out, uint32_t *count,
+                                                  struct rf_err *err);
 
 /* ---- rules.c, ingest.c: Microsoft.Insights/dataCollection*, POST /dataCollectionRules/... -------------------------- */
 

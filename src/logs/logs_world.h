@@ -5,7 +5,7 @@
 #include "authz/route_walk.h"
 #include "kql/kql.h"
 #include "logs/logs_int.h"
-#include "logs/tables_int.h"
+#include "tables/tables.h"
 
 #define W_SUB "/subscriptions/99999999-0000-0000-0000-000000000001"
 #define W_GROUP W_SUB "/resourceGroups/rg"

@@ -219,20 +219,8 @@ const struct service *query_service(struct logs *logs)
     return service;
 }
 
-static bool is_open(struct logs *logs, const struct principal *by_resource,
-                    const struct arm_resource *workspace)
-{
-    if (by_resource == NULL) return true;
-    const char *path = "properties.features.enableLogAccessUsingOnlyResourcePermissions";
-    if (json_bool_at(workspace->body, path, true)) return true;
-    return authz_check(logs->options.authz, by_resource,
-                       RF_S("Microsoft.OperationalInsights/workspaces/query/*/read"), workspace->id,
-                       false);
-}
-
-enum rf_kind query_all_workspaces(struct logs *logs, const struct principal *by_resource,
-                                  struct rf_arena *arena, struct workspace *out, uint32_t max,
-                                  uint32_t *count, struct rf_err *err)
+enum rf_kind query_all_workspaces(struct logs *logs, struct rf_arena *arena, struct workspace *out,
+                                  uint32_t max, uint32_t *count, struct rf_err *err)
 {
     struct state_txn *txn;
     struct arm_resource *list;
@@ -243,10 +231,8 @@ enum rf_kind query_all_workspaces(struct logs *logs, const struct principal *by_
     state_end(txn);
     RF_TRY(kind);
     for (uint32_t i = 0; i < n && *count < max; i++) {
-        rf_str guid = json_text_at(list[i].body, "properties.customerId");
-        if (guid.len > 0 && is_open(logs, by_resource, &list[i]))
-            out[(*count)++] =
-                (struct workspace){.id = list[i].id, .name = list[i].name, .guid = guid};
+        struct workspace found = workspace_of(&list[i]);
+        if (found.guid.len > 0) out[(*count)++] = found;
     }
     return RF_OK;
 }

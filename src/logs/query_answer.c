@@ -338,9 +338,9 @@ static enum rf_kind add_workspace(struct logs *logs, struct rf_arena *arena, rf_
     return RF_OK;
 }
 
-static enum rf_kind find_workspaces(struct logs *logs, const struct principal *principal,
-                                    struct rf_arena *arena, const struct query_ask *ask,
-                                    struct list *list, struct rf_err *err)
+static enum rf_kind find_workspaces(struct logs *logs, struct rf_arena *arena,
+                                    const struct query_ask *ask, struct list *list,
+                                    struct rf_err *err)
 {
     list->items = rf_arena_new(arena, struct workspace, QUERY_WORKSPACES_MAX);
     list->count = 0;
@@ -348,8 +348,8 @@ static enum rf_kind find_workspaces(struct logs *logs, const struct principal *p
     if (ask->workspace != NULL)
         list->items[list->count++] = *ask->workspace;
     else
-        RF_TRY(query_all_workspaces(logs, principal, arena, list->items, QUERY_WORKSPACES_MAX,
-                                    &list->count, err));
+        RF_TRY(query_all_workspaces(logs, arena, list->items, QUERY_WORKSPACES_MAX, &list->count,
+                                    err));
     if (list->count == 0)
         return RF_FAIL(err, RF_NOT_FOUND, "WorkspaceNotFound", "there is no workspace");
     if (json_is(ask->workspaces, JSON_T_ARRAY))
@@ -385,7 +385,7 @@ static enum rf_kind make_want(struct logs *logs, const struct request *request,
         return RF_FAIL(err, RF_INVALID, "QueryTooLong", "the query is longer than %d bytes",
                        QUERY_TEXT_BYTES_MAX);
     RF_TRY(query_span_parse(ask->timespan, want->now_ticks, &want->span, err));
-    RF_TRY(find_workspaces(logs, request->principal, arena, ask, &list, err));
+    RF_TRY(find_workspaces(logs, arena, ask, &list, err));
     want->workspaces = list.items;
     want->workspace_count = list.count;
     return RF_OK;

@@ -68,6 +68,7 @@ struct query_view {
     const struct request *request;
     struct rf_arena *arena;
     rf_str resource; /* empty: by workspace */
+    bool narrowed;   /* set when a query named a table of which the principal sees not all rows */
 };
 /* The tables and functions of these workspaces that request->principal may read; of `resource` only when it is not empty. Ends
  * with query_view_close, also after an error. RF_DENIED InsufficientAccessError when there is nothing that it may read. */
@@ -76,6 +77,9 @@ RF_MUST_USE enum rf_kind query_view_open(struct logs *logs, const struct request
                                          uint32_t workspace_count, rf_str resource,
                                          struct query_view *out, struct rf_err *err);
 void query_view_close(struct query_view *view);
+/* True when the principal sees not all rows of a source of the first workspace: what counts or measures the table must not be
+ * shown. */
+bool query_view_narrows(const struct query_view *view, const struct source *source);
 
 /* ---- query_run.c ------------------------------------------------------------------------------------------------- */
 
@@ -95,8 +99,9 @@ struct query_result {
     enum rf_kind kind;
     struct rf_err err;
     bool timed_out;
-    struct kql_stats stats;
-    rf_usec begun; /* date */
+    bool narrowed;          /* as in query_view */
+    struct kql_stats stats; /* without what tells of rows that the principal does not see */
+    rf_usec begun;          /* date */
     int64_t duration_usec, cpu_usec;
     uint64_t row_count;
     size_t byte_count;
@@ -146,13 +151,10 @@ uint16_t query_answer(struct logs *logs, const struct request *request, struct r
 
 /* What `render` said as JSON; NULL: a query without it. `capital`: "Visualization" for "visualization", and so on. */
 void query_render_put(struct rf_buf *buf, const struct render *render, bool capital);
-/* Up to `max` workspaces in the order of their ids. `by_resource` (may be NULL): one who asks by resource; workspaces that
- * require rights of their own (features.enableLogAccessUsingOnlyResourcePermissions is false) are left out unless the
- * principal may read all of their tables. */
-RF_MUST_USE enum rf_kind query_all_workspaces(struct logs *logs,
-                                              const struct principal *by_resource,
-                                              struct rf_arena *arena, struct workspace *out,
-                                              uint32_t max, uint32_t *count, struct rf_err *err);
+/* Up to `max` workspaces in the order of their ids. */
+RF_MUST_USE enum rf_kind query_all_workspaces(struct logs *logs, struct rf_arena *arena,
+                                              struct workspace *out, uint32_t max, uint32_t *count,
+                                              struct rf_err *err);
 
 /* ---- query.c ----------------------------------------------------------------------------------------------------- */
 

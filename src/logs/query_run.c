@@ -57,6 +57,8 @@ void query_run(struct logs *logs, const struct request *request, struct rf_arena
     out->kind = query_view_open(logs, request, arena, want->workspaces, want->workspace_count,
                                 want->resource, &view, &out->err);
     if (out->kind == RF_OK) out->kind = run(logs, request, want, &view, sink, out);
+    out->narrowed = view.narrowed;
+    if (out->narrowed) out->stats = (struct kql_stats){.warning = out->stats.warning};
     query_view_close(&view);
     out->duration_usec = rf_clock_elapsed(clock) - begun;
     out->cpu_usec = thread_cpu_usec() - cpu;
@@ -142,6 +144,7 @@ void query_audit(struct logs *logs, const struct request *request, struct rf_are
         json_put_text(&out, "AADClientId", principal->app_id);
         json_put_text(&out, "AADEmail", principal->user_name);
     }
+    json_put_text(&out, "ConditionalDataAccess", result->narrowed ? RF_S("true") : RF_S("false"));
     json_put_text(&out, "QueryText", rf_buf_view(&text));
     json_put_text(&out, "RequestClientApp", client_app(request));
     json_put_text(&out, "RequestTarget", want->target);

@@ -436,6 +436,30 @@ Test(query, several_workspaces_are_one)
     stage_done(&s);
 }
 
+Test(query, a_moved_workspace_keeps_its_rows)
+{
+#define GROUP2 "/subscriptions/99999999-0000-0000-0000-000000000001/resourceGroups/rg-two"
+#define MOVED GROUP2 "/providers/Microsoft.OperationalInsights/workspaces/ws-one"
+    struct stage s;
+    stage_init(&s);
+    put_rows(&s, s.guid, "App_CL", "[{\"N\":1},{\"N\":2}]");
+    cr_assert(call(&s, "PUT", WS_ARM "/savedSearches/f?api-version=2020-08-01",
+                   "{\"properties\":{\"category\":\"c\",\"displayName\":\"d\",\"query\":\"App_CL | "
+                   "count\",\"functionAlias\":\"CountOf\"}}") < 300);
+    expect(&s, "PUT", GROUP2 "?api-version=2022-09-01", "{\"location\":\"local\"}", 201);
+    expect(&s, "POST", GROUP "/moveResources?api-version=2022-09-01",
+           "{\"targetResourceGroup\":\"" GROUP2 "\",\"resources\":[\"" WS_ARM "\"]}", 202);
+    expect(&s, "GET", WS_ARM "?api-version=2022-10-01", NULL, 404);
+    expect(&s, "GET", MOVED "/tables/App_CL?api-version=2022-10-01", NULL, 200);
+    expect_rows(&s, "App_CL | summarize sum(N)", NULL, "[[3]]");
+    expect_rows(&s, "CountOf", NULL, "[[2]]");
+    put_rows(&s, s.guid, "App_CL", "[{\"N\":4}]");
+    expect_rows(&s, "App_CL | summarize sum(N)", NULL, "[[7]]");
+    expect(&s, "POST", "/v1" MOVED "/query", "{\"query\":\"App_CL | summarize sum(N)\"}", 200);
+    cr_assert(rf_str_is(rows_text(&s), "[[7]]"));
+    stage_done(&s);
+}
+
 Test(query, saved_functions_can_be_called)
 {
     struct stage s;
@@ -538,6 +562,21 @@ Test(query, a_batch_answers_in_order_and_keeps_failures_apart)
     cr_assert(item == NULL);
     const struct json_node *first = json_at(json_get(s.answer, "responses")->first, "body.tables");
     cr_assert(rf_str_is(json_to_text(&s.walk.arena, json_get(first->first, "rows")), "[[2]]"));
+    stage_done(&s);
+}
+
+Test(query, a_refused_item_of_a_batch_leaves_a_row)
+{
+    struct stage s;
+    stage_init(&s);
+    be(&s, OTHER);
+    int status =
+        ask_batch(&s, "{\"id\":\"1\",\"method\":\"POST\",\"path\":\"/query\",@,\"body\":{\"query\":"
+                      "\"print 1\"}}");
+    int64_t got;
+    const struct json_node *item = json_get(s.answer, "responses")->first;
+    cr_assert(status == 200 && json_i64_at(item, "status", &got) && got == 403);
+    cr_assert(rf_str_is(rf_str_of(s.walk.last_table), "RingfortDenials"), "%s", s.walk.last_table);
     stage_done(&s);
 }
 

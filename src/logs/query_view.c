@@ -1,13 +1,12 @@
 /* query_view.c - which tables a query sees, and with which rows.
  *
- * By workspace a principal sees table T when it may
- *   Microsoft.OperationalInsights/workspaces/query/T/read at the workspace, or
- *   Microsoft.OperationalInsights/workspaces/tables/query/read or, as a data action,
- *   Microsoft.OperationalInsights/workspaces/tables/data/read at the table,
- * and asks at all when it may Microsoft.OperationalInsights/workspaces/query/read at the workspace or sees some table of it.
- * By resource it sees T when it may Microsoft.Insights/logs/T/read at the resource, and asks when it may read that.
+ * By workspace a principal sees table T with the rows that access.h says, and asks at all when it may
+ * Microsoft.OperationalInsights/workspaces/query/read at the workspace or sees some table of it.
+ * By resource it sees T when it may Microsoft.Insights/logs/T/read at the resource, and asks when it may read that; where the
+ * workspace requires rights of its own (workspace.own_rights), what it sees there by workspace is all it sees by resource.
  * What it may not see is not there: its name is as unknown as one that never was, so that names tell nothing. Tables are
  * looked at when a query names them; checking some hundred for each query would cost more than most queries. */
+#include "logs/access.h"
 #include "logs/query_int.h"
 
 struct one_view {
@@ -16,8 +15,8 @@ struct one_view {
     struct workspace workspace;
     struct catalog catalog;
     struct tables_view tables;
-    rf_str resource; /* where the right to read comes from; empty: the workspace */
-    bool open;
+    rf_str resource; /* whose rows these are; empty: the workspace's */
+    bool open, denied;
 };
 
 #define WORKSPACES "Microsoft.OperationalInsights/workspaces"
@@ -28,25 +27,47 @@ static bool may(const struct query_view *view, rf_str action, rf_str scope, bool
     return authz_check(view->logs->options.authz, view->request->principal, action, scope, is_data);
 }
 
-static bool may_read_table(const struct one_view *one, rf_str table)
+static bool by_resource(const struct one_view *one)
+{
+    return one->resource.len > 0 && !one->workspace.own_rights;
+}
+
+static const struct row_access *rows_seen(const struct one_view *one, rf_str table)
 {
     const struct query_view *view = one->view;
-    struct rf_arena *arena = view->arena;
-    if (one->resource.len > 0)
-        return may(view, rf_arena_printf(arena, "Microsoft.Insights/logs/%.*s/read", RF_FMT(table)),
-                   one->resource, false);
-    if (may(view, rf_arena_printf(arena, WORKSPACES "/query/%.*s/read", RF_FMT(table)),
-            one->workspace.id, false))
-        return true;
-    rf_str scope =
-        rf_arena_printf(arena, "%.*s/tables/%.*s", RF_FMT(one->workspace.id), RF_FMT(table));
-    return may(view, RF_S(WORKSPACES "/tables/query/read"), scope, false) ||
-           may(view, RF_S(WORKSPACES "/tables/data/read"), scope, true);
+    return access_rows(view->logs, view->request->principal, &one->workspace, table, view->arena);
+}
+
+static bool may_read_table(const struct one_view *one, rf_str table)
+{
+    if (one->denied) return false;
+    if (!by_resource(one)) return rows_seen(one, table)->kind != ROWS_NONE;
+    return may(
+        one->view,
+        rf_arena_printf(one->view->arena, "Microsoft.Insights/logs/%.*s/read", RF_FMT(table)),
+        one->resource, false);
 }
 
 static bool view_shows(const struct catalog *catalog, const struct source *source)
 {
     return may_read_table(catalog->ctx, source->name);
+}
+
+static enum rf_kind view_narrow(const struct catalog *catalog, const struct source *source,
+                                struct binder *b, const struct schema *schema, struct expr **where)
+{
+    const struct one_view *one = catalog->ctx;
+    if (by_resource(one)) return RF_OK;
+    const struct row_access *rows = rows_seen(one, source->name);
+    if (rows->kind == ROWS_ALL) return RF_OK;
+    one->view->narrowed = true;
+    return access_predicate(b, schema, rows, where);
+}
+
+bool query_view_narrows(const struct query_view *view, const struct source *source)
+{
+    const struct one_view *one = &view->views[0];
+    return !by_resource(one) && rows_seen(one, source->name)->kind != ROWS_ALL;
 }
 
 static bool shows_any(const struct one_view *one)
@@ -70,19 +91,27 @@ static enum rf_kind read_action(rf_str resource, struct rf_arena *arena, rf_str 
     return out->ptr == NULL ? rf_fail_memory(err, arena) : RF_OK;
 }
 
-static enum rf_kind require(const struct one_view *one, struct rf_err *err)
+static enum rf_kind require_at(const struct one_view *one, rf_str action, rf_str scope,
+                               struct rf_err *err)
 {
-    const struct query_view *view = one->view;
-    rf_str action = RF_S(WORKSPACES "/query/read"), scope = one->workspace.id;
-    if (one->resource.len > 0) {
-        scope = one->resource;
-        RF_TRY(read_action(scope, view->arena, &action, err));
-    }
-    if (may(view, action, scope, false)) return RF_OK;
-    if (one->resource.len == 0 && shows_any(one)) return RF_OK;
+    if (may(one->view, action, scope, false)) return RF_OK;
     return RF_FAIL(err, RF_DENIED, "InsufficientAccessError",
                    "the principal may not query %.*s: it needs %.*s there", RF_FMT(scope),
                    RF_FMT(action));
+}
+
+static enum rf_kind require(struct one_view *one, struct rf_err *err)
+{
+    rf_str action, ask = RF_S(WORKSPACES "/query/read");
+    if (one->resource.len > 0) {
+        RF_TRY(read_action(one->resource, one->view->arena, &action, err));
+        RF_TRY(require_at(one, action, one->resource, err));
+        one->denied =
+            !by_resource(one) && !may(one->view, ask, one->workspace.id, false) && !shows_any(one);
+        return RF_OK;
+    }
+    if (may(one->view, ask, one->workspace.id, false) || shows_any(one)) return RF_OK;
+    return require_at(one, ask, one->workspace.id, err);
 }
 
 static enum rf_kind one_open(struct query_view *view, const struct workspace *workspace,
@@ -94,6 +123,7 @@ static enum rf_kind one_open(struct query_view *view, const struct workspace *wo
     one->open = true;
     one->catalog = one->tables.catalog;
     one->catalog.shows = view_shows;
+    one->catalog.narrow = view_narrow;
     one->catalog.resource = resource;
     one->catalog.ctx = one;
     return require(one, err);
@@ -130,17 +160,6 @@ static enum rf_kind view_other(const struct catalog *catalog, rf_str kind, rf_st
     return RF_OK;
 }
 
-static enum rf_kind add_functions(struct query_view *view, struct rf_err *err)
-{
-    struct stored_function *functions;
-    uint32_t count;
-    RF_TRY(workspace_functions(view->logs, &view->workspaces[0], view->arena, &functions, &count,
-                               err));
-    view->catalog.functions = functions;
-    view->catalog.function_count = count;
-    return RF_OK;
-}
-
 enum rf_kind query_view_open(struct logs *logs, const struct request *request,
                              struct rf_arena *arena, const struct workspace *workspaces,
                              uint32_t workspace_count, rf_str resource, struct query_view *out,
@@ -158,15 +177,19 @@ enum rf_kind query_view_open(struct logs *logs, const struct request *request,
     if (out->workspaces == NULL || out->views == NULL || beside == NULL)
         return rf_fail_memory(err, arena);
     memcpy(out->workspaces, workspaces, workspace_count * sizeof *workspaces);
+    uint32_t denied = 0;
     for (uint32_t i = 0; i < workspace_count; i++) {
         RF_TRY(one_open(out, &workspaces[i], resource, &out->views[i], err));
+        denied += out->views[i].denied;
         if (i > 0) beside[i - 1] = &out->views[i].catalog;
     }
+    if (denied == workspace_count)
+        return RF_FAIL(err, RF_NOT_FOUND, "WorkspaceNotFound", "there is no workspace");
     out->catalog = out->views[0].catalog;
     out->catalog.beside = beside;
     out->catalog.beside_count = workspace_count - 1;
     out->catalog.other = view_other;
-    return add_functions(out, err);
+    return RF_OK;
 }
 
 void query_view_close(struct query_view *view)

@@ -2,8 +2,10 @@
 #ifndef RF_RULES_INT_H
 #define RF_RULES_INT_H
 
+#include <pthread.h>
+
 #include "logs/logs_int.h"
-#include "logs/tables_int.h"
+#include "tables/kept_rows.h"
 
 enum {
     RULE_STREAMS_MAX = 200,

@@ -166,14 +166,15 @@ enum rf_kind transform_schema(rf_str kql, const struct rule_stream *stream, stru
                               struct schema *out, struct rf_err *err)
 {
     struct record_catalog catalog;
-    bool open = false;
+    struct kql_shape shape;
     RF_TRY(transform_check(kql, err));
     RF_TRY(make_catalog(stream, NULL, arena, &catalog, err));
     struct kql_request request = {
         .text = kql, .catalog = &catalog.catalog, .memory_bytes = LINT_BYTES_MAX};
     struct rf_err inner = {0};
-    enum rf_kind kind = kql_lint(&request, arena, out, &open, &inner);
-    if (kind == RF_OK && !open) return RF_OK;
+    enum rf_kind kind = kql_lint(&request, arena, &shape, &inner);
+    *out = shape.schema;
+    if (kind == RF_OK && !shape.open) return RF_OK;
     if (kind == RF_OK)
         return RF_FAIL(err, RF_INVALID, "InvalidTransformQuery",
                        "the columns of the result depend on data");

@@ -1,12 +1,14 @@
 /* workspace.c - Microsoft.OperationalInsights/workspaces, and where workspaces and their functions are looked up. */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/encode.h"
 #include "crypt/digest.h"
 #include "kql/bind.h"
-#include "logs/tables_int.h"
+#include "logs/purge.h"
 #include "logs/workspace_int.h"
+#include "tables/content.h"
 
 enum { KEPT_BYTES_MAX = 256 << 20, SHARED_KEY_BYTES = 64 };
 
@@ -39,6 +41,15 @@ void workspaces_changed(struct logs *logs)
     rules_changed(logs);
 }
 
+struct workspace workspace_of(const struct arm_resource *resource)
+{
+    const char *open = "properties.features.enableLogAccessUsingOnlyResourcePermissions";
+    return (struct workspace){.id = resource->id,
+                              .name = resource->name,
+                              .guid = json_text_at(resource->body, "properties.customerId"),
+                              .own_rights = !json_bool_at(resource->body, open, true)};
+}
+
 static enum rf_kind load_workspaces(struct logs *logs, struct state_txn *txn, struct rf_err *err)
 {
     struct workspaces *w = logs->workspaces;
@@ -49,11 +60,7 @@ static enum rf_kind load_workspaces(struct logs *logs, struct state_txn *txn, st
     w->items = rf_arena_new(&w->arena, struct workspace, count);
     if (w->items == NULL) return rf_fail_memory(err, &w->arena);
     w->count = 0;
-    for (uint32_t i = 0; i < count; i++)
-        w->items[w->count++] =
-            (struct workspace){.id = list[i].id,
-                               .name = list[i].name,
-                               .guid = json_text_at(list[i].body, "properties.customerId")};
+    for (uint32_t i = 0; i < count; i++) w->items[w->count++] = workspace_of(&list[i]);
     return RF_OK;
 }
 
@@ -174,6 +181,20 @@ enum rf_kind workspace_functions(struct logs *logs, const struct workspace *work
     *out = list;
     *count = made;
     return RF_OK;
+}
+
+/* For who queries the tables of a workspace. */
+enum rf_kind workspace_list_functions(void *ctx, rf_str guid, struct rf_arena *arena,
+                                      struct stored_function **out, uint32_t *count,
+                                      struct rf_err *err)
+{
+    struct logs *logs = ctx;
+    struct workspace workspace;
+    *count = 0;
+    enum rf_kind kind = workspace_find(logs, guid, arena, &workspace, err);
+    if (kind == RF_NOT_FOUND) return RF_OK; /* the tables were there before their workspace */
+    RF_TRY(kind);
+    return workspace_functions(logs, &workspace, arena, out, count, err);
 }
 
 enum rf_kind workspace_of_child(struct arm_call *call, rf_str id, rf_str *guid,
@@ -386,16 +407,16 @@ static enum rf_kind key_turns(struct state_txn *txn, rf_str guid, struct rf_aren
 static enum rf_kind make_key(struct logs *logs, rf_str guid, int which, int64_t turn,
                              uint8_t out[SHARED_KEY_BYTES], struct rf_err *err)
 {
-    const struct tables *tables = logs->options.tables;
+    const struct extent_key *key = tables_key(logs->options.tables);
     char text[100];
-    if (!tables->key.present)
+    if (!key->present)
         return RF_FAIL(err, RF_INVALID, "KeysNotAvailable",
                        "This installation stores its tables without a key, so that workspaces have "
                        "no shared keys.");
     for (int half = 0; half < 2; half++) {
         int len = snprintf(text, sizeof text, "workspace key %.*s %d %lld %d", RF_FMT(guid), which,
                            (long long)turn, half);
-        digest_hmac_sha256(rf_str_make(tables->key.bytes, sizeof tables->key.bytes),
+        digest_hmac_sha256(rf_str_make(key->bytes, sizeof key->bytes),
                            rf_str_make(text, (size_t)len), out + half * 32);
     }
     return RF_OK;
@@ -556,6 +577,7 @@ static const struct arm_action workspace_actions[] = {
     {.name = "sharedKeys", .method = HTTP_POST, .run = show_keys},
     {.name = "regenerateSharedKey", .method = HTTP_POST, .run = renew_keys},
     {.name = "schema", .method = HTTP_POST, .run = show_schema},
+    {.name = "purge", .method = HTTP_POST, .run = purge_start},
     {.name = "usages", .method = HTTP_GET, .run = list_nothing},
     {.name = "managementGroups", .method = HTTP_GET, .run = list_nothing},
     {.name = "intelligencePacks", .method = HTTP_GET, .run = list_packs},
@@ -608,6 +630,7 @@ static enum rf_kind register_types(struct logs *logs, struct rf_err *err)
     uint32_t n = 0;
     types[n++] = workspace_type(logs);
     types[n++] = workspace_table_type(logs);
+    types[n++] = purge_operation_type(logs);
     types[n++] = saved_search_type(logs);
     types[n++] = data_export_type(logs);
     types[n++] = query_pack_type(logs);

@@ -1,8 +1,10 @@
 /* workspace_table.c - Microsoft.OperationalInsights/workspaces/tables: custom tables, and retention, plan and further columns of
  * standard ones, which are there without being stored. */
 #include "base/encode.h"
-#include "logs/tables_int.h"
+#include "logs/jobs.h"
+#include "logs/search_job.h"
 #include "logs/workspace_int.h"
+#include "tables/content.h"
 
 enum { COLUMN_NAME_BYTES_MAX = 45, CUSTOM_NAME_BYTES_MAX = 103, CUSTOM_COLUMNS_MAX = 500 };
 
@@ -43,9 +45,6 @@ static bool is_word(rf_str text, const char *more)
 
 static enum rf_kind check_custom_name(rf_str name, struct rf_err *err)
 {
-    if (rf_str_ends(name, RF_S("_SRCH")) || rf_str_ends(name, RF_S("_RST")))
-        return BAD_PARAMETER(err, "Search jobs and restored logs are not offered: all rows of a "
-                                  "table can be queried for as long as they are kept.");
     if (rf_str_ends(name, RF_S("_CL")) && name.len <= CUSTOM_NAME_BYTES_MAX && name.len > 3 &&
         is_word(name, "_") && rf_is_alpha(name.ptr[0]))
         return RF_OK;
@@ -253,7 +252,10 @@ enum rf_kind workspace_table_define(struct logs *logs, rf_str guid, const struct
     rf_arena_init(&arena, 1 << 20);
     RF_TRY(columns_of(body, &arena, &def, err));
     /* Rows stay queryable until their total retention is over. */
-    if (RF_MAX(days, total) > 0) def.retention_ticks = RETENTION_TICKS(RF_MAX(days, total));
+    if (RF_MAX(days, total) > 0)
+        def.retention_ticks = RETENTION_TICKS(RF_MAX(days, total));
+    else if (json_at(body, "properties.restoredLogs") != NULL)
+        def.retention_ticks = 0; /* their rows are old */
     return tables_define(logs->options.tables, guid, &def, err);
 }
 
@@ -269,13 +271,14 @@ static void changed_table(struct arm_call *call, struct arm_resource *resource)
         enum rf_kind kind = RF_OK;
         if (resource->body != NULL)
             kind = workspace_table_define(logs, guid, resource->body, &err);
-        else if (content_find(tables->content, resource->name) != NULL)
+        else if (content_find(tables_content(tables), resource->name) != NULL)
             kind = tables_define(tables, guid, &reset, &err);
         else
             kind = tables_drop(tables, guid, resource->name, &err);
         if (kind != RF_OK && kind != RF_NOT_FOUND)
             tables_log_failure("tables.change_failed", resource->name, &err);
     }
+    if (search_job_owns(resource->name)) jobs_wake(logs->jobs);
     rules_changed(logs);
 }
 
@@ -292,7 +295,12 @@ static enum rf_kind put_table(struct arm_call *call, struct arm_resource *resour
     RF_TRY(workspace_of_child(call, resource->id, &guid, &workspace, err));
     properties = json_object_in(call->arena, resource->body, "properties");
     if (properties == NULL) return rf_fail_memory(err, call->arena);
-    const struct table_def *standard = content_find(tables->content, resource->name);
+    if (search_job_owns(resource->name)) {
+        RF_TRY(search_job_put(call, resource, before, err));
+        RF_TRY(check_plan(call, properties, before, err));
+        return check_retention(call, resource->body, workspace, err);
+    }
+    const struct table_def *standard = content_find(tables_content(tables), resource->name);
     if (standard == NULL) RF_TRY(check_custom_name(resource->name, err));
     bool is_there = tables_find(tables, guid, resource->name, call->arena, &now, NULL) == RF_OK;
     struct json_node *given = json_get(properties, "schema");
@@ -395,8 +403,9 @@ static enum rf_kind show_table(struct arm_call *call, struct arm_resource *resou
     struct json_node *workspace;
     rf_str guid;
     RF_TRY(workspace_of_child(call, resource->id, &guid, &workspace, err));
-    return show_with(call, resource->body, workspace,
-                     content_find(logs->options.tables->content, resource->name), err);
+    RF_TRY(show_with(call, resource->body, workspace,
+                     content_find(tables_content(logs->options.tables), resource->name), err));
+    return search_job_owns(resource->name) ? search_job_show(call, resource, err) : RF_OK;
 }
 
 /* ---- standard tables -------------------------------------------------------------------------------------------------------------- */
@@ -433,7 +442,7 @@ static enum rf_kind virtual_table(struct arm_call *call, rf_str id, struct json_
 {
     struct logs *logs = call->ctx;
     rf_str name = last_segment(id), guid;
-    const struct table_def *def = content_find(logs->options.tables->content, name);
+    const struct table_def *def = content_find(tables_content(logs->options.tables), name);
     if (def == NULL)
         return RF_FAIL(err, RF_NOT_FOUND, "ResourceNotFound", "The table '%.*s' was not found.",
                        (int)RF_MIN(name.len, (size_t)200), (const char *)name.ptr);
@@ -466,7 +475,7 @@ static enum rf_kind virtual_tables(struct arm_call *call, rf_str parent_id, stru
     rf_str key = resource_key(call->arena, parent_id);
     rf_str home = rf_arena_printf(call->arena, "%.*s/tables/", RF_FMT(key));
     if (key.ptr == NULL || home.ptr == NULL) return rf_fail_memory(err, call->arena);
-    const struct table_def *defs = content_tables(logs->options.tables->content, &count);
+    const struct table_def *defs = content_tables(tables_content(logs->options.tables), &count);
     for (uint32_t i = 0; i < count; i++) {
         if (is_stored(stored, stored_count, home, defs[i].name)) continue;
         struct json_node *body = standard_document(call, parent_id, &defs[i]);
@@ -485,7 +494,14 @@ static enum rf_kind migrate(struct arm_call *call, struct arm_resource *resource
     return request_answer_empty(call->request, 200);
 }
 
+static enum rf_kind remove_table(struct arm_call *call, struct arm_resource *resource,
+                                 struct rf_err *err)
+{
+    return search_job_owns(resource->name) ? search_job_remove(call, resource, err) : RF_OK;
+}
+
 static const struct arm_action table_actions[] = {
+    {.name = "cancelSearch", .method = HTTP_POST, .run = search_job_cancel},
     {.name = "migrate", .method = HTTP_POST, .run = migrate},
 };
 
@@ -494,6 +510,7 @@ struct arm_type workspace_table_type(struct logs *logs)
     return (struct arm_type){.name = "Microsoft.OperationalInsights/workspaces/tables",
                              .versions = workspace_versions,
                              .put = put_table,
+                             .remove = remove_table,
                              .changed = changed_table,
                              .show = show_table,
                              .virtual_get = virtual_table,

@@ -1,22 +1,12 @@
-#define _GNU_SOURCE /* MSG_NOSIGNAL, struct addrinfo */
-
 #include "net/client.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netdb.h>
-#include <netinet/tcp.h>
-#include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
+#include "net/dial.h"
 #include "net/http_parse.h"
 #include "net/inflate.h"
-#include "net/tls_int.h"
 
-enum { HOST_BYTES_MAX = 253, ADDRESSES_MAX = 16, PIECE_BYTES = 64 << 10 };
+enum { HOST_BYTES_MAX = 253, PIECE_BYTES = 64 << 10 };
 
 struct origin {
     bool is_tls;
@@ -30,8 +20,8 @@ struct http_client {
     size_t answer_bytes_max;
     bool trust_loopback;
     struct origin origin; /* of the connection that is kept */
-    int fd;               /* -1: none is kept */
-    struct ssl_st *ssl;
+    struct dial *dial;    /* NULL: none is kept */
+    const struct egress *egress;
     uint8_t piece[PIECE_BYTES];
 };
 
@@ -115,123 +105,24 @@ static enum rf_kind parse_url(rf_str text, struct url *out, struct rf_err *err)
 
 /* ---- connecting ------------------------------------------------------------------------------------ */
 
-struct peers {
-    struct sockaddr_storage addresses[ADDRESSES_MAX];
-    socklen_t bytes[ADDRESSES_MAX];
-    int families[ADDRESSES_MAX];
-    size_t count;
-};
-
-static void add_peer(struct peers *peers, const void *address, size_t bytes, int family)
-{
-    if (peers->count == ADDRESSES_MAX || bytes > sizeof peers->addresses[0]) return;
-    memcpy(&peers->addresses[peers->count], address, bytes);
-    peers->bytes[peers->count] = (socklen_t)bytes;
-    peers->families[peers->count++] = family;
-}
-
-/* RFC 6761 section 6.3; a resolver that does not know *.localhost, or that asks the network about it, is common. */
-static bool is_localhost(const char *host)
-{
-    rf_str name = rf_str_of(host);
-    return rf_str_is(name, "localhost") || rf_str_ends(name, RF_S(".localhost"));
-}
-
-/* getaddrinfo works in a static program as far as the C library itself goes: /etc/hosts and DNS, but no modules that
- * nsswitch.conf names beside them. */
-static enum rf_kind resolve(const struct origin *origin, struct peers *out, struct rf_err *err)
-{
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(origin->port)};
-    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(origin->port)};
-    out->count = 0;
-    if (is_localhost(origin->host)) {
-        in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        in6.sin6_addr = in6addr_loopback;
-        add_peer(out, &in, sizeof in, AF_INET);
-        add_peer(out, &in6, sizeof in6, AF_INET6);
-    } else if (inet_pton(AF_INET, origin->host, &in.sin_addr) == 1) {
-        add_peer(out, &in, sizeof in, AF_INET);
-    } else if (inet_pton(AF_INET6, origin->host, &in6.sin6_addr) == 1) {
-        add_peer(out, &in6, sizeof in6, AF_INET6);
-    } else {
-        char port[8];
-        (void)snprintf(port, sizeof port, "%u", (unsigned)origin->port);
-        struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
-        struct addrinfo *found = NULL;
-        int failed = getaddrinfo(origin->host, port, &hints, &found);
-        if (failed != 0)
-            return RF_FAIL(err, RF_NOT_FOUND, "UnknownHost", "%s: %s", origin->host,
-                           gai_strerror(failed));
-        for (const struct addrinfo *a = found; a != NULL; a = a->ai_next)
-            add_peer(out, a->ai_addr, a->ai_addrlen, a->ai_family);
-        freeaddrinfo(found);
-    }
-    if (out->count > 0) return RF_OK;
-    return RF_FAIL(err, RF_NOT_FOUND, "UnknownHost", "%s has no address", origin->host);
-}
-
 static void drop(struct http_client *client)
 {
-    tls_close(client->ssl);
-    client->ssl = NULL;
-    if (client->fd >= 0) (void)close(client->fd);
-    client->fd = -1;
-}
-
-/* The system's own time limits of a socket hold for connecting and for each wait. */
-static int connect_one(const struct http_client *client, const struct peers *peers, size_t i)
-{
-    int fd = socket(peers->families[i], SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0) return -1;
-    struct timeval wait = {.tv_sec = client->timeout_usec / RF_USEC_PER_SECOND,
-                           .tv_usec = client->timeout_usec % RF_USEC_PER_SECOND};
-    if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait) == 0 &&
-        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait) == 0 &&
-        connect(fd, (const struct sockaddr *)&peers->addresses[i], peers->bytes[i]) == 0) {
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
-        return fd;
-    }
-    int error = errno == EINPROGRESS ? ETIMEDOUT : errno;
-    (void)close(fd);
-    errno = error;
-    return -1;
-}
-
-static enum rf_kind timed_out(const struct origin *origin, struct rf_err *err)
-{
-    return RF_FAIL(err, RF_IO, "TimedOut", "%s:%u did not answer in time", origin->host,
-                   (unsigned)origin->port);
-}
-
-static enum rf_kind shake_hands(struct http_client *client, const struct origin *origin,
-                                struct rf_err *err)
-{
-    client->ssl = tls_open_client(client->tls, client->fd, origin->host);
-    if (client->ssl == NULL) return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "TLS");
-    rf_str host = rf_str_of(origin->host);
-    if (client->trust_loopback &&
-        (is_localhost(origin->host) || rf_str_is(host, "127.0.0.1") || rf_str_is(host, "::1")))
-        tls_trust_any(client->ssl);
-    errno = 0;
-    enum tls_io io = tls_handshake(client->ssl);
-    if (io == TLS_OK) return RF_OK;
-    if (io == TLS_AGAIN) return timed_out(origin, err);
-    return RF_FAIL(err, RF_IO, "TlsFailed", "%s:%u: %s", origin->host, (unsigned)origin->port,
-                   tls_why(client->ssl));
+    dial_close(client->dial);
+    client->dial = NULL;
 }
 
 static enum rf_kind connect_to(struct http_client *client, const struct origin *origin,
                                struct rf_err *err)
 {
-    struct peers peers;
-    RF_TRY(resolve(origin, &peers, err));
-    for (size_t i = 0; i < peers.count && client->fd < 0; i++)
-        client->fd = connect_one(client, &peers, i);
-    if (client->fd < 0 && errno == ETIMEDOUT) return timed_out(origin, err);
-    if (client->fd < 0)
-        return RF_FAIL_ERRNO(err, "ConnectFailed", "%s:%u", origin->host, (unsigned)origin->port);
+    const struct dial_options options = {.host = origin->host,
+                                         .port = origin->port,
+                                         .timeout_usec = client->timeout_usec,
+                                         .egress = client->egress};
+    RF_TRY(dial_open(&options, &client->dial, err));
     client->origin = *origin;
-    return origin->is_tls ? shake_hands(client, origin, err) : RF_OK;
+    if (!origin->is_tls) return RF_OK;
+    bool trust_any = client->trust_loopback && egress_is_loopback(rf_str_of(origin->host));
+    return dial_tls(client->dial, client->tls, trust_any, err);
 }
 
 static bool is_same(const struct origin *a, const struct origin *b)
@@ -242,54 +133,24 @@ static bool is_same(const struct origin *a, const struct origin *b)
 /* Something to read before anything was asked is an end, or not ours to understand. */
 static bool is_usable(const struct http_client *client, const struct origin *origin)
 {
-    uint8_t byte;
-    if (client->fd < 0 || !is_same(&client->origin, origin)) return false;
-    return recv(client->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
+    return client->dial != NULL && is_same(&client->origin, origin) && dial_is_quiet(client->dial);
 }
 
 /* ---- bytes ----------------------------------------------------------------------------------------- */
 
-static enum rf_kind io_failed(const struct http_client *client, enum tls_io io, struct rf_err *err)
+static enum rf_kind io_failed(const struct http_client *client, enum dial_io io, struct rf_err *err)
 {
-    if (io == TLS_AGAIN) return timed_out(&client->origin, err);
+    if (io == DIAL_TIMED_OUT)
+        return RF_FAIL(err, RF_IO, "TimedOut", "%s:%u did not answer in time", client->origin.host,
+                       (unsigned)client->origin.port);
     return RF_FAIL(err, RF_IO, "BadAnswer", "%s:%u ended the connection before the answer's end",
                    client->origin.host, (unsigned)client->origin.port);
 }
 
-static enum tls_io send_some(struct http_client *client, rf_str bytes, size_t *put)
-{
-    if (client->ssl != NULL) return tls_write(client->ssl, bytes, put);
-    ssize_t sent = send(client->fd, bytes.ptr, bytes.len, MSG_NOSIGNAL);
-    if (sent < 0) return errno == EAGAIN ? TLS_AGAIN : TLS_BROKEN;
-    *put = (size_t)sent;
-    return TLS_OK;
-}
-
-static enum tls_io send_all(struct http_client *client, rf_str bytes)
-{
-    size_t put;
-    for (size_t at = 0; at < bytes.len; at += put) {
-        enum tls_io io = send_some(client, rf_slice(bytes, at, bytes.len), &put);
-        if (io != TLS_OK) return io;
-    }
-    return TLS_OK;
-}
-
-static enum tls_io receive(struct http_client *client, rf_str *out)
+static enum dial_io receive(struct http_client *client, rf_str *out)
 {
     size_t got = 0;
-    enum tls_io io = TLS_OK;
-    if (client->ssl != NULL) {
-        io = tls_read(client->ssl, client->piece, sizeof client->piece, &got);
-    } else {
-        ssize_t bytes = recv(client->fd, client->piece, sizeof client->piece, 0);
-        if (bytes > 0)
-            got = (size_t)bytes;
-        else if (bytes == 0)
-            io = TLS_EOF;
-        else
-            io = errno == EAGAIN ? TLS_AGAIN : TLS_BROKEN;
-    }
+    enum dial_io io = dial_read(client->dial, client->piece, sizeof client->piece, &got);
     *out = rf_str_make(client->piece, got);
     return io;
 }
@@ -361,8 +222,8 @@ static enum rf_kind bad_answer(const struct call *call, const char *why, struct 
 static enum rf_kind receive_more(struct call *call, struct rf_err *err)
 {
     rf_str piece;
-    enum tls_io io = receive(call->client, &piece);
-    if (io != TLS_OK) return io_failed(call->client, io, err);
+    enum dial_io io = receive(call->client, &piece);
+    if (io != DIAL_OK) return io_failed(call->client, io, err);
     call->is_answered = true;
     if (call->in.len + piece.len > call->client->answer_bytes_max)
         return RF_FAIL(err, RF_LIMIT, "AnswerTooLong", "more than %zu bytes",
@@ -427,8 +288,8 @@ static enum rf_kind read_chunked(struct call *call, rf_str *body, struct rf_err 
         in = rf_slice(in, used, in.len);
         if (step == HTTP_DONE) break;
         if (in.len > 0) continue;
-        enum tls_io io = receive(call->client, &in);
-        if (io != TLS_OK) return io_failed(call->client, io, err);
+        enum dial_io io = receive(call->client, &in);
+        if (io != DIAL_OK) return io_failed(call->client, io, err);
     }
     if (in.len > 0) call->head.keep_alive = false;
     *body = rf_buf_view(&out);
@@ -455,9 +316,9 @@ static enum rf_kind read_rest(struct call *call, rf_str *body, struct rf_err *er
     rf_buf_str(&out, rf_slice(rf_buf_view(&call->in), call->at, call->in.len));
     for (;;) {
         rf_str piece;
-        enum tls_io io = receive(call->client, &piece);
-        if (io == TLS_EOF) break;
-        if (io != TLS_OK) return io_failed(call->client, io, err);
+        enum dial_io io = receive(call->client, &piece);
+        if (io == DIAL_EOF) break;
+        if (io != DIAL_OK) return io_failed(call->client, io, err);
         rf_buf_str(&out, piece);
         if (out.failed) return rf_fail_memory(err, call->arena);
         if (out.len > call->client->answer_bytes_max)
@@ -495,13 +356,13 @@ static enum rf_kind decode(struct call *call, rf_str *body, struct rf_err *err)
 static enum rf_kind exchange(struct call *call, struct http_answer *out, struct rf_err *err)
 {
     rf_str body;
-    enum tls_io io = send_all(call->client, call->request);
-    if (io == TLS_OK) io = send_all(call->client, call->body);
+    enum dial_io io = dial_write(call->client->dial, call->request);
+    if (io == DIAL_OK) io = dial_write(call->client->dial, call->body);
     /* A server that refuses may answer and end before it has read the body: its answer says more than the cut. */
-    if (io == TLS_AGAIN) return io_failed(call->client, io, err);
+    if (io == DIAL_TIMED_OUT) return io_failed(call->client, io, err);
     RF_TRY(read_final_head(call, err));
     RF_TRY(read_body(call, &body, err));
-    if (io != TLS_OK) call->head.keep_alive = false;
+    if (io != DIAL_OK) call->head.keep_alive = false;
     RF_TRY(decode(call, &body, err));
     *out = (struct http_answer){.status = call->head.status,
                                 .headers = call->head.request.headers,
@@ -548,8 +409,8 @@ enum rf_kind http_client_new(const struct http_client_options *options, struct h
 {
     struct http_client *client = malloc(sizeof *client);
     if (client == NULL) return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "a client");
-    client->fd = -1;
-    client->ssl = NULL;
+    client->dial = NULL;
+    client->egress = options->egress;
     client->timeout_usec =
         options->timeout_usec > 0 ? options->timeout_usec : 30 * RF_USEC_PER_SECOND;
     client->answer_bytes_max =
@@ -560,8 +421,6 @@ enum rf_kind http_client_new(const struct http_client_options *options, struct h
         free(client);
         return kind;
     }
-    /* OpenSSL writes to sockets without MSG_NOSIGNAL. */
-    (void)signal(SIGPIPE, SIG_IGN);
     *out = client;
     return RF_OK;
 }
@@ -569,7 +428,6 @@ enum rf_kind http_client_new(const struct http_client_options *options, struct h
 void http_client_free(struct http_client *client)
 {
     if (client == NULL) return;
-    if (client->ssl != NULL) tls_bye(client->ssl);
     drop(client);
     tls_free(client->tls);
     explicit_bzero(client->piece, sizeof client->piece); /* answers may hold tokens */

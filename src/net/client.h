@@ -3,6 +3,7 @@
 #define RF_NET_CLIENT_H
 
 #include "base/clock.h"
+#include "net/egress.h"
 #include "net/http.h"
 
 struct http_client;
@@ -13,6 +14,7 @@ struct http_client_options {
     /* Take any certificate of a server on the loopback address (localhost, 127.0.0.1, [::1]): for tests with a server that
      * made its own. Others are checked as ever. */
     bool trust_loopback;
+    const struct egress *egress; /* borrowed; NULL: anywhere */
 };
 RF_MUST_USE enum rf_kind http_client_new(const struct http_client_options *options,
                                          struct http_client **out, struct rf_err *err);
@@ -24,7 +26,8 @@ struct http_answer {
 };
 /* One exchange with an absolute http(s) URL; a connection is kept for the next one to the same origin. No redirects are
  * followed. localhost and *.localhost are the loopback address without asking anybody (RFC 6761). Allocates in `arena`.
- * Errors: RF_INVALID BadUrl; RF_NOT_FOUND UnknownHost; RF_IO ConnectFailed, TlsFailed (says why), BadAnswer, TimedOut. */
+ * Errors: RF_INVALID BadUrl; RF_NOT_FOUND UnknownHost; RF_IO ConnectFailed, TlsFailed (says why), BadAnswer, TimedOut;
+ * RF_DENIED HostNotAllowed, AddressNotAllowed (by `egress`). */
 RF_MUST_USE enum rf_kind http_client_call(struct http_client *client, const char *method,
                                           rf_str url, const struct http_header *headers,
                                           uint32_t header_count, rf_str body,

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "net/server_int.h"
+#include "net/stream_int.h"
 
 /* One connection: a machine of states that conn_drive moves on until the socket must be waited for. epoll tells edges only, so
  * whoever waits has tried and was told to wait; while a worker runs, the socket is not read. */
@@ -28,7 +29,7 @@ enum {
 /* ---- the socket -------------------------------------------------------------------------------------- */
 
 /* Reads something; TLS_OK sets *got > 0. */
-static enum tls_io receive(struct conn *conn, void *out, size_t cap, size_t *got)
+enum tls_io conn_receive(struct conn *conn, void *out, size_t cap, size_t *got)
 {
     enum tls_io io = TLS_BROKEN;
     if (conn->ssl != NULL) {
@@ -83,6 +84,25 @@ static enum tls_io send_plain(struct conn *conn, size_t *put)
     return TLS_OK;
 }
 
+enum tls_io conn_send(struct conn *conn, rf_str bytes, size_t *put)
+{
+    enum tls_io io = TLS_BROKEN;
+    bytes.len = RF_MIN(bytes.len, (size_t)WRITE_BYTES_MAX);
+    if (conn->ssl != NULL) {
+        io = tls_write(conn->ssl, bytes, put);
+    } else {
+        ssize_t sent = send(conn->fd, bytes.ptr, bytes.len, MSG_NOSIGNAL);
+        if (sent >= 0) {
+            *put = (size_t)sent;
+            io = TLS_OK;
+        } else if (errno == EAGAIN || errno == EINTR) {
+            io = TLS_AGAIN;
+        }
+    }
+    if (io == TLS_OK) server_count(&conn->loop->server->bytes_out, *put);
+    return io;
+}
+
 static enum tls_io transmit(struct conn *conn, size_t *put)
 {
     enum tls_io io =
@@ -93,13 +113,13 @@ static enum tls_io transmit(struct conn *conn, size_t *put)
 
 /* ---- bytes that came and are not used --------------------------------------------------------------------- */
 
-static rf_str unused(const struct conn *conn)
+rf_str conn_unused(const struct conn *conn)
 {
     if (conn->in == NULL) return (rf_str){NULL, 0};
     return rf_str_make(conn->in + conn->in_at, conn->in_bytes - conn->in_at);
 }
 
-static void use(struct conn *conn, size_t bytes)
+void conn_use(struct conn *conn, size_t bytes)
 {
     RF_ASSERT(bytes <= conn->in_bytes - conn->in_at);
     conn->in_at += (uint32_t)bytes;
@@ -111,7 +131,7 @@ static void use(struct conn *conn, size_t bytes)
     conn->in_at = conn->in_bytes = conn->in_cap = 0;
 }
 
-static bool keep(struct conn *conn, rf_str bytes)
+bool conn_keep(struct conn *conn, rf_str bytes)
 {
     if (conn->in_at > 0) {
         memmove(conn->in, conn->in + conn->in_at, conn->in_bytes - conn->in_at);
@@ -134,19 +154,20 @@ static bool keep(struct conn *conn, rf_str bytes)
 
 /* ---- life --------------------------------------------------------------------------------------------------- */
 
-static void set_address(struct conn *conn, const struct sockaddr_storage *peer)
+void address_of(const struct sockaddr_storage *peer, uint8_t address[16], uint16_t *port)
 {
     if (peer->ss_family == AF_INET6) {
         struct sockaddr_in6 in6;
         memcpy(&in6, peer, sizeof in6);
-        memcpy(conn->address, &in6.sin6_addr, sizeof conn->address);
-        conn->port = ntohs(in6.sin6_port);
+        memcpy(address, &in6.sin6_addr, 16);
+        *port = ntohs(in6.sin6_port);
     } else {
         struct sockaddr_in in;
         memcpy(&in, peer, sizeof in);
-        conn->address[10] = conn->address[11] = 0xff;
-        memcpy(conn->address + 12, &in.sin_addr, 4);
-        conn->port = ntohs(in.sin_port);
+        memset(address, 0, 10);
+        address[10] = address[11] = 0xff;
+        memcpy(address + 12, &in.sin_addr, 4);
+        *port = ntohs(in.sin_port);
     }
 }
 
@@ -169,10 +190,10 @@ static void enter_head(struct conn *conn, bool must_come)
                                 (must_come ? server->limits.head_usec_max : idle_usec(server)));
 }
 
-void conn_open(struct loop *loop, int fd, const struct sockaddr_storage *peer,
-               struct tls_context *tls)
+void conn_open(struct loop *loop, int fd, const struct sockaddr_storage *peer, uint32_t listener)
 {
     struct server *server = loop->server;
+    struct tls_context *tls = loop->listeners[listener].tls;
     struct conn *conn = calloc(1, sizeof *conn);
     if (conn == NULL) {
         (void)close(fd);
@@ -180,7 +201,8 @@ void conn_open(struct loop *loop, int fd, const struct sockaddr_storage *peer,
     }
     conn->loop = loop;
     conn->fd = fd;
-    set_address(conn, peer);
+    conn->listener = (uint8_t)listener;
+    address_of(peer, conn->address, &conn->port);
     bool admitted = server_admit(server, conn->address);
     if (admitted && tls != NULL) conn->ssl = tls_open_server(tls, fd);
     struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
@@ -202,7 +224,13 @@ void conn_open(struct loop *loop, int fd, const struct sockaddr_storage *peer,
     loop->conns = conn;
     loop->conn_count++;
     enter_head(conn, true);
-    if (conn->ssl != NULL) conn->state = CONN_HANDSHAKE;
+    bool is_stream = loop->listeners[listener].stream != NULL;
+    if (conn->ssl != NULL) {
+        if (is_stream) tls_any_protocol(conn->ssl);
+        conn->state = CONN_HANDSHAKE;
+    } else if (is_stream && !stream_open_accepted(conn)) {
+        conn_kill(conn);
+    }
 }
 
 /* Its socket is closed and no worker has its exchange. */
@@ -211,6 +239,7 @@ static void bury_soon(struct conn *conn)
     struct loop *loop = conn->loop;
     if (conn->x != NULL) loop_recycle(loop, conn->x);
     conn->x = NULL;
+    RF_ASSERT(conn->stream == NULL);
     if (conn->prev != NULL)
         conn->prev->next = conn->next;
     else
@@ -226,11 +255,12 @@ void conn_kill(struct conn *conn)
     RF_ASSERT(conn->state != CONN_DEAD);
     bool is_running = conn->state == CONN_RUNNING;
     conn->state = CONN_DEAD;
+    if (conn->stream != NULL) stream_end(conn);
     loop_forget_timer(conn);
     tls_close(conn->ssl);
     conn->ssl = NULL;
     (void)close(conn->fd);
-    use(conn, conn->in_bytes - conn->in_at);
+    conn_use(conn, conn->in_bytes - conn->in_at);
     server_dismiss(conn->loop->server, conn->address);
     if (is_running)
         atomic_store(&conn->x->gone, true); /* it is buried when the worker returns the exchange */
@@ -239,17 +269,17 @@ void conn_kill(struct conn *conn)
 }
 
 /* Says that nothing follows. Closing at once would let the kernel throw the answer away when unread bytes are there. */
-static bool enter_linger(struct conn *conn)
+void conn_linger(struct conn *conn)
 {
+    if (conn->stream != NULL) stream_end(conn);
     if (conn->ssl != NULL) tls_bye(conn->ssl);
     tls_close(conn->ssl);
     conn->ssl = NULL;
-    use(conn, conn->in_bytes - conn->in_at);
+    conn_use(conn, conn->in_bytes - conn->in_at);
     (void)shutdown(conn->fd, SHUT_WR);
     conn->state = CONN_LINGER;
     conn->moved = 0;
     loop_set_deadline(conn, conn->loop->now + LINGER_USEC_MAX);
-    return true;
 }
 
 static bool ended(struct conn *conn)
@@ -288,22 +318,20 @@ static bool dispatch(struct conn *conn)
     if (++conn->requests >= requests_max || conn->loop->is_stopping) x->head.keep_alive = false;
     conn->state = CONN_RUNNING;
     loop_set_deadline(conn, 0);
-    if (workers_put(server->workers, x)) return false;
+    x->item.who = x->plan.who;
+    if (workers_put(server->workers, x->plan.lane, &x->item)) return false;
     exchange_refuse(x, (struct http_refusal){503, "too many requests are waiting"}, false);
     return enter_writing(conn, CONN_WRITING);
 }
 
 static bool fill_peer(struct conn *conn, struct http_request *request)
 {
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    char text[INET6_ADDRSTRLEN];
-    bool is_4 = memcmp(conn->address, mapped, sizeof mapped) == 0;
+    char text[STREAM_ADDRESS_BYTES_MAX];
+    stream_address_text(conn->address, text);
     request->peer_port = conn->port;
     request->is_loopback = address_is_loopback(conn->address);
     request->is_tls = conn->ssl != NULL;
-    if (inet_ntop(is_4 ? AF_INET : AF_INET6, conn->address + (is_4 ? 12 : 0), text, sizeof text) ==
-        NULL)
-        return false;
+    request->is_1_0 = conn->x->head.is_1_0;
     return rf_arena_str(&conn->x->arena, rf_str_of(text), &request->peer_address);
 }
 
@@ -315,7 +343,7 @@ static bool enter_body(struct conn *conn)
     conn->moved = 0;
     conn->state = CONN_BODY;
     loop_set_deadline(conn, conn->since + BODY_GRACE_USEC);
-    if (!x->head.expect_continue || unused(conn).len > 0) return true;
+    if (!x->head.expect_continue || conn_unused(conn).len > 0) return true;
     x->out_head = RF_S("HTTP/1.1 100 Continue\r\n\r\n");
     return enter_writing(conn, CONN_CONTINUE);
 }
@@ -329,9 +357,9 @@ static bool begin_exchange(struct conn *conn, size_t from, size_t to)
     conn->x = x;
     x->conn = conn;
     struct http_refusal why = {500, "memory is used up"};
-    if (!rf_arena_str(&x->arena, rf_slice(unused(conn), from, to), &x->head_copy))
+    if (!rf_arena_str(&x->arena, rf_slice(conn_unused(conn), from, to), &x->head_copy))
         return refuse(conn, why);
-    use(conn, to);
+    conn_use(conn, to);
     if (!http_head_parse(x->head_copy, &server->parse_limits, &x->arena, &x->head, &why))
         return refuse(conn, why);
     x->has_head = true;
@@ -349,6 +377,8 @@ static bool on_handshake(struct conn *conn)
     enum tls_io io = tls_handshake(conn->ssl);
     if (io == TLS_AGAIN) return false;
     if (io != TLS_OK) return ended(conn);
+    if (conn->loop->listeners[conn->listener].stream != NULL)
+        return stream_open_accepted(conn) || ended(conn);
     enter_head(conn, true);
     return true;
 }
@@ -363,7 +393,7 @@ static void head_began(struct conn *conn)
 
 static bool on_head(struct conn *conn)
 {
-    rf_str bytes = unused(conn);
+    rf_str bytes = conn_unused(conn);
     if (bytes.len > conn->scan.at) {
         head_began(conn);
         size_t from, to;
@@ -379,9 +409,9 @@ static bool on_head(struct conn *conn)
         }
     }
     size_t got;
-    enum tls_io io = receive(conn, conn->loop->scratch, LOOP_SCRATCH_BYTES, &got);
+    enum tls_io io = conn_receive(conn, conn->loop->scratch, LOOP_SCRATCH_BYTES, &got);
     if (io == TLS_AGAIN) return false;
-    if (io != TLS_OK || !keep(conn, rf_str_make(conn->loop->scratch, got))) return ended(conn);
+    if (io != TLS_OK || !conn_keep(conn, rf_str_make(conn->loop->scratch, got))) return ended(conn);
     return true;
 }
 
@@ -399,15 +429,15 @@ static bool on_sized_body(struct conn *conn)
 {
     struct exchange *x = conn->x;
     struct http_refusal why;
-    size_t left = (size_t)x->head.content_length - x->body_bytes, got = unused(conn).len;
+    size_t left = (size_t)x->head.content_length - x->body_bytes, got = conn_unused(conn).len;
     size_t most = RF_MIN(left, got > 0 ? got : (size_t)LOOP_SCRATCH_BYTES);
     if (!exchange_body_room(x, most, &why)) return refuse(conn, why);
     if (got > 0) {
         got = most;
-        memcpy(x->body + x->body_bytes, unused(conn).ptr, got);
-        use(conn, got);
+        memcpy(x->body + x->body_bytes, conn_unused(conn).ptr, got);
+        conn_use(conn, got);
     } else {
-        enum tls_io io = receive(conn, x->body + x->body_bytes, most, &got);
+        enum tls_io io = conn_receive(conn, x->body + x->body_bytes, most, &got);
         if (io == TLS_AGAIN) return false;
         if (io != TLS_OK) return ended(conn);
     }
@@ -442,10 +472,10 @@ static bool on_chunked_body(struct conn *conn)
     struct exchange *x = conn->x;
     struct http_refusal why;
     size_t used, got;
-    rf_str in = unused(conn);
+    rf_str in = conn_unused(conn);
     bool is_kept = in.len > 0;
     if (!is_kept) {
-        enum tls_io io = receive(conn, conn->loop->scratch, LOOP_SCRATCH_BYTES, &got);
+        enum tls_io io = conn_receive(conn, conn->loop->scratch, LOOP_SCRATCH_BYTES, &got);
         if (io == TLS_AGAIN) return false;
         if (io != TLS_OK) return ended(conn);
         in = rf_str_make(conn->loop->scratch, got);
@@ -453,8 +483,8 @@ static bool on_chunked_body(struct conn *conn)
     enum http_step step = take_chunks(x, in, &used, &why);
     if (step == HTTP_REFUSED) return refuse(conn, why);
     if (is_kept)
-        use(conn, used);
-    else if (used < in.len && !keep(conn, rf_slice(in, used, in.len)))
+        conn_use(conn, used);
+    else if (used < in.len && !conn_keep(conn, rf_slice(in, used, in.len)))
         return ended(conn);
     body_moved(conn, used);
     return step == HTTP_MORE || dispatch(conn);
@@ -471,10 +501,16 @@ static bool on_running(struct conn *conn)
     return false;
 }
 
+rf_usec conn_write_deadline(const struct conn *conn, rf_usec since, uint64_t moved)
+{
+    const struct server_limits *limits = &conn->loop->server->limits;
+    rf_usec bought = (rf_usec)(moved / limits->write_rate_min) * RF_USEC_PER_SECOND;
+    return RF_MIN(since + WRITE_GRACE_USEC + bought, conn->loop->now + limits->idle_usec_max);
+}
+
 /* True when all is written. */
 static bool write_some(struct conn *conn, bool *is_over)
 {
-    const struct server_limits *limits = &conn->loop->server->limits;
     size_t put, all = conn->x->out_head.len + conn->x->out_body.len;
     enum tls_io io = transmit(conn, &put);
     *is_over = false;
@@ -482,9 +518,7 @@ static bool write_some(struct conn *conn, bool *is_over)
     if (io != TLS_OK) return ended(conn);
     conn->out_at += put;
     conn->moved += put;
-    rf_usec bought = (rf_usec)(conn->moved / limits->write_rate_min) * RF_USEC_PER_SECOND;
-    rf_usec deadline = conn->since + WRITE_GRACE_USEC + bought;
-    loop_set_deadline(conn, RF_MIN(deadline, conn->loop->now + limits->idle_usec_max));
+    loop_set_deadline(conn, conn_write_deadline(conn, conn->since, conn->moved));
     *is_over = conn->out_at == all;
     return true;
 }
@@ -505,10 +539,14 @@ static bool on_writing(struct conn *conn)
     if (!write_some(conn, &is_over)) return false;
     if (!is_over) return true;
     bool close_now = conn->x->response.close || conn->loop->is_stopping;
+    if (!close_now && conn->x->upgrade != NULL)
+        return stream_open_upgraded(conn, conn->x) || ended(conn);
     loop_recycle(conn->loop, conn->x);
     conn->x = NULL;
-    if (close_now) return enter_linger(conn);
-    enter_head(conn, false);
+    if (close_now)
+        conn_linger(conn);
+    else
+        enter_head(conn, false);
     return true;
 }
 
@@ -524,7 +562,7 @@ static bool on_linger(struct conn *conn)
 static bool (*const states[])(struct conn *conn) = {
     [CONN_HANDSHAKE] = on_handshake, [CONN_HEAD] = on_head,         [CONN_BODY] = on_body,
     [CONN_RUNNING] = on_running,     [CONN_CONTINUE] = on_continue, [CONN_WRITING] = on_writing,
-    [CONN_LINGER] = on_linger};
+    [CONN_STREAM] = stream_drive,    [CONN_LINGER] = on_linger};
 
 void conn_drive(struct conn *conn)
 {
@@ -536,24 +574,35 @@ void conn_drive(struct conn *conn)
 /* ---- what happens to it ---------------------------------------------------------------------------------------- */
 
 /* A client that only says that it sends no more may still wait for its answer, so just what is long is ended. */
-void conn_hung_up(struct conn *conn)
+void conn_hung_up(struct conn *conn, bool wholly)
 {
+    /* A stream reads on until it finds the end: its peer's last bytes may be all that was to be said. */
+    if (wholly && conn->state != CONN_STREAM) {
+        conn_kill(conn);
+        return;
+    }
     if (conn->state == CONN_RUNNING && conn->x->plan.lane == HTTP_HEAVY)
         atomic_store(&conn->x->gone, true);
 }
 
 void conn_expired(struct conn *conn)
 {
+    if (conn->state == CONN_STREAM) {
+        stream_expired(conn);
+        return;
+    }
     struct http_refusal late = {408, "the request did not come in time"};
-    bool midst = conn->state == CONN_BODY || (conn->state == CONN_HEAD && unused(conn).len > 0);
+    bool midst =
+        conn->state == CONN_BODY || (conn->state == CONN_HEAD && conn_unused(conn).len > 0);
     if (midst && refuse(conn, late))
         conn_drive(conn);
     else if (!midst)
         conn_kill(conn);
 }
 
-void conn_answered(struct conn *conn)
+void conn_answered(struct work_item *item)
 {
+    struct conn *conn = ((struct exchange *)item)->conn;
     if (conn->state == CONN_DEAD) {
         bury_soon(conn);
         return;
@@ -564,13 +613,21 @@ void conn_answered(struct conn *conn)
         conn_kill(conn);
         return;
     }
+    /* Whoever speaks before it was agreed in what language wants two readers to understand it differently. */
+    if (conn->x->upgrade != NULL && conn_unused(conn).len > 0)
+        exchange_refuse(conn->x,
+                        (struct http_refusal){400, "bytes follow a request for an upgrade"}, true);
     (void)enter_writing(conn, CONN_WRITING);
     conn_drive(conn);
 }
 
 void conn_retire(struct conn *conn)
 {
+    if (conn->state == CONN_STREAM) {
+        stream_retire(conn);
+        return;
+    }
     bool idle =
-        conn->state == CONN_HANDSHAKE || (conn->state == CONN_HEAD && unused(conn).len == 0);
+        conn->state == CONN_HANDSHAKE || (conn->state == CONN_HEAD && conn_unused(conn).len == 0);
     if (idle) conn_kill(conn);
 }

@@ -4,13 +4,13 @@
 
 #include "base/encode.h"
 #include "net/inflate.h"
-#include "net/server_int.h"
+#include "net/stream_int.h"
 
 /* ---- memory ------------------------------------------------------------------------------------ */
 
 void exchange_init(struct exchange *x)
 {
-    *x = (struct exchange){.next = NULL};
+    *x = (struct exchange){.item = {.run = exchange_run, .back = conn_answered}};
     atomic_init(&x->gone, false);
 }
 
@@ -19,6 +19,7 @@ enum { WIPE_BYTES_MAX = 64 << 10 };
 
 void exchange_done(struct exchange *x)
 {
+    if (x->upgrade != NULL) upgrade_drop(x->upgrade);
     /* The copy is in the arena, which made it writable. */
     if (x->head_copy.len > 0)
         explicit_bzero((uint8_t *)(uintptr_t)x->head_copy.ptr, x->head_copy.len);
@@ -75,6 +76,7 @@ static const struct {
     uint16_t status;
     const char *text;
 } reasons[] = {
+    {101, "Switching Protocols"},
     {200, "OK"},
     {201, "Created"},
     {202, "Accepted"},
@@ -104,6 +106,7 @@ static const struct {
     {422, "Unprocessable Content"},
     {423, "Locked"},
     {424, "Failed Dependency"},
+    {426, "Upgrade Required"},
     {428, "Precondition Required"},
     {429, "Too Many Requests"},
     {431, "Request Header Fields Too Large"},
@@ -141,7 +144,7 @@ static bool is_framing(rf_str name)
     return false;
 }
 
-static bool has_no_body(uint16_t status) { return status == 204 || status == 304; }
+static bool has_no_body(uint16_t status) { return status == 101 || status == 204 || status == 304; }
 
 static void write_head(struct exchange *x, struct http_response *response)
 {
@@ -158,7 +161,12 @@ static void write_head(struct exchange *x, struct http_response *response)
     }
     if (!has_no_body(response->status))
         rf_buf_printf(&head, "Content-Length: %zu\r\n", response->body.len);
-    if (response->close) rf_buf_str(&head, RF_S("Connection: close\r\n"));
+    /* An answer that names a protocol says so (RFC 9110 section 7.8). */
+    bool names_protocol = response->status == 101 || response->status == 426;
+    if (response->close || names_protocol)
+        rf_buf_printf(&head, "Connection: %s%s%s\r\n", names_protocol ? "Upgrade" : "",
+                      response->close && names_protocol ? ", " : "",
+                      response->close ? "close" : "");
     rf_buf_str(&head, RF_S("\r\n"));
     response->failed |= head.failed;
     x->out_head = rf_buf_view(&head);
@@ -170,6 +178,10 @@ static void finish(struct exchange *x)
     struct http_response *response = &x->response;
     response->failed |= response->body.failed;
     if (!x->head.keep_alive || !x->has_head) response->close = true;
+    bool is_upgraded = response->status == 101 && !response->failed;
+    /* A proxy that takes any answer for the change of protocol would pass on what follows unseen. */
+    if (x->has_head && !is_upgraded && websocket_is_asked(&x->head.request)) response->close = true;
+    if (is_upgraded) response->close = false;
     if (!response->failed) write_head(x, response);
     bool bare = x->has_head && x->head.request.method == HTTP_HEAD;
     x->out_body =
@@ -263,8 +275,16 @@ void exchange_refuse(struct exchange *x, struct http_refusal why, bool close)
     finish(x);
 }
 
-void exchange_run(struct exchange *x)
+/* Without an agreement nobody may claim that there is one. What was agreed and not answered so is released with the exchange. */
+static void take_upgrade(struct exchange *x)
 {
+    x->upgrade = x->response.upgrade;
+    if (x->response.status == 101 && x->upgrade == NULL) x->response.failed = true;
+}
+
+void exchange_run(struct work_item *item)
+{
+    struct exchange *x = (struct exchange *)item;
     struct http_refusal why;
     if (atomic_load(&x->gone)) return; /* nobody waits any more */
     if (!decode_body(x, &why)) {
@@ -273,6 +293,7 @@ void exchange_run(struct exchange *x)
     }
     begin_response(x, 200);
     x->server->handler.run(x->server->handler.ctx, &x->head.request, &x->response, &x->gone);
+    take_upgrade(x);
     if (!x->response.failed && wants_gzip(x)) gzip_body(x);
     finish(x);
 }

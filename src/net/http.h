@@ -34,6 +34,7 @@ struct http_request {
     uint64_t body_sent_bytes; /* before content coding was undone */
     rf_str peer_address;      /* text of the IP address */
     uint16_t peer_port;
+    bool is_1_0;      /* HTTP/1.0: nothing to upgrade */
     bool is_loopback; /* the peer's address is of the loopback net */
     bool is_tls;
 };
@@ -46,9 +47,10 @@ struct http_response {
     uint16_t status; /* 200 at first */
     struct http_header *headers;
     uint32_t header_count, header_cap;
-    struct rf_buf body; /* Content-Length is set from it; none with 204 and 304 */
-    bool close;         /* end the connection behind this answer */
-    bool failed;        /* memory was used up: 500 is sent instead */
+    struct rf_buf body;           /* Content-Length is set from it; none with 204 and 304 */
+    bool close;                   /* end the connection behind this answer */
+    bool failed;                  /* memory was used up: 500 is sent instead */
+    struct http_upgrade *upgrade; /* net/websocket.h; NULL: none */
 };
 /* Sets a header, replacing one of that name; name is static, value is copied. Line ends in the value become blanks. */
 void http_set(struct http_response *response, const char *name, rf_str value);

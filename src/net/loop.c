@@ -109,29 +109,29 @@ void loop_wake(struct loop *loop)
     if (write(loop->event, &one, sizeof one) < 0) return;
 }
 
-void loop_post(struct loop *loop, struct exchange *x)
+void loop_post(struct loop *loop, struct work_item *item)
 {
-    struct exchange *newest = atomic_load_explicit(&loop->mailbox, memory_order_relaxed);
-    do x->next = newest;
-    while (!atomic_compare_exchange_weak_explicit(&loop->mailbox, &newest, x, memory_order_release,
-                                                  memory_order_relaxed));
+    struct work_item *newest = atomic_load_explicit(&loop->mailbox, memory_order_relaxed);
+    do item->next = newest;
+    while (!atomic_compare_exchange_weak_explicit(&loop->mailbox, &newest, item,
+                                                  memory_order_release, memory_order_relaxed));
     /* Whoever finds the box empty rings; the loop takes all at once. */
     if (newest == NULL) loop_wake(loop);
 }
 
-static void read_mail(struct loop *loop)
+void loop_drain(struct loop *loop)
 {
-    struct exchange *x = atomic_exchange_explicit(&loop->mailbox, NULL, memory_order_acquire);
-    struct exchange *oldest = NULL;
-    for (struct exchange *next; x != NULL; x = next) {
-        next = x->next;
-        x->next = oldest;
-        oldest = x;
+    struct work_item *item = atomic_exchange_explicit(&loop->mailbox, NULL, memory_order_acquire);
+    struct work_item *oldest = NULL;
+    for (struct work_item *next; item != NULL; item = next) {
+        next = item->next;
+        item->next = oldest;
+        oldest = item;
     }
-    for (struct exchange *next; oldest != NULL; oldest = next) {
+    for (struct work_item *next; oldest != NULL; oldest = next) {
         next = oldest->next;
         oldest->next = NULL;
-        conn_answered(oldest->conn);
+        oldest->back(oldest);
     }
 }
 
@@ -149,7 +149,7 @@ struct exchange *loop_exchange(struct loop *loop)
     }
     exchange_init(x);
     rf_arena_init(&x->arena, loop->server->limits.request_memory_max);
-    x->loop = loop;
+    x->item.loop = loop;
     x->server = loop->server;
     return x;
 }
@@ -179,6 +179,7 @@ static void set_accepting(struct loop *loop, bool accepting)
     if (loop->is_accepting == accepting) return;
     loop->is_accepting = accepting;
     for (uint32_t i = 0; i < loop->listener_count; i++) {
+        if (loop->listeners[i].datagrams != NULL) continue;
         if (accepting)
             (void)watch(loop, loop->listeners[i].fd, i, EPOLLIN);
         else
@@ -198,8 +199,9 @@ static bool is_shortage(int error)
     return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
-static void accept_some(struct loop *loop, const struct listener *listener)
+static void accept_some(struct loop *loop, uint32_t about)
 {
+    const struct listener *listener = &loop->listeners[about];
     for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
         struct sockaddr_storage peer;
         socklen_t bytes = sizeof peer;
@@ -214,8 +216,37 @@ static void accept_some(struct loop *loop, const struct listener *listener)
             (void)close(fd);
             continue;
         }
-        conn_open(loop, fd, &peer, listener->tls);
+        conn_open(loop, fd, &peer, about);
     }
+}
+
+/* What comes while the handler can take no more waits in the kernel. */
+static void hold_datagrams(struct loop *loop, uint32_t about)
+{
+    (void)epoll_ctl(loop->epoll, EPOLL_CTL_DEL, loop->listeners[about].fd, NULL);
+    loop->listeners[about].held_until = loop->now + DATAGRAM_PAUSE_USEC;
+}
+
+static void resume_datagrams(struct loop *loop)
+{
+    for (uint32_t i = 0; i < loop->listener_count; i++) {
+        struct listener *listener = &loop->listeners[i];
+        if (listener->held_until == 0 || listener->held_until > loop->now) continue;
+        listener->held_until = 0;
+        if (datagrams_read(listener->datagrams))
+            (void)watch(loop, listener->fd, i, EPOLLIN);
+        else
+            listener->held_until = loop->now + DATAGRAM_PAUSE_USEC;
+    }
+}
+
+static void listener_ready(struct loop *loop, uint32_t about)
+{
+    struct datagrams *datagrams = loop->listeners[about].datagrams;
+    if (datagrams == NULL)
+        accept_some(loop, about);
+    else if (!datagrams_read(datagrams))
+        hold_datagrams(loop, about);
 }
 
 /* ---- turns ---------------------------------------------------------------------------------------------- */
@@ -257,7 +288,12 @@ static void bury(struct loop *loop)
 
 static void close_listeners(struct loop *loop)
 {
-    for (uint32_t i = 0; i < loop->listener_count; i++) (void)close(loop->listeners[i].fd);
+    for (uint32_t i = 0; i < loop->listener_count; i++) {
+        if (loop->listeners[i].datagrams != NULL)
+            datagrams_free(loop->listeners[i].datagrams);
+        else
+            (void)close(loop->listeners[i].fd);
+    }
     loop->listener_count = 0;
 }
 
@@ -268,6 +304,9 @@ static void stop_when_asked(struct loop *loop)
     if (loop->is_stopping && !too_late) return;
     loop->is_stopping = true;
     set_accepting(loop, false);
+    for (uint32_t i = 0; i < loop->listener_count; i++) /* what came before the end */
+        if (loop->listeners[i].datagrams != NULL)
+            (void)datagrams_read(loop->listeners[i].datagrams);
     close_listeners(loop);
     for (struct conn *conn = loop->conns, *next; conn != NULL; conn = next) {
         next = conn->next;
@@ -289,6 +328,9 @@ static int wait_ms(const struct loop *loop)
     rf_usec stop_at = atomic_load(&loop->server->stop_at);
     if (loop->is_stopping && loop->now < stop_at) until = RF_MIN(until, stop_at);
     if (!loop->is_accepting && !loop->is_stopping) until = RF_MIN(until, loop->accept_again);
+    for (uint32_t i = 0; i < loop->listener_count; i++)
+        if (loop->listeners[i].held_until != 0)
+            until = RF_MIN(until, loop->listeners[i].held_until);
     if (until == INT64_MAX) return -1;
     rf_usec now = rf_clock_elapsed(loop->server->clock);
     if (until <= now) return 0;
@@ -302,14 +344,12 @@ static void on_event(struct loop *loop, const struct epoll_event *event)
         uint64_t count;
         if (read(loop->event, &count, sizeof count) < 0) return;
     } else if (about < EVENT_MAILBOX) {
-        if (about < loop->listener_count) accept_some(loop, &loop->listeners[about]);
+        if (about < loop->listener_count) listener_ready(loop, (uint32_t)about);
     } else {
         struct conn *conn = event->data.ptr;
         if (conn->state == CONN_DEAD) return;
-        if ((event->events & (EPOLLERR | EPOLLHUP)) != 0)
-            conn_kill(conn);
-        else if ((event->events & EPOLLRDHUP) != 0)
-            conn_hung_up(conn);
+        bool wholly = (event->events & (EPOLLERR | EPOLLHUP)) != 0;
+        if (wholly || (event->events & EPOLLRDHUP) != 0) conn_hung_up(conn, wholly);
         if (conn->state != CONN_DEAD) conn_drive(conn);
     }
 }
@@ -322,7 +362,8 @@ static void turn(struct loop *loop)
     if (!loop->is_accepting && !loop->is_stopping && loop->now >= loop->accept_again)
         set_accepting(loop, true);
     for (int i = 0; i < count; i++) on_event(loop, &events[i]);
-    read_mail(loop);
+    resume_datagrams(loop);
+    loop_drain(loop);
     go_on(loop);
     expire(loop);
     stop_when_asked(loop);
@@ -334,7 +375,11 @@ static void *loop_main(void *arg)
     struct loop *loop = arg;
     loop->now = rf_clock_elapsed(loop->server->clock);
     set_accepting(loop, true);
+    for (uint32_t i = 0; i < loop->listener_count; i++)
+        if (loop->listeners[i].datagrams != NULL)
+            (void)watch(loop, loop->listeners[i].fd, i, EPOLLIN);
     while (!loop->is_stopping || loop->conn_count > 0) turn(loop);
+    go_on(loop); /* one that died while it was queued is buried only when it is not */
     bury(loop);
     return NULL;
 }

@@ -132,8 +132,10 @@ void server_stop(struct server *server, int64_t grace_usec)
     for (uint32_t i = 0; i < server->loops_started; i++)
         pthread_join(server->loops[i]->thread, NULL);
     server->loops_started = 0;
+    atomic_store(&server->cut, true);
     workers_free(server->workers);
     server->workers = NULL;
+    for (uint32_t i = 0; i < server->loop_count; i++) loop_drain(server->loops[i]);
 }
 
 void server_free(struct server *server)
@@ -155,6 +157,9 @@ struct server_stats server_stats(const struct server *server)
         .refused = atomic_load_explicit(&server->refused, memory_order_relaxed),
         .bytes_in = atomic_load_explicit(&server->bytes_in, memory_order_relaxed),
         .bytes_out = atomic_load_explicit(&server->bytes_out, memory_order_relaxed),
+        .datagrams = atomic_load_explicit(&server->datagrams, memory_order_relaxed),
+        .datagrams_lost = atomic_load_explicit(&server->lost, memory_order_relaxed),
+        .streams = atomic_load_explicit(&server->streams, memory_order_relaxed),
         .connections = atomic_load_explicit(&server->connections, memory_order_relaxed)};
 }
 
@@ -230,12 +235,13 @@ static enum rf_kind bind_failed(rf_str text, int error, struct rf_err *err)
     }
 }
 
-/* A socket bound to `place`; -1 with errno set. */
-static int bind_one(const struct place *place, bool is_shared)
+/* A socket of `type` bound to `place`; -1 with errno set. */
+static int bind_one(const struct place *place, int type, bool is_shared)
 {
-    int fd = socket(place->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = socket(place->address.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return -1;
-    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
+    /* Of datagrams it would let another program take the port too. */
+    if (type == SOCK_STREAM) (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
     if (is_shared) (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &(int){1}, sizeof(int));
     if (place->address.ss_family == AF_INET6)
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){0}, sizeof(int));
@@ -261,11 +267,11 @@ static bool port_of(int fd, uint16_t *port)
 }
 
 /* Sharing a port by SO_REUSEPORT would let a second server take half of the connections unseen, so it is tried first without. */
-static bool is_free(struct place *place, uint16_t *port)
+static bool is_free(struct place *place, int type, uint16_t *port)
 {
-    int fd = bind_one(place, false);
+    int fd = bind_one(place, type, false);
     if (fd < 0) return false;
-    bool good = listen(fd, 1) == 0 && port_of(fd, port);
+    bool good = (type == SOCK_DGRAM || listen(fd, 1) == 0) && port_of(fd, port);
     int error = errno;
     (void)close(fd);
     errno = error;
@@ -273,28 +279,58 @@ static bool is_free(struct place *place, uint16_t *port)
     return good;
 }
 
+/* What a listener is to be: of streams, of datagrams, or of HTTP. */
+struct wish {
+    struct tls_context *tls;
+    const struct stream_listener *stream;
+    const struct datagram_handlers *datagrams; /* NULL: connections */
+};
+
 static void drop_listeners(struct server *server, uint32_t kept)
 {
-    for (uint32_t i = 0; i < server->loop_count; i++)
-        while (server->loops[i]->listener_count > kept)
-            (void)close(server->loops[i]->listeners[--server->loops[i]->listener_count].fd);
+    for (uint32_t i = 0; i < server->loop_count; i++) {
+        struct loop *loop = server->loops[i];
+        while (loop->listener_count > kept) {
+            struct listener *listener = &loop->listeners[--loop->listener_count];
+            if (listener->datagrams != NULL)
+                datagrams_free(listener->datagrams);
+            else
+                (void)close(listener->fd);
+        }
+    }
+}
+
+/* Takes `fd`; false with errno set. */
+static bool add_listener(struct server *server, struct loop *loop, int fd, const struct wish *wish)
+{
+    enum { BACKLOG = 4096 };
+    struct listener listener = {.fd = fd, .tls = wish->tls, .stream = wish->stream};
+    if (wish->datagrams == NULL && listen(fd, BACKLOG) != 0) {
+        int error = errno;
+        (void)close(fd);
+        errno = error;
+        return false;
+    }
+    if (wish->datagrams != NULL) {
+        errno = ENOMEM;
+        listener.datagrams = datagrams_new(server, fd, wish->datagrams);
+        if (listener.datagrams == NULL) return false;
+    }
+    loop->listeners[loop->listener_count++] = listener;
+    return true;
 }
 
 /* One socket for each loop; the kernel spreads connections over them. errno is set when it fails. */
-static bool listen_at(struct server *server, struct place *place, struct tls_context *tls,
+static bool listen_at(struct server *server, struct place *place, const struct wish *wish,
                       uint16_t *port)
 {
-    enum { BACKLOG = 4096 };
     uint32_t before = server->loops[0]->listener_count;
+    int type = wish->datagrams == NULL ? SOCK_STREAM : SOCK_DGRAM;
     errno = EMFILE;
-    if (before == LISTENERS_MAX || !is_free(place, port)) return false;
+    if (before == LISTENERS_MAX || !is_free(place, type, port)) return false;
     for (uint32_t i = 0; i < server->loop_count; i++) {
-        struct loop *loop = server->loops[i];
-        int fd = bind_one(place, true);
-        if (fd >= 0) {
-            loop->listeners[loop->listener_count++] = (struct listener){.fd = fd, .tls = tls};
-            if (listen(fd, BACKLOG) == 0) continue;
-        }
+        int fd = bind_one(place, type, true);
+        if (fd >= 0 && add_listener(server, server->loops[i], fd, wish)) continue;
         int error = errno;
         drop_listeners(server, before);
         errno = error;
@@ -304,7 +340,7 @@ static bool listen_at(struct server *server, struct place *place, struct tls_con
 }
 
 /* Both loopback addresses with one port; that of IPv6 may be missing on this machine. */
-static bool listen_localhost(struct server *server, struct tls_context *tls, uint16_t *port)
+static bool listen_localhost(struct server *server, const struct wish *wish, uint16_t *port)
 {
     enum { TRIES = 16 };
     uint32_t before = server->loops[0]->listener_count;
@@ -314,9 +350,9 @@ static bool listen_localhost(struct server *server, struct tls_context *tls, uin
         RF_ASSERT(parse_address(RF_S("127.0.0.1"), &four));
         RF_ASSERT(parse_address(RF_S("[::1]"), &six));
         set_port(&four, wanted);
-        if (!listen_at(server, &four, tls, port)) return false;
+        if (!listen_at(server, &four, wish, port)) return false;
         set_port(&six, *port);
-        if (listen_at(server, &six, tls, port)) return true;
+        if (listen_at(server, &six, wish, port)) return true;
         if (errno == EADDRNOTAVAIL || errno == EAFNOSUPPORT) return true;
         int error = errno;
         drop_listeners(server, before);
@@ -326,8 +362,8 @@ static bool listen_localhost(struct server *server, struct tls_context *tls, uin
     return false;
 }
 
-enum rf_kind server_listen(struct server *server, rf_str address, struct tls_context *tls,
-                           uint16_t *port, struct rf_err *err)
+static enum rf_kind listen_as(struct server *server, rf_str address, const struct wish *wish,
+                              uint16_t *port, struct rf_err *err)
 {
     RF_ASSERT(server->workers == NULL); /* a loop's listeners are its own once it runs */
     size_t colon = address.len;
@@ -341,9 +377,39 @@ enum rf_kind server_listen(struct server *server, rf_str address, struct tls_con
         return RF_FAIL(err, RF_INVALID, "BadListenAddress",
                        "%.*s is not ADDRESS:PORT; IPv6 goes in brackets", RF_FMT(address));
     if (!is_localhost) set_port(&place, taken);
-    bool good = is_localhost ? listen_localhost(server, tls, &taken)
-                             : listen_at(server, &place, tls, &taken);
+    bool good = is_localhost ? listen_localhost(server, wish, &taken)
+                             : listen_at(server, &place, wish, &taken);
     if (!good) return bind_failed(address, errno, err);
     *port = taken;
     return RF_OK;
+}
+
+enum rf_kind server_listen(struct server *server, rf_str address, struct tls_context *tls,
+                           uint16_t *port, struct rf_err *err)
+{
+    return listen_as(server, address, &(struct wish){.tls = tls}, port, err);
+}
+
+enum rf_kind server_listen_stream(struct server *server, rf_str address, struct tls_context *tls,
+                                  const struct stream_handlers *handlers, void *ctx, uint16_t *port,
+                                  struct rf_err *err)
+{
+    RF_ASSERT(handlers->on_open != NULL);
+    RF_ASSERT(handlers->on_bytes != NULL);
+    RF_ASSERT(handlers->on_close != NULL);
+    if (server->stream_listener_count == LISTENERS_MAX)
+        return RF_FAIL(err, RF_LIMIT, "ListenFailed", "there are %d listeners", LISTENERS_MAX);
+    struct stream_listener *stream = &server->stream_listeners[server->stream_listener_count];
+    *stream = (struct stream_listener){.handlers = *handlers, .ctx = ctx};
+    RF_TRY(listen_as(server, address, &(struct wish){.tls = tls, .stream = stream}, port, err));
+    server->stream_listener_count++;
+    return RF_OK;
+}
+
+enum rf_kind server_listen_datagrams(struct server *server, rf_str address,
+                                     const struct datagram_handlers *handlers, uint16_t *port,
+                                     struct rf_err *err)
+{
+    RF_ASSERT(handlers->on_datagrams != NULL);
+    return listen_as(server, address, &(struct wish){.datagrams = handlers}, port, err);
 }

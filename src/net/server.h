@@ -87,7 +87,8 @@ void server_free(struct server *server); /* stops it; NULL is fine */
 
 struct server_stats {
     uint64_t accepted, requests, refused, bytes_in, bytes_out;
-    uint32_t connections;
+    uint64_t datagrams, datagrams_lost; /* lost: the kernel had no room for them */
+    uint32_t connections, streams;      /* now; streams are connections too */
 };
 struct server_stats server_stats(const struct server *server);
 

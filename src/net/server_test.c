@@ -7,9 +7,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <openssl/ec.h>
-#include <openssl/pem.h>
-#include <openssl/x509v3.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
@@ -22,6 +19,7 @@
 #include "net/client.h"
 #include "net/server_int.h"
 #include "net/tls.h"
+#include "net/tls_test_util.h"
 #include "test/rf_prop.h" /* includes <criterion/criterion.h> */
 
 /* ---- a handler that says what it got --------------------------------------------------------------- */
@@ -117,43 +115,6 @@ static void refuse(void *ctx, const struct http_request *head, const char *why,
 }
 
 /* ---- certificates ------------------------------------------------------------------------------------ */
-
-static EVP_PKEY *make_key(void) { return EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256"); }
-
-static void add_extension(X509 *cert, int nid, const char *value)
-{
-    X509V3_CTX ctx;
-    X509V3_set_ctx_nodb(&ctx);
-    X509V3_set_ctx(&ctx, cert, cert, NULL, NULL, 0);
-    X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, &ctx, nid, value);
-    cr_assert(extension != NULL && X509_add_ext(cert, extension, -1) == 1);
-    X509_EXTENSION_free(extension);
-}
-
-static rf_str make_cert(EVP_PKEY *key, const char *names, struct rf_arena *arena)
-{
-    X509 *cert = X509_new();
-    X509_set_version(cert, X509_VERSION_3);
-    ASN1_INTEGER_set(X509_get_serialNumber(cert), 1);
-    X509_gmtime_adj(X509_getm_notBefore(cert), -3600);
-    X509_gmtime_adj(X509_getm_notAfter(cert), 3600);
-    X509_set_pubkey(cert, key);
-    X509_NAME *name = X509_get_subject_name(cert);
-    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"test", -1, -1, 0);
-    X509_set_issuer_name(cert, name);
-    add_extension(cert, NID_subject_alt_name, names);
-    add_extension(cert, NID_basic_constraints, "critical,CA:TRUE");
-    cr_assert(X509_sign(cert, key, EVP_sha256()) > 0);
-    BIO *bio = BIO_new(BIO_s_mem());
-    char *text;
-    PEM_write_bio_X509(bio, cert);
-    long len = BIO_get_mem_data(bio, &text);
-    rf_str pem;
-    cr_assert(rf_arena_str(arena, rf_str_make(text, (size_t)len), &pem));
-    BIO_free(bio);
-    X509_free(cert);
-    return pem;
-}
 
 /* What the keeper does, in this process. */
 static enum rf_kind sign(void *ctx, rf_str digest, uint8_t *out, size_t cap, size_t *len,
@@ -891,6 +852,7 @@ static struct exchange *heavy_exchange(struct server *server, uint64_t who)
     struct exchange *x = loop_exchange(server->loops[0]);
     cr_assert(x != NULL);
     x->plan = (struct http_plan){.lane = HTTP_HEAVY, .who = who};
+    x->item.who = who;
     x->head.request.path = RF_S("/heavy");
     return x;
 }
@@ -909,12 +871,12 @@ Test(server, lanes_are_bounded)
     cr_assert(server_new(&options, &rig.server, &err) == RF_OK);
     cr_assert(workers_new(1, 1, &workers, &err) == RF_OK);
     enum { LANE = 1024, HALF = LANE / 2 };
-    cr_assert(workers_put(workers, heavy_exchange(rig.server, 9)));
+    cr_assert(workers_put(workers, HTTP_HEAVY, &heavy_exchange(rig.server, 9)->item));
     wait_at_gate(&rig, 1);
     int taken = 0, refused = 0;
     for (int i = 0; i < LANE + 2; i++) {
         struct exchange *x = heavy_exchange(rig.server, i <= HALF ? 1 : 2);
-        if (workers_put(workers, x)) {
+        if (workers_put(workers, HTTP_HEAVY, &x->item)) {
             taken++;
         } else {
             cr_assert(i == HALF || i == LANE + 1, "number %d", i);
@@ -925,11 +887,11 @@ Test(server, lanes_are_bounded)
     cr_assert(taken == LANE && refused == 2);
     shut_gate(&rig, false);
     workers_free(workers);
-    struct exchange *x = atomic_exchange(&rig.server->loops[0]->mailbox, NULL);
+    struct work_item *item = atomic_exchange(&rig.server->loops[0]->mailbox, NULL);
     int returned = 0;
-    for (struct exchange *next; x != NULL; x = next, returned++) {
-        next = x->next;
-        loop_recycle(rig.server->loops[0], x);
+    for (struct work_item *next; item != NULL; item = next, returned++) {
+        next = item->next;
+        loop_recycle(rig.server->loops[0], (struct exchange *)item);
     }
     cr_assert(returned == LANE + 1, "%d came back", returned);
     server_free(rig.server);

@@ -34,7 +34,9 @@ struct tls_context {
     EC_KEY_METHOD *method;
     tls_sign *sign;
     void *sign_ctx;
-    pthread_mutex_t lock; /* of `ssl`, which may be renewed, and of the ticket keys */
+    enum tls_client_proof client;
+    X509_STORE *client_trust; /* shared by the contexts of all renewals; NULL: nobody is trusted */
+    pthread_mutex_t lock;     /* of `ssl`, which may be renewed, and of the ticket keys */
     struct ticket_key now, before;
     rf_usec made; /* elapsed time at which `now` was made */
 };
@@ -203,7 +205,8 @@ static int on_ticket(SSL *ssl, unsigned char name[16], unsigned char iv[EVP_MAX_
 static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_bytes,
                    const unsigned char *in, unsigned int in_bytes, void *ctx)
 {
-    (void)ssl, (void)ctx;
+    (void)ctx;
+    if (SSL_get_app_data(ssl) != NULL) return SSL_TLSEXT_ERR_NOACK;
     static const rf_str wanted = {(const uint8_t *)"http/1.1", 8};
     for (unsigned int at = 0; at < in_bytes && in[at] < in_bytes - at; at += 1u + in[at]) {
         if (!rf_str_eq(rf_str_make(in + at + 1, in[at]), wanted)) continue;
@@ -254,6 +257,28 @@ static enum rf_kind context_new(struct tls_context **out, struct rf_err *err)
     return RF_OK;
 }
 
+/* Who merely is asked goes on with a certificate that nobody vouches for, too: the verdict stays with the session. */
+static int accept_any(int is_good, X509_STORE_CTX *store)
+{
+    (void)is_good, (void)store;
+    return 1;
+}
+
+static void ask_client(const struct tls_context *context, SSL_CTX *ssl)
+{
+    if (context->client_trust != NULL) {
+        SSL_CTX_set1_cert_store(ssl, context->client_trust);
+        /* Clients with several certificates choose by the names of issuers that they are told. */
+        STACK_OF(X509) *trusted = X509_STORE_get1_all_certs(context->client_trust);
+        for (int i = 0; i < sk_X509_num(trusted); i++)
+            (void)SSL_CTX_add_client_CA(ssl, sk_X509_value(trusted, i));
+        sk_X509_pop_free(trusted, X509_free);
+    }
+    if (context->client == TLS_CLIENT_ASKED) SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER, accept_any);
+    if (context->client == TLS_CLIENT_REQUIRED)
+        SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+}
+
 static enum rf_kind server_ssl_new(struct tls_context *context, rf_str chain_pem, SSL_CTX **out,
                                    struct rf_err *err)
 {
@@ -267,9 +292,40 @@ static enum rf_kind server_ssl_new(struct tls_context *context, rf_str chain_pem
     SSL_CTX_set_alpn_select_cb(ssl, on_alpn, NULL);
     SSL_CTX_set_tlsext_ticket_key_evp_cb(ssl, on_ticket);
     SSL_CTX_set_num_tickets(ssl, 1);
+    ask_client(context, ssl);
     SSL_CTX_set_session_id_context(ssl, (const unsigned char *)"ringfort", 8);
     *out = ssl;
     return RF_OK;
+}
+
+static enum rf_kind trust_pem(X509_STORE *store, rf_str pem, struct rf_err *err)
+{
+    BIO *bio = pem.len <= INT_MAX ? BIO_new_mem_buf(pem.ptr, (int)pem.len) : NULL;
+    if (bio == NULL) return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "the trusted ones");
+    size_t count = 0;
+    for (X509 *cert; (cert = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL; count++) {
+        (void)X509_STORE_add_cert(store, cert);
+        X509_free(cert);
+    }
+    BIO_free(bio);
+    ERR_clear_error();
+    if (count > 0) return RF_OK;
+    return RF_FAIL(err, RF_INVALID, "BadCertificate", "no certificate to trust is in the text");
+}
+
+static enum rf_kind trust_clients(struct tls_context *context,
+                                  const struct tls_server_options *options, struct rf_err *err)
+{
+    context->client = options->client;
+    if (options->client == TLS_CLIENT_NONE || options->client_ca_pem.len == 0) {
+        if (options->client != TLS_CLIENT_REQUIRED) return RF_OK;
+        return RF_FAIL(err, RF_INVALID, "BadCertificate",
+                       "certificates of clients are required, and nobody's are trusted");
+    }
+    context->client_trust = X509_STORE_new();
+    if (context->client_trust == NULL)
+        return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "the trusted ones");
+    return trust_pem(context->client_trust, options->client_ca_pem, err);
 }
 
 enum rf_kind tls_server_new(const struct tls_server_options *options, struct tls_context **out,
@@ -286,6 +342,9 @@ enum rf_kind tls_server_new(const struct tls_server_options *options, struct tls
         (void)rf_fail(err, RF_LIMIT, "MemoryBudgetExceeded", "a TLS context");
     } else {
         EC_KEY_METHOD_set_sign(context->method, sign_elsewhere, NULL, NULL);
+        kind = trust_clients(context, options, err);
+    }
+    if (kind == RF_OK) {
         kind = server_ssl_new(context, options->chain_pem, &context->ssl, err);
     }
     if (kind == RF_OK)
@@ -308,21 +367,6 @@ enum rf_kind tls_server_renew(struct tls_context *context, rf_str chain_pem, str
     return RF_OK;
 }
 
-static enum rf_kind trust_pem(SSL_CTX *ssl, rf_str pem, struct rf_err *err)
-{
-    BIO *bio = pem.len <= INT_MAX ? BIO_new_mem_buf(pem.ptr, (int)pem.len) : NULL;
-    if (bio == NULL) return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "the trusted ones");
-    size_t count = 0;
-    for (X509 *cert; (cert = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL; count++) {
-        (void)X509_STORE_add_cert(SSL_CTX_get_cert_store(ssl), cert);
-        X509_free(cert);
-    }
-    BIO_free(bio);
-    ERR_clear_error();
-    if (count > 0) return RF_OK;
-    return RF_FAIL(err, RF_INVALID, "BadCertificate", "no certificate to trust is in the text");
-}
-
 enum rf_kind tls_client_new(rf_str ca_pem, struct tls_context **out, struct rf_err *err)
 {
     struct tls_context *context;
@@ -330,7 +374,7 @@ enum rf_kind tls_client_new(rf_str ca_pem, struct tls_context **out, struct rf_e
     enum rf_kind kind = ssl_new(TLS_client_method(), context, &context->ssl, err);
     if (kind == RF_OK) SSL_CTX_set_verify(context->ssl, SSL_VERIFY_PEER, NULL);
     if (kind == RF_OK && ca_pem.len > 0) {
-        kind = trust_pem(context->ssl, ca_pem, err);
+        kind = trust_pem(SSL_CTX_get_cert_store(context->ssl), ca_pem, err);
     } else if (kind == RF_OK) {
         /* Named here, because a static OpenSSL has the paths of where it was built. The folder is looked into when a
          * certificate is wanted; without any of the two nothing is trusted. */
@@ -349,6 +393,7 @@ void tls_free(struct tls_context *context)
 {
     if (context == NULL) return;
     SSL_CTX_free(context->ssl);
+    X509_STORE_free(context->client_trust);
     if (context->method != NULL) EC_KEY_METHOD_free(context->method); /* it takes no NULL */
     pthread_mutex_destroy(&context->lock);
     explicit_bzero(context, sizeof *context);
@@ -396,6 +441,27 @@ struct ssl_st *tls_open_client(struct tls_context *context, int fd, const char *
     if (expect_host(ssl, host)) return ssl;
     SSL_free(ssl);
     return NULL;
+}
+
+void tls_any_protocol(struct ssl_st *ssl) { (void)SSL_set_app_data(ssl, ssl); }
+
+rf_str tls_server_name(const struct ssl_st *ssl)
+{
+    const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+    return name == NULL ? (rf_str){NULL, 0} : rf_str_of(name);
+}
+
+size_t tls_peer_certificate(const struct ssl_st *ssl, uint8_t **der, bool *is_trusted)
+{
+    const X509 *cert = SSL_get0_peer_certificate(ssl);
+    *is_trusted = cert != NULL && SSL_get_verify_result(ssl) == X509_V_OK;
+    unsigned char *bytes = NULL;
+    int len = cert == NULL ? 0 : i2d_X509(cert, &bytes);
+    if (len <= 0) return 0;
+    *der = malloc((size_t)len);
+    if (*der != NULL) memcpy(*der, bytes, (size_t)len);
+    OPENSSL_free(bytes);
+    return *der == NULL ? 0 : (size_t)len;
 }
 
 void tls_trust_any(struct ssl_st *ssl) { SSL_set_verify(ssl, SSL_VERIFY_NONE, NULL); }

@@ -12,12 +12,21 @@ struct tls_context;
 typedef enum rf_kind tls_sign(void *ctx, rf_str digest, uint8_t *out, size_t cap, size_t *len,
                               struct rf_err *err);
 
+enum tls_client_proof {
+    TLS_CLIENT_NONE,    /* no certificate is asked for */
+    TLS_CLIENT_ASKED,   /* whoever has one shows it; it may be trusted or not */
+    TLS_CLIENT_REQUIRED /* one that is trusted, or the handshake fails */
+};
 struct tls_server_options {
     rf_str chain_pem; /* certificate first, then those that issued it */
     tls_sign *sign;
     void *sign_ctx;
+    enum tls_client_proof
+        client; /* certificates of clients; streams see them (net/stream.h), HTTP does not */
+    rf_str
+        client_ca_pem; /* who issued those that are trusted; empty: none is, which TLS_CLIENT_ASKED allows only */
 };
-/* Only ECDHE with AEAD ciphers; ALPN http/1.1; session tickets under keys that live in memory for an hour or two.
+/* Only ECDHE with AEAD ciphers; ALPN http/1.1 (listeners of streams take any); session tickets under keys that live in memory for an hour or two.
  * RF_INVALID BadCertificate: the chain is empty, malformed, or its first key is not of P-256. */
 RF_MUST_USE enum rf_kind tls_server_new(const struct tls_server_options *options,
                                         struct tls_context **out, struct rf_err *err);

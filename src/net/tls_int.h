@@ -16,6 +16,12 @@ enum tls_io {
 /* The socket stays the caller's. NULL on lack of memory. `host` is the name or address to be proved. */
 struct ssl_st *tls_open_server(struct tls_context *context, int fd);
 struct ssl_st *tls_open_client(struct tls_context *context, int fd, const char *host);
+/* A server's connection that speaks no HTTP: which protocol the client names (ALPN) does not matter. Before the handshake. */
+void tls_any_protocol(struct ssl_st *ssl);
+/* Behind the handshake. The name that the client asked for; a view of `ssl`; empty: none. */
+rf_str tls_server_name(const struct ssl_st *ssl);
+/* The peer's certificate in DER, malloc'ed, and whether it is trusted; 0: there is none. */
+size_t tls_peer_certificate(const struct ssl_st *ssl, uint8_t **der, bool *is_trusted);
 /* The peer need not prove who it is. Before the handshake. */
 void tls_trust_any(struct ssl_st *ssl);
 enum tls_io tls_handshake(struct ssl_st *ssl);

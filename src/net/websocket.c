@@ -27,21 +27,41 @@ static bool set_accept(struct http_response *response, rf_str key)
     return !response->failed;
 }
 
+/* The value of a header that must be there once; empty: it is not, or more than once. */
+static rf_str only_header(const struct http_request *request, const char *name)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < request->header_count; i++)
+        if (rf_str_eq_nocase(request->headers[i].name, rf_str_of(name))) count++;
+    return count == 1 ? http_header(request, name, NULL) : (rf_str){NULL, 0};
+}
+
+static bool has_body(const struct http_request *request)
+{
+    bool is_chunked, has_length;
+    (void)http_header(request, "Transfer-Encoding", &is_chunked);
+    rf_str length = http_header(request, "Content-Length", &has_length);
+    return is_chunked || (has_length && !rf_str_is(length, "0"));
+}
+
 enum rf_kind websocket_accept(const struct http_request *request, struct http_response *response,
                               struct rf_err *err)
 {
-    enum { KEY_BYTES = 16 };
-    rf_str key = http_header(request, "Sec-WebSocket-Key", NULL), bytes;
+    enum { KEY_BYTES = 16, KEY_CHARS = 24 };
+    rf_str key = only_header(request, "Sec-WebSocket-Key"), bytes;
     struct rf_err why;
     response->status = 400;
-    if (request->method != HTTP_GET || !websocket_is_asked(request))
+    if (request->method != HTTP_GET || request->is_1_0 || !websocket_is_asked(request) ||
+        has_body(request))
         return RF_FAIL(err, RF_INVALID, "BadUpgrade", "this is no request for WebSocket");
-    if (!rf_str_is(http_header(request, "Sec-WebSocket-Version", NULL), "13")) {
+    if (!rf_str_is(only_header(request, "Sec-WebSocket-Version"), "13")) {
         response->status = 426;
+        http_set_literal(response, "Upgrade", "websocket");
         http_set_literal(response, "Sec-WebSocket-Version", "13");
         return RF_FAIL(err, RF_INVALID, "BadUpgrade", "only version 13 of WebSocket is spoken");
     }
-    if (base64_decode(response->arena, key, &bytes, &why) != RF_OK || bytes.len != KEY_BYTES)
+    if (key.len != KEY_CHARS || base64_decode(response->arena, key, &bytes, &why) != RF_OK ||
+        bytes.len != KEY_BYTES)
         return RF_FAIL(err, RF_INVALID, "BadUpgrade", "Sec-WebSocket-Key is malformed");
     if (!set_accept(response, key)) return rf_fail_memory(err, response->arena);
     http_set_literal(response, "Upgrade", "websocket");
@@ -126,9 +146,23 @@ static enum websocket_step parse_head(const struct websocket_reader *reader, con
     return WEBSOCKET_FRAME;
 }
 
-static void unmask(uint8_t *bytes, size_t len, const uint8_t mask[4])
+/* Eight bytes at a time; then the mask is turned, so that it fits what follows. */
+static void unmask(uint8_t *bytes, size_t len, uint8_t mask[4])
 {
-    for (size_t i = 0; i < len; i++) bytes[i] ^= mask[i & 3];
+    uint8_t twice[8], turned[4];
+    uint64_t word, wide;
+    memcpy(twice, mask, 4);
+    memcpy(twice + 4, mask, 4);
+    memcpy(&wide, twice, sizeof wide);
+    size_t at = 0;
+    for (; at + sizeof word <= len; at += sizeof word) {
+        memcpy(&word, bytes + at, sizeof word);
+        word ^= wide;
+        memcpy(bytes + at, &word, sizeof word);
+    }
+    for (; at < len; at++) bytes[at] ^= mask[at & 3];
+    for (size_t i = 0; i < 4; i++) turned[i] = mask[(len + i) & 3];
+    memcpy(mask, turned, 4);
 }
 
 /* How many bytes at the end of `text` begin a code point that is not whole: 0..3. */
@@ -190,37 +224,71 @@ static uint16_t check_close(struct websocket_frame *frame)
     return rf_utf8_valid(rf_slice(payload, 2, payload.len)) ? 0 : WEBSOCKET_BAD_DATA;
 }
 
-/* 0, or the code to close with. */
-static uint16_t take_data(struct websocket_reader *reader, const struct websocket_frame *frame)
+static enum websocket_step read_control(const struct head *head, uint8_t *bytes, size_t len,
+                                        size_t *used, struct websocket_frame *out)
 {
-    if (frame->opcode != WEBSOCKET_CONTINUATION) reader->is_text = frame->opcode == WEBSOCKET_TEXT;
-    reader->message_bytes += frame->payload.len;
-    if (reader->is_text && !is_text(reader, frame->payload, frame->is_last))
-        return WEBSOCKET_BAD_DATA;
-    reader->in_message = !frame->is_last;
-    if (frame->is_last) reader->message_bytes = 0;
-    return 0;
+    size_t payload_bytes = (size_t)head->payload_bytes;
+    uint8_t mask[4];
+    *used = head->bytes + payload_bytes;
+    if (len < *used) return WEBSOCKET_MORE;
+    memcpy(mask, head->mask, sizeof mask);
+    unmask(bytes + head->bytes, payload_bytes, mask);
+    struct websocket_frame frame = {.opcode = (enum websocket_opcode)head->opcode,
+                                    .is_last = true,
+                                    .payload = rf_str_make(bytes + head->bytes, payload_bytes)};
+    uint16_t code = frame.opcode == WEBSOCKET_CLOSE ? check_close(&frame) : 0;
+    if (code != 0) return fail(used, code);
+    *out = frame;
+    return WEBSOCKET_FRAME;
+}
+
+static void begin_frame(struct websocket_reader *reader, const struct head *head)
+{
+    if (head->opcode != WEBSOCKET_CONTINUATION) reader->is_text = head->opcode == WEBSOCKET_TEXT;
+    reader->message_bytes += (size_t)head->payload_bytes; /* within message_bytes_max */
+    reader->frame_left = head->payload_bytes;
+    memcpy(reader->mask, head->mask, sizeof reader->mask);
+    reader->in_frame = true;
+    reader->is_last_frame = head->is_last;
+}
+
+/* The next piece of the data frame under way. */
+static enum websocket_step read_piece(struct websocket_reader *reader, uint8_t *bytes, size_t len,
+                                      size_t *used, struct websocket_frame *out)
+{
+    size_t piece_bytes = (size_t)RF_MIN(reader->frame_left, (uint64_t)len);
+    unmask(bytes, piece_bytes, reader->mask);
+    reader->frame_left -= piece_bytes;
+    reader->in_frame = reader->frame_left > 0;
+    out->payload = rf_str_make(bytes, piece_bytes);
+    out->is_last = !reader->in_frame && reader->is_last_frame;
+    if (!reader->in_frame) reader->in_message = !reader->is_last_frame;
+    if (out->is_last) reader->message_bytes = 0;
+    if (reader->is_text && !is_text(reader, out->payload, out->is_last))
+        return fail(used, WEBSOCKET_BAD_DATA);
+    *used = piece_bytes;
+    return WEBSOCKET_FRAME;
 }
 
 enum websocket_step websocket_read(struct websocket_reader *reader, uint8_t *bytes, size_t len,
                                    size_t *used, struct websocket_frame *out)
 {
-    struct head head;
-    enum websocket_step step = parse_head(reader, bytes, len, &head, used);
+    struct head head = {.bytes = 0};
+    struct websocket_frame frame = {.opcode = WEBSOCKET_CONTINUATION};
+    if (!reader->in_frame) {
+        enum websocket_step step = parse_head(reader, bytes, len, &head, used);
+        if (step != WEBSOCKET_FRAME) return step;
+        if (is_control(head.opcode)) return read_control(&head, bytes, len, used, out);
+        frame.opcode = (enum websocket_opcode)head.opcode;
+    }
+    *used = head.bytes + 1;
+    bool is_empty = !reader->in_frame && head.payload_bytes == 0;
+    if (len < *used && !is_empty) return WEBSOCKET_MORE;
+    if (!reader->in_frame) begin_frame(reader, &head);
+    enum websocket_step step =
+        read_piece(reader, bytes + head.bytes, len - head.bytes, used, &frame);
     if (step != WEBSOCKET_FRAME) return step;
-    size_t payload_bytes = (size_t)head.payload_bytes; /* within message_bytes_max */
-    if (!rf_add_size(head.bytes, payload_bytes, used)) return fail(used, WEBSOCKET_TOO_BIG);
-    if (len < *used) return WEBSOCKET_MORE;
-    unmask(bytes + head.bytes, payload_bytes, head.mask);
-    struct websocket_frame frame = {.opcode = (enum websocket_opcode)head.opcode,
-                                    .is_last = head.is_last,
-                                    .payload = rf_str_make(bytes + head.bytes, payload_bytes)};
-    uint16_t code = 0;
-    if (frame.opcode == WEBSOCKET_CLOSE)
-        code = check_close(&frame);
-    else if (!is_control(head.opcode))
-        code = take_data(reader, &frame);
-    if (code != 0) return fail(used, code);
+    *used += head.bytes;
     *out = frame;
     return WEBSOCKET_FRAME;
 }

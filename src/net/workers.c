@@ -9,7 +9,7 @@
 enum { TURNS = 1024, QUICK_WAITING_MAX = 8192, HEAVY_WAITING_MAX = 1024 };
 
 struct turn {
-    struct exchange *first, *last;
+    struct work_item *first, *last;
     uint32_t count;
     struct turn *next; /* in the ring of those with somebody waiting */
 };
@@ -41,37 +41,37 @@ static void append_turn(struct lane *lane, struct turn *turn)
 }
 
 /* A single caller gets half of the room, so that others find some. */
-static bool enqueue(struct lane *lane, struct exchange *x)
+static bool enqueue(struct lane *lane, struct work_item *item)
 {
-    struct turn *turn = &lane->turns[rf_hash_u64(x->plan.who) % TURNS];
+    struct turn *turn = &lane->turns[rf_hash_u64(item->who) % TURNS];
     if (lane->waiting >= lane->waiting_max || turn->count >= lane->waiting_max / 2) return false;
-    x->next = NULL;
+    item->next = NULL;
     if (turn->count == 0) {
-        turn->first = x;
+        turn->first = item;
         append_turn(lane, turn);
     } else {
-        turn->last->next = x;
+        turn->last->next = item;
     }
-    turn->last = x;
+    turn->last = item;
     turn->count++;
     lane->waiting++;
     return true;
 }
 
 /* One of the turn at the front, which then goes to the back. */
-static struct exchange *dequeue(struct lane *lane)
+static struct work_item *dequeue(struct lane *lane)
 {
     struct turn *turn = lane->first;
     if (turn == NULL) return NULL;
-    struct exchange *x = turn->first;
+    struct work_item *item = turn->first;
     lane->first = turn->next;
     if (lane->first == NULL) lane->last = NULL;
-    turn->first = x->next;
+    turn->first = item->next;
     turn->count--;
     lane->waiting--;
     if (turn->count > 0) append_turn(lane, turn);
-    x->next = NULL;
-    return x;
+    item->next = NULL;
+    return item;
 }
 
 static void *work(void *arg)
@@ -79,8 +79,8 @@ static void *work(void *arg)
     struct lane *lane = arg;
     pthread_mutex_lock(&lane->lock);
     for (;;) {
-        struct exchange *x = dequeue(lane);
-        if (x == NULL) {
+        struct work_item *item = dequeue(lane);
+        if (item == NULL) {
             if (lane->is_stopping) break;
             lane->sleeping++;
             pthread_cond_wait(&lane->wake, &lane->lock);
@@ -88,19 +88,19 @@ static void *work(void *arg)
             continue;
         }
         pthread_mutex_unlock(&lane->lock);
-        exchange_run(x);
-        loop_post(x->loop, x);
+        item->run(item);
+        loop_post(item->loop, item);
         pthread_mutex_lock(&lane->lock);
     }
     pthread_mutex_unlock(&lane->lock);
     return NULL;
 }
 
-bool workers_put(struct workers *workers, struct exchange *x)
+bool workers_put(struct workers *workers, enum http_lane which, struct work_item *item)
 {
-    struct lane *lane = x->plan.lane == HTTP_HEAVY ? &workers->heavy : &workers->quick;
+    struct lane *lane = which == HTTP_HEAVY ? &workers->heavy : &workers->quick;
     pthread_mutex_lock(&lane->lock);
-    bool taken = enqueue(lane, x), wake = taken && lane->sleeping > 0;
+    bool taken = enqueue(lane, item), wake = taken && lane->sleeping > 0;
     pthread_mutex_unlock(&lane->lock);
     /* Behind the lock, which the woken one would run into; a worker that is awake looks again before it sleeps. */
     if (wake) pthread_cond_signal(&lane->wake);

@@ -274,8 +274,9 @@ enum rf_kind extent_read_entries(struct extent *e, uint32_t column, const uint32
     return kind;
 }
 
-/* No two extents that are open at the same time have the same address. */
+/* A file's name is never given to another one, while the memory of an extent may be the next one's: a merge that opens one after
+ * the other would then take the texts of the first for those of the second. */
 uint64_t extent_dict_id(const struct extent *e, uint32_t column)
 {
-    return rf_hash_mix((uint64_t)(uintptr_t)&e->columns[column], e->row_count) | 1;
+    return rf_hash_mix(rf_hash(e->path, strlen(e->path), column), e->row_count) | 1;
 }

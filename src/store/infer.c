@@ -217,7 +217,7 @@ static enum row_step line_rows(struct infer *infer)
 {
     for (;;) {
         infer->undo_count = 0;
-        enum line_step line = line_read(&infer->lines, &infer->json, infer_value, infer);
+        enum line_step line = line_read(&infer->lines, &infer->json, true, infer_value, infer);
         if (RF_LIKELY(line == LINE_DONE)) continue;
         if (line == LINE_NO_MEMORY) return ROW_NO_MEMORY;
         undo_row(infer);

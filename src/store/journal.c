@@ -703,19 +703,42 @@ enum rf_kind journal_pending_read(const struct journal_writer *w, const struct j
 
 /* ---- copying ------------------------------------------------------------------------------------------- */
 
-static enum rf_kind copy_bytes(struct rf_file *from, struct journal_writer *to, uint64_t end,
-                               struct rf_err *err)
+/* Bytes from..end, behind what `to` has. */
+static enum rf_kind copy_bytes(struct rf_file *file, uint64_t from, uint64_t end,
+                               struct journal_writer *to, struct rf_err *err)
 {
     uint8_t *buf = rf_arena_alloc(&to->work, COPY_BYTES);
     if (buf == NULL) return no_memory(&to->f, err);
-    for (uint64_t at = 0; at < end;) {
+    for (uint64_t at = from; at < end;) {
         size_t len = (size_t)RF_MIN(end - at, (uint64_t)COPY_BYTES);
-        RF_TRY(rf_file_pread_all(from, buf, len, at, err));
-        RF_TRY(rf_file_pwrite(to->f.file, buf, len, at, err));
+        RF_TRY(rf_file_pread_all(file, buf, len, at, err));
+        RF_TRY(rf_file_pwrite(to->f.file, buf, len, to->end, err));
         at += len;
+        to->end += len;
     }
-    to->end = end;
     return rf_file_sync(to->f.file, err);
+}
+
+enum rf_kind journal_tail(const struct journal_writer *w, uint64_t from, uint64_t rows,
+                          const char *to, struct journal_writer **out, struct rf_err *err)
+{
+    RF_ASSERT(w->pending_rows == 0);
+    RF_ASSERT(from >= HEADER_BYTES && from <= w->end);
+    struct journal_writer *copy = writer_alloc(w->fs, to, w->f.budget);
+    if (copy == NULL) return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "no memory for %s", to);
+    copy->f = w->f;
+    copy->f.path = copy->path;
+    copy->f.file = NULL;
+    copy->row_count = w->row_count - rows;
+    enum rf_kind kind = write_header(copy, err);
+    if (kind == RF_OK) kind = copy_bytes(w->f.file, from, w->end, copy, err);
+    if (kind != RF_OK) {
+        journal_writer_free(copy);
+        (void)rf_fs_unlink(w->fs, to, NULL);
+        return kind;
+    }
+    *out = copy;
+    return RF_OK;
 }
 
 enum rf_kind journal_copy(const struct journal_options *from, const struct journal_summary *summary,
@@ -732,7 +755,7 @@ enum rf_kind journal_copy(const struct journal_options *from, const struct journ
     enum rf_kind kind =
         rf_fs_open(from->fs, to, RF_OPEN_READ | RF_OPEN_WRITE | RF_OPEN_CREATE | RF_OPEN_TRUNCATE,
                    &copy->f.file, err);
-    if (kind == RF_OK) kind = copy_bytes(w.f.file, copy, summary->end, err);
+    if (kind == RF_OK) kind = copy_bytes(w.f.file, 0, summary->end, copy, err);
     if (kind == RF_OK) kind = write_mark(copy, summary->sequence, err);
     if (kind != RF_OK) {
         journal_writer_free(copy);

@@ -102,6 +102,11 @@ RF_MUST_USE enum rf_kind journal_pending_read(const struct journal_writer *w,
                                               uint32_t column_count, struct rf_arena *arena,
                                               struct journal_batch *out, struct rf_err *err);
 
+/* Puts what stands behind `from`, where a commit ended up to which there were `rows` rows, into a new file, synced (its name is not).
+ * Nothing may be kept for the next flush. */
+RF_MUST_USE enum rf_kind journal_tail(const struct journal_writer *w, uint64_t from, uint64_t rows,
+                                      const char *to, struct journal_writer **out,
+                                      struct rf_err *err);
 /* Puts the whole commits of one journal into a new file, synced (its name is not): what an earlier
  * process wrote and never synced becomes durable, and a torn tail stays behind. */
 RF_MUST_USE enum rf_kind journal_copy(const struct journal_options *from,

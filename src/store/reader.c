@@ -11,7 +11,11 @@ enum {
     DICT_FLAT_BATCHES =
         16, /* without a dictionary after the first one that grew too large, doubled each time */
     DICT_FAILURES_MAX = 4,
-    BATCH_CELL_BYTES_MAX = 32 << 20
+    BATCH_CELL_BYTES_MAX = 32 << 20,
+    EARLY_ROWS =
+        512, /* of a batch, all but an eighth of which were new to a dictionary: it is given up */
+    MARKED_BYTES_MIN =
+        4 << 10 /* less text is read without a window of marks, which would cost more to set up */
 };
 
 /* ---- dictionaries ------------------------------------------------------------------------------------ */
@@ -314,6 +318,14 @@ static bool sink_look_up(struct reader *reader, struct sink *sink, struct lookup
     return true;
 }
 
+/* That a dictionary is of no use shows long before the first batch is full, and a short text has no second one. */
+static bool drop_useless_early(struct reader *reader, struct sink *sink)
+{
+    const struct sink_dict *dict = sink->dict;
+    if (dict->count - dict->shown < EARLY_ROWS - EARLY_ROWS / 8) return true;
+    return sink_flatten(reader, sink);
+}
+
 bool reader_look_up(struct reader *reader)
 {
     struct lookup l;
@@ -325,6 +337,8 @@ bool reader_look_up(struct reader *reader)
         take_waiting(sink, from, &l);
         if (l.count > 0 && !sink_look_up(reader, sink, &l)) return false;
         memset(sink->waiting, 0, SINK_WAITING * sizeof *sink->waiting);
+        if (reader->row_count == EARLY_ROWS && sink->by_code && !drop_useless_early(reader, sink))
+            return false;
     }
     reader->lines.unescaped_bytes = 0;
     return true;
@@ -430,12 +444,17 @@ void reader_feed(struct reader *reader, rf_str text, bool last)
         place->offset = 3;
     }
     place->from = place->counted = text.ptr;
+    struct line_window *window = &reader->lines;
+    bool marked = reader->options.format == READER_JSON_VALUES && text.len >= MARKED_BYTES_MIN;
+    /* Without memory for it there is none, and rows are read in the other way. */
+    if (marked && window->nested == NULL)
+        (void)line_window_init(window, &reader->json, &reader->kept);
     if (reader->options.format == READER_CSV)
         scan_csv_feed(&reader->csv, text, last);
     else
         scan_json_feed(&reader->json, text, last);
     reader->piece_end = text.ptr + text.len;
-    if (reader->json.lines) line_window_feed(&reader->lines, &reader->json);
+    if (window->nested != NULL) line_window_feed(&reader->lines, &reader->json);
 }
 
 rf_str reader_rest(const struct reader *reader)

@@ -49,6 +49,9 @@ struct reader_options {
     /* Text that holds a JSON object or array becomes that value in a dynamic column, as todynamic() does;
      * for types that a schema gave. Without it a JSON string stays a string. CSV always converts. */
     bool dynamic_from_text;
+    /* The fed text may be written to: while reader_next runs a byte of it changes now and then, and is as it was afterwards. It lets
+     * the objects of an array be read as fast as lines. */
+    bool own_text;
     uint32_t batch_rows;      /* at most BATCH_ROWS; 0 means that */
     struct rf_budget *budget; /* pays for everything the reader allocates */
     atomic_uint_fast64_t

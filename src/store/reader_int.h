@@ -253,6 +253,8 @@ bool sink_put_encoded(struct reader *reader, struct sink *sink, rf_str raw, rf_s
 bool reader_json_rows(struct reader *reader);
 /* Reads the row at json.at, which begins a line, when it has the usual form. */
 enum line_step reader_line(struct reader *reader);
+/* The same for the object at json.at, whatever follows it; lines.nested is there. */
+enum line_step reader_object(struct reader *reader);
 bool reader_csv_rows(struct reader *reader);
 void reader_reject_row(struct reader *reader, const uint8_t *from, const uint8_t *fault,
                        const char *reason);

@@ -7,11 +7,30 @@ static bool field(void *state, uint32_t key, const struct scan_token *token)
     return column == UINT32_MAX || sink_put_json(reader, &reader->sinks[column], token);
 }
 
+/* What stands between objects is passed before either way reads the next one: passing it again passes nothing. */
+static enum row_step object_row(struct reader *reader)
+{
+    struct scan_json *json = &reader->json;
+    const uint8_t *at;
+    enum row_step step = scan_json_row_begin(json, &at);
+    if (step != ROW_DONE) return step;
+    if (reader->lines.nested != NULL) {
+        enum line_step line = reader_object(reader);
+        if (line == LINE_NO_MEMORY) return ROW_NO_MEMORY;
+        if (RF_LIKELY(line == LINE_DONE)) {
+            if (json->frame != SCAN_FRAME_STREAM) json->frame = SCAN_FRAME_NEXT;
+            return ROW_DONE;
+        }
+        reader_forget_misfits(reader);
+    }
+    return scan_json_row(json, false, false, field, reader);
+}
+
 static bool rows(struct reader *reader)
 {
     struct scan_json *json = &reader->json;
     while (reader->row_count < reader->row_max) {
-        enum row_step step = scan_json_row(json, false, false, field, reader);
+        enum row_step step = object_row(reader);
         if (RF_LIKELY(step == ROW_DONE)) {
             if (!reader_end_row(reader, json->from)) return false;
             continue;

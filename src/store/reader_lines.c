@@ -13,12 +13,13 @@ enum {
 bool line_window_init(struct line_window *window, struct scan_json *json, struct rf_arena *arena)
 {
     window->marks.items = rf_arena_raw(arena, uint32_t, JSON_MARKS_ROOM);
-    window->copy = rf_arena_alloc(arena, TAIL_BYTES + READABLE_BYTES);
+    window->copy = rf_arena_alloc(arena, TAIL_BYTES + 1 + READABLE_BYTES);
     window->unescaped = rf_arena_alloc(arena, UNESCAPED_BYTES);
-    window->nested = dyn_marked_new(arena);
     json->utf8_later = true;
-    return window->marks.items != NULL && window->copy != NULL && window->unescaped != NULL &&
-           window->nested != NULL;
+    if (window->marks.items == NULL || window->copy == NULL || window->unescaped == NULL)
+        return false;
+    window->nested = dyn_marked_new(arena);
+    return window->nested != NULL;
 }
 
 void line_window_feed(struct line_window *window, const struct scan_json *json)
@@ -29,18 +30,23 @@ void line_window_feed(struct line_window *window, const struct scan_json *json)
 
 /* Where too few bytes follow the lines they are copied. That happens at the end of a piece only, and once: rows that were read
  * are views of the copy. */
+static uint8_t *copy_tail(struct line_window *window, const uint8_t *at, size_t left)
+{
+    if (window->tail == NULL) {
+        memcpy(window->copy, at, left);
+        memset(window->copy + left, 0, 1 + READABLE_BYTES);
+        window->tail = at;
+    }
+    return window->copy + (at - window->tail);
+}
+
 bool line_window_next(struct line_window *window, const struct scan_json *json)
 {
     const uint8_t *at = json->at, *end = json->end;
     size_t left = (size_t)(end - at);
     if (left == 0) return false;
     if (left <= TAIL_BYTES) {
-        if (window->tail == NULL) {
-            memcpy(window->copy, at, left);
-            memset(window->copy + left, 0, READABLE_BYTES);
-            window->tail = at;
-        }
-        const uint8_t *from = window->copy + (at - window->tail);
+        const uint8_t *from = copy_tail(window, at, left);
         json_marks_find(&window->marks, from, from + left);
     } else {
         json_marks_find(&window->marks, at, end);
@@ -49,6 +55,28 @@ bool line_window_next(struct line_window *window, const struct scan_json *json)
     window->to = at + (window->marks.end - window->marks.base);
     window->mark = window->marks.items;
     return window->to > window->from;
+}
+
+bool line_window_cut(struct line_window *window, const struct scan_json *json, bool own)
+{
+    const uint8_t *at = json->at;
+    size_t left = (size_t)(json->end - at);
+    window->from = window->to = at;
+    if (left == 0 || (left > TAIL_BYTES && !own)) return false;
+    uint8_t *from = (uint8_t *)(uintptr_t)at;
+    if (left <= TAIL_BYTES) {
+        from = copy_tail(window, at, left);
+        left++; /* behind the text there is room for a line end */
+    }
+    size_t bytes = RF_MIN(left, (size_t)JSON_MARKS_BYTES);
+    window->last = from + bytes - 1;
+    window->saved = *window->last;
+    line_window_close(window);
+    json_marks_cut(&window->marks, from, from + bytes);
+    line_window_open(window);
+    window->to = at + (window->marks.end - window->marks.base);
+    window->mark = window->marks.items;
+    return window->to > at;
 }
 
 uint32_t line_find_key(struct scan_keys *keys, struct line *line, uint32_t before)
@@ -287,5 +315,29 @@ static inline enum line_step put_value(void *state, uint32_t key, struct line *l
 
 enum line_step reader_line(struct reader *reader)
 {
-    return line_read(&reader->lines, &reader->json, put_value, reader);
+    return line_read(&reader->lines, &reader->json, true, put_value, reader);
+}
+
+enum line_step reader_object(struct reader *reader)
+{
+    enum {
+        FEW_BYTES = JSON_MARKS_BYTES / 4 /* of a window that are left: a row may be longer */
+    };
+    struct line_window *window = &reader->lines;
+    const struct scan_json *json = &reader->json;
+    for (bool found = false;; found = true) {
+        bool fits = json->at < window->to;
+        if (!fits) {
+            if (found || !line_window_cut(window, json, reader->options.own_text))
+                return LINE_OTHER;
+            continue;
+        }
+        line_window_close(window);
+        enum line_step step = line_read(window, &reader->json, false, put_value, reader);
+        line_window_open(window);
+        bool whole = window->to - json->at > FEW_BYTES || json->at == window->from;
+        if (RF_LIKELY(step != LINE_OTHER) || found || whole) return step;
+        reader_forget_misfits(reader);
+        if (!line_window_cut(window, json, reader->options.own_text)) return LINE_OTHER;
+    }
 }

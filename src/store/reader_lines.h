@@ -7,7 +7,10 @@
  * that scan_json_row rejects may pass here.
  *
  * A window's last byte is a line end and a line end is passed only behind a whole row, so that no byte needs a look at how
- * much text is left; wide loads reach at most 64 bytes behind it. */
+ * much text is left; wide loads reach at most 64 bytes behind it.
+ *
+ * The objects of an array are read in the same way, although no line ends stand between them: while one is read, a line end
+ * stands in place of the window's last byte. A row that runs into it begins the next window. */
 #ifndef RF_READER_LINES_H
 #define RF_READER_LINES_H
 
@@ -26,7 +29,8 @@ struct line_window {
     const uint8_t *tail; /* where these begin in the fed text; NULL: not copied yet */
     uint8_t *unescaped;  /* texts that wait for their codes */
     size_t unescaped_bytes;
-    struct dyn_marked *nested;
+    struct dyn_marked *nested; /* NULL: not initialised */
+    uint8_t *last, saved;      /* of a window of no lines: its last byte, and what stands there */
 };
 /* False on lack of memory. `json` then leaves it to the rows to check UTF-8. */
 bool line_window_init(struct line_window *window, struct scan_json *json, struct rf_arena *arena);
@@ -34,6 +38,12 @@ bool line_window_init(struct line_window *window, struct scan_json *json, struct
 void line_window_feed(struct line_window *window, const struct scan_json *json);
 /* Finds the marks of the lines that come next; false when the next line is not one that is read here. */
 bool line_window_next(struct line_window *window, const struct scan_json *json);
+
+/* Finds the marks of what comes next, lines or not; false when it is not read here. `own`: the fed text may be written to, without
+ * which it is the last of it only that is read. The last byte is as it was until line_window_close. */
+bool line_window_cut(struct line_window *window, const struct scan_json *json, bool own);
+static inline void line_window_close(struct line_window *window) { *window->last = '\n'; }
+static inline void line_window_open(struct line_window *window) { *window->last = window->saved; }
 
 /* The bytes of a line that are being read. */
 struct line {
@@ -77,12 +87,13 @@ static inline bool line_is_key(const uint8_t *p, rf_str name)
 static inline const uint8_t *line_blank(const uint8_t *p) { return p + (*p == ' '); }
 
 /* Reads the row at json->at, calling value(state, key number, line) where a value begins, which takes it. What a row that is not
- * done has shown comes again. */
+ * done has shown comes again. Without `lines` the window is the caller's matter, and what follows the object is not looked at. */
 __attribute__((always_inline)) static inline enum line_step
-line_read(struct line_window *window, struct scan_json *json,
+line_read(struct line_window *window, struct scan_json *json, bool lines,
           enum line_step (*value)(void *state, uint32_t key, struct line *line), void *state)
 {
-    if (RF_UNLIKELY(json->at >= window->to) && !line_window_next(window, json)) return LINE_OTHER;
+    if (lines && RF_UNLIKELY(json->at >= window->to) && !line_window_next(window, json))
+        return LINE_OTHER;
     struct line line = {.marks = &window->marks, .mark = window->mark};
     const uint8_t *start = line.at = window->marks.base + (json->at - window->from);
     /* After a row that was read by others the marks stand before it. */
@@ -111,11 +122,11 @@ line_read(struct line_window *window, struct scan_json *json,
     } while (*line.at == ',');
     if (RF_UNLIKELY(*line.at != '}')) return LINE_OTHER;
     line.at++;
-    line.at += *line.at == '\r';
-    if (RF_UNLIKELY(*line.at != '\n')) return LINE_OTHER;
+    if (lines) line.at += *line.at == '\r';
+    if (lines && RF_UNLIKELY(*line.at != '\n')) return LINE_OTHER;
     rf_str row = rf_str_make(start, (size_t)(line.at - start));
     if (RF_UNLIKELY(!window->marks.utf8) && !rf_utf8_valid(row)) return LINE_OTHER;
-    json->at += row.len + 1;
+    json->at += row.len + lines;
     window->mark = line.mark;
     return LINE_DONE;
 }

@@ -78,6 +78,7 @@ static const char *read_text(struct fixture *f, enum reader_format format, rf_st
                                      .budget = &f->budget,
                                      .reject = note,
                                      .reject_state = f,
+                                     .own_text = true,
                                      .batch_rows = batch_rows};
     options.column_count = parse_columns(&f->arena, spec, &columns);
     options.columns = columns;
@@ -98,6 +99,7 @@ static const char *read_text(struct fixture *f, enum reader_format format, rf_st
             put_batch(f, &batch);
         } while (batch.row_count > 0);
         rf_str left = reader_rest(reader);
+        cr_assert(memcmp(piece, text.ptr + at - more - rest, rest + more) == 0);
         if (last) break;
         memmove(piece, left.ptr, left.len);
         rest = left.len;
@@ -655,6 +657,73 @@ RF_PROP(reader_reads_usual_lines_like_all_others, 3000)
     if (text.len > 0 && rf_test_one_in(prng, 3)) text.len--;
     size_t step = rf_test_bool(prng) ? text.len : 1 + rf_test_below(prng, 200);
     read_alike(rf_buf_view(&text), step);
+}
+
+/* An array, and the same one with blanks that only the other way of reading takes. */
+static void put_array(struct rf_prng *prng, uint64_t rows, bool spoiled, struct rf_buf *usual,
+                      struct rf_buf *blanks)
+{
+    static const char bytes[] = "\"\\{}[],:0.e-tx \n\r\x01\xc3";
+    static const char *const between[] = {",", ", ", ",\n", ",\r\n  "};
+    const char *comma = between[rf_test_below(prng, RF_COUNT(between))];
+    uint64_t bad = spoiled ? rf_test_below(prng, rows) : rows;
+    rf_buf_str(usual, RF_S("["));
+    rf_buf_str(blanks, RF_S(" ["));
+    for (uint64_t row = 0; row < rows; row++) {
+        uint64_t fields = rf_test_below(prng, 8);
+        if (row > 0) rf_buf_str(usual, rf_str_of(comma));
+        if (row > 0) rf_buf_str(blanks, rf_str_of(comma));
+        size_t start = usual->len;
+        rf_buf_byte(usual, '{');
+        for (uint64_t i = 0; i < fields; i++) {
+            if (i > 0) rf_buf_str(usual, rf_test_one_in(prng, 4) ? RF_S(", ") : RF_S(","));
+            put_field(prng, usual);
+        }
+        rf_buf_byte(usual, '}');
+        if (row == bad)
+            usual->ptr[start + 1 + rf_test_below(prng, usual->len - start - 1)] =
+                (uint8_t)bytes[rf_test_below(prng, sizeof bytes - 1)];
+        rf_str whole = rf_slice(rf_buf_view(usual), start, usual->len);
+        rf_buf_str(blanks, RF_S("{  "));
+        rf_buf_str(blanks, rf_slice(whole, 1, whole.len));
+    }
+    rf_buf_byte(usual, ']');
+    rf_buf_byte(blanks, ']');
+}
+
+RF_PROP(reader_reads_usual_arrays_like_all_others, 300)
+{
+    struct fixture quick, slow;
+    setup(&quick);
+    setup(&slow);
+    quick.no_offsets = slow.no_offsets = true;
+    struct rf_buf usual = rf_buf_in(&quick.arena), blanks = rf_buf_in(&slow.arena);
+    put_array(prng, 1 + rf_test_below(prng, 3000), rf_test_one_in(prng, 3), &usual, &blanks);
+    rf_str text = rf_buf_view(&usual);
+    size_t step = rf_test_bool(prng) ? text.len : 1 + rf_test_below(prng, text.len);
+    const char *a = read_text(&quick, READER_JSON_VALUES, text, all_types, step, 0);
+    const char *b =
+        read_text(&slow, READER_JSON_VALUES, rf_buf_view(&blanks), all_types, blanks.len, 0);
+    cr_assert_str_eq(a, b);
+    rf_arena_done(&quick.arena);
+    rf_arena_done(&slow.arena);
+}
+
+/* Numbers without end, and a text that ends where a window does. */
+Test(reader, arrays_that_end_anywhere)
+{
+    for (size_t len = (32 << 10) - 40; len < (32 << 10) + 140; len++) {
+        struct fixture f;
+        setup(&f);
+        struct rf_buf text = rf_buf_in(&f.arena);
+        rf_buf_str(&text, RF_S("[{\"l\":1},{\"y\":["));
+        while (text.len < len) rf_buf_str(&text, RF_S("1,"));
+        rf_buf_str(&text, RF_S("1]},{\"l\":2}]"));
+        const char *rows =
+            read_text(&f, READER_JSON_VALUES, rf_buf_view(&text), "l:long", text.len, 0);
+        cr_assert_str_eq(rows, "1\n~\n2\n");
+        rf_arena_done(&f.arena);
+    }
 }
 
 /* More than a window holds, and lines that do not fit into one. */

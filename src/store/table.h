@@ -85,9 +85,21 @@ RF_MUST_USE enum rf_kind table_position(struct table_writer *w, struct rf_arena 
 /* Turns the journal and small extents into large ones; drops extents older than the retention. Nothing may be
  * appended and not committed (RF_CONFLICT UncommittedRows). What it did up to an error stays done. */
 RF_MUST_USE enum rf_kind table_merge(struct table_writer *w, struct rf_err *err);
-/* One step of it, for who has others waiting: the journal, or the old extents, or one extent's worth of small ones (some
- * seconds at most). *more: there may be further steps. */
-RF_MUST_USE enum rf_kind table_merge_step(struct table_writer *w, bool *more, struct rf_err *err);
+/* One step of it (the journal, or the old extents, or one extent's worth of small ones), for who has others waiting: in three parts.
+ * table_merge_begin chooses what is to be done; *out NULL: nothing. table_merge_work does it, by any thread,
+ * while the writer goes on: rows are appended and committed meanwhile. table_merge_end puts the result in the place of what was
+ * merged, in moments, and takes the merge; `kind` and `err` are those of the work. One merge at a time, and the writer must not be
+ * closed before its work has returned, which table_merge_cancel hurries (RF_CANCELLED). After that table_merge_forget instead of the
+ * end: the next table_writer_open removes what was written.
+ * `lazily`: few small extents that are far from a large one stay as they are, so that rows are not written again and again. */
+struct table_merge;
+RF_MUST_USE enum rf_kind table_merge_begin(struct table_writer *w, bool lazily,
+                                           struct table_merge **out, struct rf_err *err);
+RF_MUST_USE enum rf_kind table_merge_work(struct table_merge *merge, struct rf_err *err);
+RF_MUST_USE enum rf_kind table_merge_end(struct table_merge *merge, enum rf_kind kind,
+                                         struct rf_err *err);
+void table_merge_cancel(struct table_merge *merge);
+void table_merge_forget(struct table_merge *merge);
 /* Commits nothing: what was not committed is gone. */
 void table_writer_close(struct table_writer *w);
 

@@ -59,7 +59,9 @@ struct table_writer {
     struct rf_file *lock;
     struct rf_arena arena; /* of `m` */
     struct manifest m;     /* as it is on the disk */
-    uint64_t next_number, sequence;
+    /* Merges draw numbers too, while rows are appended. */
+    atomic_uint_fast64_t next_number;
+    uint64_t sequence;
     struct rf_arena fixed;         /* of columns and indexes */
     struct extent_column *columns; /* of the caller's batches */
     uint32_t *indexes;             /* of those in the table */
@@ -75,6 +77,7 @@ struct table_writer {
     struct rf_file **retired; /* manifests replaced by this writer that readers may hold */
     uint32_t retired_count, retired_cap;
     rf_str position; /* malloced */
+    bool folding;    /* a merge that is under way has the journal's rows */
     bool failed;     /* nothing further may be written */
     bool in_doubt;   /* a manifest that names `sealed` may or may not be in place */
     struct table_recovery recovery;

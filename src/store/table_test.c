@@ -155,6 +155,11 @@ static uint64_t rows_of(struct stage *s)
     return count;
 }
 
+/* What is said to be stored, and what was on its way when a failure came. */
+struct progress {
+    int64_t acknowledged, attempted;
+};
+
 static int64_t position_of(struct stage *s, struct table_writer *w)
 {
     rf_str position;
@@ -388,10 +393,31 @@ Test(table, a_reader_keeps_its_view_while_the_writer_goes_on)
 
 /* ---- faults ------------------------------------------------------------------------------------------------------- */
 
-/* What is said to be stored, and what was on its way when a failure came. */
-struct progress {
-    int64_t acknowledged, attempted;
-};
+static enum rf_kind add_rows(struct table_writer *w, struct progress *p, uint32_t count,
+                             struct rf_err *err)
+{
+    int64_t from = p->acknowledged;
+    RF_TRY(append(w, from, count, err));
+    p->attempted = from + count;
+    RF_TRY(commit(w, p->attempted, err));
+    p->acknowledged = p->attempted;
+    return RF_OK;
+}
+
+/* One step of a merge, before and behind whose work rows are committed: `count` of them, and few. */
+static enum rf_kind merge_amid(struct table_writer *w, struct progress *p, uint32_t count,
+                               struct rf_err *err)
+{
+    struct table_merge *m;
+    RF_TRY(table_merge_begin(w, false, &m, err));
+    cr_assert(m != NULL);
+    enum rf_kind kind = add_rows(w, p, count, err), worked = RF_OK;
+    if (kind == RF_OK) worked = table_merge_work(m, err);
+    if (kind == RF_OK && worked == RF_OK) kind = add_rows(w, p, 2, err);
+    if (kind == RF_OK) return table_merge_end(m, worked, err);
+    table_merge_forget(m); /* the writer is to be closed */
+    return kind;
+}
 
 /* Opens, appends in small and, once, in many rows, merges. Ends at the first error. */
 static enum rf_kind workload(struct stage *s, struct progress *p, bool bulk)
@@ -402,14 +428,9 @@ static enum rf_kind workload(struct stage *s, struct progress *p, bool bulk)
     enum rf_kind kind = RF_OK;
     for (int step = 0; step < 5 && kind == RF_OK; step++) {
         uint32_t count = bulk && step == 2 ? TABLE_BULK_ROWS : 3;
-        int64_t from = p->acknowledged;
-        kind = append(w, from, count, err);
-        if (kind == RF_OK) {
-            p->attempted = from + count;
-            kind = commit(w, from + count, err);
-        }
-        if (kind == RF_OK) p->acknowledged = p->attempted;
+        kind = add_rows(w, p, count, err);
         if (kind == RF_OK && step == 1) kind = table_merge(w, err);
+        if (kind == RF_OK && (step == 0 || step == 4)) kind = merge_amid(w, p, 4, err);
         if (kind == RF_OK && step == 3) {
             table_writer_close(w);
             RF_TRY(open_writer(s, &w));
@@ -790,4 +811,84 @@ Test(table, another_process_reads_while_one_writes)
     char command[80];
     (void)snprintf(command, sizeof command, "rm -rf %s", folder);
     cr_assert(system(command) == 0);
+}
+
+/* Rows that are committed while a merge works, to the journal or to an extent, stay what they are. */
+Test(table, rows_come_while_a_merge_works)
+{
+    static const uint32_t counts[] = {5, 5000, TABLE_BULK_ROWS + 5};
+    for (size_t i = 0; i < RF_COUNT(counts); i++) {
+        struct stage s;
+        struct table_writer *w;
+        struct progress p = {0, 0};
+        stage_init(&s, i, i % 2 == 0);
+        cr_assert(open_writer(&s, &w) == RF_OK, "%s", s.err.text);
+        cr_assert(add_rows(w, &p, 7000, &s.err) == RF_OK, "%s", s.err.text);
+        for (int step = 0; step < 4;
+             step++) { /* of the journal, and of extents where there are two */
+            cr_assert(merge_amid(w, &p, counts[i], &s.err) == RF_OK, "%s", s.err.text);
+            cr_assert(rows_of(&s) == (uint64_t)p.acknowledged);
+            cr_assert(position_of(&s, w) == p.acknowledged);
+        }
+        table_writer_close(w);
+        cr_assert(open_writer(&s, &w) == RF_OK, "%s", s.err.text);
+        cr_assert(position_of(&s, w) == p.acknowledged);
+        cr_assert(table_merge(w, &s.err) == RF_OK, "%s", s.err.text);
+        table_writer_close(w);
+        cr_assert(rows_of(&s) == (uint64_t)p.acknowledged);
+        cr_assert(table_fsck(s.store, RF_S("T"), NULL, NULL, &s.err) == RF_OK, "%s", s.err.text);
+        stage_done(&s);
+    }
+}
+
+Test(table, a_merge_is_given_up)
+{
+    struct stage s;
+    struct table_writer *w;
+    struct table_merge *m;
+    struct progress p = {0, 0};
+    stage_init(&s, 1, false);
+    cr_assert(open_writer(&s, &w) == RF_OK && add_rows(w, &p, 5000, &s.err) == RF_OK);
+    cr_assert(table_merge_begin(w, false, &m, &s.err) == RF_OK && m != NULL);
+    table_merge_cancel(m);
+    cr_assert(table_merge_work(m, &s.err) == RF_CANCELLED);
+    table_merge_forget(m);
+    table_writer_close(w);
+    /* One whose work was done, but whose writer was closed before its end. */
+    cr_assert(open_writer(&s, &w) == RF_OK, "%s", s.err.text);
+    cr_assert(table_merge_begin(w, false, &m, &s.err) == RF_OK && m != NULL);
+    cr_assert(table_merge_work(m, &s.err) == RF_OK, "%s", s.err.text);
+    table_writer_close(w);
+    table_merge_forget(m);
+    cr_assert(open_writer(&s, &w) == RF_OK, "%s", s.err.text);
+    cr_assert(table_writer_recovery(w).files_removed == 1);
+    cr_assert(add_rows(w, &p, 10, &s.err) == RF_OK);
+    table_writer_close(w);
+    cr_assert(rows_of(&s) == 5010);
+    stage_done(&s);
+}
+
+/* A merge that has others to think of leaves few small extents alone. */
+Test(table, few_small_extents_stay_for_a_lazy_merge)
+{
+    struct stage s;
+    struct table_writer *w;
+    struct progress p = {0, 0};
+    stage_init(&s, 1, false);
+    cr_assert(open_writer(&s, &w) == RF_OK, "%s", s.err.text);
+    for (uint32_t extents = 1; extents <= 4; extents++) {
+        struct table_merge *m;
+        cr_assert(add_rows(w, &p, 100, &s.err) == RF_OK, "%s", s.err.text);
+        cr_assert(table_merge_begin(w, true, &m, &s.err) == RF_OK && m != NULL);
+        cr_assert(table_merge_end(m, table_merge_work(m, &s.err), &s.err) == RF_OK);
+        cr_assert(table_merge_begin(w, true, &m, &s.err) == RF_OK);
+        cr_assert((m != NULL) == (extents == 4));
+        if (m != NULL) cr_assert(table_merge_end(m, table_merge_work(m, &s.err), &s.err) == RF_OK);
+    }
+    table_writer_close(w);
+    struct table *t;
+    cr_assert(table_open(s.store, RF_S("T"), &t, &s.err) == RF_OK);
+    cr_assert(table_stats(t).extent_count == 1 && table_stats(t).row_count == 400);
+    table_close(t);
+    stage_done(&s);
 }

@@ -585,8 +585,9 @@ enum rf_kind table_commit(struct table_writer *w, rf_str position, struct rf_err
     enum rf_kind kind = commit(w, position, err);
     w->failed = kind != RF_OK;
     if (kind != RF_OK) return kind;
-    bool large = w->journal != NULL && (journal_rows(w->journal) >= JOURNAL_ROWS_MAX ||
-                                        journal_bytes(w->journal) >= JOURNAL_BYTES_MAX);
+    bool large = w->journal != NULL && !w->folding &&
+                 (journal_rows(w->journal) >= JOURNAL_ROWS_MAX ||
+                  journal_bytes(w->journal) >= JOURNAL_BYTES_MAX);
     /* The commit stands whatever becomes of this; the next call will say what went wrong. */
     if (large) w->failed = table_fold_journal(w, NULL) != RF_OK;
     if (!w->failed && w->m.dropped_count > 0) table_purge(w);

@@ -65,8 +65,9 @@ __attribute__((unused)) static void rf_print_check(const struct rf_print_case *c
     request.env = (struct func_env){
         .database = RF_S("db"), .cluster = RF_S("here"), .principal = RF_S("me@here")};
     request.now_ticks = DATETIME_UNIX_EPOCH + 18262 * TICKS_PER_DAY;
-    struct rf_print_sink sink = {.sink = {rf_print_begin, rf_print_push, rf_print_end},
-                                 .arena = &arena};
+    struct rf_print_sink sink = {
+        .sink = {.begin = rf_print_begin, .push = rf_print_push, .end = rf_print_end},
+        .arena = &arena};
     struct kql_stats stats;
     struct rf_err err = {0};
     if (kql_run(&request, &sink.sink, &stats, &err) != RF_OK) {

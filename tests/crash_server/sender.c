@@ -2,7 +2,8 @@
  * was acknowledged.
  *
  *   sender BOOTSTRAP prepare                 makes the table Crash_CL and the rule that fills it; prints the rule's id
- *   sender BOOTSTRAP send RULE ID SECONDS    sends as sender ID; prints "BATCH ROWS acknowledged|unknown|refused" for each
+ *   sender BOOTSTRAP send RULE ID SECONDS [PAUSE]  sends as sender ID; prints "BATCH ROWS acknowledged|unknown|refused" for each;
+ *                                            PAUSE: milliseconds after each batch
  *   sender BOOTSTRAP count                   prints "BATCH ROWS" for each batch that the server has
  *
  * A batch whose answer did not come is never sent again: it may be there once or not at all, but whole. */
@@ -164,7 +165,8 @@ static rf_str batch_body(struct rf_arena *arena, const char *batch, uint32_t row
     return rf_buf_view(&buf);
 }
 
-static void send_batches(struct sender *s, const char *path, const char *id, int64_t seconds)
+static void send_batches(struct sender *s, const char *path, const char *id, int64_t seconds,
+                         int pause_ms)
 {
     struct rf_clock *clock = rf_clock_real();
     rf_usec end = rf_clock_elapsed(clock) + seconds * RF_USEC_PER_SECOND;
@@ -199,6 +201,7 @@ static void send_batches(struct sender *s, const char *path, const char *id, int
             give_up("refused", answer.body);
         (void)fflush(stdout);
         if (status == 429) usleep(200000);
+        if (pause_ms > 0) usleep((useconds_t)pause_ms * 1000);
         if (status == 0) has_token = false;
     }
 }
@@ -229,7 +232,7 @@ static void count(struct sender *s)
 int main(int argc, char **argv)
 {
     struct sender s = {0};
-    rf_str usage = RF_S("sender BOOTSTRAP prepare|send RULE ID SECONDS|count");
+    rf_str usage = RF_S("sender BOOTSTRAP prepare|send RULE ID SECONDS [PAUSE]|count");
     if (argc < 3) give_up("usage", usage);
     rf_arena_init(&s.arena, (size_t)256 << 20);
     load(&s, argv[1]);
@@ -238,13 +241,13 @@ int main(int argc, char **argv)
     } else if (strcmp(argv[2], "prepare") == 0) {
         prepare(&s);
         printf("%.*s\n", RF_FMT(s.immutable_id));
-    } else if (strcmp(argv[2], "send") == 0 && argc == 6) {
+    } else if (strcmp(argv[2], "send") == 0 && (argc == 6 || argc == 7)) {
         s.immutable_id = rf_str_of(argv[3]);
-        send_batches(&s, argv[1], argv[4], atoll(argv[5]));
+        send_batches(&s, argv[1], argv[4], atoll(argv[5]), argc == 7 ? atoi(argv[6]) : 0);
     } else {
         prepare(&s);
         if (strcmp(argv[2], "send") == 0 && argc == 5)
-            send_batches(&s, argv[1], argv[3], atoll(argv[4]));
+            send_batches(&s, argv[1], argv[3], atoll(argv[4]), 0);
     }
     http_client_free(s.client);
     rf_arena_done(&s.arena);

@@ -39,6 +39,18 @@ _ringfort()
         mapfile -t COMPREPLY < <(compgen -W 'get list put delete' -- "$current")
         return
     fi
+    if [[ $command == rules && $COMP_CWORD == 2 && $current != -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W 'list templates show enable disable run' -- "$current")
+        return
+    fi
+    if [[ $command == watchlist && $COMP_CWORD == 2 && $current != -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W 'list show put delete' -- "$current")
+        return
+    fi
+    if [[ $command == incidents && $COMP_CWORD == 2 && $current != -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W 'list show close comment' -- "$current")
+        return
+    fi
     if [[ $current == -* ]]; then
         local options
         options=$("$program" "$command" --help 2>/dev/null | sed -n 's/^ *\(--[a-z-]*\).*/\1/p')
