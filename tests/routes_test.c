@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <sys/socket.h>
 
+#include "alerts/alerts.h"
 #include "arm/arm.h"
 #include "collect/collect.h"
 #include "crypt/keeper.h"
@@ -31,6 +32,7 @@ struct house {
     struct logs *logs;
     struct collect *collect;
     struct siem *siem;
+    struct alerts *alerts;
     const struct service *services[SERVICES_MAX];
     uint32_t service_count;
     const char *rule; /* its immutable id */
@@ -116,6 +118,14 @@ static void open_services(struct house *house)
                                 .audit = &walk->audit,
                                 .clock = &walk->clock.clock};
     cr_assert(siem_new(&siem, &house->siem, &err) == RF_OK, "%s", err.text);
+    struct alerts_options alerts = {.state = walk->state,
+                                    .arm = house->arm,
+                                    .authz = walk->authz,
+                                    .tables = house->tables,
+                                    .site = &walk->site,
+                                    .audit = &walk->audit,
+                                    .clock = &walk->clock.clock};
+    cr_assert(alerts_new(&alerts, &house->alerts, &err) == RF_OK, "%s", err.text);
 
     uint32_t count;
     const struct service *rbac, *control = arm_service(house->arm);
@@ -127,6 +137,8 @@ static void open_services(struct house *house)
     services = logs_services(house->logs, &count);
     add_services(house, services, count);
     services = siem_services(house->siem, &count);
+    add_services(house, services, count);
+    services = alerts_services(house->alerts, &count);
     add_services(house, services, count);
     services = collect_services(house->collect, &count);
     add_services(house, services, count);
@@ -149,6 +161,7 @@ static void house_close(struct house *house)
     siem_stop(house->siem);
     arm_free(house->arm);
     siem_free(house->siem);
+    alerts_free(house->alerts);
     collect_free(house->collect);
     identity_free(house->identity);
     tables_free(house->tables);

@@ -23,6 +23,52 @@ struct graph {
 RF_MUST_USE enum rf_kind graph_catalog(struct graph *graph, rf_str query, struct rf_arena *arena,
                                        struct catalog *out, struct rf_err *err);
 
+/* ---- graph_cell.c: one resource as a row, and whether it is shown ---------------------------------------------------------- */
+
+enum graph_column {
+    COLUMN_ID,
+    COLUMN_NAME,
+    COLUMN_TYPE,
+    COLUMN_TENANT,
+    COLUMN_KIND,
+    COLUMN_LOCATION,
+    COLUMN_GROUP,
+    COLUMN_SUBSCRIPTION,
+    COLUMN_MANAGED_BY,
+    COLUMN_SKU,
+    COLUMN_PLAN,
+    COLUMN_PROPERTIES,
+    COLUMN_TAGS,
+    COLUMN_IDENTITY,
+    COLUMN_ZONES,
+    COLUMN_PLACE, /* extendedLocation */
+    COLUMN_COUNT
+};
+struct graph_column_shape {
+    const char *name;
+    enum type type;
+};
+extern const struct graph_column_shape graph_columns[COLUMN_COUNT];
+
+/* One resource on its way into a row. */
+struct graph_item {
+    struct resource_id id;
+    rf_str type, name; /* type: any case */
+    rf_str readable;   /* who may read here may see it; empty: the id */
+    const struct json_node *body;
+};
+/* Writes a cell of a flat vector; its bytes go to `arena`, what is needed on the way to `scratch`. */
+RF_MUST_USE enum rf_kind graph_set_cell(const struct graph *graph, const struct graph_item *item,
+                                        enum graph_column column, struct rf_arena *scratch,
+                                        struct rf_arena *arena, struct vec *vec, uint32_t row,
+                                        struct rf_err *err);
+/* Whether the caller may read it. */
+bool graph_may_read(const struct graph *graph, const struct graph_item *item,
+                    struct rf_arena *scratch);
+/* Of roles and policies: whether where it stands is asked for. What stands nowhere (built in) is everywhere. */
+bool graph_reaches(const struct graph *graph, const struct graph_item *item,
+                   struct rf_arena *scratch);
+
 /* ---- graph_rows.c: one table as a source of the language ------------------------------------------------------------------ */
 
 enum graph_rows_kind {

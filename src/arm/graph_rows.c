@@ -1,54 +1,12 @@
-/* graph_rows.c - resources as rows: which a table has, who may see them, and their cells. */
+/* graph_rows.c - the tables of Resource Graph as sources: where their rows come from, read piece by piece. */
 #include "arm/graph_int.h"
 
 #include "kql/ast.h"
-#include "value/dyn.h"
 
 enum {
     CHUNK = 1000,                 /* objects read at a time */
     SCRATCH_BYTES_MAX = 64 << 20, /* for one document, parsed */
     PARTS_MAX = 64
-};
-
-enum graph_column {
-    COLUMN_ID,
-    COLUMN_NAME,
-    COLUMN_TYPE,
-    COLUMN_TENANT,
-    COLUMN_KIND,
-    COLUMN_LOCATION,
-    COLUMN_GROUP,
-    COLUMN_SUBSCRIPTION,
-    COLUMN_MANAGED_BY,
-    COLUMN_SKU,
-    COLUMN_PLAN,
-    COLUMN_PROPERTIES,
-    COLUMN_TAGS,
-    COLUMN_IDENTITY,
-    COLUMN_ZONES,
-    COLUMN_PLACE, /* extendedLocation */
-    COLUMN_COUNT
-};
-static const struct {
-    const char *name;
-    enum type type;
-} columns[COLUMN_COUNT] = {
-    [COLUMN_ID] = {"id", TYPE_STRING},
-    [COLUMN_NAME] = {"name", TYPE_STRING},
-    [COLUMN_TYPE] = {"type", TYPE_STRING},
-    [COLUMN_TENANT] = {"tenantId", TYPE_STRING},
-    [COLUMN_KIND] = {"kind", TYPE_STRING},
-    [COLUMN_LOCATION] = {"location", TYPE_STRING},
-    [COLUMN_GROUP] = {"resourceGroup", TYPE_STRING},
-    [COLUMN_SUBSCRIPTION] = {"subscriptionId", TYPE_STRING},
-    [COLUMN_MANAGED_BY] = {"managedBy", TYPE_STRING},
-    [COLUMN_SKU] = {"sku", TYPE_DYNAMIC},
-    [COLUMN_PLAN] = {"plan", TYPE_DYNAMIC},
-    [COLUMN_PROPERTIES] = {"properties", TYPE_DYNAMIC},
-    [COLUMN_TAGS] = {"tags", TYPE_DYNAMIC},
-    [COLUMN_IDENTITY] = {"identity", TYPE_DYNAMIC},
-    [COLUMN_ZONES] = {"zones", TYPE_DYNAMIC},
-    [COLUMN_PLACE] = {"extendedLocation", TYPE_DYNAMIC},
 };
 
 #define TYPE_SUBSCRIPTION "microsoft.resources/subscriptions"
@@ -89,147 +47,6 @@ struct graph_scan {
 };
 
 /* ---- a document as a row ---------------------------------------------------------------------------------------------------- */
-
-/* One resource on its way into a row. */
-struct item {
-    struct resource_id id;
-    rf_str type, name; /* type: any case */
-    rf_str readable;   /* who may read here may see it; empty: the id */
-    const struct json_node *body;
-};
-
-/* A number of JSON; whole ones that fit are long, others keep their text. */
-static bool put_number(struct rf_buf *buf, rf_str text)
-{
-    int64_t number;
-    struct rf_err ignored;
-    struct json_node node = {.type = JSON_T_OBJECT};
-    struct json_node child = {.type = JSON_T_NUMBER, .name = RF_S("n"), .text = text};
-    node.first = node.last = &child;
-    node.count = 1;
-    if (json_i64_at(&node, "n", &number)) {
-        dyn_put_long(buf, number);
-        return true;
-    }
-    return dyn_parse_json(text, buf, &ignored) == RF_OK;
-}
-
-/* A document is at most JSON_DEPTH_MAX deep, as it was parsed. */
-static bool put_dynamic(struct rf_buf *buf, const struct json_node *node)
-{
-    struct dyn_builder builder;
-    switch (node->type) {
-    case JSON_T_NULL:
-        dyn_put_null(buf);
-        break;
-    case JSON_T_FALSE:
-    case JSON_T_TRUE:
-        dyn_put_bool(buf, node->type == JSON_T_TRUE);
-        break;
-    case JSON_T_NUMBER:
-        return put_number(buf, node->text);
-    case JSON_T_STRING:
-        dyn_put_string(buf, node->text);
-        break;
-    case JSON_T_ARRAY:
-    case JSON_T_OBJECT:
-        dyn_begin_counted(&builder, buf, node->type == JSON_T_ARRAY ? DYN_ARRAY : DYN_BAG,
-                          node->count);
-        for (const struct json_node *child = node->first; child != NULL; child = child->next) {
-            if (node->type == JSON_T_ARRAY)
-                dyn_next(&builder);
-            else
-                dyn_key(&builder, child->name);
-            if (!put_dynamic(buf, child)) return false;
-        }
-        dyn_end(&builder);
-        break;
-    }
-    return !buf->failed;
-}
-
-static rf_str lower_in(struct rf_arena *arena, rf_str text) { return resource_key(arena, text); }
-
-/* What stands in a column of texts. Only lower-case forms are made anew, in `arena`. */
-static rf_str text_cell(const struct graph *graph, const struct item *item,
-                        enum graph_column column, struct rf_arena *arena)
-{
-    switch (column) {
-    case COLUMN_ID:
-        return item->id.text;
-    case COLUMN_NAME:
-        return item->name;
-    case COLUMN_TYPE:
-        return lower_in(arena, item->type);
-    case COLUMN_TENANT:
-        return graph->request->site->tenant_id;
-    case COLUMN_GROUP:
-        return lower_in(arena, item->id.group);
-    case COLUMN_SUBSCRIPTION:
-        return lower_in(arena, item->id.subscription);
-    default:
-        return json_text_at(item->body, columns[column].name);
-    }
-}
-
-static enum rf_kind set_cell(const struct graph *graph, const struct item *item,
-                             enum graph_column column, struct rf_arena *scratch,
-                             struct rf_arena *arena, struct vec *vec, uint32_t row,
-                             struct rf_err *err)
-{
-    struct value value = value_null(columns[column].type);
-    if (columns[column].type == TYPE_STRING) {
-        value.s = text_cell(graph, item, column, scratch);
-        if (value.s.ptr == NULL && value.s.len > 0) return rf_fail_memory(err, scratch);
-    } else {
-        const struct json_node *node = json_get(item->body, columns[column].name);
-        struct rf_buf buf = rf_buf_in(scratch);
-        if (node != NULL && node->type != JSON_T_NULL) {
-            if (!put_dynamic(&buf, node)) return rf_fail_memory(err, scratch);
-            value = value_dyn(dyn_done(&buf));
-        }
-    }
-    if (!value.null && !rf_arena_str(arena, value.s, &value.s)) return rf_fail_memory(err, arena);
-    vec_set(vec, row, &value);
-    return RF_OK;
-}
-
-/* ---- who may see it --------------------------------------------------------------------------------------------------------- */
-
-static bool may_read(const struct graph *graph, const struct item *item, struct rf_arena *scratch)
-{
-    rf_str need = rf_arena_printf(scratch, "%.*s/read", RF_FMT(item->type));
-    rf_str scope = item->readable.len > 0 ? item->readable : item->id.text;
-    return need.ptr != NULL && request_may(graph->request, need, scope, false);
-}
-
-/* Of roles and policies: whether where it stands is asked for. What stands nowhere (built in) is everywhere. */
-static bool is_reached(const struct graph *graph, const struct item *item, struct rf_arena *scratch)
-{
-    rf_str at = lower_in(scratch, item->id.scope), asked = graph->scope;
-    if (rf_str_is(at, "/")) at = (rf_str){0};
-    bool exact = rf_str_eq(at, asked);
-    bool below = at.len > asked.len && rf_str_starts(at, asked) &&
-                 (asked.len == 0 || at.ptr[asked.len] == '/');
-    /* All subscriptions are below the one management group, which is below the tenant. */
-    bool asked_subscription = rf_str_starts(asked, RF_S("/subscriptions/"));
-    bool at_top = !rf_str_starts(at, RF_S("/subscriptions/"));
-    bool above = asked_subscription && at_top;
-    if (!asked_subscription) {
-        exact = exact || at_top;
-        below = !at_top;
-    }
-    switch (graph->reach) {
-    case GRAPH_BELOW:
-        return exact || below;
-    case GRAPH_ABOVE:
-        return exact || above;
-    case GRAPH_EXACT:
-        return exact;
-    default:
-        return exact || below || above;
-    }
-}
 
 /* ---- where rows come from ------------------------------------------------------------------------------------------------------ */
 
@@ -295,7 +112,7 @@ static rf_str wanted_type(const struct graph_scan *s)
             if (column->kind != EXPR_COLUMN || text->kind != EXPR_CONST) continue;
             if (column->column_id != s->scan->column_ids[COLUMN_TYPE]) continue;
             if (text->value.type == TYPE_STRING && text->value.s.len > 0)
-                return lower_in(s->arena, text->value.s);
+                return resource_key(s->arena, text->value.s);
         }
     }
     return (rf_str){0};
@@ -406,8 +223,8 @@ static enum rf_kind piece_reset(const struct graph_scan *s, struct piece *piece,
     for (uint32_t i = 0; i < COLUMN_COUNT; i++) {
         if (!s->wanted[i]) continue;
         struct vec *vec = &piece->columns[s->place[i]];
-        bool made = vec_flat(&piece->arena, columns[i].type, rows, vec);
-        if (made && columns[i].type == TYPE_DYNAMIC)
+        bool made = vec_flat(&piece->arena, graph_columns[i].type, rows, vec);
+        if (made && graph_columns[i].type == TYPE_DYNAMIC)
             made = vec_need_nulls(&piece->arena, vec, rows) != NULL;
         if (!made) return rf_fail_memory(err, &piece->arena);
     }
@@ -417,13 +234,14 @@ static enum rf_kind piece_reset(const struct graph_scan *s, struct piece *piece,
 }
 
 static enum rf_kind add_row(const struct graph_scan *s, struct piece *piece,
-                            const struct item *item, struct rf_err *err)
+                            const struct graph_item *item, struct rf_err *err)
 {
     RF_ASSERT(piece->row_count < piece->row_cap);
     for (uint32_t i = 0; i < COLUMN_COUNT; i++)
         if (s->wanted[i])
-            RF_TRY(set_cell(s->graph, item, (enum graph_column)i, &piece->scratch, &piece->arena,
-                            &piece->columns[s->place[i]], piece->row_count, err));
+            RF_TRY(graph_set_cell(s->graph, item, (enum graph_column)i, &piece->scratch,
+                                  &piece->arena, &piece->columns[s->place[i]], piece->row_count,
+                                  err));
     piece->row_count++;
     return RF_OK;
 }
@@ -444,7 +262,7 @@ static enum rf_kind consider_role(const struct graph_scan *s, const struct part 
 {
     bool is_definition = strcmp(part->type, TYPE_DEFINITION) == 0;
     struct rf_arena *scratch = &piece->scratch;
-    struct item item = {
+    struct graph_item item = {
         .type = rf_str_of(part->type), .name = json_text_at(body, "name"), .body = body};
     rf_str id = json_text_at(body, "id"), asked = s->graph->scope;
     if (is_definition) {
@@ -458,8 +276,8 @@ static enum rf_kind consider_role(const struct graph_scan *s, const struct part 
         item.readable = rf_arena_printf(scratch, "/subscriptions/%.*s",
                                         RF_FMT(s->graph->request->site->subscription_id));
     if (at_top && item.readable.ptr == NULL) return rf_fail_memory(err, scratch);
-    if (!may_read(s->graph, &item, scratch)) return RF_OK;
-    if (!is_definition && !is_reached(s->graph, &item, scratch)) return RF_OK;
+    if (!graph_may_read(s->graph, &item, scratch)) return RF_OK;
+    if (!is_definition && !graph_reaches(s->graph, &item, scratch)) return RF_OK;
     struct json_node *role = json_at(body, "properties.roleDefinitionId");
     if (json_is(role, JSON_T_STRING)) RF_TRY(tell_definition(&role->text, scratch, err));
     return add_row(s, piece, &item, err);
@@ -469,10 +287,10 @@ static enum rf_kind consider_container(const struct graph_scan *s, const struct 
                                        const struct json_node *body, struct piece *piece,
                                        struct rf_err *err)
 {
-    struct item item = {
+    struct graph_item item = {
         .type = rf_str_of(part->type), .name = json_text_at(body, "name"), .body = body};
     RF_TRY(resource_id_parse(json_text_at(body, "id"), &piece->scratch, &item.id, err));
-    if (!may_read(s->graph, &item, &piece->scratch)) return RF_OK;
+    if (!graph_may_read(s->graph, &item, &piece->scratch)) return RF_OK;
     return add_row(s, piece, &item, err);
 }
 
@@ -488,14 +306,14 @@ static enum rf_kind consider_resource(struct graph_scan *s, struct arm_call *cal
 {
     struct arm_target target;
     RF_TRY(arm_target_of(s->graph->arm, resource->id, &piece->scratch, &target, err));
-    struct item item = {.id = target.id,
-                        .type = rf_str_of(target.type->name),
-                        .name = resource->name,
-                        .body = resource->body};
+    struct graph_item item = {.id = target.id,
+                              .type = rf_str_of(target.type->name),
+                              .name = resource->name,
+                              .body = resource->body};
     bool all = s->source->table->kind == GRAPH_RESOURCES;
     if (all && !arm_is_listed(&target, resource->body)) return RF_OK;
-    if (!may_read(s->graph, &item, &piece->scratch)) return RF_OK;
-    if (is_policy(target.type) && !is_reached(s->graph, &item, &piece->scratch)) return RF_OK;
+    if (!graph_may_read(s->graph, &item, &piece->scratch)) return RF_OK;
+    if (is_policy(target.type) && !graph_reaches(s->graph, &item, &piece->scratch)) return RF_OK;
     if (s->wanted[COLUMN_PROPERTIES]) RF_TRY(arm_resource_show(call, &target, resource, err));
     return add_row(s, piece, &item, err);
 }
@@ -516,7 +334,7 @@ static enum rf_kind consider(struct graph_scan *s, const struct part *part, stru
 static enum rf_kind is_stored(struct arm_call *call, rf_str id, bool *out, struct rf_err *err)
 {
     struct state_object object;
-    rf_str key = lower_in(call->arena, id);
+    rf_str key = resource_key(call->arena, id);
     if (key.ptr == NULL) return rf_fail_memory(err, call->arena);
     enum rf_kind kind = state_get(call->txn, "resource", key, call->arena, &object, err);
     *out = kind == RF_OK;
@@ -598,9 +416,9 @@ static enum rf_kind find_columns(struct graph_scan *s, struct rf_err *err)
     for (uint32_t i = 0; i < COLUMN_COUNT; i++) {
         if (!s->wanted[i]) continue;
         s->place[i] = schema.count;
-        schema.columns[schema.count++] = (struct column){.name = rf_str_of(columns[i].name),
+        schema.columns[schema.count++] = (struct column){.name = rf_str_of(graph_columns[i].name),
                                                          .id = scan->column_ids[i],
-                                                         .type = (uint8_t)columns[i].type};
+                                                         .type = (uint8_t)graph_columns[i].type};
     }
     s->column_count = schema.count;
     if (scan->predicate_count == 0) return RF_OK;
@@ -725,7 +543,8 @@ struct source *graph_source_new(struct graph *graph, const struct graph_table *t
     struct ast_column *shape = rf_arena_new(arena, struct ast_column, COLUMN_COUNT);
     if (own == NULL || shape == NULL) return NULL;
     for (uint32_t i = 0; i < COLUMN_COUNT; i++)
-        shape[i] = (struct ast_column){.name = rf_str_of(columns[i].name), .type = columns[i].type};
+        shape[i] = (struct ast_column){.name = rf_str_of(graph_columns[i].name),
+                                       .type = (uint8_t)graph_columns[i].type};
     own->source = (struct source){
         .ops = &graph_ops, .name = name, .columns = shape, .column_count = COLUMN_COUNT};
     own->graph = graph;

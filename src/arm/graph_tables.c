@@ -1,6 +1,9 @@
 /* graph_tables.c - which tables Resource Graph has. */
 #include "arm/graph_int.h"
 
+static const char assessed_standards[] =
+    "microsoft.security/regulatorycompliancestandards/regulatorycompliancecontrols/"
+    "regulatorycomplianceassessments";
 static const char *const security[] = {
     "microsoft.security/alerts",
     "microsoft.security/assessments",
@@ -13,8 +16,7 @@ static const char *const security[] = {
     "microsoft.security/pricings",
     "microsoft.security/regulatorycompliancestandards",
     "microsoft.security/regulatorycompliancestandards/regulatorycompliancecontrols",
-    "microsoft.security/regulatorycompliancestandards/regulatorycompliancecontrols/"
-    "regulatorycomplianceassessments",
+    assessed_standards,
     "microsoft.security/securescores",
     "microsoft.security/securescores/securescorecontrols",
     "microsoft.security/securescorecontrols",
@@ -66,8 +68,8 @@ static const char *const insights[] = {"microsoft.insights/datacollectionruleass
 static const char *const extended_location[] = {
     "microsoft.extendedlocation/customlocations/enabledresourcetypes", NULL};
 static const char *const support[] = {"microsoft.support/supporttickets", NULL};
-static const char *const features[] = {"microsoft.features/featureproviders/subscriptionfeature"
-                                       "registrations",
+#define FEATURE_REGISTRATIONS "microsoft.features/featureproviders/subscriptionfeatureregistrations"
+static const char *const features[] = {FEATURE_REGISTRATIONS,
                                        "microsoft.features/subscriptionfeatureregistrations", NULL};
 
 static const struct graph_table tables[] = {

@@ -356,6 +356,10 @@ Test(graph, errors_say_where)
     world_done(&world);
 }
 
+static const char large_answer[] =
+    "{\"query\":\"range n from 1 to 1000 step 1 | extend s=strrep('0123456789', 1024), "
+    "t=strrep('0123456789', 1024)\",\"options\":{\"$top\":1000}}";
+
 Test(graph, refuses_what_it_cannot_read)
 {
     static const char *const bad[] = {
@@ -373,8 +377,7 @@ Test(graph, refuses_what_it_cannot_read)
         "{\"query\":\"Resources\",\"subscriptions\":[\"00000000-0000-0000-0000-000000000009\"]}",
         "{\"query\":\"Resources\",\"managementGroups\":[\"nope\"]}",
         "{\"query\":\"Resources\",\"facets\":{}}",
-        "{\"query\":\"range n from 1 to 1000 step 1 | extend s=strrep('0123456789', 1024), "
-        "t=strrep('0123456789', 1024)\",\"options\":{\"$top\":1000}}",
+        large_answer,
     };
     struct world world;
     world_init(&world);

@@ -314,8 +314,8 @@ Test(template_expr, what_would_run_away_is_refused)
 {
     static const char *const bad[] = {
         "[length(map(range(0, 10000), lambda('x', range(0, 10000))))]",
-        "[length(reduce(range(0, 10000), 'ab', lambda('a', 'b', concat(lambdaVariables('a'), "
-        "lambdaVariables('a')))))]",
+        ("[length(reduce(range(0, 10000), 'ab', lambda('a', 'b', concat(lambdaVariables('a'), "
+         "lambdaVariables('a')))))]"),
         "[length(padLeft('x', 100000))]",
     };
     for (size_t i = 0; i < RF_COUNT(bad); i++) {

@@ -52,7 +52,7 @@ enum rf_kind template_id(struct rf_arena *arena, rf_str scope, rf_str type, rf_s
                          rf_str *out, struct rf_err *err)
 {
     struct rf_buf buf = rf_buf_in(arena);
-    rf_str word = {0}, types = type, names = name;
+    rf_str word = RF_S(""), types = type, names = name;
     if (segments(type) != segments(name) + 1)
         return RF_FAIL(err, RF_INVALID, "InvalidTemplate",
                        "The resource type '%.*s' and the name '%.*s' have incorrect segment "
@@ -500,8 +500,8 @@ static enum rf_kind add_loop(struct expander *x, const struct json_node *source,
 {
     struct template_frame frame = frame_of(x, loops);
     struct template_resource like = {.batch = 0};
-    rf_str mode, name;
-    int64_t count, batch = 1;
+    rf_str mode = {0}, name = {0};
+    int64_t count = 0, batch = 1;
     struct template_resource named = {.source = source, .path = path};
     enum rf_kind kind = template_eval_count(&frame, copy, &count, x->err);
     if (kind == RF_OK) kind = template_eval_text(&frame, copy, "name", &name, x->err);

@@ -255,8 +255,7 @@ static void count(struct apply *a, enum rf_kind kind, const struct rf_err *err, 
 static bool is_rule(const struct json_node *found)
 {
     return json_is(json_get(found, "query"), JSON_T_STRING) &&
-           json_get(found, "properties") == NULL && json_get(found, "type") == NULL &&
-           (json_get(found, "severity") != NULL || json_get(found, "queryFrequency") != NULL);
+           json_get(found, "properties") == NULL && json_get(found, "type") == NULL;
 }
 
 static enum rf_kind put_rule(struct apply *a, const struct json_node *found, struct rf_err *err)

@@ -154,8 +154,8 @@ Test(otlp, spans_and_metrics)
     const char *const of_span[] = {
         "\"DurationMs\":1500.0", "\"Kind\":\"Server\"", "\"StatusCode\":\"Error\"",
         "\"Name\":\"GET /\"",
-        "\"Events\":[{\"Time\":\"2018-12-13T14:51:00.0000000Z\",\"Name\":"
-        "\"e\",\"Attributes\":{}}]"};
+        ("\"Events\":[{\"Time\":\"2018-12-13T14:51:00.0000000Z\",\"Name\":"
+         "\"e\",\"Attributes\":{}}]")};
     for (size_t i = 0; i < RF_COUNT(of_span); i++)
         cr_expect(strstr(span, of_span[i]) != NULL, "%s in %s", of_span[i], span);
     const char *metric = lines(

@@ -244,7 +244,9 @@ static enum rf_kind open_services(struct app *app, struct rf_err *err)
                                 .tables = app->tables,
                                 .site = &app->site,
                                 .audit = &app->audit,
-                                .clock = app->clock};
+                                .clock = app->clock,
+                                .content_folders = app->config.content,
+                                .content_folder_count = app->config.content_count};
     RF_TRY(siem_new(&siem, &app->siem, err));
     struct alerts_options alerts = {.state = app->state,
                                     .arm = app->arm,

@@ -41,6 +41,7 @@ static const struct setting settings[] = {
     {"federation.allow", SETTING_LIST, AT(federation_hosts), AT(federation_host_count)},
     {"federation.private", SETTING_HOSTS, AT(federation_private), AT(federation_private_count)},
     {"outbound.hosts", SETTING_HOSTS, AT(outbound_hosts), AT(outbound_host_count)},
+    {"content", SETTING_LIST, AT(content), AT(content_count)},
     {"mail.server", SETTING_TEXT, AT(mail_server), 0},
     {"mail.from", SETTING_TEXT, AT(mail_from), 0},
     {"mail.user", SETTING_TEXT, AT(mail_user), 0},

@@ -10,6 +10,7 @@
  *   log: {level: info, format: text} # RINGFORT_LOG_LEVEL, RINGFORT_LOG_FORMAT, --log-level, --log-format
  *   query: {lanes: 0, memory: 1G, rate: 0} # lanes 0: by the number of processors; rate: queries of one principal in 30 s
  *   collect: {udp: [0.0.0.0:5514], tcp: [0.0.0.0:5514], tls: [0.0.0.0:6514]} # syslog; who may send, resources say
+ *   content: [/srv/packages]                                   # folders of content packages
  *   federation: {allow: [token.actions.githubusercontent.com], # hosts whose keys may be fetched
  *                private: [localhost:9443]}                    # the same at loopback or private addresses
  *   outbound: {hosts: [hooks.contoso.example, 10.20.0.9:8443]} # where alerts may be sent; inside ones as addresses
@@ -41,6 +42,8 @@ struct config {
     uint32_t federation_host_count;
     const rf_str *collect_udp, *collect_tcp, *collect_tls; /* addresses where syslog is taken */
     uint32_t collect_udp_count, collect_tcp_count, collect_tls_count;
+    const rf_str *content; /* folders of packages that can be installed */
+    uint32_t content_count;
     const rf_str *federation_private; /* HOST, HOST:PORT, HOST:* */
     uint32_t federation_private_count;
     const rf_str *outbound_hosts; /* HOST, HOST:PORT, HOST:* */

@@ -122,3 +122,22 @@ Test(config, private_issuers_are_hosts_with_ports)
     cr_assert(again.federation_private_count == 4);
     cr_expect(rf_str_is(again.federation_private[3], "[::1]:9443"));
 }
+
+Test(config, where_alerts_are_sent)
+{
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    rf_arena_init(&arena, 1 << 20);
+    struct config again,
+        config = read_good(&arena, "outbound: {hosts: [hooks.example, 'localhost:9000']}\n"
+                                   "mail: {server: 'mx.corp:25', from: rf@corp, user: rf,\n"
+                                   "       password-file: /run/mail}\n");
+    struct rf_err err;
+    cr_expect(config_default().outbound_host_count == 0);
+    cr_expect(config_default().mail_server.len == 0);
+    cr_assert(config_of_json(config_to_json(&config, &arena), &arena, &again, &err) == RF_OK);
+    cr_assert(again.outbound_host_count == 2);
+    cr_expect(rf_str_is(again.outbound_hosts[1], "localhost:9000"));
+    cr_expect(rf_str_is(again.mail_server, "mx.corp:25") && rf_str_is(again.mail_from, "rf@corp"));
+    cr_expect(rf_str_is(again.mail_user, "rf") && rf_str_is(again.mail_password_file, "/run/mail"));
+    cr_expect(config_set(&config, "outbound.hosts", RF_S("*.example"), &arena, &err) == RF_INVALID);
+}

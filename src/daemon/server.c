@@ -86,14 +86,22 @@ static enum rf_kind enter_sandbox(const struct config *config, struct rf_arena *
     if (config->mail_server.len > 0) egress[count++] = port_of(config->mail_server, MAIL_PORT);
     if (config->state.len > 0)
         RF_TRY(state_needs(config->state, &egress[count++], &passfile, arena, err));
+    const char **readable = rf_arena_new(arena, const char *, (size_t)config->content_count + 1);
+    uint32_t readable_count = 0;
+    if (readable == NULL) return rf_fail_memory(err, arena);
+    if (passfile != NULL) readable[readable_count++] = passfile;
+    for (uint32_t i = 0; i < config->content_count; i++) {
+        readable[readable_count] = rf_arena_cstr(arena, config->content[i]);
+        if (readable[readable_count++] == NULL) return rf_fail_memory(err, arena);
+    }
     struct sandbox_server_options options = {
         .mode = config->no_sandbox ? SANDBOX_OFF : SANDBOX_ON,
         .strict = config->strict_hardening,
         .data = rf_arena_cstr(arena, config->data),
         .folders = folders,
         .folder_count = RF_COUNT(folders),
-        .readable = &passfile,
-        .readable_count = passfile == NULL ? 0 : 1,
+        .readable = readable,
+        .readable_count = readable_count,
         .connect_ports = egress,
         .connect_port_count = count,
         .connect_any = every_port,

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
+#include "net/dial.h"
 #include "test/rf_prop.h"
 
 static struct sockaddr_storage address(const char *text, uint16_t port)
@@ -103,5 +104,25 @@ Test(egress, judges_what_names_resolve_to)
                   "%s", rows[i].address);
         cr_expect(egress_allows_address(&egress, EGRESS_INSIDE, (struct sockaddr *)&a));
         cr_expect(!egress_allows_address(&egress, EGRESS_NONE, (struct sockaddr *)&a));
+    }
+}
+
+/* Another spelling of 127.0.0.1, which the resolver understands: the name may be asked for, its address not connected to. */
+Test(egress, holds_at_the_address_that_is_connected_to)
+{
+    const rf_str hosts[] = {RF_S("2130706433:*"), RF_S("localhost:1")};
+    const struct egress egress = {.hosts = hosts, .host_count = RF_COUNT(hosts)};
+    static const struct {
+        const char *host, *code;
+    } rows[] = {{"2130706433", "AddressNotAllowed"},
+                {"localhost", "HostNotAllowed"},
+                {"127.0.0.1", "HostNotAllowed"},
+                {"other.example", "HostNotAllowed"}};
+    for (size_t i = 0; i < RF_COUNT(rows); i++) {
+        struct rf_err err = {0};
+        struct dial *dial;
+        const struct dial_options options = {.host = rows[i].host, .port = 1, .egress = &egress};
+        cr_expect(dial_open(&options, &dial, &err) == RF_DENIED, "%s", rows[i].host);
+        cr_expect(strcmp(err.code, rows[i].code) == 0, "%s: %s", rows[i].host, err.code);
     }
 }

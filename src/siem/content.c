@@ -169,6 +169,9 @@ static enum rf_kind put_metadata(struct arm_call *call, struct arm_resource *res
     (void)before;
     RF_TRY(check(call, resource, metadata_members, err));
     rf_str id = json_text_at(resource->body, "properties.parentId");
+    rf_str kind = json_text_at(resource->body, "properties.kind");
+    /* Published packages name themselves there: "publisher.offer". */
+    if (rf_str_eq_nocase(kind, RF_S("Solution")) && id.len > 0) return RF_OK;
     if (resource_id_parse(id, call->arena, &parent, NULL) == RF_OK && id.ptr[0] == '/')
         return RF_OK;
     return BAD(err, "'properties.parentId' is not the id of a resource.");
@@ -321,6 +324,12 @@ static const struct arm_type types[] = {
     {.name = CONTENT_P "contentPackages",
      .put = content_put_package,
      .remove = content_remove_package,
+     .changed = content_package_changed,
+     .flags = SHAPE},
+    {.name = CONTENT_P "contentProductPackages",
+     .put = refuse,
+     .list = content_products_list,
+     .virtual_get = content_products_get,
      .flags = SHAPE},
     {.name = CONTENT_P "contentTemplates", .put = content_put_template, .flags = SHAPE},
     {.name = CONTENT_P "metadata", .put = put_metadata, .flags = SHAPE},

@@ -2,6 +2,7 @@
 #ifndef RF_SIEM_CONTENT_INT_H
 #define RF_SIEM_CONTENT_INT_H
 
+#include "siem/content_catalogue.h"
 #include "siem/siem_int.h"
 
 #define CONTENT_P "Microsoft.SecurityInsights/"
@@ -30,8 +31,6 @@ RF_MUST_USE enum rf_kind content_check(const struct json_node *document,
 /* One value of a fixed set; `what` names it in the error. */
 RF_MUST_USE enum rf_kind content_check_word(const struct json_node *node, const char *const *values,
                                             const char *what, struct rf_err *err);
-/* <0, 0, >0: numbers between dots are compared as numbers; what is absent counts as 0. */
-int content_version_cmp(rf_str a, rf_str b);
 /* The workspace on which a resource stands. RF_INVALID BadRequest when it is none. */
 RF_MUST_USE enum rf_kind content_workspace(struct arm_call *call, rf_str id, rf_str *workspace,
                                            struct rf_err *err);
@@ -50,9 +49,18 @@ RF_MUST_USE enum rf_kind content_put_package(struct arm_call *call, struct arm_r
 /* Takes its templates along; what was made from them stays. */
 RF_MUST_USE enum rf_kind content_remove_package(struct arm_call *call,
                                                 struct arm_resource *resource, struct rf_err *err);
+/* Deploys what the request's body brought along (properties.packagedContent), for its caller. */
+void content_package_changed(struct arm_call *call, struct arm_resource *resource);
 RF_MUST_USE enum rf_kind content_put_template(struct arm_call *call, struct arm_resource *resource,
                                               const struct arm_resource *before,
                                               struct rf_err *err);
+
+/* ---- content_products.c: contentProductPackages ---------------------------------------------------------------------------- */
+
+RF_MUST_USE enum rf_kind content_products_list(struct arm_call *call, rf_str workspace,
+                                               struct json_node *out, struct rf_err *err);
+RF_MUST_USE enum rf_kind content_products_get(struct arm_call *call, rf_str id,
+                                              struct json_node **out, struct rf_err *err);
 
 /* ---- content_automation.c: automationRules ---------------------------------------------------------------------------------- */
 

@@ -1,3 +1,4 @@
+#include "base/fs.h"
 #include "siem/content_int.h"
 #include "siem/siem_world_test_util.h"
 
@@ -114,6 +115,36 @@ Test(content, packages_bring_templates_and_take_them_along)
     cr_expect(s_call(&c.w, "DELETE", S_P "/contentPackages/pack" S_V, NULL) == 200);
     cr_expect(s_call(&c.w, "GET", S_P "/contentTemplates/t2" S_V, NULL) == 404);
     cr_expect(s_call(&c.w, "GET", S_P "/alertRules/made" S_V, NULL) == 200, "what was made stays");
+    c_done(&c);
+}
+
+/* What the package's template holds is deployed; the package is stored without it. */
+Test(content, a_package_that_brings_its_content_is_deployed)
+{
+    struct content_world c;
+    c_init(&c);
+    cr_expect(
+        put(&c, "contentPackages/whole",
+            "{\"properties\":{\"contentId\":\"whole\",\"contentKind\":\"Solution\","
+            "\"contentProductId\":\"whole-sl-x\",\"displayName\":\"Whole\",\"version\":\"1.0.0\","
+            "\"packagedContent\":{\"$schema\":\"https://schema.management.azure.com/schemas/"
+            "2019-04-01/deploymentTemplate.json#\",\"contentVersion\":\"1.0.0.0\",\"parameters\":{"
+            "\"workspace\":{\"type\":\"string\"},\"workspace-location\":{\"type\":\"string\"}},"
+            "\"resources\":[{\"type\":\"Microsoft.OperationalInsights/workspaces/providers/"
+            "contentTemplates\",\"apiVersion\":\"2023-04-01-preview\",\"name\":\"[concat("
+            "parameters('workspace'),'/Microsoft.SecurityInsights/in1')]\",\"properties\":{"
+            "\"contentId\":\"in1\",\"contentKind\":\"AnalyticsRule\",\"displayName\":\"t\","
+            "\"version\":\"1.0.0\",\"packageId\":\"whole\"}}]}}}") == 201);
+    cr_expect(json_at(c.w.answer, "properties.packagedContent") == NULL);
+    const char *made = S_GROUP "/providers/Microsoft.Resources/deployments/install-whole?api-"
+                               "version=2024-03-01";
+    const char *state = "";
+    for (int i = 0; i < 100000 && strcmp(state, "Succeeded") != 0; i++) {
+        cr_assert(s_call(&c.w, "GET", made, NULL) == 200);
+        state = s_text(&c.w, "properties.provisioningState");
+        cr_assert(strcmp(state, "Failed") != 0, "%s", s_text(&c.w, "properties.error.message"));
+    }
+    cr_expect(s_call(&c.w, "GET", S_P "/contentTemplates/in1" S_V, NULL) == 200);
     c_done(&c);
 }
 
@@ -307,5 +338,75 @@ Test(content, automation_rules_are_checked)
     cr_expect(s_call(&c.w, "GET", S_P "/automationRules/a1" S_V, NULL) == 200);
     cr_expect(strlen(s_text(&c.w, "properties.createdTimeUtc")) > 0);
     cr_expect(strcmp(s_text(&c.w, "properties.createdBy.objectId"), S_OWNER) == 0);
+    c_done(&c);
+}
+
+/* ---- the catalogue ---------------------------------------------------------------------------------------------------- */
+
+static void write_text(const char *folder, const char *name, const char *text)
+{
+    char path[300];
+    struct rf_err err;
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    char *slash = strrchr(path, '/');
+    *slash = 0;
+    cr_assert(rf_fs_mkdirs(rf_fs_real(), path, &err) == RF_OK);
+    *slash = '/';
+    cr_assert(rf_fs_replace(rf_fs_real(), path, rf_str_of(text), &err) == RF_OK, "%s", err.text);
+}
+
+#define V3(version)                                                                                \
+    "\xef\xbb\xbf{\"variables\":{\"_v\":\"" version                                                \
+    "\",\"v\":\"[variables('_v')]\"},\"resources\":[{\"type\":\"Microsoft.OperationalInsights/"    \
+    "workspaces/providers/"                                                                        \
+    "contentPackages\",\"name\":\"x\",\"properties\":{\"contentId\":\"three\",\""                  \
+    "version\":\"[variables('v')]\",\"displayName\":\"Three\",\"contentProductId\":\"[concat('a')" \
+    "]\",\""                                                                                       \
+    "support\":{\"tier\":\"Community\"},\"author\":{\"name\":\"[concat('x')]\"}}}]}"
+#define V2                                                                                         \
+    "{\"variables\":{\"_solutionName\":\"Two\",\"_solutionVersion\":\"2.1.0\",\"solutionId\":"     \
+    "\"two\"},"                                                                                    \
+    "\"resources\":[{\"type\":\"Microsoft.OperationalInsights/workspaces/providers/metadata\","    \
+    "\"properties\":{\"kind\":\"Solution\",\"contentId\":\"[variables('solutionId')]\"}}]}"
+
+Test(content, the_catalogue_offers_packages_of_folders)
+{
+    char folder[] = "/tmp/rf_content_XXXXXX";
+    struct content_world c;
+    cr_assert(mkdtemp(folder) != NULL);
+    write_text(folder, "a/mainTemplate.json", V3("1.0.9"));
+    write_text(folder, "b/Package/mainTemplate.json", V3("1.0.10"));
+    write_text(folder, "two/package/mainTemplate.json", V2);
+    write_text(folder, "bad/mainTemplate.json", "{");
+    write_text(folder, "other/mainTemplate.json", "{\"resources\":[]}");
+    write_text(folder, "README.md", "nothing");
+    c_init(&c);
+    const rf_str folders[] = {rf_str_of(folder)};
+    cr_assert(catalogue_new(folders, 1, &c.siem.catalogue, &c.w.err) == RF_OK, "%s", c.w.err.text);
+    cr_assert(s_call(&c.w, "GET", S_P "/contentProductPackages" S_V, NULL) == 200);
+    cr_expect(s_count(&c.w) == 2);
+    const struct json_node *two = found(&c, "two"), *three = found(&c, "three");
+    cr_assert(two != NULL && three != NULL);
+    cr_expect(rf_str_is(json_text_at(two, "properties.displayName"), "Two"));
+    cr_expect(rf_str_is(json_text_at(two, "properties.version"), "2.1.0"));
+    cr_expect(rf_str_is(json_text_at(three, "properties.version"), "1.0.10"), "the higher one");
+    cr_expect(rf_str_is(json_text_at(three, "properties.support.tier"), "Community"));
+    cr_expect(json_at(three, "properties.author") == NULL, "it is not known before it is deployed");
+    cr_expect(json_at(three, "properties.packagedContent") == NULL);
+    cr_expect(put(&c, "contentPackages/three",
+                  "{\"properties\":{\"contentId\":\"three\",\"contentKind\":\"Solution\","
+                  "\"contentProductId\":\"p\",\"displayName\":\"T\",\"version\":\"1.0.0\"}}") ==
+              201);
+    cr_expect(s_call(&c.w, "GET", S_P "/contentProductPackages/three" S_V, NULL) == 200);
+    cr_expect(json_at(c.w.answer, "properties.packagedContent.resources") != NULL);
+    cr_expect(strcmp(s_text(&c.w, "properties.installedVersion"), "1.0.0") == 0);
+    cr_expect(s_call(&c.w, "GET", S_P "/contentProductPackages/none" S_V, NULL) == 404);
+    cr_expect(put(&c, "contentProductPackages/mine", "{\"properties\":{}}") == 405);
+    catalogue_free(c.siem.catalogue);
+    char command[100];
+    (void)snprintf(command, sizeof command, "rm -rf %s", folder);
+    cr_expect(system(command) == 0);
+    const rf_str missing[] = {RF_S("/nonexistent/folder")};
+    cr_expect(catalogue_new(missing, 1, &c.siem.catalogue, &c.w.err) != RF_OK);
     c_done(&c);
 }

@@ -79,6 +79,15 @@ static struct json_node *list_of(rf_str text, struct rf_arena *arena)
     return json_append(list, json_new_text(arena, text)) == NULL ? NULL : list;
 }
 
+/* What json_number_i64 may be given. */
+static bool is_whole(rf_str text)
+{
+    size_t digits = text.len > 0 && text.ptr[0] == '-' ? 1 : 0;
+    for (size_t i = digits; i < text.len; i++)
+        if (!rf_is_digit(text.ptr[i])) return false;
+    return text.len > digits && text.len < 16;
+}
+
 static struct json_node *value_of(enum entity_value value, rf_str text, struct rf_arena *arena)
 {
     bool truth;
@@ -88,7 +97,7 @@ static struct json_node *value_of(enum entity_value value, rf_str text, struct r
         if (text_to_bool(text, &truth)) return json_new_bool(arena, truth);
         break;
     case ENTITY_NUMBER:
-        if (text.len < 16 && json_number_i64(text, &number)) return json_new_i64(arena, number);
+        if (is_whole(text) && json_number_i64(text, &number)) return json_new_i64(arena, number);
         break;
     case ENTITY_LIST:
         return list_of(text, arena);

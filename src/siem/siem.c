@@ -13,6 +13,8 @@ static enum rf_kind make_parts(struct siem *siem, struct rf_err *err)
                                           .audit = options->audit};
     RF_TRY(engine_new(options, &siem->engine, err));
     RF_TRY(incidents_new(&incidents, &siem->incidents, err));
+    RF_TRY(catalogue_new(options->content_folders, options->content_folder_count, &siem->catalogue,
+                         err));
     watchlist_functions(siem);
     siem->type_count += alert_rule_types(siem, siem->types + siem->type_count);
     siem->type_count += watchlist_types(siem, siem->types + siem->type_count);
@@ -54,6 +56,7 @@ void siem_free(struct siem *siem)
     if (siem == NULL) return;
     engine_free(siem->engine);
     incidents_free(siem->incidents);
+    catalogue_free(siem->catalogue);
     free(siem);
 }
 

@@ -15,6 +15,8 @@ struct siem_options {
     const struct site *site;
     const struct audit *audit; /* SentinelHealth, SentinelAudit */
     struct rf_clock *clock;
+    const rf_str *content_folders; /* of packages that can be installed */
+    uint32_t content_folder_count;
     uint32_t rule_lanes; /* runs of rules at once; 0: by the number of processors */
     rf_usec rule_delay;  /* between the end of a scheduled rule's window and its run; 0: 30 s */
 };
