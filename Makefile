@@ -58,6 +58,7 @@ crash: ## kill ingest, merge and the server's processes at random points, ROUNDS
 	@tools/build build "" $(RELEASE)
 	@tests/crash/run $(ROUNDS)
 	@tests/crash_server/run $(ROUNDS)
+	@tests/crash_rules/run $(ROUNDS)
 
 flip: ## flip random bits in a store's files, FLIPS times, and ask it questions
 	@tools/deps build

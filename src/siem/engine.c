@@ -357,7 +357,8 @@ static void flush(struct engine *engine, bool *left)
     bool check = !engine->outbox_checked;
     enum rf_kind kind = outbox_flush(engine->options.state, engine->options.tables, check,
                                      ticks_of(rf_clock_now(engine->options.clock)), left, &err);
-    if (kind == RF_OK && !*left) engine->outbox_checked = true;
+    /* What failed may be in its table none the less, or be there and not be gone from the outbox. */
+    engine->outbox_checked = kind == RF_OK && !*left;
     if (kind == RF_OK) return;
     *left = true;
     rf_log(RF_ERROR, "siem.outbox_not_written", RF_KV_STR("error", rf_str_of(err.text)));

@@ -66,7 +66,8 @@ struct engine {
     bool stopping;
     bool dirty, reloading; /* rules are to be read anew; one runner does */
     bool outbox_filled;
-    bool outbox_checked; /* rows left by the process before were looked for in their tables */
+    bool
+        outbox_checked; /* rows left by the process before, or by a write that failed, were looked for in their tables */
     pthread_t runners[RUNNERS_MAX], keeper;
     uint32_t runner_count;
     bool has_keeper;

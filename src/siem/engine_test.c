@@ -206,6 +206,76 @@ Test(engine, a_run_on_demand_takes_the_place_of_the_one_that_waits)
     close_stage(&s);
 }
 
+static void run_on_demand_at(struct stage *s, rf_usec at)
+{
+    rf_str key = resource_key(&s->site.arena, RF_S(E_RULE));
+    cr_assert(engine_run_on_demand(s->siem->engine, key, at, &s->err) == RF_OK, "%s", s->err.text);
+    run_due(s);
+}
+
+Test(engine, late_rows_of_an_early_run_keep_to_the_schedule)
+{
+    struct stage s;
+    open_stage(&s);
+    event(&s, now(&s) - MINUTE, "a");
+    cr_assert(put(&s, E_RULE, RULE("T_CL", "PT5M", "PT5M", EACH)) == RF_OK, "%s", s.err.text);
+    rf_clock_fixed_pass(&s.site.clock, MINUTE);
+    run_due(&s);
+    event(&s, now(&s) - 3 * MINUTE, "b");
+    rf_clock_fixed_pass(&s.site.clock, 4 * MINUTE + 10 * RF_USEC_PER_SECOND);
+    run_on_demand_at(&s, now(&s));
+    cr_expect_eq(alerts(&s, "a"), 1, "its window is run again, and no other that has it");
+    cr_expect_eq(alerts(&s, "b"), 1);
+    close_stage(&s);
+}
+
+Test(engine, a_window_asked_for_again_shows_what_came_meanwhile)
+{
+    struct stage s;
+    open_stage(&s);
+    cr_assert(put(&s, E_RULE, RULE("T_CL", "PT5M", "PT5M", EACH)) == RF_OK, "%s", s.err.text);
+    run_due(&s);
+    rf_usec at = now(&s) - 60 * MINUTE;
+    event(&s, at - MINUTE, "a");
+    run_on_demand_at(&s, at);
+    event(&s, at - MINUTE, "b");
+    run_on_demand_at(&s, at);
+    run_on_demand_at(&s, at);
+    cr_expect_eq(alerts(&s, "a"), 1);
+    cr_expect_eq(alerts(&s, "b"), 1);
+    close_stage(&s);
+}
+
+Test(engine, a_run_on_demand_leaves_late_rows_to_the_schedule)
+{
+    struct stage s;
+    open_stage(&s);
+    cr_assert(put(&s, E_RULE, RULE("T_CL", "PT5M", "PT5M", EACH)) == RF_OK, "%s", s.err.text);
+    rf_clock_fixed_pass(&s.site.clock, MINUTE);
+    run_due(&s);
+    event(&s, now(&s) - 3 * MINUTE, "late");
+    run_on_demand_at(&s, now(&s) - 60 * MINUTE);
+    rf_clock_fixed_pass(&s.site.clock, 5 * MINUTE);
+    run_due(&s);
+    cr_expect_eq(alerts(&s, "late"), 1);
+    close_stage(&s);
+}
+
+Test(engine, restarts_do_not_put_off_the_first_run)
+{
+    struct stage s;
+    open_stage(&s);
+    event(&s, now(&s) - MINUTE, "a");
+    cr_assert(put(&s, E_RULE, RULE("T_CL", "PT5M", "PT5M", EACH)) == RF_OK, "%s", s.err.text);
+    for (int i = 0; i < 4; i++) {
+        rf_clock_fixed_pass(&s.site.clock, 20 * RF_USEC_PER_SECOND);
+        restart(&s);
+        run_due(&s);
+    }
+    cr_expect_eq(alerts(&s, "a"), 1);
+    close_stage(&s);
+}
+
 Test(engine, a_rule_that_fails_for_good_is_disabled)
 {
     struct stage s;

@@ -135,6 +135,12 @@ bool position_shown(const struct position *position, int64_t to_ticks, uint64_t 
     return false;
 }
 
+uint32_t position_shown_count(const struct position *position, int64_t to_ticks)
+{
+    const struct position_run *run = find_run(position, to_ticks);
+    return run == NULL ? 0 : run->count;
+}
+
 /* Drops what is too old and, from the oldest on, what is too much. */
 static void forget(struct position *position, int64_t oldest_ticks)
 {

@@ -44,6 +44,8 @@ bool position_note(struct position *position, int64_t to_ticks, const uint64_t *
                    uint32_t count, int64_t oldest_ticks, struct rf_arena *arena);
 /* Whether a run with this end showed the key. */
 bool position_shown(const struct position *position, int64_t to_ticks, uint64_t key);
+/* How many keys runs with this end showed. */
+uint32_t position_shown_count(const struct position *position, int64_t to_ticks);
 /* The place of a table; NULL: none. */
 struct position_place *position_place(const struct position *position, rf_str table);
 /* Sets it. False: no memory. */

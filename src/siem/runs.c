@@ -173,12 +173,20 @@ static void set_window(struct run *run, int64_t from_ticks, int64_t to_ticks)
     run->ask.text = run->rule->rule.query;
 }
 
-/* Runs the window; alerts are those for rows that no run of this window showed. */
-static enum rf_kind run_window(struct run *run, struct answer *answer, struct run_end *end,
-                               struct rf_err *err)
+/* A window that is run again, with rows that came meanwhile, raises alerts of other ids than before. */
+static enum rf_kind name_again(struct run *run, struct rf_err *err)
+{
+    uint32_t shown = position_shown_count(&run->position, shown_as(run));
+    if (shown == 0) return RF_OK;
+    run->run_id = rf_arena_printf(run->arena, "%.*s/%u", RF_FMT(run->run_id), shown);
+    return run->run_id.ptr == NULL ? rf_fail_memory(err, run->arena) : RF_OK;
+}
+
+/* Makes alerts of the window's answer: for rows that no run of this window showed. */
+static enum rf_kind show_window(struct run *run, const struct answer *answer, struct run_end *end,
+                                struct rf_err *err)
 {
     const struct rule *rule = &run->rule->rule;
-    RF_TRY(run_ask(run, answer, err));
     uint64_t count = rows_count(answer->rows);
     bool triggers = rule_triggers(rule, count);
     struct answer fresh = *answer;
@@ -189,6 +197,7 @@ static enum rf_kind run_window(struct run *run, struct answer *answer, struct ru
         if (keys == NULL || kept == NULL) return rf_fail_memory(err, run->arena);
         RF_TRY(new_rows(run, answer, keys, &fresh, kept, err));
         triggers = rows_count(fresh.rows) > 0;
+        RF_TRY(name_again(run, err));
         if (!position_note(&run->position, shown_as(run), kept, (uint32_t)rows_count(fresh.rows),
                            run->to_ticks - RULE_LATE_TICKS - rule->period_ticks, run->arena))
             return rf_fail_memory(err, run->arena);
@@ -202,7 +211,7 @@ static enum rf_kind run_window(struct run *run, struct answer *answer, struct ru
     return RF_OK;
 }
 
-/* The ends of windows that are over and into which rows fell that arrived in (after, until], ascending; of table `name`. */
+/* The ends of windows that are over, as the rule's schedule has them, and into which rows fell that arrived in (after, until], ascending; of table `name`. */
 static enum rf_kind late_windows(struct run *run, rf_str name, int64_t after, int64_t until,
                                  int64_t **ends, uint32_t *count, struct rf_err *err)
 {
@@ -213,7 +222,7 @@ static enum rf_kind late_windows(struct run *run, rf_str name, int64_t after, in
         "table('%.*s') | where isnotnull(TimeGenerated) | summarize by late = "
         "bin_at(TimeGenerated, %lld * 1tick, datetime(0001-01-01) + %lld * 1tick) | sort by late "
         "asc | take %d",
-        RF_FMT(name), (long long)frequency, (long long)run->to_ticks, LATE_WINDOWS_MAX);
+        RF_FMT(name), (long long)frequency, (long long)shown_as(run), LATE_WINDOWS_MAX);
     if (text.ptr == NULL) return rf_fail_memory(err, run->arena);
     struct run late = *run;
     struct answer answer;
@@ -236,29 +245,28 @@ static enum rf_kind late_windows(struct run *run, rf_str name, int64_t after, in
         int64_t to = v.i + rule->period_ticks / frequency * frequency;
         uint32_t at = 0;
         while (at < *count && list[at] != to) at++;
-        if (at == *count && to < run->to_ticks) list[(*count)++] = to;
+        if (at == *count && to < shown_as(run)) list[(*count)++] = to;
     }
     *ends = list;
     return RF_OK;
 }
 
-/* Runs the windows of late rows once more. */
-static enum rf_kind run_late(struct run *run, const struct answer *answer, int64_t after,
-                             int64_t until, struct run_end *end, struct rf_err *err)
+/* Runs the windows of late rows once more. The last one settles: what stopped before looks for all of them again. */
+static enum rf_kind run_late(struct run *run, const int64_t *ends, uint32_t count, int64_t until,
+                             struct run_end *end, struct rf_err *err)
 {
-    int64_t *ends = NULL, period = run->rule->rule.period_ticks;
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < answer->table_count; i++)
-        RF_TRY(late_windows(run, answer->tables[i], after, until, &ends, &count, err));
+    int64_t period = run->rule->rule.period_ticks;
     for (uint32_t i = 0; i < count; i++) {
         struct run again = *run;
-        struct answer ignored;
+        struct answer answer;
         again.stands_for = 0;
+        if (i + 1 == count) again.position.settled_ticks = until;
         set_window(&again, ends[i] - period, ends[i]);
         again.run_id =
             rf_arena_printf(run->arena, "%lld/late/%lld", (long long)ends[i], (long long)until);
         if (again.run_id.ptr == NULL) return rf_fail_memory(err, run->arena);
-        RF_TRY(run_window(&again, &ignored, end, err));
+        RF_TRY(run_ask(&again, &answer, err));
+        RF_TRY(show_window(&again, &answer, end, err));
         run->position = again.position;
     }
     return RF_OK;
@@ -305,15 +313,21 @@ static enum rf_kind run_due(struct run *run, int64_t to_ticks, int64_t period, b
 {
     struct engine *engine = run->engine;
     struct answer answer;
-    int64_t settled, before = run->position.settled_ticks;
+    int64_t settled, before = run->position.settled_ticks, *ends = NULL;
+    uint32_t count = 0;
     RF_TRY(tables_settled(engine->options.tables, run->rule->place.guid, &settled, err));
-    run->position.settled_ticks = settled;
+    /* Rows that came up to `settled` are seen by this run when its window, or one that it runs once more, has them. A run on
+     * demand looks at its own window alone and settles nothing. */
+    if (with_late) run->position.settled_ticks = settled;
     if (is_quiet(run)) return store_position(run, err);
     set_window(run, to_ticks - period, to_ticks);
-    RF_TRY(run_window(run, &answer, end, err));
-    /* Rows that came up to `settled` were seen by this run when its window has them. */
-    if (!with_late || before == 0 || before >= settled) return RF_OK;
-    return run_late(run, &answer, before, settled, end, err);
+    RF_TRY(run_ask(run, &answer, err));
+    bool any_late = with_late && before != 0 && before < settled;
+    for (uint32_t i = 0; i < answer.table_count && any_late; i++)
+        RF_TRY(late_windows(run, answer.tables[i], before, settled, &ends, &count, err));
+    if (count > 0) run->position.settled_ticks = before;
+    RF_TRY(show_window(run, &answer, end, err));
+    return run_late(run, ends, count, settled, end, err);
 }
 
 static void run_whole(struct run *run, int64_t to_ticks, int64_t period, bool with_late,

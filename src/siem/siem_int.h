@@ -10,7 +10,7 @@ struct siem {
     struct siem_options options;
     struct engine *engine;
     struct incidents *incidents;
-    struct catalogue *catalogue; /* packages that can be installed */
+    struct catalogue *catalogue;           /* packages that can be installed */
     struct arm_type types[SIEM_TYPES_MAX]; /* arm borrows them */
     uint32_t type_count;
     const struct service *services[SIEM_SERVICES_MAX];
