@@ -84,6 +84,10 @@ static enum rf_kind fill_rule(struct engine *engine, struct state_txn *txn,
     RF_TRY(rule_parse(body, name, arena, &rule->rule, err));
     RF_TRY(find_place(engine, txn, rule->id, arena, &rule->place, err));
     RF_TRY(position_get(txn, rule->key, arena, &position, err));
+    /* What comes now is behind what was seen, also when the clock was set back meanwhile. */
+    tables_arrive_after(engine->options.tables, position.settled_ticks);
+    for (uint32_t i = 0; i < position.place_count; i++)
+        tables_arrive_after(engine->options.tables, position.places[i].ticks);
     rule->etag = resource->etag;
     rule->next_ticks = position.next_ticks;
     if (rule->next_ticks != 0) return RF_OK;
