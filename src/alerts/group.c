@@ -239,6 +239,12 @@ static enum rf_kind remove_group(struct arm_call *call, struct arm_resource *res
     return kind == RF_NOT_FOUND ? RF_OK : kind;
 }
 
+static const char document_members[] =
+    "groupShortName enabled emailReceivers name emailAddress useCommonAlertSchema webhookReceivers "
+    "serviceUri "
+    "useAadAuth objectId identifierUri tenantId smsReceivers countryCode phoneNumber "
+    "azureAppPushReceivers logicAppReceivers resourceId callbackUrl eventHubReceivers";
+
 struct arm_type group_type(struct alerts *alerts)
 {
     alerts->group_actions[0] = (struct arm_action){
@@ -247,6 +253,7 @@ struct arm_type group_type(struct alerts *alerts)
         (struct arm_action){.name = "subscribe", .method = HTTP_POST, .run = subscribe};
     return (struct arm_type){.name = GROUP_TYPE,
                              .versions = versions,
+                             .members = document_members,
                              .put = put_group,
                              .remove = remove_group,
                              .flags = ARM_TRACKED | ARM_NO_STATE | ARM_STAYS,

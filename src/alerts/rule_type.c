@@ -180,10 +180,21 @@ static void changed_rule(struct arm_call *call, struct arm_resource *resource)
     runners_changed(call->ctx);
 }
 
+static const char members[] =
+    "displayName description severity enabled evaluationFrequency scopes "
+    "targetResourceTypes windowSize overrideQueryTimeRange criteria allOf query "
+    "timeAggregation metricMeasureColumn resourceIdColumn dimensions name operator "
+    "values threshold failingPeriods numberOfEvaluationPeriods "
+    "minFailingPeriodsToAlert muteActionsDuration actions actionGroups "
+    "customProperties{} actionProperties{} checkWorkspaceAlertsStorageConfigured "
+    "skipQueryValidation autoMitigate ruleResolveConfiguration autoResolved "
+    "timeToResolve";
+
 struct arm_type rule_type(struct alerts *alerts)
 {
     return (struct arm_type){.name = RULE_TYPE,
                              .versions = versions,
+                             .members = members,
                              .put = put_rule,
                              .remove = remove_rule,
                              .changed = changed_rule,

@@ -76,6 +76,9 @@ struct arm_type {
     const char *name;            /* "Namespace/type[/subtype]" */
     const char *const *versions; /* oldest first, NULL at the end */
     const char *shown_type;      /* the "type" in answers when it is not `name`; NULL */
+    /* Names that `properties` has at any depth, blanks between them: a document's members that differ in case only are renamed
+     * before `put` sees them. "name{}" holds names of the user's own, which stay as they are. NULL: none. */
+    const char *members;
     /* Checks a document that is to be stored, and fills in defaults and read-only members. `resource->body` is the new document,
      * `before` the stored one (NULL: created). Errors give their code and 400. NULL: anything goes. */
     enum rf_kind (*put)(struct arm_call *call, struct arm_resource *resource,

@@ -113,6 +113,13 @@ RF_MUST_USE enum rf_kind arm_condition_check(const struct arm_condition *conditi
 RF_MUST_USE enum rf_kind arm_call_begin(struct arm *arm, struct request *request, bool writes,
                                         struct arm_call *out, struct rf_err *err);
 
+/* ---- casing.c ------------------------------------------------------------------------------------------------------------------- */
+
+/* A document whose names differ from the type's by case only gives place to a copy that is spelled as they are. Where both
+ * spellings are there, nothing is renamed. */
+RF_MUST_USE enum rf_kind arm_casing_fix(const struct arm_type *type, struct json_node **body,
+                                        struct rf_arena *arena, struct rf_err *err);
+
 /* ---- document.c: the rules for documents -------------------------------------------------------------------------------------- */
 
 /* The document to store, from what was sent and what was stored (NULL: nothing), with id, name, type, location, tags and

@@ -794,6 +794,8 @@ static const struct arm_action thing_actions[] = {
     {.name = "look", .method = HTTP_GET, .run = thing_poke},
 };
 
+static const char thing_members[] = "displayName details{} list name";
+
 /* Boxes hold things, which hold parts. */
 static void make_types(struct arm_type *types, struct notes *notes)
 {
@@ -801,6 +803,7 @@ static void make_types(struct arm_type *types, struct notes *notes)
         .name = "Ringfort.Test/boxes", .versions = thing_versions, .flags = ARM_TRACKED};
     types[1] = (struct arm_type){.name = "Ringfort.Test/boxes/things",
                                  .versions = thing_versions,
+                                 .members = thing_members,
                                  .flags = ARM_PUT_201_ALWAYS | ARM_BODY_ETAG,
                                  .shown_type = "Ringfort.Test/things",
                                  .put = thing_put,
@@ -904,6 +907,25 @@ Test(arm, actions_are_asked_of_resources_that_are_there)
     assign(&world, OTHER, ROLE_READER, GROUP);
     expect_code(&world, "POST", BOX "/things/standard/poke" V, NULL, 403, "AuthorizationFailed");
     expect(&world, "GET", BOX "/things/standard/look" V, NULL, 200);
+    world_done(&world);
+}
+
+Test(arm, names_are_read_in_any_case)
+{
+    struct world world;
+    struct notes notes;
+    struct arm_type types[3];
+    world_with_things(&world, &notes, types);
+    expect(
+        &world, "PUT", BOX "/things/a" V,
+        "{\"Properties\":{\"DISPLAYNAME\":\"x\",\"Unknown\":1,\"Details\":{\"Name\":2,\"name\":3,"
+        "\"List\":4},\"list\":[{\"Name\":5}],\"List\":6}}",
+        201);
+    expect_json(
+        &world, "properties",
+        "{\"displayName\":\"x\",\"Unknown\":1,\"details\":{\"Name\":2,\"name\":3,\"List\":4},"
+        "\"list\":[{\"name\":5}],\"List\":6,\"provisioningState\":\"Succeeded\","
+        "\"made\":\"yes\",\"shown\":\"yes\"}");
     world_done(&world);
 }
 

@@ -411,6 +411,7 @@ enum rf_kind arm_resource_store(struct arm_call *call, const struct arm_target *
     struct arm_resource before = {0}, resource;
     bool exists, stored;
     RF_ASSERT(!target->id.is_type);
+    RF_TRY(arm_casing_fix(target->type, &body, call->arena, err));
     RF_TRY(find_stored(call, target->key, &before, &exists, err));
     stored = exists;
     if (!exists) RF_TRY(find_virtual(call, target, &before, &exists, err));

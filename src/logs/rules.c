@@ -813,6 +813,10 @@ static enum rf_kind load_slots(struct rules *rules, struct rf_err *err)
 
 enum rf_kind rules_register(struct logs *logs, struct rf_err *err)
 {
+    static const char members[] =
+        "description dataCollectionEndpointId streamDeclarations{} destinations "
+        "logAnalytics workspaceResourceId name dataFlows streams transformKql "
+        "builtInTransform outputStream dataSources";
     struct rules *rules = calloc(1, sizeof *rules);
     if (rules == NULL) return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "no memory for rules");
     rules->logs = logs;
@@ -824,6 +828,7 @@ enum rf_kind rules_register(struct logs *logs, struct rf_err *err)
     rules->endpoint_actions[0] = rules->rule_actions[0];
     rules->types[0] = (struct arm_type){.name = "Microsoft.Insights/dataCollectionRules",
                                         .versions = versions,
+                                        .members = members,
                                         .flags = ARM_TRACKED,
                                         .put = put_rule,
                                         .changed = changed_rule,

@@ -584,10 +584,16 @@ static const struct arm_action workspace_actions[] = {
     {.name = "availableServiceTiers", .method = HTTP_GET, .run = list_tiers},
 };
 
+static const char workspace_members[] =
+    "sku name capacityReservationLevel retentionInDays workspaceCapping dailyQuotaGb "
+    "publicNetworkAccessForIngestion publicNetworkAccessForQuery forceCmkForQuery "
+    "features defaultDataCollectionRuleResourceId";
+
 struct arm_type workspace_type(struct logs *logs)
 {
     return (struct arm_type){.name = "Microsoft.OperationalInsights/workspaces",
                              .versions = workspace_versions,
+                             .members = workspace_members,
                              .flags = ARM_TRACKED,
                              .put = put_workspace,
                              .remove = remove_workspace,

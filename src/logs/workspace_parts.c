@@ -57,10 +57,15 @@ static void changed_search(struct arm_call *call, struct arm_resource *resource)
     workspaces_changed(call->ctx);
 }
 
+static const char search_members[] =
+    "displayName category query functionAlias functionParameters version tags name "
+    "value";
+
 struct arm_type saved_search_type(struct logs *logs)
 {
     return (struct arm_type){.name = "Microsoft.OperationalInsights/workspaces/savedSearches",
                              .versions = workspace_versions,
+                             .members = search_members,
                              .flags = ARM_PUT_200_ALWAYS | ARM_BODY_ETAG | ARM_NO_STATE,
                              .put = put_search,
                              .changed = changed_search,

@@ -505,10 +505,17 @@ static const struct arm_action table_actions[] = {
     {.name = "migrate", .method = HTTP_POST, .run = migrate},
 };
 
+static const char table_members[] =
+    "schema name displayName description columns type dataTypeHint isDefaultDisplay "
+    "isHidden plan retentionInDays totalRetentionInDays searchResults query limit "
+    "startSearchTime endSearchTime restoredLogs startRestoreTime endRestoreTime "
+    "sourceTable";
+
 struct arm_type workspace_table_type(struct logs *logs)
 {
     return (struct arm_type){.name = "Microsoft.OperationalInsights/workspaces/tables",
                              .versions = workspace_versions,
+                             .members = table_members,
                              .put = put_table,
                              .remove = remove_table,
                              .changed = changed_table,

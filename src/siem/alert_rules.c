@@ -169,10 +169,24 @@ static enum rf_kind put_action(struct arm_call *call, struct arm_resource *resou
     return BAD_RULE(err, "An action needs 'logicAppResourceId'.");
 }
 
+static const char rule_members[] =
+    "enabled displayName description severity query queryFrequency queryPeriod "
+    "triggerOperator triggerThreshold suppressionDuration suppressionEnabled tactics "
+    "techniques subTechniques alertRuleTemplateName templateVersion "
+    "incidentConfiguration createIncident groupingConfiguration reopenClosedIncident "
+    "lookbackDuration matchingMethod groupByEntities groupByAlertDetails "
+    "groupByCustomDetails eventGroupingSettings aggregationKind alertDetailsOverride "
+    "alertDisplayNameFormat alertDescriptionFormat alertTacticsColumnName "
+    "alertSeverityColumnName alertDynamicProperties alertProperty value "
+    "customDetails{} entityMappings entityType fieldMappings identifier columnName "
+    "sentinelEntitiesMappings productFilter severitiesFilter displayNamesFilter "
+    "displayNamesExcludeFilter";
+
 uint32_t alert_rule_types(struct siem *siem, struct arm_type *out)
 {
     out[0] = (struct arm_type){.name = "Microsoft.SecurityInsights/alertRules",
                                .versions = versions,
+                               .members = rule_members,
                                .flags = ARM_EXTENSION | ARM_BODY_ETAG | ARM_NO_STATE | ARM_STAYS,
                                .put = put_rule,
                                .remove = remove_rule,

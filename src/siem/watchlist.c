@@ -205,10 +205,16 @@ static void changed_list(struct arm_call *call, struct arm_resource *resource)
                           now);
 }
 
+static const char list_members[] =
+    "watchlistId watchlistAlias watchlistType displayName source sourceType provider "
+    "description rawContent numberOfLinesToSkip contentType itemsSearchKey "
+    "defaultDuration labels sasUri uploadStatus isDeleted";
+
 uint32_t watchlist_types(struct siem *siem, struct arm_type *out)
 {
     *out = (struct arm_type){.name = "Microsoft.SecurityInsights/watchlists",
                              .versions = versions,
+                             .members = list_members,
                              .flags = ARM_EXTENSION | ARM_BODY_ETAG | ARM_NO_STATE | ARM_STAYS,
                              .put = put_list,
                              .remove = remove_list,
