@@ -41,7 +41,7 @@ static int64_t ask(struct source *source, const char *query, struct rf_err *err)
     struct source *sources[] = {source};
     struct catalog catalog = {.sources = sources, .source_count = 1};
     struct kql_request request = {.text = rf_str_of(query), .catalog = &catalog};
-    struct first_cell first = {.sink = {begin, push, end}};
+    struct first_cell first = {.sink = {.begin = begin, .push = push, .end = end}};
     struct kql_stats stats;
     if (kql_run(&request, &first.sink, &stats, err) != RF_OK) return -1;
     return first.found ? first.value.i : -2;

@@ -63,16 +63,19 @@ static void plain(struct csv *c, rf_str *out)
     *out = rf_slice(c->text, from, c->at);
 }
 
-/* The fields of one row, at most `cap` of them. *count 0: the text has ended. */
+/* The fields of one row. *count 0: the text has ended. Of a row with more than `cap` fields the last takes the rest of the line
+ * as it is written: published lists have texts with commas and without quotes. */
 static enum rf_kind read_row(struct csv *c, rf_str *fields, uint32_t cap, uint32_t *count,
                              struct rf_err *err)
 {
+    size_t from = 0;
     *count = 0;
     while (take_line_end(c)) continue;
     c->line = c->lines_passed + 1;
     if (c->at >= c->text.len) return RF_OK;
     for (;;) {
         rf_str field;
+        if (*count < cap) from = c->at;
         if (c->at < c->text.len && c->text.ptr[c->at] == '"') {
             c->at++;
             RF_TRY(quoted(c, &field, err));
@@ -80,8 +83,9 @@ static enum rf_kind read_row(struct csv *c, rf_str *fields, uint32_t cap, uint32
             plain(c, &field);
         }
         if (*count == cap)
-            return BAD_CSV(err, "Line %u of 'rawContent' has more than %u fields.", c->line, cap);
-        fields[(*count)++] = field;
+            fields[cap - 1] = rf_slice(c->text, from, c->at);
+        else
+            fields[(*count)++] = field;
         if (c->at < c->text.len && c->text.ptr[c->at] == (uint8_t)c->delimiter) {
             c->at++;
             continue;
@@ -113,9 +117,11 @@ enum rf_kind watchlist_csv_read(rf_str text, char delimiter, uint32_t skip, stru
     if (rf_str_starts(text, RF_S("\xef\xbb\xbf"))) c.at = 3;
     for (uint32_t i = 0; i < skip && c.at < text.len; i++) skip_line(&c);
     rf_str *fields = rf_arena_new(arena, rf_str, WATCHLIST_COLUMNS_MAX);
-    out->header = rf_arena_new(arena, rf_str, WATCHLIST_COLUMNS_MAX);
+    out->header = rf_arena_new(arena, rf_str, WATCHLIST_COLUMNS_MAX + 1);
     if (fields == NULL || out->header == NULL) return rf_fail_memory(err, arena);
-    RF_TRY(read_row(&c, out->header, WATCHLIST_COLUMNS_MAX, &out->column_count, err));
+    RF_TRY(read_row(&c, out->header, WATCHLIST_COLUMNS_MAX + 1, &out->column_count, err));
+    if (out->column_count > WATCHLIST_COLUMNS_MAX)
+        return BAD_CSV(err, "'rawContent' has more than %d columns.", WATCHLIST_COLUMNS_MAX);
     if (out->column_count == 0) return BAD_CSV(err, "'rawContent' has no header.");
     for (uint32_t i = 0; i < out->column_count; i++) out->header[i] = rf_str_trim(out->header[i]);
     RF_TRY(check_header(out, err));

@@ -9,7 +9,8 @@ enum { WATCHLIST_BYTES_MAX = 3800 * 1024, WATCHLIST_COLUMNS_MAX = 200 };
 struct watchlist_csv {
     rf_str *header; /* different from each other, not empty */
     uint32_t column_count;
-    rf_str *cells; /* row by row, column_count each; missing ones are empty */
+    rf_str *
+        cells; /* row by row, column_count each; missing ones are empty, the last has what a row has too many */
     uint32_t row_count;
 };
 /* Leaves out `skip` lines, a byte-order mark and empty lines. Allocates in `arena`; fields without quotes inside are views of

@@ -44,7 +44,8 @@ Test(watchlist_csv, texts)
         {"a\n", ',', 5, "'rawContent' has no header."},
         {"a,a\n1,2\n", ',', 0, "'rawContent' has two columns 'a'."},
         {"a,\n1,2\n", ',', 0, "Column 2 of 'rawContent' needs a name of 1 to 512 bytes."},
-        {"a\n1\n2,3\n", ',', 0, "Line 3 of 'rawContent' has more than 1 fields."},
+        {"a\n1\n2,3,\"4\"\n5\n", ',', 0, "a|1|2,3,\"4\"|5"},
+        {"a,b\n1,\"2\",\"3\",\n", ',', 0, "a,b|1,\"2\",\"3\","},
         {"a\n\"1\n\n", ',', 0, "A quoted field that begins on line 2 of 'rawContent' has no end."},
         {"a,b\n1,\"2\"3\n", ',', 0, "Line 2 of 'rawContent': field 2 goes on behind its quotes."},
     };
