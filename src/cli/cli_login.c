@@ -513,6 +513,7 @@ static enum rf_kind login_of(const struct login_args *args, struct rf_arena *are
         RF_TRY(cli_login_from_bootstrap(name, arena, login, err));
         if (args->server != NULL) login->server = cli_server_name(args->server);
     } else {
+        RF_ASSERT(args->server != NULL && args->tenant != NULL);
         login->server = cli_server_name(args->server);
         RF_TRY(cli_server_check(login->server, err));
         login->authority =

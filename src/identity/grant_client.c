@@ -164,16 +164,16 @@ static enum rf_kind plan_token(struct token_call *call, struct memo_entry **role
 
 /* The token, and with it the proof of the client's secret, in one message to the keeper. What that does not settle (a wrong secret, or
  * one of very many) is settled by a comparison of its own, which knows the right error. */
-static enum rf_kind make_token(struct token_call *call, struct access_token_request *wanted,
+static enum rf_kind make_token(struct token_call *call, const struct access_token_request *wanted,
                                struct access_token *token, struct rf_err *err)
 {
     struct rf_arena *arena = call->request->arena;
     RF_CLEANUP(secret_proof_done) struct secret_proof proof = {0};
     if (call->unproven &&
         client_secret_proof(call->client, call->secret, wanted->now, arena, &proof)) {
-        wanted->proof = &proof.keeper;
-        RF_TRY(access_token_make(call->identity, wanted, arena, token, err));
-        wanted->proof = NULL;
+        struct access_token_request with_proof = *wanted;
+        with_proof.proof = &proof.keeper;
+        RF_TRY(access_token_make(call->identity, &with_proof, arena, token, err));
         if (token->match != KEEPER_NO_MATCH) {
             call->unproven = false;
             call->proof.key_id = proof.key_ids[token->match];
