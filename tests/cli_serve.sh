@@ -32,6 +32,12 @@ ends 0; has '(75.0%)'
 run query --bootstrap data/bootstrap.json 'Heartbeat
 | where Computr == "x"'; ends 1; says 'line 2, column 9'; says "did you mean 'Computer'"; says '        ^'
 run query --bootstrap data/bootstrap.json 'range n from 1 to 600000 step 1'; ends 1; says PartialError
+run query --bootstrap data/bootstrap.json '.create table Cmd_CL (a:long) with (folder="f")'; ends 0; silent
+run query --bootstrap data/bootstrap.json '.ingest inline into table Cmd_CL with (format="json") <| {"a":5}'; ends 0
+run query --bootstrap data/bootstrap.json '.show tables (Cmd_CL) | project TableName, Folder'; prints 'TableName,Folder\nCmd_CL,f\n'
+run query --bootstrap data/bootstrap.json 'Cmd_CL | project a'; prints 'a\n5\n'
+run query --bootstrap data/bootstrap.json '.drop tabel Cmd_CL'; ends 1; says "did you mean 'table'"; says '      ^'
+run query --bootstrap data/bootstrap.json '.drop table Cmd_CL'; ends 0
 
 url=$(sed -n 's/.*"https":"\([^"]*\)".*/\1/p' data/bootstrap.json)
 run query --bootstrap data/bootstrap.json --server "https://127.0.0.1:${url##*:}" 'print 1'; ends 0

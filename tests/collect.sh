@@ -123,4 +123,5 @@ has '4' 'Syslog | where ProcessName == "backup" and SeverityLevel == "warning" a
 has '4' 'CommonSecurityLog | where DeviceVendor == "Contoso" and DestinationPort == 22 and DeviceAction == "deny" and AdditionalExtensions has "fromRule=x" | count'
 has '"sent by http, sent by proto"' 'OTelLogs | where SeverityNumber == 17 and toint(Attributes.number) == 7 and tobool(Attributes.nested.deep) | order by Body asc | summarize strcat_array(make_list(Body), ", ")'
 has '2' 'HecEvents | where Event == "second" or (Host == "h1" and EventData.sent == "by hec") | count'
+has '"fluent, vector"' 'Heartbeat | where TimeGenerated == datetime(2019-08-29T12:09:36Z) | order by Computer asc | summarize strcat_array(make_list(Computer), ", ")'
 conclude

@@ -94,6 +94,7 @@ static void rig_start(struct rig *rig, size_t queue_bytes)
                                       .audit = &w->site.audit,
                                       .clock = &w->site.clock.clock,
                                       .ports = rig->ports,
+                                      .rules = {w->logs, logs_append_by_rule},
                                       .queue_bytes_max = queue_bytes};
     cr_assert(collect_new(&options, &rig->collect, &w->err) == RF_OK, "%s", w->err.text);
     uint32_t count;
@@ -417,6 +418,60 @@ Test(collect, tables_windows_events_and_lines)
     rig_done(&rig);
 }
 
+/* As Fluent Bit's http output sends by default: since 2.1 with the time in a list, before that bare; and its JSON forms. */
+Test(collect, what_fluent_bit_and_vector_send)
+{
+    static const uint8_t events[] = {0x92, 0x92, 0xd7, 0,    0x5d, 0x67, 0xc0, 0x80, 0,    0,
+                                     0,    0,    0x80, 0x81, 0xa3, 'M',  's',  'g',  0xa2, 'm',
+                                     '1',  0x92, 0xce, 0x5d, 0x67, 0xc0, 0x80, 0x82, 0xa3, 'M',
+                                     's',  'g',  0xa2, 'm',  '2',  0xa1, 'n',  0x07};
+    struct rig rig;
+    rig_start(&rig, 0);
+    struct world *w = &rig.w;
+    put_token(w, "");
+    w_expect(w, "PUT", W_WS "/tables/App_CL" W_V,
+             "{\"properties\":{\"schema\":{\"name\":\"App_CL\",\"columns\":[{\"name\":"
+             "\"TimeGenerated\",\"type\":\"dateTime\"},{\"name\":\"Msg\",\"type\":\"string\"}]}}}",
+             201);
+    struct walk_call call = {.method = HTTP_POST,
+                             .target = "/collect/tables/App_CL",
+                             .body = (const char *)events,
+                             .body_bytes = sizeof events,
+                             .authorization = RF_S("Splunk " SECRET)};
+    call.headers[0] = (struct http_header){RF_S("Content-Type"), RF_S("application/msgpack")};
+    w->last = walk_exchange(&w->site, w->dispatcher, &call);
+    cr_assert(w->last.status == 200, "%s", last_body(w));
+    cr_assert_str_eq(last_body(w), "{\"rows\":2}");
+    call.body_bytes--;
+    w->last = walk_exchange(&w->site, w->dispatcher, &call);
+    cr_assert(w->last.status == 400 && walk_body_has(&w->last, "byte"), "%s", last_body(w));
+    static const struct {
+        const char *type, *body;
+    } forms[] = {
+        {"application/json", "[{\"date\":1567080576.0,\"Msg\":\"j1\"},{\"date\":1567080576.5,"
+                             "\"Msg\":\"j2\"}]"},
+        {"application/stream+json", "{\"date\":1567080576.0,\"Msg\":\"s1\"}{\"date\":1567080576.0,"
+                                    "\"Msg\":\"s2\"}"},
+        {"application/x-ndjson",
+         "{\"date\":1567080576,\"Msg\":\"l1\"}\n{\"date\":\"2019-08-29T12:09:"
+         "36Z\",\"Msg\":\"l2\"}\n"},
+        {"application/json", "{\"date\":1567080576,\"Msg\":\"c1\"},{\"date\":1567080576,\"Msg\":"
+                             "\"c2\"}"},
+    };
+    for (size_t i = 0; i < RF_COUNT(forms); i++) {
+        int status = send_by_key(w, "/collect/tables/App_CL?time=date", forms[i].type, SECRET,
+                                 forms[i].body);
+        cr_expect(status == 200 && walk_body_has(&w->last, "{\"rows\":2}"), "%s: %d %s",
+                  forms[i].body, status, last_body(w));
+    }
+    w_expect_rows(
+        w,
+        "App_CL | where startofday(TimeGenerated) == datetime(2019-08-29) | order by Msg asc "
+        "| project Msg",
+        "c1;c2;j1;j2;l1;l2;m1;m2;s1;s2;");
+    rig_done(&rig);
+}
+
 /* ---- sockets ---------------------------------------------------------------------------------------------------------------------- */
 
 static int connect_to(uint16_t port, int type)
@@ -620,5 +675,88 @@ Test(collect, a_full_queue_holds_tcp_back)
     close(fd);
     rig_settle(&rig);
     w_expect_rows(w, "Syslog | summarize count(), dcount(ProcessID, 4)", "5000 5000;");
+    rig_done(&rig);
+}
+
+/* ---- data collection rules --------------------------------------------------------------------------------------------------------- */
+
+#define DCR W_RULES "dcr"
+#define COLUMN(name, type) "{\"name\":\"" name "\",\"type\":\"" type "\"}"
+static void put_rule(struct world *w)
+{
+    const char *body =
+        "{\"location\":\"local\",\"properties\":{\"streamDeclarations\":{\"Custom-App_CL\":{"
+        "\"columns\":[" COLUMN("TimeGenerated", "datetime") "," COLUMN("Msg", "string") "," COLUMN(
+            "Extra",
+            "string") "]}},\"destinations\":{\"logAnalytics\":[{"
+                      "\"workspaceResourceId\":\"" W_WS "\",\"name\":\"ws\"}]},\"dataFlows\":["
+                      "{\"streams\":[\"Microsoft-Syslog\"],\"destinations\":[\"ws\"],"
+                      "\"transformKql\":"
+                      "\"source | where SyslogMessage !has 'noise' | extend SyslogMessage = "
+                      "replace_string("
+                      "SyslogMessage, 'secret', 'XXX')\"},"
+                      "{\"streams\":[\"Custom-App_CL\"],\"destinations\":[\"ws\"],\"outputStream\":"
+                      "\"Custom-App_CL\",\"transformKql\":\"source | extend Msg = strcat(Msg, '+', "
+                      "Extra)\"}"
+                      "]}}";
+    w_expect(w, "PUT", W_WS "/tables/App_CL" W_V,
+             "{\"properties\":{\"schema\":{\"name\":\"App_CL\",\"columns\":[{\"name\":"
+             "\"TimeGenerated\",\"type\":\"dateTime\"},{\"name\":\"Msg\",\"type\":\"string\"}]}}}",
+             201);
+    w_expect(w, "PUT", DCR W_RULE_V, body, 201);
+}
+
+Test(collect, a_listener_that_names_a_rule_sends_through_its_transformations)
+{
+    struct rig rig;
+    rig_start(&rig, 0);
+    struct world *w = &rig.w;
+    put_rule(w);
+    w_expect_code(w, "PUT", C_GROUP "listeners/bad" C_V,
+                  "{\"properties\":{\"workspaceResourceId\":\"" W_WS
+                  "\",\"protocol\":\"syslog-tcp\",\"allowedAddresses\":[\"127.0.0.1\"],"
+                  "\"dataCollectionRuleId\":\"" DCR "x\"}}",
+                  400, "InvalidParameter");
+    w_expect_code(w, "PUT", C_GROUP "listeners/bad" C_V,
+                  "{\"properties\":{\"workspaceResourceId\":\"" W_WS
+                  "\",\"protocol\":\"syslog-tcp\",\"allowedAddresses\":[\"127.0.0.1\"],"
+                  "\"dataCollectionRuleId\":\"" DCR "\",\"streamName\":\"Custom-Other\"}}",
+                  400, "InvalidParameter");
+    put_listener(w, "lan",
+                 "\"protocol\":\"syslog-tcp\",\"allowedAddresses\":[\"127.0.0.1\"],"
+                 "\"dataCollectionRuleId\":\"" DCR "\"");
+    uint16_t port = collect_port(rig.ports, "syslog-tcp", 0);
+    say(port, "<13>1 - h a - - - the secret is out\n<13>1 - h a - - - only noise\n"
+              "<13>Jan 31 11:00:03 fw CEF:0|v|p|1|i|n|5|cnt=3\n");
+    rig_settle(&rig);
+    w_expect_rows(w, "Syslog | project SyslogMessage", "the XXX is out;");
+    w_expect_rows(w, "CommonSecurityLog | project DeviceVendor", "v;");
+    rig_done(&rig);
+}
+
+Test(collect, a_key_that_names_a_rule_does_so_too)
+{
+    struct rig rig;
+    rig_start(&rig, 0);
+    struct world *w = &rig.w;
+    put_rule(w);
+    put_token(w, ",\"dataCollectionRuleId\":\"" DCR "\"");
+    cr_assert(send_by_key(w, "/collect/tables/App_CL", "application/json", SECRET,
+                          "[{\"Msg\":\"a\",\"Extra\":\"1\"},{\"Msg\":\"b\",\"Extra\":\"2\"}]") ==
+                  200,
+              "%s", last_body(w));
+    cr_assert_str_eq(last_body(w), "{\"rows\":2}");
+    cr_assert(
+        send_by_key(w, "/collect/syslog", "text/plain", SECRET,
+                    "<34>Oct 11 22:14:15 h su[5]: secret\n<34>Oct 11 22:14:15 h su[5]: noise\n") ==
+        200);
+    w_expect_rows(w, "App_CL | order by Msg asc | project Msg", "a+1;b+2;");
+    w_expect_rows(w, "Syslog | project SyslogMessage", "XXX;");
+    /* A rule that has gone takes the right to send with it: nothing passes by its transformations. */
+    w_expect(w, "DELETE", DCR W_RULE_V, NULL, 200);
+    int status =
+        send_by_key(w, "/collect/syslog", "text/plain", SECRET, "<34>Oct 11 22:14:15 h su: x\n");
+    cr_assert(status >= 400, "%d", status);
+    w_expect_rows(w, "Syslog | count", "1;");
     rig_done(&rig);
 }

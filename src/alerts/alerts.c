@@ -69,6 +69,10 @@ static enum rf_kind set_up_egress(struct alerts *alerts, struct rf_err *err)
 
 static enum rf_kind set_up(struct alerts *alerts, struct rf_err *err)
 {
+    /* What comes from now on is behind what runs have seen, also when the clock was set back meanwhile. */
+    int64_t seen;
+    RF_TRY(rule_state_last_arrival(alerts->options.state, &seen, err));
+    tables_arrive_after(alerts->options.tables, seen);
     RF_TRY(set_up_mail(alerts, err));
     RF_TRY(set_up_egress(alerts, err));
     alerts->types[0] = rule_type(alerts);
@@ -89,6 +93,7 @@ enum rf_kind alerts_new(const struct alerts_options *options, struct alerts **ou
     if (alerts == NULL)
         return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "no memory for alerts");
     alerts->options = *options;
+    if (alerts->options.rule_late == 0) alerts->options.rule_late = RULE_LATE_USEC;
     alerts->dirty = true;
     (void)pthread_mutex_init(&alerts->lock, NULL);
     (void)pthread_condattr_init(&attr);

@@ -36,6 +36,7 @@ struct alerts_options {
     struct alerts_outbound outbound;
     uint32_t runner_count, sender_count; /* 0: 2 and 4 */
     rf_usec rule_delay;                  /* between the end of a window and its run; 0: 5 s */
+    rf_usec rule_late; /* how long after its window a row still makes it run again; 0: a day */
 };
 /* Registers its types with `arm`, which must be freed between alerts_stop and alerts_free. */
 RF_MUST_USE enum rf_kind alerts_new(const struct alerts_options *options, struct alerts **out,

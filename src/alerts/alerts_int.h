@@ -24,9 +24,15 @@
 #define RULE_TYPE "Microsoft.Insights/scheduledQueryRules"
 
 #define ALERT_KEEP_USEC (30 * 24 * 3600 * RF_USEC_PER_SECOND)
+#define RULE_LATE_USEC (24 * 3600 * RF_USEC_PER_SECOND)
 #define NOTICE_LIFE_USEC (24 * 3600 * RF_USEC_PER_SECOND)
 
-enum { ALERTS_RUNNERS_MAX = 8, ALERTS_SENDERS_MAX = 16 };
+enum {
+    ALERTS_RUNNERS_MAX = 8,
+    ALERTS_SENDERS_MAX = 16,
+    RULE_FAILURES_MAX =
+        10 /* runs in a row that failed for good: the rule is said to be Unavailable, and goes on trying */
+};
 
 struct place { /* a workspace */
     rf_str id, guid, name, subscription, group;
@@ -98,6 +104,14 @@ struct rule_run {
 /* Runs the rule for the window that ends at run->to_ticks, and commits what it led to. *next_ticks: end of the window that
  * comes then. Errors other than RF_AGAIN and the like are noted in the state of the rule, which goes on. */
 RF_MUST_USE enum rf_kind rule_run(struct rule_run *run, int64_t *next_ticks, struct rf_err *err);
+
+/* ---- rule_health.c ---------------------------------------------------------------------------------------------------- */
+
+/* A row of SentinelHealth: `failures` in a row, 0: it is well again; `why` NULL then. */
+void rule_health_row(const struct rule_run *run, int64_t failures, const struct rf_err *why);
+/* arm_type.show: properties.ringfortHealth of a rule that fails. */
+RF_MUST_USE enum rf_kind rule_health_show(struct arm_call *call, struct arm_resource *resource,
+                                          struct rf_err *err);
 
 /* ---- record.c: alerts as objects ---------------------------------------------------------------------------------------- */
 

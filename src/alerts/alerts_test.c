@@ -716,3 +716,84 @@ Test(alerts, runs_by_itself)
     cr_expect(memmem(sink.heard, sink.len, "azureMonitorCommonAlertSchema", 29) != NULL);
     world_close(&w);
 }
+
+static uint32_t fired(struct world *w)
+{
+    const struct json_node *value;
+    expect(w, HTTP_GET, ALERTS "?api-version=2019-05-05-preview", NULL, 200);
+    value = json_get(w->answer, "value");
+    return value == NULL ? UINT32_MAX : value->count;
+}
+
+Test(alerts, rows_that_come_late_fire_once)
+{
+    struct world w;
+    world_open(&w, 0, 0);
+    expect(&w, HTTP_PUT, AG V,
+           "{\"location\":\"Global\",\"properties\":{\"groupShortName\":\"ag\",\"enabled\":true}}",
+           201);
+    expect(&w, HTTP_PUT, RULE V, RULE_BODY(",\"autoMitigate\":false", BY_COMPUTER), 201);
+    for (int i = 0; i < 3; i++) {
+        if (i == 1) beat(&w, "a", 1);
+        if (i == 1) beat(&w, "a", 1);
+        run_now(&w);
+        rf_clock_fixed_pass(&w.site.clock, 5 * MINUTE);
+        be(&w, OWNER);
+    }
+    cr_expect_eq(fired(&w), 1);
+    beat(&w, "a", 11); /* of the window that fired */
+    beat(&w, "b", 12); /* of the same, and of the one before */
+    beat(&w, "b", 12);
+    beat(&w, "c", 12);
+    run_now(&w);
+    cr_expect_eq(fired(&w), 2, "'b' alone is new");
+    for (int i = 0; i < 3; i++) {
+        rf_clock_fixed_pass(&w.site.clock, 5 * MINUTE);
+        be(&w, OWNER);
+        close_alerts(&w);
+        open_alerts(&w);
+        run_now(&w);
+    }
+    cr_expect_eq(fired(&w), 2);
+    world_close(&w);
+}
+
+Test(alerts, a_rule_that_keeps_failing_shows_it_and_goes_on)
+{
+    struct world w;
+    world_open(&w, 0, 0);
+    expect(&w, HTTP_PUT, AG V,
+           "{\"location\":\"Global\",\"properties\":{\"groupShortName\":\"ag\",\"enabled\":true}}",
+           201);
+    expect(
+        &w, HTTP_PUT, RULE V,
+        "{\"location\":\"local\",\"properties\":{\"severity\":1,\"scopes\":[\"" WS
+        "\"],\"evaluationFrequency\":\"PT5M\",\"windowSize\":\"PT5M\",\"skipQueryValidation\":true,"
+        "\"criteria\":{\"allOf\":[{\"query\":\"Later_CL\",\"timeAggregation\":\"Count\","
+        "\"operator\":\"GreaterThan\",\"threshold\":0}]}}}",
+        201);
+    for (int i = 0; i < RULE_FAILURES_MAX; i++) {
+        cr_expect(!was_noted(&w, "Unavailable"));
+        rf_clock_fixed_pass(&w.site.clock, 5 * MINUTE);
+        run_now(&w);
+        cr_expect(was_noted(&w, "Degraded"));
+    }
+    cr_expect(was_noted(&w, "Unavailable"));
+    be(&w, OWNER);
+    expect(&w, HTTP_GET, RULE V, NULL, 200);
+    cr_expect(
+        rf_str_is(json_text_at(w.answer, "properties.ringfortHealth.availability"), "Unavailable"));
+    cr_expect(json_bool_at(w.answer, "properties.enabled", false));
+    static const struct table_column columns[] = {
+        {{(const uint8_t *)"TimeGenerated", 13}, TYPE_DATETIME, false},
+        {{(const uint8_t *)"TenantId", 8}, TYPE_STRING, true},
+        {{(const uint8_t *)"Type", 4}, TYPE_STRING, true}};
+    const struct table_def def = {
+        .name = RF_S("Later_CL"), .columns = columns, .column_count = RF_COUNT(columns)};
+    cr_assert(tables_define(w.tables, RF_S(GUID), &def, &w.err) == RF_OK, "%s", w.err.text);
+    run_now(&w);
+    cr_expect(was_noted(&w, "Available"));
+    expect(&w, HTTP_GET, RULE V, NULL, 200);
+    cr_expect_null(json_get(json_get(w.answer, "properties"), "ringfortHealth"));
+    world_close(&w);
+}

@@ -23,7 +23,7 @@ struct rule_item {
     /* Under alerts.lock. */
     bool gone, running;
     int64_t next_ticks;
-    rf_usec retry_at, began;
+    rf_usec retry_at, began; /* elapsed */
     uint32_t tries;
 };
 
@@ -163,14 +163,26 @@ static bool runs(const struct rule_item *item)
     return item->rule.enabled && item->rule.fires && !item->running && !item->gone;
 }
 
+/* When the clock was set back the schedule goes back with it, by whole steps; windows know what they met. */
+static void follow_clock(const struct alerts *alerts, struct rule_item *item)
+{
+    int64_t step = item->rule.frequency * TICKS_PER_MICROSECOND;
+    int64_t ahead = item->next_ticks - ticks_of(rf_clock_now(alerts->options.clock)) + step;
+    if (ahead > 2 * step) item->next_ticks -= ahead / step * step;
+}
+
 static struct rule_item *pick(const struct alerts *alerts, rf_usec *at)
 {
+    struct rf_clock *clock = alerts->options.clock;
     rf_usec delay = alerts->options.rule_delay;
     struct rule_item *best = NULL;
     *at = INT64_MAX;
     for (struct rule_item *item = alerts->rules; item != NULL; item = item->next) {
         if (!runs(item)) continue;
-        rf_usec when = RF_MAX(usec_of(item->next_ticks) + delay, item->retry_at);
+        follow_clock(alerts, item);
+        rf_usec when = usec_of(item->next_ticks) + delay;
+        rf_usec pause = item->retry_at == 0 ? 0 : item->retry_at - rf_clock_elapsed(clock);
+        if (pause > 0) when = RF_MAX(when, rf_clock_now(clock) + pause);
         if (when >= *at) continue;
         *at = when;
         best = item;
@@ -219,7 +231,7 @@ static void run_item(struct alerts *alerts, struct rule_item *item)
         item->tries = 0;
     } else {
         rf_usec pause = RF_USEC_PER_SECOND << RF_MIN(item->tries, 9u);
-        item->retry_at = rf_clock_now(clock) + RF_MIN(pause, RETRY_USEC_MAX);
+        item->retry_at = rf_clock_elapsed(clock) + RF_MIN(pause, RETRY_USEC_MAX);
         item->tries++;
     }
     /* A rule that was written meanwhile is run by its new item from what was stored. */

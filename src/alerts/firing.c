@@ -14,24 +14,53 @@ static void read_series(const struct json_node *node, struct series *out)
     (void)json_i64_at(node, "muted", &out->mute_until);
 }
 
-enum rf_kind rule_state_get(struct state_txn *txn, rf_str rule_key, struct rf_arena *arena,
-                            struct rule_state *out, struct rf_err *err)
+static enum rf_kind parse(rf_str text, struct rf_arena *arena, struct rule_state *out,
+                          struct rf_err *err)
 {
-    struct state_object object;
     struct json_node *body;
     *out = (struct rule_state){0};
-    enum rf_kind kind = state_get(txn, space, rule_key, arena, &object, err);
-    if (kind == RF_NOT_FOUND) return RF_OK;
-    RF_TRY(kind);
-    RF_TRY(json_parse(object.body, arena, &body, err));
+    RF_TRY(json_parse(text, arena, &body, err));
     (void)json_i64_at(body, "next", &out->next_ticks);
+    (void)json_i64_at(body, "settled", &out->settled_ticks);
     (void)json_i64_at(body, "failures", &out->failures);
+    out->code = json_text_at(body, "code");
+    out->error = json_text_at(body, "error");
+    if (!shown_read(json_get(body, "runs"), arena, &out->shown)) return rf_fail_memory(err, arena);
     const struct json_node *list = json_get(body, "series");
     if (!json_is(list, JSON_T_ARRAY)) return RF_OK;
     out->series = rf_arena_new(arena, struct series, list->count);
     if (out->series == NULL) return rf_fail_memory(err, arena);
     for (const struct json_node *node = list->first; node != NULL; node = node->next)
         read_series(node, &out->series[out->count++]);
+    return RF_OK;
+}
+
+enum rf_kind rule_state_get(struct state_txn *txn, rf_str rule_key, struct rf_arena *arena,
+                            struct rule_state *out, struct rf_err *err)
+{
+    struct state_object object;
+    *out = (struct rule_state){0};
+    enum rf_kind kind = state_get(txn, space, rule_key, arena, &object, err);
+    if (kind == RF_NOT_FOUND) return RF_OK;
+    RF_TRY(kind);
+    return parse(object.body, arena, out, err);
+}
+
+enum rf_kind rule_state_last_arrival(struct state *state, int64_t *ticks, struct rf_err *err)
+{
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    RF_CLEANUP(state_end_cleanup) struct state_txn *txn = NULL;
+    const struct state_scan scan = {.space = space};
+    struct state_list list;
+    rf_arena_init(&arena, (size_t)1 << 30);
+    RF_TRY(state_begin_read(state, &txn, err));
+    RF_TRY(state_list(txn, &scan, &arena, &list, err));
+    *ticks = 0;
+    for (uint32_t i = 0; i < list.count; i++) {
+        struct rule_state rule;
+        RF_TRY(parse(list.items[i].body, &arena, &rule, err));
+        *ticks = RF_MAX(*ticks, rule.settled_ticks);
+    }
     return RF_OK;
 }
 
@@ -42,7 +71,13 @@ enum rf_kind rule_state_put(struct state_txn *txn, rf_str rule_key, const struct
     struct json_out out = json_out_to(&buf);
     json_begin_object(&out, NULL);
     json_put_i64(&out, "next", state->next_ticks);
+    json_put_i64(&out, "settled", state->settled_ticks);
     json_put_i64(&out, "failures", state->failures);
+    if (state->failures > 0) {
+        json_put_text(&out, "code", state->code);
+        json_put_text(&out, "error", state->error);
+    }
+    shown_put(&state->shown, "runs", &out);
     json_begin_array(&out, "series");
     for (uint32_t i = 0; i < state->count; i++) {
         json_begin_object(&out, NULL);
@@ -176,6 +211,58 @@ enum rf_kind firing_decide(const struct log_rule *rule, struct rule_state *state
         if (!seen[i])
             RF_TRY(
                 step(&d, &found[i], (struct series){.key = found[i].key, .alert = RF_S("")}, err));
+    state->series = d.kept;
+    state->count = d.kept_count;
+    *out = d.firings;
+    *count = d.firing_count;
+    return RF_OK;
+}
+
+/* ---- windows that are looked at again ---------------------------------------------------------------------------------- */
+
+enum rf_kind firing_note(const struct combination *found, uint32_t count, int64_t to_ticks,
+                         uint32_t window_max, struct rule_state *state, struct rf_arena *arena,
+                         struct rf_err *err)
+{
+    uint64_t *keys = rf_arena_new(arena, uint64_t, count);
+    uint32_t n = 0;
+    if (keys == NULL) return rf_fail_memory(err, arena);
+    for (uint32_t i = 0; i < count; i++)
+        if (found[i].failing) keys[n++] = shown_key(found[i].key);
+    if (n == 0 || shown_note(&state->shown, to_ticks, keys, n, window_max, arena)) return RF_OK;
+    return rf_fail_memory(err, arena);
+}
+
+static struct series *find_series(struct series *list, uint32_t count, rf_str key)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (rf_str_eq(list[i].key, key)) return &list[i];
+    return NULL;
+}
+
+enum rf_kind firing_late(const struct log_rule *rule, struct rule_state *state,
+                         const struct combination *found, uint32_t found_count, int64_t to_ticks,
+                         struct rf_arena *arena, struct firing **out, uint32_t *count,
+                         struct rf_err *err)
+{
+    rf_usec end = (to_ticks - DATETIME_UNIX_EPOCH) / TICKS_PER_MICROSECOND;
+    struct decision d = {.rule = rule, .now = end, .arena = arena, .kept_count = state->count};
+    struct shown_meter meter;
+    d.kept = rf_arena_new(arena, struct series, (size_t)state->count + found_count);
+    d.firings = rf_arena_new(arena, struct firing, found_count);
+    if (d.kept == NULL || d.firings == NULL ||
+        !shown_meter(shown_find(&state->shown, to_ticks), NULL, arena, &meter))
+        return rf_fail_memory(err, arena);
+    if (state->count > 0) memcpy(d.kept, state->series, state->count * sizeof *d.kept);
+    for (uint32_t i = 0; i < found_count; i++) {
+        if (!found[i].failing || shown_meet(&meter, shown_key(found[i].key))) continue;
+        struct series *series = find_series(d.kept, d.kept_count, found[i].key);
+        if (series == NULL) {
+            series = &d.kept[d.kept_count++];
+            *series = (struct series){.key = found[i].key, .alert = RF_S("")};
+        }
+        if (series->alert.len == 0) RF_TRY(fire(&d, &found[i], series, err));
+    }
     state->series = d.kept;
     state->count = d.kept_count;
     *out = d.firings;

@@ -104,6 +104,8 @@ static enum rf_kind fill_in(struct arm_call *call, struct arm_resource *resource
                             struct rf_err *err)
 {
     struct json_node *p = json_get(resource->body, "properties");
+    json_remove(
+        p, RF_S("ringfortHealth")); /* who writes back what was shown means no more than the rule */
     rf_str version = RF_S("2021-08-01"), was = RF_S("");
     if (call->request != NULL) version = request_parameter(call->request, "api-version", NULL);
     if (before != NULL) was = json_text_at(before->body, "properties.createdWithApiVersion");
@@ -139,6 +141,7 @@ static enum rf_kind begin_state(struct arm_call *call, const struct arm_resource
         return RF_OK;
     RF_TRY(rule_state_get(call->txn, resource->key, call->arena, &state, err));
     state.next_ticks = ticks_of(call->now);
+    state.settled_ticks = 0;
     state.failures = 0;
     return rule_state_put(call->txn, resource->key, &state, call->arena, err);
 }
@@ -198,6 +201,7 @@ struct arm_type rule_type(struct alerts *alerts)
                              .put = put_rule,
                              .remove = remove_rule,
                              .changed = changed_rule,
+                             .show = rule_health_show,
                              .flags = ARM_TRACKED | ARM_NO_STATE | ARM_BODY_ETAG | ARM_STAYS,
                              .ctx = alerts};
 }

@@ -112,6 +112,18 @@ struct arm_type {
 RF_MUST_USE enum rf_kind arm_register(struct arm *arm, const struct arm_type *types, uint32_t count,
                                       struct rf_err *err);
 
+/* Who keeps something about resources of another service's type: `removed` is called before such a resource is deleted, with its
+ * parent or alone, in the same transaction, behind the `remove` of its type. */
+struct arm_watch {
+    const char *type; /* "Namespace/type", ASCII case ignored */
+    enum rf_kind (*removed)(struct arm_call *call, struct arm_resource *resource,
+                            struct rf_err *err);
+    void *ctx;
+    struct arm_watch *next; /* arm's own */
+};
+/* Before the service runs; `watch` must outlive arm. */
+void arm_watch(struct arm *arm, struct arm_watch *watch);
+
 /* The routes of the control plane. */
 const struct service *arm_service(struct arm *arm);
 

@@ -8,6 +8,7 @@ struct arm {
     struct arm_options options;
     const struct arm_type **types; /* in the order of their names, case folded */
     uint32_t type_count, type_cap;
+    struct arm_watch *watches;
     struct service service;
     struct deploy_engine *deploys;
 };

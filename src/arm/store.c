@@ -439,16 +439,33 @@ enum rf_kind arm_resource_store(struct arm_call *call, const struct arm_target *
 
 /* ---- deleting -------------------------------------------------------------------------------------------------------------------------- */
 
+void arm_watch(struct arm *arm, struct arm_watch *watch)
+{
+    watch->next = arm->watches;
+    arm->watches = watch;
+}
+
+static bool is_watched(const struct arm_watch *watch, const struct arm_type *type)
+{
+    return rf_str_eq_nocase(rf_str_of(watch->type), rf_str_of(type->name));
+}
+
 static enum rf_kind run_remove(struct arm_call *call, const struct arm_type *type, rf_str key,
                                struct rf_err *err)
 {
     struct arm_resource resource;
-    bool found;
-    if (type->remove == NULL && type->changed == NULL) return RF_OK;
+    bool found, watched = false;
+    for (const struct arm_watch *w = call->arm->watches; w != NULL; w = w->next)
+        watched |= is_watched(w, type);
+    if (type->remove == NULL && type->changed == NULL && !watched) return RF_OK;
     RF_TRY(find_stored(call, key, &resource, &found, err));
     if (!found) return RF_OK;
     struct arm_call own = arm_call_for(call, type);
     if (type->remove != NULL) RF_TRY(type->remove(&own, &resource, err));
+    for (const struct arm_watch *w = call->arm->watches; w != NULL; w = w->next) {
+        own.ctx = w->ctx;
+        if (is_watched(w, type)) RF_TRY(w->removed(&own, &resource, err));
+    }
     return note_change(call, type, &resource, true, err);
 }
 

@@ -248,6 +248,7 @@ struct walk_call {
     rf_str authorization; /* empty: none */
     const char *host;     /* NULL: localhost:8443 */
     const char *body;
+    size_t body_bytes;             /* 0: it is a text */
     const char *peer;              /* NULL: 192.0.2.1 */
     struct http_header headers[4]; /* further ones */
 };
@@ -261,16 +262,17 @@ walk_exchange(struct walk_site *walk, struct dispatcher *dispatcher, const struc
     size_t mark = rf_str_find(target, RF_S("?"), 0);
     rf_str host = rf_str_of(walk_or(call->host, "localhost:8443"));
     struct http_header *headers = rf_arena_new(arena, struct http_header, 8);
-    struct http_request http = {.method = call->method,
-                                .target = target,
-                                .path = mark == SIZE_MAX ? target : rf_slice(target, 0, mark),
-                                .query = mark == SIZE_MAX ? (rf_str){0}
-                                                          : rf_slice(target, mark + 1, target.len),
-                                .host = host,
-                                .headers = headers,
-                                .body = rf_str_of(walk_or(call->body, "")),
-                                .peer_address = rf_str_of(walk_or(call->peer, "192.0.2.1")),
-                                .is_tls = true};
+    struct http_request http = {
+        .method = call->method,
+        .target = target,
+        .path = mark == SIZE_MAX ? target : rf_slice(target, 0, mark),
+        .query = mark == SIZE_MAX ? (rf_str){0} : rf_slice(target, mark + 1, target.len),
+        .host = host,
+        .headers = headers,
+        .body = call->body_bytes > 0 ? rf_str_make(call->body, call->body_bytes)
+                                     : rf_str_of(walk_or(call->body, "")),
+        .peer_address = rf_str_of(walk_or(call->peer, "192.0.2.1")),
+        .is_tls = true};
     headers[http.header_count++] = (struct http_header){RF_S("Host"), host};
     if (call->authorization.len > 0)
         headers[http.header_count++] =

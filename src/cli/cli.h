@@ -22,6 +22,8 @@ struct cli_command {
 int cli_query(int argc, char **argv);
 int cli_lint(int argc, char **argv);
 int cli_detect(int argc, char **argv);
+int cli_test(int argc, char **argv);
+int cli_backtest(int argc, char **argv);
 int cli_functions(int argc, char **argv);
 int cli_ingest(int argc, char **argv);
 int cli_tables(int argc, char **argv);
@@ -39,6 +41,7 @@ int cli_resource(int argc, char **argv);
 int cli_incidents(int argc, char **argv);
 int cli_rule_list(int argc, char **argv);
 int cli_watchlist(int argc, char **argv);
+int cli_sigma(int argc, char **argv);
 
 /* Prints "ringfort: ..." on standard error. */
 void cli_say(const char *fmt, ...) RF_PRINTF(1, 2);

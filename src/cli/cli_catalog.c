@@ -15,7 +15,8 @@ enum { SCHEMA_BYTES_MAX = 16 << 20 };
 
 struct cli_catalog cli_catalog_in(struct rf_arena *arena)
 {
-    return (struct cli_catalog){.arena = arena};
+    return (struct cli_catalog){
+        .arena = arena, .functions = {.arena = arena}, .lists = {.arena = arena}};
 }
 
 /* Makes room for one more item of a list that doubles. */
@@ -150,88 +151,41 @@ enum rf_kind cli_catalog_read_schema(struct cli_catalog *catalog, const char *pa
     return read_schema(catalog, path, json, out, err);
 }
 
-/* ---- saved functions -------------------------------------------------------------------------------------------- */
+/* ---- saved functions and watchlists --------------------------------------------------------------------------- */
 
-static void put_name(struct rf_buf *buf, rf_str name)
+enum rf_kind cli_catalog_add_functions(struct cli_catalog *catalog, const char *path,
+                                       struct rf_err *err)
 {
-    bool plain = name.len > 0 && !rf_is_digit(name.ptr[0]);
-    for (size_t i = 0; i < name.len; i++) plain &= rf_is_alnum(name.ptr[i]) || name.ptr[i] == '_';
-    if (plain) {
-        rf_buf_str(buf, name);
-        return;
+    return lab_functions_add(&catalog->functions, path, err);
+}
+
+enum rf_kind cli_catalog_add_watchlists(struct cli_catalog *catalog, const char *path,
+                                        struct rf_err *err)
+{
+    return lab_watchlists_add(&catalog->lists, path, err);
+}
+
+static enum rf_kind call_watchlist(void *ctx, rf_str name, const struct value *args,
+                                   uint32_t arg_count, struct source **out, struct rf_err *err)
+{
+    const struct cli_catalog *catalog = ctx;
+    return lab_watchlists_call(&catalog->lists, name, args, arg_count, catalog->arena, out, err);
+}
+
+/* Watchlists that are there take the place of what schemas know of their readers. */
+static void finish_functions(struct cli_catalog *catalog)
+{
+    if (catalog->lists.count > 0) {
+        lab_functions_drop(&catalog->functions, "_GetWatchlist");
+        lab_functions_drop(&catalog->functions, "_GetWatchlistAlias");
+        catalog->catalog.call = call_watchlist;
+        catalog->catalog.call_ctx = catalog;
     }
-    rf_buf_byte(buf, '[');
-    json_put_string(buf, name);
-    rf_buf_byte(buf, ']');
+    catalog->catalog.functions = catalog->functions.items;
+    catalog->catalog.function_count = catalog->functions.count;
 }
 
-static void put_columns(struct rf_buf *buf, rf_str columns)
-{
-    for (uint32_t i = 0; i < dyn_count(columns); i++) {
-        rf_str item = dyn_item(columns, i), type = dyn_string(dyn_get(item, RF_S("type")));
-        if (i > 0) rf_buf_str(buf, RF_S(", "));
-        put_name(buf, dyn_string(dyn_get(item, RF_S("name"))));
-        rf_buf_byte(buf, ':');
-        rf_buf_str(buf, type);
-    }
-}
-
-/* A function of which only the result is known: no rows, but the right columns. One that also returns columns of
- * its own (a watchlist's) gets them from a bag, so that the language knows that there may be more. */
-static void put_result_body(struct rf_buf *buf, rf_str function)
-{
-    rf_str columns = dyn_get(function, RF_S("columns"));
-    bool open = dyn_tag(dyn_get(function, RF_S("open"))) == DYN_TRUE;
-    rf_buf_str(buf, RF_S("datatable("));
-    put_columns(buf, columns);
-    if (open)
-        rf_buf_str(buf, dyn_count(columns) > 0 ? RF_S(", further_columns_:dynamic")
-                                               : RF_S("further_columns_:dynamic"));
-    rf_buf_str(buf, RF_S(")[]"));
-    if (open) rf_buf_str(buf, RF_S(" | evaluate bag_unpack(further_columns_)"));
-}
-
-/* A function that adds columns to the table it is invoked on. */
-static void put_adding_body(struct rf_buf *buf, rf_str function, rf_str parameters)
-{
-    rf_str adds = dyn_get(function, RF_S("adds"));
-    size_t colon = rf_str_find(parameters, RF_S(":"), 0);
-    rf_buf_str(buf, rf_slice(parameters, 0, RF_MIN(colon, parameters.len)));
-    for (uint32_t i = 0; i < dyn_count(adds); i++) {
-        rf_str item = dyn_item(adds, i), type = dyn_string(dyn_get(item, RF_S("type")));
-        rf_buf_str(buf, i == 0 ? RF_S(" | extend ") : RF_S(", "));
-        put_name(buf, dyn_string(dyn_get(item, RF_S("name"))));
-        if (rf_str_is(type, "string"))
-            rf_buf_str(buf, RF_S(" = \"\""));
-        else
-            rf_buf_printf(buf, " = %.*s(null)", RF_FMT(type));
-    }
-}
-
-static enum rf_kind add_functions(struct cli_catalog *catalog, rf_str list, struct rf_err *err)
-{
-    struct catalog *c = &catalog->catalog;
-    for (uint32_t i = 0; i < dyn_count(list); i++) {
-        rf_str function = dyn_item(list, i),
-               parameters = dyn_string(dyn_get(function, RF_S("parameters")));
-        rf_str body = dyn_string(dyn_get(function, RF_S("body")));
-        struct rf_buf buf = rf_buf_in(catalog->arena);
-        rf_buf_printf(&buf, "(%.*s) {\n", RF_FMT(parameters));
-        if (body.len > 0)
-            rf_buf_str(&buf, body);
-        else if (dyn_count(dyn_get(function, RF_S("adds"))) > 0)
-            put_adding_body(&buf, function, parameters);
-        else
-            put_result_body(&buf, function);
-        rf_buf_str(&buf, RF_S("\n}")); /* on a line of its own: the body may end in a comment */
-        if (buf.failed || !room_for(catalog->arena, &c->functions, c->function_count,
-                                    &catalog->function_cap, sizeof(struct stored_function)))
-            return rf_fail_memory(err, catalog->arena);
-        c->functions[c->function_count++] = (struct stored_function){
-            .name = dyn_string(dyn_get(function, RF_S("name"))), .text = rf_buf_view(&buf)};
-    }
-    return RF_OK;
-}
+/* ---- folders of schemas ---------------------------------------------------------------------------------------- */
 
 enum rf_kind cli_catalog_add_schemas(struct cli_catalog *catalog, const char *folder,
                                      struct rf_err *err)
@@ -243,11 +197,11 @@ enum rf_kind cli_catalog_add_schemas(struct cli_catalog *catalog, const char *fo
         if (!rf_str_ends(names[i], RF_S(".json"))) continue;
         rf_str path = rf_arena_printf(catalog->arena, "%s/%.*s", folder, RF_FMT(names[i])), json;
         if (path.ptr == NULL) return rf_fail_memory(err, catalog->arena);
-        RF_TRY(read_json(catalog, (const char *)path.ptr, &json, err));
         if (rf_str_is(names[i], "functions.json")) {
-            RF_TRY(add_functions(catalog, json, err));
+            RF_TRY(cli_catalog_add_functions(catalog, (const char *)path.ptr, err));
             continue;
         }
+        RF_TRY(read_json(catalog, (const char *)path.ptr, &json, err));
         if (!looks_like_schema(json)) continue;
         struct cli_schema schema;
         RF_TRY(read_schema(catalog, (const char *)path.ptr, json, &schema, err));
@@ -370,6 +324,7 @@ enum rf_kind cli_catalog_add_folder(struct cli_catalog *catalog, const char *fol
 enum rf_kind cli_catalog_finish(struct cli_catalog *catalog, struct rf_err *err)
 {
     uint32_t with_data = catalog->catalog.source_count;
+    finish_functions(catalog);
     for (uint32_t i = 0; i < catalog->schema_count; i++) {
         struct cli_schema *schema = &catalog->schemas[i];
         bool taken = false;

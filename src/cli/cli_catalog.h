@@ -4,6 +4,8 @@
 #define RF_CLI_CATALOG_H
 
 #include "kql/exec.h"
+#include "lab/functions.h"
+#include "lab/watchlists.h"
 #include "store/reader.h"
 
 struct cli_schema { /* of a schema file: {"name", "columns":[{"name","type"}..]} */
@@ -15,7 +17,9 @@ struct cli_schema { /* of a schema file: {"name", "columns":[{"name","type"}..]}
 struct cli_catalog {
     struct rf_arena *arena; /* lives as long as the catalog's use */
     struct catalog catalog; /* valid after cli_catalog_finish */
-    uint32_t source_cap, function_cap;
+    uint32_t source_cap;
+    struct lab_functions functions; /* in `catalog` after cli_catalog_finish */
+    struct lab_watchlists lists;
     struct cli_schema *schemas;
     uint32_t schema_count, schema_cap;
     struct store *store; /* NULL: none; closed by cli_catalog_done */
@@ -26,6 +30,12 @@ struct cli_catalog cli_catalog_in(struct rf_arena *arena);
  * take their types from here. */
 RF_MUST_USE enum rf_kind cli_catalog_add_schemas(struct cli_catalog *catalog, const char *folder,
                                                  struct rf_err *err);
+/* Saved functions of a file or folder (lab/functions.h), such as functions.json of a folder of schemas or of a store; watchlists of a
+ * file or folder (lab/watchlists.h). Of a name that is there already the first counts. */
+RF_MUST_USE enum rf_kind cli_catalog_add_functions(struct cli_catalog *catalog, const char *path,
+                                                   struct rf_err *err);
+RF_MUST_USE enum rf_kind cli_catalog_add_watchlists(struct cli_catalog *catalog, const char *path,
+                                                    struct rf_err *err);
 /* "FILE" or "FILE=NAME"; "-" is standard input. A schema file NAME.json beside the file gives its types. */
 RF_MUST_USE enum rf_kind cli_catalog_add_file(struct cli_catalog *catalog, const char *spec,
                                               struct rf_err *err);

@@ -23,6 +23,8 @@ enum {
     OPT_FILE,
     OPT_TABLES,
     OPT_SCHEMAS,
+    OPT_FUNCTIONS,
+    OPT_WATCHLISTS,
     OPT_NOW,
     OPT_FORMAT,
     OPT_MAX_MEMORY
@@ -38,6 +40,8 @@ static const struct cli_option options[] = {
     [OPT_TABLES] = {"tables", "DIR", "make every data file in DIR a table"},
     [OPT_SCHEMAS] = {"schemas", "DIR",
                      "the tables' columns as NAME.json files; tables without data are empty"},
+    [OPT_FUNCTIONS] = {"functions", "PATH", "the saved functions of a file or folder"},
+    [OPT_WATCHLISTS] = {"watchlists", "PATH", "the watchlists of a folder of NAME.csv files"},
     [OPT_NOW] = {"now", "TIME", "where the clock ends; the time of the newest row unless given"},
     [OPT_FORMAT] = {"format", "FORMAT", "text or jsonl (one alert a line)"},
     [OPT_MAX_MEMORY] = {"max-memory", "N",
@@ -387,7 +391,7 @@ static enum rf_kind detect_all(struct detect *d, bool now_given, struct rf_err *
 /* ---- the command line ------------------------------------------------------------------------------------------ */
 
 struct detect_args {
-    const char *rules, *data, *key_file, *schemas, *now;
+    const char *rules, *data, *key_file, *schemas, *functions, *watchlists, *now;
     const char **files, **tables;
     size_t file_count, table_count;
 };
@@ -414,6 +418,12 @@ static int read_args(int argc, char **argv, struct detect_args *args, struct det
             break;
         case OPT_SCHEMAS:
             args->schemas = line.value;
+            break;
+        case OPT_FUNCTIONS:
+            args->functions = line.value;
+            break;
+        case OPT_WATCHLISTS:
+            args->watchlists = line.value;
             break;
         case OPT_NOW:
             args->now = line.value;
@@ -449,6 +459,10 @@ static int read_args(int argc, char **argv, struct detect_args *args, struct det
 
 static enum rf_kind add_tables(struct detect *d, const struct detect_args *args, struct rf_err *err)
 {
+    if (args->functions != NULL)
+        RF_TRY(cli_catalog_add_functions(&d->catalog, args->functions, err));
+    if (args->watchlists != NULL)
+        RF_TRY(cli_catalog_add_watchlists(&d->catalog, args->watchlists, err));
     if (args->schemas != NULL) RF_TRY(cli_catalog_add_schemas(&d->catalog, args->schemas, err));
     if (args->data != NULL)
         RF_TRY(cli_catalog_add_store(&d->catalog, args->data, args->key_file, err));

@@ -1,18 +1,24 @@
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/cli.h"
+#include "cli/cli_language.h"
 #include "cli/cli_options.h"
 #include "cli/cli_text.h"
 #include "kql/aggr.h"
+#include "kql/command.h"
 #include "kql/parse.h"
 #include "kql/plugin.h"
 #include "kql/special.h"
 
-enum { OPT_KIND };
+enum { OPT_FORMAT, OPT_KIND };
 
 static const struct cli_option options[] = {
-    [OPT_KIND] = {"kind", "KIND",
-                  "only functions, special functions, aggregations, operators or plugins"},
+    [OPT_FORMAT] = {"format", "FORMAT", "text (for people), json (for editors) or markdown"},
+    [OPT_KIND] =
+        {"kind", "KIND",
+         "only functions, special functions, aggregations, operators, plugins or commands"},
 };
 
 static const struct cli_usage usage = {
@@ -25,9 +31,17 @@ static const struct cli_usage usage = {
 };
 
 /* The registries seen as one list. */
-enum kind { KIND_FUNCTION, KIND_SPECIAL, KIND_AGGREGATION, KIND_OPERATOR, KIND_PLUGIN, KIND_COUNT };
+enum kind {
+    KIND_FUNCTION,
+    KIND_SPECIAL,
+    KIND_AGGREGATION,
+    KIND_OPERATOR,
+    KIND_PLUGIN,
+    KIND_COMMAND, /* management commands, by their syntax */
+    KIND_COUNT
+};
 static const char *const kind_names[KIND_COUNT] = {"functions", "special functions", "aggregations",
-                                                   "operators", "plugins"};
+                                                   "operators", "plugins",           "commands"};
 
 struct entry {
     enum kind kind;
@@ -47,6 +61,8 @@ static size_t kind_count(enum kind kind)
         return plugin_count();
     case KIND_AGGREGATION:
         return aggr_count();
+    case KIND_COMMAND:
+        return command_count();
     default:
         return operator_count();
     }
@@ -73,6 +89,9 @@ static struct entry entry_at(enum kind kind, size_t index)
     } else if (kind == KIND_PLUGIN) {
         entry.name = plugin_at(index)->name;
         entry.doc = plugin_at(index)->doc;
+    } else if (kind == KIND_COMMAND) {
+        entry.name = command_at(index)->syntax;
+        entry.doc = command_at(index)->doc;
     } else {
         const struct operator* op = operator_at(index);
         entry.name = op->name;
@@ -86,8 +105,25 @@ static int by_name(const void *a, const void *b)
     return strcmp(((const struct entry *)a)->name, ((const struct entry *)b)->name);
 }
 
+/* In the order of the table, which goes by what a command is about; with the right that it needs and where it works. */
+static int list_commands(void)
+{
+    printf("%s (%zu)\n", kind_names[KIND_COMMAND], command_count());
+    for (size_t i = 0; i < command_count(); i++) {
+        const struct command_entry *e = command_at(i);
+        printf("  %s  %s  %s  %s\n", e->syntax,
+               e->verb == COMMAND_REFUSED ? "-" : command_right_name(e->right),
+               e->where == COMMAND_SERVER     ? "server"
+               : e->where == COMMAND_EMBEDDED ? "store"
+                                              : "everywhere",
+               e->doc);
+    }
+    return CLI_OK;
+}
+
 static int list_kind(enum kind kind)
 {
+    if (kind == KIND_COMMAND) return list_commands();
     size_t count = kind_count(kind), shown = 0, width = 0;
     struct entry *entries = calloc(count + 1, sizeof *entries);
     if (entries == NULL) {
@@ -128,7 +164,7 @@ static void print_detail(const struct entry *entry)
     } else if (entry->kind == KIND_AGGREGATION) {
         for (const char *const *sig = aggr_at(entry->index)->sigs; *sig != NULL; sig++)
             printf("  %s%s\n", entry->name, *sig);
-    } else {
+    } else if (entry->kind != KIND_COMMAND) {
         const char *syntax = entry->kind == KIND_SPECIAL  ? special_at(entry->index)->syntax
                              : entry->kind == KIND_PLUGIN ? plugin_at(entry->index)->syntax
                                                           : operator_at(entry->index)->syntax;
@@ -170,9 +206,23 @@ static int tell(const char *name)
     return CLI_FAILED;
 }
 
+/* The whole language, as data. */
+static int write_language(bool json)
+{
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    rf_arena_init(&arena, (size_t)16 << 20);
+    struct rf_buf out = rf_buf_in(&arena);
+    if (!(json ? cli_language_json(&out) : cli_language_markdown(&out))) {
+        cli_say("no memory for the list");
+        return CLI_FAILED;
+    }
+    fwrite(out.ptr, 1, out.len, stdout);
+    return CLI_OK;
+}
+
 int cli_functions(int argc, char **argv)
 {
-    const char *name = NULL;
+    const char *name = NULL, *format = "text";
     int only = -1;
     struct cli_line line = cli_line_of(&usage, argc, argv);
     for (int at; (at = cli_next(&line)) != CLI_END;) {
@@ -183,8 +233,14 @@ int cli_functions(int argc, char **argv)
             if (only < 0)
                 return cli_wrong(&usage,
                                  "--kind: '%s' is not one of functions, special functions, "
-                                 "aggregations, operators and plugins",
+                                 "aggregations, operators, plugins and commands",
                                  line.value);
+            break;
+        case OPT_FORMAT:
+            format = line.value;
+            if (strcmp(format, "text") != 0 && strcmp(format, "json") != 0 &&
+                strcmp(format, "markdown") != 0)
+                return cli_wrong(&usage, "--format: '%s' is not text, json or markdown", format);
             break;
         case CLI_WORD:
             if (name != NULL) return cli_wrong(&usage, "one name at a time");
@@ -195,6 +251,11 @@ int cli_functions(int argc, char **argv)
         default:
             return CLI_WRONG_USE;
         }
+    }
+    if (strcmp(format, "text") != 0) {
+        if (name != NULL || only >= 0)
+            return cli_wrong(&usage, "json and markdown list everything: no NAME and no --kind");
+        return write_language(strcmp(format, "json") == 0);
     }
     if (name != NULL) return tell(name);
     int status = CLI_OK;

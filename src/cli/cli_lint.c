@@ -17,11 +17,13 @@ enum {
     FOLDER_DEPTH_MAX = 64
 };
 
-enum { OPT_SCHEMAS, OPT_CORPUS, OPT_FORMAT, OPT_RUN };
+enum { OPT_SCHEMAS, OPT_FUNCTIONS, OPT_WATCHLISTS, OPT_CORPUS, OPT_FORMAT, OPT_RUN };
 
 static const struct cli_option options[] = {
     [OPT_SCHEMAS] = {"schemas", "DIR",
                      "the tables, as NAME.json files, and saved functions as functions.json"},
+    [OPT_FUNCTIONS] = {"functions", "PATH", "the saved functions of a file or folder"},
+    [OPT_WATCHLISTS] = {"watchlists", "PATH", "the watchlists of a folder of NAME.csv files"},
     [OPT_CORPUS] = {"corpus", "FILE", "JSON lines, each with an id and a query"},
     [OPT_FORMAT] = {"format", "FORMAT",
                     "text (what is wrong, for people) or jsonl (one line a query)"},
@@ -287,7 +289,7 @@ static enum rf_kind lint_word(struct lint *lint, const char *word, struct rf_err
 }
 
 struct lint_args {
-    const char *schemas, *corpus;
+    const char *schemas, *functions, *watchlists, *corpus;
     const char **words; /* room for all of argv */
     size_t word_count;
 };
@@ -300,6 +302,12 @@ static int read_args(int argc, char **argv, struct lint_args *args, struct lint 
         switch (at) {
         case OPT_SCHEMAS:
             args->schemas = line.value;
+            break;
+        case OPT_FUNCTIONS:
+            args->functions = line.value;
+            break;
+        case OPT_WATCHLISTS:
+            args->watchlists = line.value;
             break;
         case OPT_CORPUS:
             args->corpus = line.value;
@@ -327,6 +335,10 @@ static int read_args(int argc, char **argv, struct lint_args *args, struct lint 
 
 static enum rf_kind lint_all(struct lint *lint, const struct lint_args *args, struct rf_err *err)
 {
+    if (args->functions != NULL)
+        RF_TRY(cli_catalog_add_functions(&lint->catalog, args->functions, err));
+    if (args->watchlists != NULL)
+        RF_TRY(cli_catalog_add_watchlists(&lint->catalog, args->watchlists, err));
     if (args->schemas != NULL) RF_TRY(cli_catalog_add_schemas(&lint->catalog, args->schemas, err));
     RF_TRY(cli_catalog_finish(&lint->catalog, err));
     if (args->corpus != NULL) RF_TRY(lint_corpus(lint, args->corpus, err));

@@ -1,11 +1,14 @@
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/json_out.h"
 #include "cli/cli.h"
 #include "cli/cli_answer.h"
 #include "cli/cli_catalog.h"
+#include "cli/cli_command.h"
 #include "cli/cli_format.h"
 #include "cli/cli_server.h"
+#include "kql/command.h"
 #include "value/text.h"
 
 enum { CATALOG_BYTES_MAX = 2000 << 20, QUERY_BYTES_MAX = 16 << 20 };
@@ -16,6 +19,8 @@ enum {
     OPT_FILE,
     OPT_TABLES,
     OPT_SCHEMAS,
+    OPT_FUNCTIONS,
+    OPT_WATCHLISTS,
     OPT_FORMAT,
     OPT_TIMESPAN,
     OPT_NOW,
@@ -36,6 +41,10 @@ static const struct cli_option options[] = {
     [OPT_SCHEMAS] =
         {"schemas", "DIR",
          "know the tables that the NAME.json files in DIR describe; without data they are empty"},
+    [OPT_FUNCTIONS] = {"functions", "PATH",
+                       "know the saved functions of a file or folder (docs/rule-tests.md)"},
+    [OPT_WATCHLISTS] = {"watchlists", "PATH",
+                        "know the watchlists of a folder of NAME.csv files, or of one file"},
     [OPT_FORMAT] =
         {"format", "FORMAT",
          "table, json, jsonl, csv, markdown or chart; table on a terminal, csv otherwise"},
@@ -65,6 +74,9 @@ static const struct cli_usage usage = {
              "count() by Account'\n"
              "  ringfort query --tables data/ --format chart 'Flow | summarize sum(Bytes) by "
              "bin(TimeGenerated, 1h) | render timechart'\n\n"
+             "A text that begins with a dot is a management command (docs/commands.md); those that "
+             "change something need --data or a server.\n\n"
+             "  ringfort query --data store '.show tables details | top 5 by TotalRowCount'\n\n"
              "A server is asked when --server, --bootstrap or --workspace is given; see 'ringfort "
              "login --help'.\n\n"
              "  ringfort query --bootstrap bootstrap.json 'Heartbeat | take 10'",
@@ -75,7 +87,8 @@ struct query_args {
     size_t file_count;
     const char *tables[16];
     size_t table_count;
-    const char *data, *key_file, *schemas, *timespan, *now, *text, *workspace;
+    const char *data, *key_file, *schemas, *functions, *watchlists, *timespan, *now, *text,
+        *workspace;
     struct cli_server_args server;
     enum cli_format format;
     size_t memory_bytes;
@@ -111,6 +124,12 @@ static int read_args(int argc, char **argv, struct query_args *args)
             break;
         case OPT_SCHEMAS:
             args->schemas = line.value;
+            break;
+        case OPT_FUNCTIONS:
+            args->functions = line.value;
+            break;
+        case OPT_WATCHLISTS:
+            args->watchlists = line.value;
             break;
         case OPT_FORMAT:
             if (!cli_format_parse(line.value, &args->format))
@@ -197,8 +216,11 @@ static enum rf_kind read_text(const char *word, struct rf_arena *arena, rf_str *
 }
 
 static enum rf_kind add_tables(struct cli_catalog *catalog, const struct query_args *args,
-                               struct rf_err *err)
+                               rf_str text, struct rf_err *err)
 {
+    if (args->functions != NULL) RF_TRY(cli_catalog_add_functions(catalog, args->functions, err));
+    if (args->watchlists != NULL)
+        RF_TRY(cli_catalog_add_watchlists(catalog, args->watchlists, err));
     if (args->schemas != NULL) RF_TRY(cli_catalog_add_schemas(catalog, args->schemas, err));
     for (size_t i = 0; i < args->file_count; i++)
         RF_TRY(cli_catalog_add_file(catalog, args->files[i], err));
@@ -210,7 +232,11 @@ static enum rf_kind add_tables(struct cli_catalog *catalog, const struct query_a
         else if (kind != RF_OK)
             return kind;
     }
-    if (args->data != NULL) RF_TRY(cli_catalog_add_store(catalog, args->data, args->key_file, err));
+    if (args->data != NULL) {
+        enum rf_kind kind = cli_catalog_add_store(catalog, args->data, args->key_file, err);
+        /* The first command makes the store. */
+        if (kind != RF_NOT_FOUND || !command_is(text, NULL)) RF_TRY(kind);
+    }
     return cli_catalog_finish(catalog, err);
 }
 
@@ -233,9 +259,9 @@ static struct kql_sink *new_sink(const struct query_args *args, struct rf_arena 
 }
 
 static enum rf_kind run(const struct kql_request *request, const struct query_args *args,
-                        struct rf_arena *arena, struct rf_err *err)
+                        struct cli_catalog *catalog, struct rf_arena *arena, struct rf_err *err)
 {
-    if (args->explain) {
+    if (args->explain && !command_is(request->text, NULL)) {
         rf_str plan;
         RF_TRY(kql_explain(request, arena, &plan, err));
         printf("%.*s", RF_FMT(plan));
@@ -245,7 +271,14 @@ static enum rf_kind run(const struct kql_request *request, const struct query_ar
     if (sink == NULL) return rf_fail_memory(err, arena);
     rf_usec begin = rf_clock_elapsed(rf_clock_real());
     struct kql_stats stats = {0};
-    enum rf_kind kind = kql_run(request, sink, &stats, err);
+    struct cli_management command = {.catalog = catalog,
+                                     .data = args->data,
+                                     .key_file = args->key_file,
+                                     .request = request,
+                                     .arena = arena};
+    enum rf_kind kind = command_is(request->text, NULL)
+                            ? cli_management_run(&command, sink, &stats, err)
+                            : kql_run(request, sink, &stats, err);
     if (kind == RF_OK) kind = cli_sink_finish(sink, err);
     cli_sink_done(sink);
     if (stats.warning.code != NULL) cli_say("warning: %s", stats.warning.text);
@@ -279,6 +312,60 @@ static enum rf_kind post_query(struct cli_server *server, const struct query_arg
     return cli_server_call(server, &call, arena, out, err);
 }
 
+/* {"Tables":[{"TableName","Columns":[{"ColumnName","ColumnType"}],"Rows"}]} as the query API would have said it. */
+static enum rf_kind as_query_answer(rf_str body, struct rf_arena *arena, rf_str *out,
+                                    struct rf_err *err)
+{
+    struct json_node *answer;
+    struct rf_buf buf = rf_buf_in(arena);
+    struct json_out json = json_out_to(&buf);
+    RF_TRY(json_parse(body, arena, &answer, err));
+    const struct json_node *tables = json_get(answer, "Tables");
+    const struct json_node *table = json_is(tables, JSON_T_ARRAY) ? tables->first : NULL;
+    const struct json_node *columns = json_get(table, "Columns");
+    if (!json_is(columns, JSON_T_ARRAY) || !json_is(json_get(table, "Rows"), JSON_T_ARRAY))
+        return RF_FAIL(err, RF_INVALID, "BadAnswer", "the server's answer has no table");
+    json_begin_object(&json, NULL);
+    json_begin_array(&json, "tables");
+    json_begin_object(&json, NULL);
+    json_put_text(&json, "name", RF_S("PrimaryResult"));
+    json_begin_array(&json, "columns");
+    for (const struct json_node *c = columns->first; c != NULL; c = c->next) {
+        json_begin_object(&json, NULL);
+        json_put_text(&json, "name", json_text_at(c, "ColumnName"));
+        json_put_text(&json, "type", json_text_at(c, "ColumnType"));
+        json_end_object(&json);
+    }
+    json_end_array(&json);
+    json_put_node(&json, "rows", json_get(table, "Rows"));
+    json_end_object(&json);
+    json_end_array(&json);
+    json_end_object(&json);
+    if (buf.failed) return rf_fail_memory(err, arena);
+    *out = rf_buf_view(&buf);
+    return RF_OK;
+}
+
+/* A management command goes where Kusto's clients send theirs. */
+static enum rf_kind post_command(struct cli_server *server, const struct query_args *args,
+                                 rf_str text, struct rf_arena *arena, struct http_answer *out,
+                                 struct rf_err *err)
+{
+    rf_str workspace;
+    struct rf_buf body = rf_buf_in(arena);
+    struct json_out json = json_out_to(&body);
+    RF_TRY(cli_server_workspace(server, args->workspace, arena, &workspace, NULL, err));
+    json_begin_object(&json, NULL);
+    json_put_text(&json, "db", workspace);
+    json_put_text(&json, "csl", text);
+    json_end_object(&json);
+    if (body.failed) return rf_fail_memory(err, arena);
+    struct cli_call call = {
+        .method = "POST", .target = RF_S("/v1/rest/mgmt"), .body = rf_buf_view(&body)};
+    RF_TRY(cli_server_call(server, &call, arena, out, err));
+    return as_query_answer(out->body, arena, &out->body, err);
+}
+
 static enum rf_kind print_answer(const struct query_args *args, const struct cli_answer *answer,
                                  struct rf_arena *arena, struct rf_err *err)
 {
@@ -300,7 +387,8 @@ static enum rf_kind run_on_server(const struct query_args *args, rf_str text,
     struct cli_answer answer;
     rf_usec begin = rf_clock_elapsed(rf_clock_real());
     RF_TRY(cli_server_open(&args->server, &server, err));
-    enum rf_kind kind = post_query(server, args, text, arena, &http, err);
+    enum rf_kind kind = command_is(text, NULL) ? post_command(server, args, text, arena, &http, err)
+                                               : post_query(server, args, text, arena, &http, err);
     cli_server_close(server);
     if (kind == RF_OK) kind = cli_answer_parse(http.body, arena, &answer, err);
     if (kind == RF_OK) kind = print_answer(args, &answer, arena, err);
@@ -347,13 +435,13 @@ int cli_query(int argc, char **argv)
         kind = run_on_server(&args, request.text, &arena, &err);
         return kind == RF_OK ? CLI_OK : cli_say_error(&err, request.text, NULL);
     }
-    if (kind == RF_OK) kind = add_tables(&catalog, &args, &err);
+    if (kind == RF_OK) kind = add_tables(&catalog, &args, request.text, &err);
     if (kind != RF_OK) {
         cli_catalog_done(&catalog);
         return cli_say_error(&err, (rf_str){NULL, 0}, NULL);
     }
     request.catalog = &catalog.catalog;
-    kind = run(&request, &args, &arena, &err);
+    kind = run(&request, &args, &catalog, &arena, &err);
     cli_catalog_say_rejects(&catalog);
     cli_catalog_done(&catalog);
     return kind == RF_OK ? CLI_OK : cli_say_error(&err, request.text, NULL);

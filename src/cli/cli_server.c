@@ -213,7 +213,9 @@ static rf_str cut_text(rf_str text, size_t bytes_max)
 static void put_message(const struct json_node *error, bool details_too, struct rf_buf *buf)
 {
     const struct json_node *details = json_get(error, "details"), *first = NULL;
-    rf_buf_str(buf, json_text_at(error, "message"));
+    rf_str reason =
+        json_text_at(error, "@message"); /* Kusto's endpoints say the same of all in "message" */
+    rf_buf_str(buf, reason.len > 0 ? reason : json_text_at(error, "message"));
     if (details_too && json_is(details, JSON_T_ARRAY) && details->count > 1) first = details->first;
     for (const struct json_node *one = first; one != NULL; one = one->next) {
         rf_str code = json_text_at(one, "code");

@@ -86,7 +86,12 @@ enum rf_kind cli_catalog_add_store(struct cli_catalog *catalog, const char *fold
         struct source *source = source_store_new(catalog->store, names[i], catalog->arena);
         if (!cli_catalog_add_source(catalog, source)) return rf_fail_memory(err, catalog->arena);
     }
-    return RF_OK;
+    rf_str path = rf_arena_printf(catalog->arena, "%s/functions.json", folder);
+    const char *functions = rf_arena_cstr(catalog->arena, path);
+    if (functions == NULL) return rf_fail_memory(err, catalog->arena);
+    return rf_fs_exists(rf_fs_real(), functions)
+               ? cli_catalog_add_functions(catalog, functions, err)
+               : RF_OK;
 }
 
 void cli_catalog_done(struct cli_catalog *catalog)

@@ -57,10 +57,58 @@ void collect_refresh(struct collect *collect, struct state_txn *txn)
 
 /* ---- the writer's other work ---------------------------------------------------------------------------------------------------- */
 
+struct telling {
+    struct collect *collect;
+    struct collect_sources *sources;
+    struct rf_arena *arena;
+    rf_usec now;
+};
+
+static void put_own(struct collect *collect, rf_str workspace, const struct rowset *rows)
+{
+    struct sink_route route = {.workspace = workspace};
+    if (!rowset_failed(rows)) (void)row_queue_put(collect->queue, &route, rows, QUEUE_DATAGRAM);
+}
+
+/* Whether a sender is expected there: then it is told each minute that the collectors run, so that silence is known from a
+ * server that was down. */
+static bool has_senders(const struct collect_sources *sources, rf_str workspace)
+{
+    bool has = false;
+    for (uint32_t i = 0; i < sources->listener_count && !has; i++)
+        has = rf_str_eq(sources->listeners[i].route.workspace, workspace);
+    for (uint32_t i = 0; i < sources->token_count && !has; i++)
+        has = rf_str_eq(sources->tokens[i].route.workspace, workspace);
+    return has;
+}
+
+static void put_pulse(const struct telling *t, rf_str workspace)
+{
+    struct rowset rows = rowset_in(t->arena);
+    health_put_pulse(&rows, t->collect->options.site->domain, t->now);
+    put_own(t->collect, workspace, &rows);
+}
+
 static void emit_health(void *ctx, rf_str workspace, const struct rowset *rows)
 {
-    struct collect *collect = ctx;
-    if (!rowset_failed(rows)) (void)row_queue_put(collect->queue, workspace, rows, QUEUE_DATAGRAM);
+    const struct telling *t = ctx;
+    put_own(t->collect, workspace, rows);
+    if (!has_senders(t->sources, workspace)) put_pulse(t, workspace);
+}
+
+static void tell(struct collect *collect)
+{
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    rf_arena_init(&arena, ROWS_BYTES_MAX);
+    struct telling t = {.collect = collect,
+                        .sources = collect_sources(collect),
+                        .arena = &arena,
+                        .now = rf_clock_now(collect->options.clock)};
+    health_rows(collect->health, t.now, &arena, emit_health, &t);
+    for (uint32_t i = 0; i < t.sources->workspace_count; i++)
+        if (has_senders(t.sources, t.sources->workspaces[i].guid))
+            put_pulse(&t, t.sources->workspaces[i].guid);
+    sources_unref(t.sources);
 }
 
 static void tick(void *ctx)
@@ -72,9 +120,7 @@ static void tick(void *ctx)
         collect_refresh(collect, NULL);
     if (rf_clock_elapsed(clock) < collect->health_due) return;
     collect->health_due = rf_clock_elapsed(clock) + HEALTH_EVERY_USEC;
-    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
-    rf_arena_init(&arena, ROWS_BYTES_MAX);
-    health_rows(collect->health, rf_clock_now(clock), &arena, emit_health, collect);
+    tell(collect);
 }
 
 static void lost(void *ctx, rf_str workspace, rf_str table, rf_str line, const struct rf_err *err)
@@ -87,9 +133,10 @@ static void lost(void *ctx, rf_str workspace, rf_str table, rf_str line, const s
         .listener = RF_S("(writer)"), .protocol = "store", .source = table, .workspace = workspace};
     bool is_own = rf_str_is(table, "RingfortCollectRejected");
     struct rowset rows = rowset_in(&arena);
+    struct sink_route route = {.workspace = workspace};
     if (!is_own) health_put_rejected(&rows, &source, err->text, table, line, now);
     bool kept = !is_own && !rowset_failed(&rows) &&
-                row_queue_put(collect->queue, workspace, &rows, QUEUE_DATAGRAM);
+                row_queue_put(collect->queue, &route, &rows, QUEUE_DATAGRAM);
     health_add(collect->health, &source,
                &(struct health_counts){.rejected = kept ? 1 : 0, .dropped = kept ? 0 : 1},
                err->text, now);
@@ -103,7 +150,7 @@ static void lost(void *ctx, rf_str workspace, rf_str table, rf_str line, const s
 static enum rf_kind fill(struct collect *collect, struct rf_err *err)
 {
     const struct collect_options *options = &collect->options;
-    struct row_queue_options queue = {.tables = options->tables,
+    struct row_queue_options queue = {.sink = &collect->sink,
                                       .clock = options->clock,
                                       .bytes_max = options->queue_bytes_max == 0
                                                        ? (size_t)QUEUE_BYTES_DEFAULT
@@ -111,6 +158,7 @@ static enum rf_kind fill(struct collect *collect, struct rf_err *err)
                                       .tick = tick,
                                       .lost = lost,
                                       .ctx = collect};
+    collect->sink = (struct sink){.tables = options->tables, .rules = options->rules};
     collect->health = health_new();
     if (collect->health == NULL)
         return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "the collectors");

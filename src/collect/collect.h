@@ -41,6 +41,14 @@ void collect_ports_free(
 /* The port of the index-th address of a protocol ("syslog-udp", "syslog-tcp", "syslog-tls"); 0: none. */
 uint16_t collect_port(const struct collect_ports *ports, const char *protocol, uint32_t index);
 
+/* Data collection rules, which another service knows: lines of JSON as a stream of the rule with this immutable id. `stream` empty: the
+ * one of the table's name. *taken false, and nothing is stored: no flow of the rule has the stream. *count (may be NULL): lines.
+ * Any thread; durable when it returns. */
+struct collect_rules {
+    void *ctx;
+    enum rf_kind (*append)(void *ctx, rf_str rule, rf_str stream, rf_str table, rf_str lines,
+                           rf_usec now, bool *taken, uint64_t *count, struct rf_err *err);
+};
 struct collect_options {
     struct state *state;
     struct arm *arm;
@@ -51,6 +59,7 @@ struct collect_options {
     struct rf_clock *clock;
     struct collect_ports *ports; /* NULL: no syslog; nothing is taken before collect_start */
     size_t queue_bytes_max;      /* 0: 64 MiB of rows that wait */
+    struct collect_rules rules;  /* append NULL: resources cannot name a rule */
 };
 /* Registers its types with `arm`, which must be freed first, behind collect_stop. */
 RF_MUST_USE enum rf_kind collect_new(const struct collect_options *options, struct collect **out,

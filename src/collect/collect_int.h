@@ -15,6 +15,7 @@ struct collect {
     struct arm_type types[2];
     struct rf_arena arena;          /* of what lives as long */
     struct winevent_columns events; /* the columns of SecurityEvent */
+    struct sink sink;
     struct health *health;
     struct row_queue *queue;
     pthread_mutex_t lock; /* of `sources` */

@@ -143,6 +143,17 @@ static void put_row(struct rowset *rows, struct sender *s, rf_usec now)
     s->minute = (struct health_counts){0};
 }
 
+void health_put_pulse(struct rowset *rows, rf_str name, rf_usec now)
+{
+    struct json_out out = rowset_begin(rows, RF_S("RingfortCollect"));
+    rowset_put_time(&out, "TimeGenerated", now);
+    json_put_text(&out, "Listener", RF_S("(collector)"));
+    json_put_text(&out, "Source", name);
+    json_put_i64(&out, "Rows", 0);
+    rowset_put_time(&out, "LastSeen", now);
+    rowset_end(rows, &out);
+}
+
 static void forget_old(struct health *health, rf_usec now)
 {
     for (size_t b = 0; b < BUCKETS; b++)

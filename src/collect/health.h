@@ -30,6 +30,8 @@ void health_add(struct health *health, const struct health_source *source,
 /* A row of RingfortCollect for each sender of the last hour, by workspace: `emit` gets the rows of one. Begins a new minute. */
 void health_rows(struct health *health, rf_usec now, struct rf_arena *arena,
                  void (*emit)(void *ctx, rf_str workspace, const struct rowset *rows), void *ctx);
+/* A row of RingfortCollect that says that the collectors of `name` run, for who looks for silence. */
+void health_put_pulse(struct rowset *rows, rf_str name, rf_usec now);
 /* {"rows","bytes",...,"lastSeen","lastError","sources":[...]} of a listener or token since the start. */
 void health_status(struct health *health, rf_str listener, const char *protocol,
                    struct json_out *out, const char *name);

@@ -47,6 +47,7 @@ static rf_str own_name(const struct collect *collect) { return collect->options.
 struct intake {
     struct collect *collect;
     struct health_source who;
+    struct sink_route route; /* borrowed of a listener */
     struct line_source line;
     struct rf_arena arena;
     struct rowset rows;
@@ -86,7 +87,7 @@ static void take_message(struct intake *in, rf_str message, bool is_cut)
 static bool intake_put(struct intake *in, enum queue_class class)
 {
     if (!rowset_failed(&in->rows) &&
-        !row_queue_put(in->collect->queue, in->who.workspace, &in->rows, class))
+        !row_queue_put(in->collect->queue, &in->route, &in->rows, class))
         return false;
     if (rowset_failed(&in->rows)) { /* what one read brings never takes that much */
         in->counts = (struct health_counts){.dropped = in->counts.rows};
@@ -134,7 +135,8 @@ static void take_datagrams(struct collect *collect, const struct port *port,
         struct intake in = {.who = {.listener = listener->name,
                                     .protocol = collect_protocol_name(SYSLOG_UDP),
                                     .source = rf_str_of(peer),
-                                    .workspace = listener->workspace}};
+                                    .workspace = listener->route.workspace},
+                            .route = listener->route};
         intake_begin(&in, collect, listener->zone, rf_str_of(peer));
         for (uint32_t i = 0; i < count; i++) {
             rf_str bytes = list[i].bytes;
@@ -311,7 +313,8 @@ static size_t take_bytes(struct stream *stream, struct connection *c,
                 .protocol = collect_protocol_name(c->port->protocol),
                 /* A name that nobody vouches for is none. */
                 .source = rf_str_of(listener->needs_certificate ? c->source : c->peer),
-                .workspace = listener->workspace}};
+                .workspace = listener->route.workspace},
+        .route = listener->route};
     intake_begin(&in, c->collect, listener->zone, rf_str_of(c->peer));
     bool good = take_messages(c, &in, bytes, is_end, &used);
     if (!intake_put(&in, QUEUE_STREAM)) {

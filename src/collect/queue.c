@@ -5,18 +5,18 @@
 #include <time.h>
 
 #include "base/log.h"
-#include "collect/sink.h"
 
 enum {
     PAUSE_MS = 200,
     BATCH_BYTES = 4 << 20, /* worth a commit at once */
     STOP_TRIES_MAX = 5,
-    NAME_BYTES_MAX = 128
+    NAME_BYTES_MAX = 128,
+    STREAM_BYTES_MAX = 256
 };
 
 struct pending {
     struct pending *next;
-    char workspace[48], table[NAME_BYTES_MAX];
+    char workspace[48], rule[48], stream[STREAM_BYTES_MAX], table[NAME_BYTES_MAX];
     uint8_t *bytes;
     size_t len, cap;
     uint64_t count;
@@ -36,16 +36,28 @@ struct row_queue {
 
 /* ---- putting -------------------------------------------------------------------------------------------------------------- */
 
-static struct pending *find_pending(struct row_queue *queue, rf_str workspace, rf_str table)
+static struct sink_route route_of(const struct pending *p)
+{
+    return (struct sink_route){rf_str_of(p->workspace), rf_str_of(p->rule), rf_str_of(p->stream)};
+}
+
+static struct pending *find_pending(struct row_queue *queue, const struct sink_route *route,
+                                    rf_str table)
 {
     for (struct pending *p = queue->first; p != NULL; p = p->next)
-        if (rf_str_is(workspace, p->workspace) && rf_str_is(table, p->table)) return p;
+        if (rf_str_is(route->workspace, p->workspace) && rf_str_is(table, p->table) &&
+            rf_str_is(route->rule, p->rule) && rf_str_is(route->stream, p->stream))
+            return p;
     struct pending *made = calloc(1, sizeof *made);
     if (made == NULL) return NULL;
-    RF_ASSERT(workspace.len < sizeof made->workspace);
+    RF_ASSERT(route->workspace.len < sizeof made->workspace);
+    RF_ASSERT(route->rule.len < sizeof made->rule);
+    RF_ASSERT(route->stream.len < sizeof made->stream);
     RF_ASSERT(table.len < sizeof made->table);
-    memcpy(made->workspace, workspace.ptr, workspace.len);
+    memcpy(made->workspace, route->workspace.ptr, route->workspace.len);
     memcpy(made->table, table.ptr, table.len);
+    if (route->rule.len > 0) memcpy(made->rule, route->rule.ptr, route->rule.len);
+    if (route->stream.len > 0) memcpy(made->stream, route->stream.ptr, route->stream.len);
     made->next = queue->first;
     queue->first = made;
     return made;
@@ -63,17 +75,18 @@ static bool reserve(struct pending *pending, size_t more)
 }
 
 /* Room for all first, so that either all rows are taken or none. */
-static bool reserve_all(struct row_queue *queue, rf_str workspace, const struct rowset *rows)
+static bool reserve_all(struct row_queue *queue, const struct sink_route *route,
+                        const struct rowset *rows)
 {
     for (uint32_t i = 0; i < rows->table_count; i++) {
-        struct pending *pending = find_pending(queue, workspace, rows->tables[i].table);
+        struct pending *pending = find_pending(queue, route, rows->tables[i].table);
         if (pending == NULL || !reserve(pending, rows->tables[i].lines.len)) return false;
     }
     return true;
 }
 
-bool row_queue_put(struct row_queue *queue, rf_str workspace, const struct rowset *rows,
-                   enum queue_class class)
+bool row_queue_put(struct row_queue *queue, const struct sink_route *route,
+                   const struct rowset *rows, enum queue_class class)
 {
     size_t bytes = 0;
     for (uint32_t i = 0; i < rows->table_count; i++) bytes += rows->tables[i].lines.len;
@@ -83,10 +96,10 @@ bool row_queue_put(struct row_queue *queue, rf_str workspace, const struct rowse
     size_t most = queue->options.bytes_max / QUEUE_CLASS_COUNT;
     /* An empty queue takes anything, or what is larger than it would never come in. */
     bool fits = !queue->stopping && (used == 0 || (used < most && bytes <= most - used)) &&
-                reserve_all(queue, workspace, rows);
+                reserve_all(queue, route, rows);
     for (uint32_t i = 0; i < rows->table_count && fits; i++) {
         const struct rf_buf *lines = &rows->tables[i].lines;
-        struct pending *pending = find_pending(queue, workspace, rows->tables[i].table);
+        struct pending *pending = find_pending(queue, route, rows->tables[i].table);
         RF_ASSERT(pending != NULL); /* reserve_all made it */
         RF_ASSERT(pending->bytes != NULL);
         memcpy(pending->bytes + pending->len, lines->ptr, lines->len);
@@ -108,15 +121,14 @@ bool row_queue_put(struct row_queue *queue, rf_str workspace, const struct rowse
 static enum rf_kind append(const struct row_queue *queue, const struct pending *pending,
                            rf_str lines, struct rf_err *err)
 {
-    return sink_append(queue->options.tables, rf_str_of(pending->workspace),
-                       rf_str_of(pending->table), lines, rf_clock_now(queue->options.clock), NULL,
-                       err);
+    struct sink_route route = route_of(pending);
+    return sink_append(queue->options.sink, &route, rf_str_of(pending->table), lines,
+                       rf_clock_now(queue->options.clock), NULL, err);
 }
 
 /* When one row is bad the others must not go with it. */
-static void append_singly(struct row_queue *queue, const struct pending *pending)
+static void append_singly(struct row_queue *queue, const struct pending *pending, rf_str rest)
 {
-    rf_str rest = rf_str_make(pending->bytes, pending->len);
     while (rest.len > 0) {
         struct rf_err err = {.code = ""};
         size_t end = RF_MIN(rf_str_find(rest, RF_S("\n"), 0), rest.len - 1) + 1;
@@ -150,21 +162,32 @@ static void wait_a_while(struct row_queue *queue, int64_t ms)
 }
 
 /* What may get better is tried again, while the queue fills and holds the senders back. */
-static void write_pending(struct row_queue *queue, const struct pending *pending)
+static void write_part(struct row_queue *queue, const struct pending *pending, rf_str lines)
 {
     for (int tries = 1;; tries++) {
         struct rf_err err = {.code = ""};
-        enum rf_kind kind = append(queue, pending, rf_str_make(pending->bytes, pending->len), &err);
+        enum rf_kind kind = append(queue, pending, lines, &err);
         if (kind == RF_OK) return;
         bool may_help = kind == RF_IO || kind == RF_LIMIT || kind == RF_AGAIN;
         if (!may_help || (is_stopping(queue) && tries >= STOP_TRIES_MAX)) {
-            append_singly(queue, pending);
+            append_singly(queue, pending, lines);
             return;
         }
         if (tries == 1)
             rf_log(RF_ERROR, "collect.write_failed", RF_KV_STR("table", rf_str_of(pending->table)),
                    RF_KV_STR("error", rf_str_of(err.text)));
         wait_a_while(queue, (int64_t)RF_MIN(tries, 25) * PAUSE_MS);
+    }
+}
+
+static void write_pending(struct row_queue *queue, const struct pending *pending)
+{
+    rf_str rest = rf_str_make(pending->bytes, pending->len);
+    struct sink_route route = route_of(pending);
+    while (rest.len > 0) {
+        size_t part = sink_part(&route, rest);
+        write_part(queue, pending, rf_slice(rest, 0, part));
+        rest = rf_slice(rest, part, rest.len);
     }
 }
 

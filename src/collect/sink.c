@@ -2,19 +2,47 @@
 
 #include "tables/tables.h"
 
-enum rf_kind sink_append(struct tables *tables, rf_str workspace, rf_str table, rf_str lines,
-                         rf_usec now, uint64_t *count, struct rf_err *err)
+#define OWN_TABLES RF_S("RingfortCollect")
+
+static enum rf_kind append_to_table(const struct sink *sink, const struct sink_route *route,
+                                    rf_str table, rf_str lines, rf_usec now, uint64_t *count,
+                                    struct rf_err *err)
 {
-    return tables_append_json(tables, workspace, table, lines,
+    return tables_append_json(sink->tables, route->workspace, table, lines,
                               DATETIME_UNIX_EPOCH + now * TICKS_PER_MICROSECOND, count, err);
 }
 
-enum rf_kind sink_append_set(struct tables *tables, rf_str workspace, const struct rowset *rows,
-                             rf_usec now, struct rf_err *err)
+enum rf_kind sink_append(const struct sink *sink, const struct sink_route *route, rf_str table,
+                         rf_str lines, rf_usec now, uint64_t *count, struct rf_err *err)
 {
-    for (uint32_t i = 0; i < rows->table_count; i++)
-        RF_TRY(sink_append(tables, workspace, rows->tables[i].table,
-                           rf_buf_view(&rows->tables[i].lines), now, NULL, err));
+    bool taken = false;
+    if (route->rule.len > 0 && sink->rules.append != NULL && !rf_str_starts(table, OWN_TABLES))
+        RF_TRY(sink->rules.append(sink->rules.ctx, route->rule, route->stream, table, lines, now,
+                                  &taken, count, err));
+    return taken ? RF_OK : append_to_table(sink, route, table, lines, now, count, err);
+}
+
+size_t sink_part(const struct sink_route *route, rf_str lines)
+{
+    if (route->rule.len == 0 || lines.len <= SINK_RULE_BYTES_MAX) return lines.len;
+    size_t end = SINK_RULE_BYTES_MAX;
+    while (end > 0 && lines.ptr[end - 1] != '\n') end--;
+    if (end > 0) return end;
+    return RF_MIN(rf_str_find(lines, RF_S("\n"), 0), lines.len - 1) + 1;
+}
+
+enum rf_kind sink_append_set(const struct sink *sink, const struct sink_route *route,
+                             const struct rowset *rows, rf_usec now, struct rf_err *err)
+{
+    for (uint32_t i = 0; i < rows->table_count; i++) {
+        rf_str rest = rf_buf_view(&rows->tables[i].lines);
+        while (rest.len > 0) {
+            size_t part = sink_part(route, rest);
+            RF_TRY(sink_append(sink, route, rows->tables[i].table, rf_slice(rest, 0, part), now,
+                               NULL, err));
+            rest = rf_slice(rest, part, rest.len);
+        }
+    }
     return RF_OK;
 }
 

@@ -3,6 +3,7 @@
 #define RF_COLLECT_SOURCES_H
 
 #include "arm/arm.h"
+#include "collect/sink.h"
 #include "crypt/digest.h"
 #include "kql/func_ip.h"
 #include "value/zone.h"
@@ -21,7 +22,7 @@ struct collect_listener {
     const struct ip6_range *networks;
     const uint32_t *prefixes; /* of the networks: the narrowest wins */
     uint32_t network_count;
-    rf_str workspace;        /* guid */
+    struct sink_route route;
     const struct zone *zone; /* NULL: UTC */
     bool needs_certificate;
     rf_str anchors_pem; /* empty: what the server's own TLS trusts */
@@ -41,7 +42,7 @@ struct collect_token {
     uint8_t digest[SHA256_BYTES];
     unsigned uses;
     bool enabled;
-    rf_str workspace; /* guid */
+    struct sink_route route;
 };
 struct collect_sources {
     atomic_uint refs;

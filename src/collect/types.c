@@ -3,6 +3,7 @@
  *   listeners  {protocol: syslog-udp|syslog-tcp|syslog-tls, workspaceResourceId, allowedAddresses: [CIDR], address: ":PORT" (one of those
  *              that are configured; absent: all of the protocol), timeZone: "Europe/Berlin", and for TLS
  *              clientCertificate: Required|Optional, trustedCertificates: PEM, subjects: [name]}; shown with `status`
+ *   both       dataCollectionRuleId, streamName: rows go through that rule's transformations
  *   tokens     {workspaceResourceId, uses: [hec, otlp, tables, windows, syslog], enabled, secret (only written)}; the action
  *              regenerateKey makes a new secret and shows it, this once */
 #include "base/encode.h"
@@ -13,7 +14,9 @@ enum {
     SECRET_BYTES_MIN = 20,
     SECRET_BYTES_MAX = 256,
     SUBJECTS_MAX = 1000,
-    PEM_BYTES_MAX = 64 << 10
+    PEM_BYTES_MAX = 64 << 10,
+    RULE_ID_BYTES_MAX = 40,
+    STREAM_BYTES_MAX = 200
 };
 
 #define BAD(err, ...) RF_FAIL(err, RF_INVALID, "InvalidParameter", __VA_ARGS__)
@@ -40,6 +43,45 @@ static enum rf_kind known_members(const struct json_node *properties, const char
                    (int)RF_MIN(m->name.len, (size_t)100), (const char *)m->name.ptr,
                    there == NULL ? "" : " Did you mean '", RF_FMT(near), there == NULL ? "" : "'?");
     }
+    return RF_OK;
+}
+
+/* `dataCollectionRuleId` and `streamName`: rows go through that rule's transformations. */
+static enum rf_kind read_rule(struct arm *arm, struct state_txn *txn,
+                              const struct json_node *properties, struct rf_arena *arena,
+                              struct sink_route *out, struct rf_err *err)
+{
+    rf_str id = json_text_at(properties, "dataCollectionRuleId");
+    rf_str stream = json_text_at(properties, "streamName");
+    struct arm_resource rule;
+    struct rf_err inner = {.code = ""};
+    if (id.len == 0 && stream.len > 0)
+        return BAD(err, "'streamName' needs 'dataCollectionRuleId', the rule that has the stream.");
+    if (id.len == 0) return RF_OK;
+    enum rf_kind kind = arm_get(arm, txn, id, arena, &rule, &inner);
+    if (kind != RF_OK && kind != RF_NOT_FOUND && kind != RF_INVALID) {
+        if (err != NULL) *err = inner;
+        return kind;
+    }
+    bool fits = kind == RF_OK &&
+                rf_str_eq_nocase(rule.type, RF_S("Microsoft.Insights/dataCollectionRules"));
+    rf_str immutable_id = fits ? json_text_at(rule.body, "properties.immutableId") : (rf_str){0};
+    if (immutable_id.len == 0 || immutable_id.len > RULE_ID_BYTES_MAX)
+        return BAD(err, "The data collection rule '%.*s' does not exist.",
+                   (int)RF_MIN(id.len, (size_t)300), (const char *)id.ptr);
+    bool found = stream.len == 0;
+    const struct json_node *flows = json_at(rule.body, "properties.dataFlows");
+    for (const struct json_node *f = flows == NULL ? NULL : flows->first; f != NULL; f = f->next) {
+        const struct json_node *streams = json_get(f, "streams");
+        for (const struct json_node *n = streams == NULL ? NULL : streams->first; n != NULL;
+             n = n->next)
+            found |= rf_str_eq_nocase(n->text, stream);
+    }
+    if (!found || stream.len > STREAM_BYTES_MAX)
+        return BAD(err, "No data flow of the rule '%.*s' has the stream '%.*s'.", RF_FMT(rule.name),
+                   (int)RF_MIN(stream.len, (size_t)200), (const char *)stream.ptr);
+    out->rule = immutable_id;
+    out->stream = stream;
     return RF_OK;
 }
 
@@ -185,9 +227,9 @@ enum rf_kind listener_read(struct arm *arm, struct state_txn *txn,
                            struct collect_listener *out, struct rf_err *err)
 {
     static const char *const names[] = {
-        "protocol", "address",           "allowedAddresses",    "workspaceResourceId",
-        "timeZone", "clientCertificate", "trustedCertificates", "subjects",
-        "status",   "provisioningState"};
+        "protocol", "address",           "allowedAddresses",     "workspaceResourceId",
+        "timeZone", "clientCertificate", "trustedCertificates",  "subjects",
+        "status",   "provisioningState", "dataCollectionRuleId", "streamName"};
     struct json_node *properties;
     struct collect_listener made = {.id = resource->id, .name = resource->name};
     RF_TRY(the_properties(resource, &properties, err));
@@ -201,16 +243,32 @@ enum rf_kind listener_read(struct arm *arm, struct state_txn *txn,
         return BAD(err, "'allowedAddresses' is missing: without a client's certificate only an "
                         "address tells who sends.");
     RF_TRY(read_zone(properties, arena, &made, err));
-    RF_TRY(read_workspace(arm, txn, properties, arena, &made.workspace, err));
+    RF_TRY(read_workspace(arm, txn, properties, arena, &made.route.workspace, err));
+    RF_TRY(read_rule(arm, txn, properties, arena, &made.route, err));
     *out = made;
     return RF_OK;
+}
+
+/* Who names a rule sends into its destinations: as with an association, that needs the right to read it. */
+static enum rf_kind may_use_rule(struct arm_call *call, const struct arm_resource *resource,
+                                 const struct arm_resource *before, struct rf_err *err)
+{
+    const char *path = "properties.dataCollectionRuleId";
+    rf_str id = json_text_at(resource->body, path);
+    bool is_new = before == NULL || !rf_str_eq_nocase(json_text_at(before->body, path), id);
+    if (id.len == 0 || !is_new || call->request == NULL ||
+        request_may(call->request, RF_S("Microsoft.Insights/dataCollectionRules/read"), id, false))
+        return RF_OK;
+    return RF_FAIL(err, RF_DENIED, "LinkedAuthorizationFailed",
+                   "The caller may not read the data collection rule '%.*s'.",
+                   (int)RF_MIN(id.len, (size_t)300), (const char *)id.ptr);
 }
 
 static enum rf_kind put_listener(struct arm_call *call, struct arm_resource *resource,
                                  const struct arm_resource *before, struct rf_err *err)
 {
     struct collect_listener listener;
-    (void)before;
+    RF_TRY(may_use_rule(call, resource, before, err));
     RF_TRY(listener_read(call->arm, call->txn, resource, call->arena, &listener, err));
     json_remove(json_get(resource->body, "properties"), RF_S("status"));
     return RF_OK;
@@ -274,9 +332,15 @@ static void changed(struct arm_call *call, struct arm_resource *resource)
 enum rf_kind token_read(struct arm *arm, struct state_txn *txn, const struct arm_resource *resource,
                         struct rf_arena *arena, struct collect_token *out, struct rf_err *err)
 {
-    static const char *const names[] = {
-        "workspaceResourceId", "uses", "enabled", "secret", "status", "hasSecret",
-        "provisioningState"};
+    static const char *const names[] = {"workspaceResourceId",
+                                        "uses",
+                                        "enabled",
+                                        "secret",
+                                        "status",
+                                        "hasSecret",
+                                        "provisioningState",
+                                        "streamName",
+                                        "dataCollectionRuleId"};
     static const char *const uses[] = {"hec", "otlp", "tables", "windows", "syslog"};
     struct json_node *properties;
     const struct json_node *first;
@@ -295,7 +359,8 @@ enum rf_kind token_read(struct arm *arm, struct state_txn *txn, const struct arm
             return BAD(err, "'uses' may name hec, otlp, tables, windows and syslog.");
         made.uses |= 1u << i;
     }
-    RF_TRY(read_workspace(arm, txn, properties, arena, &made.workspace, err));
+    RF_TRY(read_workspace(arm, txn, properties, arena, &made.route.workspace, err));
+    RF_TRY(read_rule(arm, txn, properties, arena, &made.route, err));
     *out = made;
     return RF_OK;
 }
@@ -317,7 +382,7 @@ static enum rf_kind put_token(struct arm_call *call, struct arm_resource *resour
                               const struct arm_resource *before, struct rf_err *err)
 {
     struct collect_token token;
-    (void)before;
+    RF_TRY(may_use_rule(call, resource, before, err));
     RF_TRY(token_read(call->arm, call->txn, resource, call->arena, &token, err));
     struct json_node *properties = json_get(resource->body, "properties");
     json_remove(properties, RF_S("status"));

@@ -39,6 +39,7 @@ struct app {
     struct collect *collect;
     struct siem *siem;
     struct alerts *alerts;
+    struct export_folder *export_folders;
     rf_str mail_password; /* in `arena`; wiped at the end */
     struct directory directory;
     struct dispatcher *dispatcher;
@@ -195,8 +196,25 @@ static enum rf_kind open_tables(struct app *app, struct rf_err *err)
     return RF_OK;
 }
 
+static enum rf_kind read_export_folders(struct app *app, struct rf_err *err)
+{
+    const struct config *config = &app->config;
+    app->export_folders =
+        rf_arena_new(&app->arena, struct export_folder, config->export_folder_count);
+    if (app->export_folders == NULL) return rf_fail_memory(err, &app->arena);
+    for (uint32_t i = 0; i < config->export_folder_count; i++) {
+        struct export_folder *f = &app->export_folders[i];
+        rf_str folder;
+        if (!config_export_folder(config->export_folders[i], &f->account, &folder)) continue;
+        f->folder = rf_arena_cstr(&app->arena, folder);
+        if (f->folder == NULL) return rf_fail_memory(err, &app->arena);
+    }
+    return RF_OK;
+}
+
 static enum rf_kind open_services(struct app *app, struct rf_err *err)
 {
+    RF_TRY(read_export_folders(app, err));
     RF_TRY(authz_new(app->state, app->site.tenant_id, &app->authz, err));
     struct identity_options identity = {.state = app->state,
                                         .authz = app->authz,
@@ -227,7 +245,9 @@ static enum rf_kind open_services(struct app *app, struct rf_err *err)
                                 .clock = app->clock,
                                 .query_lanes = app->config.query_lanes,
                                 .query_memory_bytes = app->config.query_memory_bytes,
-                                .query_rate_max = app->config.query_rate};
+                                .query_rate_max = app->config.query_rate,
+                                .export_folders = app->export_folders,
+                                .export_folder_count = app->config.export_folder_count};
     RF_TRY(logs_new(&logs, &app->logs, err));
     struct collect_options collect = {.state = app->state,
                                       .arm = app->arm,
@@ -236,7 +256,8 @@ static enum rf_kind open_services(struct app *app, struct rf_err *err)
                                       .site = &app->site,
                                       .audit = &app->audit,
                                       .clock = app->clock,
-                                      .ports = app->collect_ports};
+                                      .ports = app->collect_ports,
+                                      .rules = {app->logs, logs_append_by_rule}};
     RF_TRY(collect_new(&collect, &app->collect, err));
     struct siem_options siem = {.state = app->state,
                                 .arm = app->arm,
@@ -246,7 +267,10 @@ static enum rf_kind open_services(struct app *app, struct rf_err *err)
                                 .audit = &app->audit,
                                 .clock = app->clock,
                                 .content_folders = app->config.content,
-                                .content_folder_count = app->config.content_count};
+                                .content_folder_count = app->config.content_count,
+                                .rule_delay = app->config.rule_delay_seconds * RF_USEC_PER_SECOND,
+                                .rule_late =
+                                    app->config.rule_late_hours * 3600 * RF_USEC_PER_SECOND};
     RF_TRY(siem_new(&siem, &app->siem, err));
     struct alerts_options alerts = {.state = app->state,
                                     .arm = app->arm,
@@ -255,6 +279,8 @@ static enum rf_kind open_services(struct app *app, struct rf_err *err)
                                     .site = &app->site,
                                     .audit = &app->audit,
                                     .clock = app->clock,
+                                    .rule_late =
+                                        app->config.rule_late_hours * 3600 * RF_USEC_PER_SECOND,
                                     .outbound = {.hosts = app->config.outbound_hosts,
                                                  .host_count = app->config.outbound_host_count,
                                                  .mail_server = app->config.mail_server,

@@ -10,18 +10,25 @@ enum setting_type {
     SETTING_STATE,
     SETTING_LIST,
     SETTING_HOSTS,
+    SETTING_FOLDERS,
     SETTING_HARDENING,
     SETTING_LEVEL,
     SETTING_FORMAT,
     SETTING_COUNT,
+    SETTING_DELAY,
+    SETTING_LATE,
     SETTING_BYTES
 };
-enum { SETTING_COUNT_MAX = 100000 };
 struct setting {
     const char *name;
     enum setting_type type;
     size_t at, count_at; /* in struct config */
 };
+/* Of numbers. */
+static const struct {
+    uint32_t least, most;
+} ranges[] = {
+    [SETTING_COUNT] = {0, 100000}, [SETTING_DELAY] = {1, 3600}, [SETTING_LATE] = {1, 168}};
 #define AT(member) offsetof(struct config, member)
 static const struct setting settings[] = {
     {"data", SETTING_TEXT, AT(data), 0},
@@ -35,12 +42,15 @@ static const struct setting settings[] = {
     {"query.lanes", SETTING_COUNT, AT(query_lanes), 0},
     {"query.rate", SETTING_COUNT, AT(query_rate), 0},
     {"query.memory", SETTING_BYTES, AT(query_memory_bytes), 0},
+    {"rules.delay", SETTING_DELAY, AT(rule_delay_seconds), 0},
+    {"rules.late", SETTING_LATE, AT(rule_late_hours), 0},
     {"collect.udp", SETTING_LIST, AT(collect_udp), AT(collect_udp_count)},
     {"collect.tcp", SETTING_LIST, AT(collect_tcp), AT(collect_tcp_count)},
     {"collect.tls", SETTING_LIST, AT(collect_tls), AT(collect_tls_count)},
     {"federation.allow", SETTING_LIST, AT(federation_hosts), AT(federation_host_count)},
     {"federation.private", SETTING_HOSTS, AT(federation_private), AT(federation_private_count)},
     {"outbound.hosts", SETTING_HOSTS, AT(outbound_hosts), AT(outbound_host_count)},
+    {"export.folders", SETTING_FOLDERS, AT(export_folders), AT(export_folder_count)},
     {"content", SETTING_LIST, AT(content), AT(content_count)},
     {"mail.server", SETTING_TEXT, AT(mail_server), 0},
     {"mail.from", SETTING_TEXT, AT(mail_from), 0},
@@ -54,6 +64,8 @@ struct config config_default(void)
                            .listen_https = RF_S("127.0.0.1:8443"),
                            .log_level = RF_INFO,
                            .query_rate = 200, /* as Azure has it */
+                           .rule_delay_seconds = 30,
+                           .rule_late_hours = 24,
                            .query_memory_bytes = (size_t)1 << 30};
 }
 
@@ -90,10 +102,14 @@ static const char *const wanted[] = {
         "postgresql://USER@HOST/DATABASE?passfile=FILE, without a password: processes show it",
     [SETTING_LIST] = "a list of texts",
     [SETTING_HOSTS] = "a list of hosts without wildcards, each with :PORT or :* if it is not 443",
+    [SETTING_FOLDERS] = "a list of ACCOUNT=FOLDER: a storage account's name or id, and an absolute "
+                        "path; no account and no folder twice",
     [SETTING_HARDENING] = "best-effort, strict or off",
     [SETTING_LEVEL] = "debug, info, warn, error or silent",
     [SETTING_FORMAT] = "text or json",
     [SETTING_COUNT] = "a number from 0 to 100000",
+    [SETTING_DELAY] = "a number of seconds from 1 to 3600",
+    [SETTING_LATE] = "a number of hours from 1 to 168",
     [SETTING_BYTES] = "a size such as 512M or 2G",
 };
 
@@ -121,7 +137,7 @@ static enum rf_kind set_list(struct config *config, const struct setting *settin
 
 static bool is_list(enum setting_type type)
 {
-    return type == SETTING_LIST || type == SETTING_HOSTS;
+    return type == SETTING_LIST || type == SETTING_HOSTS || type == SETTING_FOLDERS;
 }
 
 /* HOST, HOST:PORT or HOST:*; an address of version 6 in brackets. */
@@ -162,6 +178,35 @@ static enum rf_kind check_hosts(const struct config *config, const struct settin
     return RF_OK;
 }
 
+bool config_export_folder(rf_str item, rf_str *account, rf_str *folder)
+{
+    size_t sign = rf_str_find(item, RF_S("="), 0);
+    if (sign == SIZE_MAX) return false;
+    *account = rf_str_trim(rf_slice(item, 0, sign));
+    *folder = rf_str_trim(rf_slice(item, sign + 1, item.len));
+    while (folder->len > 1 && folder->ptr[folder->len - 1] == '/') folder->len--;
+    return account->len > 0 && folder->len > 1 && folder->ptr[0] == '/';
+}
+
+/* Two accounts in one folder would write to the same files. */
+static enum rf_kind check_folders(const struct config *config, const struct setting *setting,
+                                  struct rf_err *err)
+{
+    bool good = true;
+    for (uint32_t i = 0; i < config->export_folder_count && good; i++) {
+        rf_str account, folder, other, taken;
+        good = config_export_folder(config->export_folders[i], &account, &folder);
+        for (uint32_t k = 0; k < i && good; k++)
+            good = config_export_folder(config->export_folders[k], &other, &taken) &&
+                   !rf_str_eq_nocase(account, other) && !rf_str_eq(folder, taken);
+        if (!good)
+            return RF_FAIL(err, RF_INVALID, "BadValue", "'%s' has %.*s, but must be %s",
+                           setting->name, (int)RF_MIN(config->export_folders[i].len, 300),
+                           (const char *)config->export_folders[i].ptr, wanted[SETTING_FOLDERS]);
+    }
+    return RF_OK;
+}
+
 /* A password would stand between the user's colon and '@', or in a parameter. */
 static bool is_state_url(rf_str url)
 {
@@ -176,12 +221,18 @@ static bool is_state_url(rf_str url)
     return !has_secret && rf_str_find(url, RF_S("password="), 0) == SIZE_MAX;
 }
 
+static bool is_number(enum setting_type type)
+{
+    return type == SETTING_COUNT || type == SETTING_DELAY || type == SETTING_LATE;
+}
+
 static enum rf_kind set_value(struct config *config, const struct setting *setting, rf_str value,
                               struct rf_arena *arena, struct rf_err *err)
 {
     void *at = (uint8_t *)config + setting->at;
     if (is_list(setting->type)) {
         RF_TRY(set_list(config, setting, value, arena, err));
+        if (setting->type == SETTING_FOLDERS) return check_folders(config, setting, err);
         return setting->type == SETTING_HOSTS ? check_hosts(config, setting, err) : RF_OK;
     }
     if (setting->type == SETTING_TEXT) {
@@ -199,10 +250,11 @@ static enum rf_kind set_value(struct config *config, const struct setting *setti
     if (text == NULL) return rf_fail_memory(err, arena);
     if (setting->type == SETTING_BYTES) {
         good = cli_parse_bytes(text, at);
-    } else if (setting->type == SETTING_COUNT) {
+    } else if (is_number(setting->type)) {
         char *end;
         unsigned long number = strtoul(text, &end, 10);
-        good = rf_is_digit((uint8_t)text[0]) && *end == 0 && number <= SETTING_COUNT_MAX;
+        good = rf_is_digit((uint8_t)text[0]) && *end == 0 &&
+               number >= ranges[setting->type].least && number <= ranges[setting->type].most;
         if (good) *(uint32_t *)at = (uint32_t)number;
     } else {
         good = set_choice(config, setting, value);
@@ -382,6 +434,7 @@ rf_str config_to_json(const struct config *config, struct rf_arena *arena)
             break;
         case SETTING_LIST:
         case SETTING_HOSTS:
+        case SETTING_FOLDERS:
             value = joined(*(const rf_str *const *)at,
                            *(const uint32_t *)((const uint8_t *)config + s->count_at), arena);
             break;
@@ -397,6 +450,8 @@ rf_str config_to_json(const struct config *config, struct rf_arena *arena)
             value = config->log_format == RF_LOG_JSON ? RF_S("json") : RF_S("text");
             break;
         case SETTING_COUNT:
+        case SETTING_DELAY:
+        case SETTING_LATE:
             value = rf_arena_printf(arena, "%u", *(const uint32_t *)at);
             break;
         case SETTING_BYTES:

@@ -10,6 +10,7 @@
  *   log: {level: info, format: text} # RINGFORT_LOG_LEVEL, RINGFORT_LOG_FORMAT, --log-level, --log-format
  *   query: {lanes: 0, memory: 1G, rate: 0} # lanes 0: by the number of processors; rate: queries of one principal in 30 s
  *   collect: {udp: [0.0.0.0:5514], tcp: [0.0.0.0:5514], tls: [0.0.0.0:6514]} # syslog; who may send, resources say
+ *   export: {folders: [archive1=/srv/export]}                  # storage accounts of data export rules that are folders here
  *   content: [/srv/packages]                                   # folders of content packages
  *   federation: {allow: [token.actions.githubusercontent.com], # hosts whose keys may be fetched
  *                private: [localhost:9443]}                    # the same at loopback or private addresses
@@ -37,6 +38,7 @@ struct config {
     enum rf_log_format log_format;
     uint32_t query_lanes;
     uint32_t query_rate; /* 0: no limit */
+    uint32_t rule_delay_seconds, rule_late_hours;
     size_t query_memory_bytes;
     const rf_str *federation_hosts;
     uint32_t federation_host_count;
@@ -44,6 +46,8 @@ struct config {
     uint32_t collect_udp_count, collect_tcp_count, collect_tls_count;
     const rf_str *content; /* folders of packages that can be installed */
     uint32_t content_count;
+    const rf_str *export_folders; /* ACCOUNT=FOLDER, see config_export_folder */
+    uint32_t export_folder_count;
     const rf_str *federation_private; /* HOST, HOST:PORT, HOST:* */
     uint32_t federation_private_count;
     const rf_str *outbound_hosts; /* HOST, HOST:PORT, HOST:* */
@@ -62,6 +66,8 @@ RF_MUST_USE enum rf_kind config_set(struct config *config, const char *name, rf_
 /* Takes over the settings among the environment's RINGFORT_ variables. RF_INVALID BadValue. */
 RF_MUST_USE enum rf_kind config_environment(struct config *config, char *const *environment,
                                             struct rf_arena *arena, struct rf_err *err);
+/* The parts of an item of export_folders. False: it is none. */
+bool config_export_folder(rf_str item, rf_str *account, rf_str *folder);
 /* The settings as JSON, for handing them to the roles, and back. */
 rf_str config_to_json(const struct config *config, struct rf_arena *arena);
 RF_MUST_USE enum rf_kind config_of_json(rf_str json, struct rf_arena *arena, struct config *out,

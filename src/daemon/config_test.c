@@ -21,6 +21,7 @@ Test(config, reads_every_setting_and_hands_it_on)
                                              "hardening: strict\n"
                                              "log:\n  level: warn\n  format: json\n"
                                              "query: {lanes: 3, memory: 2G, rate: 300}\n"
+                                             "rules: {delay: 300, late: 48}\n"
                                              "federation: {allow: [token.example]}\n");
     for (int round = 0; round < 2; round++) {
         struct rf_err err;
@@ -32,6 +33,7 @@ Test(config, reads_every_setting_and_hands_it_on)
         cr_assert(config.strict_hardening && !config.no_sandbox);
         cr_assert(config.log_level == RF_WARN && config.log_format == RF_LOG_JSON);
         cr_assert(config.query_rate == 300);
+        cr_assert(config.rule_delay_seconds == 300 && config.rule_late_hours == 48);
         cr_assert(config.query_lanes == 3 && config.query_memory_bytes == (size_t)2 << 30);
         cr_assert(config.federation_host_count == 1);
         rf_str json = config_to_json(&config, &arena);
@@ -57,6 +59,8 @@ Test(config, refuses_with_the_line_and_the_remedy)
     } bad[] = {
         {"data: /x\ndomian: a\n", "UnknownKey", "did you mean 'domain'", 2},
         {"listen:\n  htps: a\n", "UnknownKey", "did you mean 'listen.https'", 2},
+        {"rules: {delay: 0}\n", "BadValue", "seconds from 1 to 3600", 1},
+        {"rules:\n  late: 169\n", "BadValue", "hours from 1 to 168", 2},
         {"hardening: some\n", "BadValue", "best-effort, strict or off", 1},
         {"query: {lanes: -1}\n", "BadValue", "0 to 100000", 1},
         {"query: {memory: much}\n", "BadValue", "512M", 1},
@@ -73,6 +77,10 @@ Test(config, refuses_with_the_line_and_the_remedy)
         {"federation: {private: [':443']}\n", "BadValue", "hosts", 1},
         {"federation: {private: ['https://a']}\n", "BadValue", "hosts", 1},
         {"federation: {private: ['::1']}\n", "BadValue", "hosts", 1},
+        {"export: {folders: [archive]}\n", "BadValue", "ACCOUNT=FOLDER", 1},
+        {"export: {folders: [archive=relative]}\n", "BadValue", "ACCOUNT=FOLDER", 1},
+        {"export: {folders: [a=/x, b=/x/]}\n", "BadValue", "no folder twice", 1},
+        {"export: {folders: [a=/x, A=/y]}\n", "BadValue", "no account", 1},
         {"- a\n", "BadValue", "name: value", 0},
     };
     RF_CLEANUP(rf_arena_done) struct rf_arena arena;
@@ -140,4 +148,21 @@ Test(config, where_alerts_are_sent)
     cr_expect(rf_str_is(again.mail_server, "mx.corp:25") && rf_str_is(again.mail_from, "rf@corp"));
     cr_expect(rf_str_is(again.mail_user, "rf") && rf_str_is(again.mail_password_file, "/run/mail"));
     cr_expect(config_set(&config, "outbound.hosts", RF_S("*.example"), &arena, &err) == RF_INVALID);
+}
+
+Test(config, folders_of_exports)
+{
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    rf_arena_init(&arena, 1 << 20);
+    rf_str account, folder;
+    struct rf_err err;
+    struct config again,
+        config = read_good(&arena, "export: {folders: ['archive = /srv/x/', b=/y]}\n");
+    cr_expect(config_default().export_folder_count == 0);
+    cr_assert(config_of_json(config_to_json(&config, &arena), &arena, &again, &err) == RF_OK);
+    cr_assert(again.export_folder_count == 2);
+    cr_assert(config_export_folder(again.export_folders[0], &account, &folder));
+    cr_expect(rf_str_is(account, "archive") && rf_str_is(folder, "/srv/x"));
+    cr_expect(!config_export_folder(RF_S("=/x"), &account, &folder));
+    cr_expect(!config_export_folder(RF_S("a=/"), &account, &folder));
 }

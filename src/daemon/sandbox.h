@@ -51,6 +51,9 @@ struct sandbox_server_options {
     /* Further files and folders to read: content, a CA bundle. The libc's own (resolver, time zones, certificates) are known. */
     const char *const *readable;
     uint32_t readable_count;
+    /* Folders outside of DIR that are written to as well: exports. Those that are not there are left out. */
+    const char *const *writable;
+    uint32_t writable_count;
     const uint16_t
         *listen_ports; /* TCP, that will be bound later; what is bound already needs no entry */
     uint32_t listen_port_count;

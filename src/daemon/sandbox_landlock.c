@@ -179,6 +179,8 @@ static enum rf_kind server_rules(int ruleset, int abi, const struct sandbox_serv
     RF_TRY(allow_system(ruleset, abi, err));
     for (uint32_t i = 0; i < options->readable_count; i++)
         RF_TRY(allow_path(ruleset, abi, AT_FDCWD, options->readable[i], FS_READ, err));
+    for (uint32_t i = 0; i < options->writable_count; i++)
+        RF_TRY(allow_path(ruleset, abi, AT_FDCWD, options->writable[i], FS_READ_WRITE, err));
     RF_TRY(allow_ports(ruleset, abi, options->listen_ports, options->listen_port_count,
                        NET_BIND_TCP, err));
     if (options->connect_any) return RF_OK;

@@ -94,6 +94,14 @@ static enum rf_kind enter_sandbox(const struct config *config, struct rf_arena *
         readable[readable_count] = rf_arena_cstr(arena, config->content[i]);
         if (readable[readable_count++] == NULL) return rf_fail_memory(err, arena);
     }
+    const char **writable = rf_arena_new(arena, const char *, config->export_folder_count);
+    if (writable == NULL) return rf_fail_memory(err, arena);
+    for (uint32_t i = 0; i < config->export_folder_count; i++) {
+        rf_str account, folder = {0};
+        (void)config_export_folder(config->export_folders[i], &account, &folder);
+        writable[i] = rf_arena_cstr(arena, folder);
+        if (writable[i] == NULL) return rf_fail_memory(err, arena);
+    }
     struct sandbox_server_options options = {
         .mode = config->no_sandbox ? SANDBOX_OFF : SANDBOX_ON,
         .strict = config->strict_hardening,
@@ -102,6 +110,8 @@ static enum rf_kind enter_sandbox(const struct config *config, struct rf_arena *
         .folder_count = RF_COUNT(folders),
         .readable = readable,
         .readable_count = readable_count,
+        .writable = writable,
+        .writable_count = config->export_folder_count,
         .connect_ports = egress,
         .connect_port_count = count,
         .connect_any = every_port,

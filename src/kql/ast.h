@@ -75,6 +75,8 @@ enum statement_kind {
     STATEMENT_LET,
     STATEMENT_SET,
     STATEMENT_PARAMETERS,
+    STATEMENT_PATTERN,  /* name, value->body: struct ast_pattern */
+    STATEMENT_RESTRICT, /* value->kids: names and patterns of them */
     STATEMENT_QUERY,
     STATEMENT_NONE
 };
@@ -87,6 +89,20 @@ struct statement {
     struct ast_argument *arguments; /* declare query_parameters */
     uint32_t argument_count;
     bool view; /* let x = view () { .. } */
+};
+
+/* declare pattern: a body for each list of literals. */
+struct ast_pattern {
+    struct ast_argument *arguments;
+    uint32_t argument_count;
+    bool has_path;
+    struct ast_pattern_case {
+        struct ast **values;
+        uint32_t value_count;
+        struct ast *path; /* NULL when there is none */
+        struct ast *body; /* AST_LAMBDA */
+    } * cases;
+    uint32_t case_count;
 };
 
 struct ast_lambda {

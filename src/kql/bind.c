@@ -168,7 +168,8 @@ static enum rf_kind load_stored(struct binder *b, const struct stored_function *
     *s = (struct scope){.name = stored->name,
                         .kind = BINDING_LAMBDA,
                         .ast = parsed.statements[0].value,
-                        .text = rf_buf_view(&text)};
+                        .text = rf_buf_view(&text),
+                        .stored = true};
     if (s->ast->kind != AST_LAMBDA) s->kind = BINDING_TABLE;
     s->next = b->stored;
     b->stored = s;
@@ -182,7 +183,7 @@ struct scope *function_find(struct binder *b, rf_str name, enum rf_kind *kind)
 {
     struct scope *s = scope_find(b, name);
     *kind = RF_OK;
-    if (s != NULL) return s;
+    if (s != NULL || !bind_allows(b, name)) return s;
     for (s = b->stored; s != NULL; s = s->next)
         if (rf_str_eq(s->name, name)) return s;
     const struct catalog *catalog = b->exec->catalog;
@@ -260,14 +261,19 @@ bool ast_is_table(struct binder *b, const struct ast *ast)
                                              "adx"};
         struct scope *s = function_find(b, ast->text, &kind);
         if (s != NULL && s->kind == BINDING_LAMBDA) return s->is_table;
+        if (s != NULL && s->kind == BINDING_PATTERN) return true;
         if (ast->body != NULL) return true;
-        if (rf_str_is(ast->text, "materialize"))
+        if (rf_str_is(ast->text, "materialize") || rf_str_is(ast->text, "totable"))
             return ast->kid_count == 1 && ast_is_table(b, ast->kids[0]);
         for (size_t i = 0; i < RF_COUNT(tables); i++)
             if (rf_str_is(ast->text, tables[i])) return true;
         return s == NULL && catalog_calls(b->exec->catalog, ast->text);
     }
     case AST_MEMBER:
+        if (ast->kids[0]->kind == AST_NAME) {
+            const struct scope *s = scope_find(b, ast->kids[0]->text);
+            return s != NULL && s->kind == BINDING_ENTITY;
+        }
         return ast->kids[0]->kind == AST_CALL && ast_is_table(b, ast->kids[0]) &&
                !rf_str_is(ast->kids[0]->text, "table");
     default:
@@ -299,11 +305,18 @@ struct outer { /* what a function's body must not see */
     struct aggr_list *aggrs;
     struct window_list *windows;
     rf_str text;
+    struct unnamed_column *unnamed;
+    uint32_t unnamed_count;
+    bool in_stored;
 };
 
 static struct outer enter(struct binder *b)
 {
-    return (struct outer){b->scope, b->rows, b->aggrs, b->windows, b->text};
+    struct outer outer = {b->scope, b->rows,    b->aggrs,         b->windows,
+                          b->text,  b->unnamed, b->unnamed_count, b->in_stored};
+    b->unnamed = NULL; /* a body counts its columns for itself, anew at each call */
+    b->unnamed_count = 0;
+    return outer;
 }
 static void leave(struct binder *b, const struct outer *o)
 {
@@ -312,6 +325,9 @@ static void leave(struct binder *b, const struct outer *o)
     b->aggrs = o->aggrs;
     b->windows = o->windows;
     b->text = o->text;
+    b->unnamed = o->unnamed;
+    b->unnamed_count = o->unnamed_count;
+    b->in_stored = o->in_stored;
 }
 
 /* A table argument must have the columns that the parameter declares. */
@@ -354,6 +370,13 @@ static enum rf_kind bind_lambda_arguments(struct binder *b, const struct scope *
             tables[i] = shared_new(b, table);
             if (tables[i] == NULL) return BIND_NOMEM(b);
         } else {
+            if (given == NULL &&
+                f->stored) { /* invoke of a function of the catalog that takes no table */
+                struct value none = value_null((enum type)arg->type);
+                exprs[i] = expr_const(b, &none, call->pos);
+                if (exprs[i] == NULL) return BIND_NOMEM(b);
+                continue;
+            }
             if (given == NULL)
                 return bind_fail(
                     b, call->pos, "BadArguments",
@@ -377,6 +400,7 @@ static enum rf_kind bind_lambda_arguments(struct binder *b, const struct scope *
     b->aggrs = NULL;
     b->windows = NULL;
     b->text = f->text;
+    b->in_stored = b->in_stored || f->stored;
     for (uint32_t i = 0; i < n; i++) {
         struct scope *s = scope_add(b, lambda->arguments[i].name,
                                     tables[i] != NULL ? BINDING_SHARED : BINDING_SCALAR);
@@ -402,6 +426,7 @@ static enum rf_kind bind_lambda_lets(struct binder *b, const struct scope *f, ui
     for (uint32_t i = 0; i < lambda->statement_count; i++) {
         const struct statement *s = &lambda->statements[i];
         if (s->kind == STATEMENT_LET) RF_TRY(bind_let(b, s));
+        if (s->kind == STATEMENT_PATTERN) RF_TRY(bind_pattern(b, s));
         if (s->kind == STATEMENT_QUERY) *last = s->value;
     }
     if (*last == NULL)
@@ -465,9 +490,11 @@ enum rf_kind bind_invoke(struct binder *b, const struct ast *call, struct node *
 
 enum rf_kind bind_let(struct binder *b, const struct statement *s)
 {
-    enum binding_kind kind = s->value->kind == AST_LAMBDA ? BINDING_LAMBDA
-                             : ast_is_table(b, s->value)  ? BINDING_TABLE
-                                                          : BINDING_SCALAR;
+    enum binding_kind kind =
+        s->value->kind == AST_LAMBDA                                              ? BINDING_LAMBDA
+        : s->value->kind == AST_CALL && rf_str_is(s->value->text, "entity_group") ? BINDING_GROUP
+        : ast_is_table(b, s->value)                                               ? BINDING_TABLE
+                                                                                  : BINDING_SCALAR;
     struct expr *e = NULL;
     if (kind == BINDING_SCALAR) RF_TRY(bind_expr(b, s->value, &e));
     struct scope *binding = scope_add(b, s->name, kind);
@@ -545,6 +572,7 @@ static enum rf_kind bind_parameters(struct binder *b, const struct statement *s)
         if (binding == NULL) return BIND_NOMEM(b);
         binding->expr = expr_const(b, &v, s->pos);
         if (binding->expr == NULL) return BIND_NOMEM(b);
+        binding->expr->of_now = true; /* it may be: what it is made of was not looked at */
     }
     return RF_OK;
 }
@@ -680,6 +708,12 @@ enum rf_kind bind_query(const struct query_ast *query, struct exec *exec, struct
         case STATEMENT_PARAMETERS:
             RF_TRY(bind_parameters(&b, s));
             break;
+        case STATEMENT_PATTERN:
+            RF_TRY(bind_pattern(&b, s));
+            break;
+        case STATEMENT_RESTRICT:
+            RF_TRY(bind_restrict(&b, s));
+            break;
         case STATEMENT_QUERY:
             RF_TRY(bind_results(&b, s, &q));
             break;
@@ -692,13 +726,14 @@ enum rf_kind bind_query(const struct query_ast *query, struct exec *exec, struct
                        "the text has no query: a table and operators, such as `T | take 10`");
     for (uint32_t r = 0; r < q.result_count; r++) {
         struct id_set need;
-        if (!id_set_new(arena, &b.next_id, &need)) return rf_fail_memory(err, arena);
+        if (!id_set_new(exec, arena, &b.next_id, &need)) return rf_fail_memory(err, arena);
         for (uint32_t i = 0; i < q.results[r]->schema.count; i++)
             id_set_add(&need, q.results[r]->schema.columns[i].id);
         node_prune(q.results[r], &need);
     }
     q.render = b.render;
     q.open_schema = b.open_schema;
+    q.calls_stored = b.stored != NULL;
     *out = q;
     return RF_OK;
 }

@@ -60,6 +60,13 @@ struct binder {
     struct materialized *materialized; /* what materialize() made so far */
     struct scope *stored;              /* functions of the catalog that were called so far */
     struct extra_result *extras; /* results that fork and facet give beside the statement's own */
+    bool naming_aggregates;      /* a name is asked for where aggregates are calls */
+    const struct schema
+        *naming_rows; /* the columns of the rows that names are given to; NULL: not known */
+    bool fuzzy;       /* inside a member of a union with isfuzzy=true */
+    bool in_stored;   /* inside the body of a function of the catalog */
+    struct unnamed_column *unnamed; /* names that bind_unnamed gave, and how many */
+    uint32_t unnamed_count;
 };
 
 /* What to return when something could not be added: memory is used up, or a schema is full. */
@@ -111,6 +118,13 @@ struct expr *expr_column(struct binder *b, const struct column *column, uint32_t
 /* The column called `name`, or an error with the nearest name. */
 RF_MUST_USE enum rf_kind bind_column(struct binder *b, const struct schema *schema, rf_str name,
                                      uint32_t pos, struct column **out);
+/* Whether a column that `schema` lacks is null rather than an error: there may be more columns than are known, or this is a
+ * stored parser that joins the shapes of several kinds of rows by a fuzzy union, and names a column that one of them lacks.
+ * Microsoft's analyser accepts both. */
+static inline bool bind_may_lack(const struct binder *b, const struct schema *schema)
+{
+    return schema->open || (b->fuzzy && b->in_stored);
+}
 /* Columns that a pattern with '*' matches, marked in match[]. */
 bool name_matches(rf_str pattern, rf_str name);
 
@@ -129,6 +143,11 @@ static inline uint32_t bind_new_id(struct binder *b) { return b->next_id++; }
 /* The name that project/extend/by give to an unnamed expression ("" when it has none: the caller then takes
  * Column1.. or the like). */
 rf_str ast_default_name(struct binder *b, const struct ast *ast);
+/* Column1, Column2 ...: the name of a column of `item` that has none, the `part`-th where it makes several. The number goes on
+ * from one operator to the next, over names that mean something there: lets, and columns of `rows` (may be NULL). Who asks
+ * again for the same item gets the same name. ptr is NULL when memory is used up. */
+rf_str bind_unnamed(struct binder *b, const struct ast *item, uint32_t part,
+                    const struct schema *rows);
 /* The same of an aggregate with one column, whose first argument is named `first`. */
 rf_str aggr_default_name(struct binder *b, const struct aggr *aggr, rf_str first);
 /* Allocates an operator's node struct (zeroed; ops and input set, schema = input's). */
@@ -152,6 +171,7 @@ struct bound_query {
     struct node **results; /* one per query statement (fork and facet: more) */
     rf_str *names;
     uint32_t result_count;
+    bool calls_stored; /* functions of the catalog are part of it */
     struct render *render;
     bool open_schema;
 };

@@ -81,9 +81,12 @@ static int cost(enum type from, enum type to)
     if (type_is_number(from) && type_is_number(to)) {
         int step = number_rank(to) - number_rank(from);
         if (from == TYPE_DECIMAL && to == TYPE_REAL) return 10; /* sqrt() and the like */
+        /* A count or a level given with a fraction loses it, where nothing takes it as it is. */
+        if (to == TYPE_LONG && from != TYPE_INT) return 40;
         return step > 0 ? step : -1;
     }
-    if (from == TYPE_DYNAMIC) return to == TYPE_STRING ? 20 : 21;
+    /* A number that may have a fraction is read as one that keeps it. */
+    if (from == TYPE_DYNAMIC) return to == TYPE_STRING ? 20 : to == TYPE_REAL ? 21 : 22;
     return -1;
 }
 
@@ -177,7 +180,9 @@ enum rf_kind bind_cast(struct binder *b, struct expr *expr, enum type type, stru
         struct value v;
         if (!value_convert(&expr->value, type, b->arena, &v)) return BIND_NOMEM(b);
         *out = expr_const(b, &v, expr->pos);
-        return *out == NULL ? BIND_NOMEM(b) : RF_OK;
+        if (*out == NULL) return BIND_NOMEM(b);
+        (*out)->of_now = expr->of_now;
+        return RF_OK;
     }
     if (expr->type == TYPE_INT && type == TYPE_LONG && expr->kind == EXPR_COLUMN) { /* same cells */
         struct expr *wide = rf_arena_zalloc(b->arena, sizeof *wide);
@@ -231,7 +236,10 @@ static enum rf_kind fold(struct binder *b, struct expr *call, struct expr **out)
     struct value v;
     RF_TRY(eval_const(b->exec, call, &v, b->err));
     *out = expr_const(b, &v, call->pos);
-    return *out == NULL ? BIND_NOMEM(b) : RF_OK;
+    if (*out == NULL) return BIND_NOMEM(b);
+    (*out)->of_now = strcmp(call->func->name, "now") == 0 || strcmp(call->func->name, "ago") == 0;
+    for (uint32_t i = 0; i < call->arg_count; i++) (*out)->of_now |= call->args[i]->of_now;
+    return RF_OK;
 }
 
 static enum rf_kind resolve(struct binder *b, struct expr *call)

@@ -40,7 +40,7 @@ static enum rf_kind bind_name(struct binder *b, const struct ast *ast, struct ex
         return *out == NULL ? BIND_NOMEM(b) : RF_OK;
     }
     struct scope *s = scope_find(b, ast->text);
-    if (s == NULL && schema != NULL && schema->open) {
+    if (s == NULL && schema != NULL && bind_may_lack(b, schema)) {
         struct value unknown = value_null(TYPE_DYNAMIC);
         *out = expr_const(b, &unknown, ast->pos);
         return *out == NULL ? BIND_NOMEM(b) : RF_OK;
@@ -283,7 +283,7 @@ static enum rf_kind bind_subquery(struct binder *b, const struct ast *table, boo
     e->as_array = as_array;
     e->type = as_array ? TYPE_DYNAMIC : e->subquery->schema.columns[0].type;
     struct id_set need;
-    if (!id_set_new(b->arena, &b->next_id, &need)) return BIND_NOMEM(b);
+    if (!id_set_new(b->exec, b->arena, &b->next_id, &need)) return BIND_NOMEM(b);
     need.binding = true;
     e->depth = e->subquery->depth + 1;
     RF_TRY(bind_below(b, e->depth, table->pos));
@@ -387,6 +387,28 @@ static enum rf_kind bind_column_ifexists(struct binder *b, const struct ast *ast
     if (column == NULL) return BIND_NOMEM(b);
     RF_TRY(bind_expr(b, ast->kids[1], &fallback));
     return bind_cast(b, column, (enum type)fallback->type, out);
+}
+
+/* An old form of asking: iscolumnexists("Name"). */
+static enum rf_kind bind_column_exists(struct binder *b, const struct ast *ast, struct expr **out)
+{
+    struct value name;
+    RF_TRY(bind_constant(b, ast->kids[0], TYPE_STRING, &name));
+    struct value is =
+        value_bool(b->rows.schema != NULL && schema_find(b->rows.schema, name.s) >= 0);
+    *out = expr_const(b, &is, ast->pos);
+    return *out == NULL ? BIND_NOMEM(b) : RF_OK;
+}
+
+/* make_datetime(x) of anything but a number is todatetime(x), make_timespan(x) totimespan(x). */
+static enum rf_kind bind_made_of_one(struct binder *b, const struct ast *ast, struct expr **out)
+{
+    struct expr *part;
+    RF_TRY(bind_expr(b, ast->kids[0], &part));
+    if (type_is_number((enum type)part->type))
+        return bind_call(b, ast->pos, ast->text, &part, 1, out);
+    enum type type = rf_str_is(ast->text, "make_datetime") ? TYPE_DATETIME : TYPE_TIMESPAN;
+    return bind_cast(b, part, type, out);
 }
 
 /* pack_all([ignore]), bag_pack_columns(a, b): bag_pack with the names filled in. */
@@ -500,6 +522,11 @@ enum rf_kind bind_special_call(struct binder *b, const struct ast *ast, bool *do
         return bind_expr(b, ast->kids[0], out);
     if (rf_str_is(ast->text, "column_ifexists") || rf_str_is(ast->text, "columnifexists"))
         return bind_column_ifexists(b, ast, out);
+    if (rf_str_is(ast->text, "iscolumnexists") && ast->kid_count == 1)
+        return bind_column_exists(b, ast, out);
+    if ((rf_str_is(ast->text, "make_datetime") || rf_str_is(ast->text, "make_timespan")) &&
+        ast->kid_count == 1)
+        return bind_made_of_one(b, ast, out);
     if (rf_str_is(ast->text, "ingestion_time") && ast->kid_count == 0 && b->has_arrival)
         return bind_arrival_time(b, ast->pos, out);
     if (rf_str_is(ast->text, "pack_all") || rf_str_is(ast->text, "bag_pack_columns"))

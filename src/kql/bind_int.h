@@ -7,10 +7,14 @@
 /* ---- scope: a list, newest first; a let's environment is the list as it stood then -------------------- */
 
 enum binding_kind {
-    BINDING_SCALAR, /* expr */
-    BINDING_TABLE,  /* ast in env: bound anew at each use */
-    BINDING_SHARED, /* shared: a tabular argument, an `as` name: bound once */
-    BINDING_LAMBDA  /* ast (AST_LAMBDA) in env */
+    BINDING_SCALAR,      /* expr */
+    BINDING_TABLE,       /* ast in env: bound anew at each use */
+    BINDING_SHARED,      /* shared: a tabular argument, an `as` name: bound once */
+    BINDING_LAMBDA,      /* ast (AST_LAMBDA) in env */
+    BINDING_PATTERN,     /* ast->body is a struct ast_pattern; its bodies in env */
+    BINDING_RESTRICTION, /* no name; ast->kids: what may be named behind it */
+    BINDING_GROUP,       /* ast->kids are entities */
+    BINDING_ENTITY,      /* ast: what a name of macro-expand stands for */
 };
 
 struct scope {
@@ -25,6 +29,7 @@ struct scope {
     bool view;
     bool is_table; /* BINDING_LAMBDA: it gives a table */
     bool busy;     /* BINDING_LAMBDA: its body is being bound */
+    bool stored;   /* of the catalog */
 };
 
 /* Bounds on what one request may grow to. Functions of let multiply: a few lines can stand for any number of
@@ -38,6 +43,7 @@ enum {
     STEPS_TABLE = 64,
     RESULTS_MAX = 1000,
     TABLE_COLUMNS_MAX = 10000, /* of one table */
+    TABLE_DEPTH_MAX = 500, /* tables inside one another, two for a function that calls the next */
     SET_OPTIONS_MAX = 1000,
 };
 /* Counts work; RF_LIMIT QueryTooLarge when it is too much. */
@@ -74,6 +80,16 @@ RF_MUST_USE enum rf_kind bind_lambda_table(struct binder *b, struct scope *f,
                                            struct node **out);
 /* Finds a function of let or of the catalog; NULL when there is none (or an error, then *kind is set). */
 struct scope *function_find(struct binder *b, rf_str name, enum rf_kind *kind);
+/* bind_statement.c */
+RF_MUST_USE enum rf_kind bind_restrict(struct binder *b, const struct statement *s);
+RF_MUST_USE enum rf_kind bind_pattern(struct binder *b, const struct statement *s);
+/* P("x").y: the table of the case that fits. */
+RF_MUST_USE enum rf_kind bind_pattern_use(struct binder *b, struct scope *s, const struct ast *call,
+                                          rf_str path, struct node **out);
+/* Whether a table or a stored function of this name may be named here, and whether anything restricts that. */
+bool bind_allows(const struct binder *b, rf_str name);
+bool bind_is_restricted(const struct binder *b);
+RF_MUST_USE enum rf_kind fail_restricted(struct binder *b, rf_str name, uint32_t pos);
 RF_MUST_USE enum rf_kind bind_special_call(struct binder *b, const struct ast *ast, bool *done,
                                            struct expr **out);
 RF_MUST_USE enum rf_kind bind_aggregate(struct binder *b, const struct ast *ast,

@@ -61,14 +61,20 @@ rf_str aggr_default_name(struct binder *b, const struct aggr *aggr, rf_str first
 static rf_str call_name(struct binder *b, const struct ast *ast)
 {
     const struct ast *argument = ast->kid_count > 0 ? ast->kids[0] : NULL;
-    if (rf_str_is(ast->text, "column_ifexists") || rf_str_is(ast->text, "columnifexists"))
-        return argument != NULL && argument->kind == AST_LITERAL &&
-                       argument->value.type == TYPE_STRING
-                   ? argument->value.s
-                   : RF_S("");
+    if (rf_str_is(ast->text, "column_ifexists") || rf_str_is(ast->text, "columnifexists")) {
+        bool text = argument != NULL && argument->kind == AST_LITERAL &&
+                    argument->value.type == TYPE_STRING;
+        bool there = text && (b->naming_rows == NULL || b->naming_rows->open ||
+                              schema_find(b->naming_rows, argument->value.s) >= 0);
+        return there ? argument->value.s : RF_S("");
+    }
     rf_str first = argument == NULL ? RF_S("") : ast_default_name(b, argument);
     if (rf_str_is(ast->text, "materialize")) return first;
+    if ((rf_str_is(ast->text, "make_datetime") || rf_str_is(ast->text, "make_timespan")) &&
+        ast->kid_count == 1)
+        return first;
     const struct func *func = func_find(ast->text);
+    if (b->naming_aggregates && aggr_find(ast->text) != NULL) func = NULL;
     if (func != NULL) return func->column == NULL ? RF_S("") : fill_in(b, func->column, first);
     const struct aggr *aggr = aggr_find(ast->text);
     for (size_t i = 0; aggr != NULL && i < RF_COUNT(nameless_aggrs); i++)
@@ -112,4 +118,28 @@ rf_str ast_default_name(struct binder *b, const struct ast *ast)
     default:
         return RF_S("");
     }
+}
+
+/* ---- Column1, Column2, ... ------------------------------------------------------------------------ */
+
+struct unnamed_column {
+    struct unnamed_column *next;
+    const struct ast *item;
+    uint32_t part;
+    rf_str name;
+};
+
+rf_str bind_unnamed(struct binder *b, const struct ast *item, uint32_t part,
+                    const struct schema *rows)
+{
+    for (const struct unnamed_column *u = b->unnamed; u != NULL; u = u->next)
+        if (u->item == item && u->part == part) return u->name;
+    struct unnamed_column *u = rf_arena_new(b->arena, struct unnamed_column, 1);
+    if (u == NULL) return (rf_str){NULL, 0};
+    *u = (struct unnamed_column){.next = b->unnamed, .item = item, .part = part};
+    do u->name = rf_arena_printf(b->arena, "Column%u", ++b->unnamed_count);
+    while (u->name.ptr != NULL &&
+           (scope_find(b, u->name) != NULL || (rows != NULL && schema_find(rows, u->name) >= 0)));
+    b->unnamed = u;
+    return u->name;
 }

@@ -115,11 +115,14 @@ static enum rf_kind bind_in_env(struct binder *b, const struct scope *s, struct 
 {
     struct scope *scope = b->scope;
     rf_str text = b->text;
+    bool in_stored = b->in_stored;
     b->scope = s->env;
     b->text = s->text;
+    b->in_stored = in_stored || s->stored;
     enum rf_kind kind = bind_table(b, s->ast, out);
     b->scope = scope;
     b->text = text;
+    b->in_stored = in_stored;
     return kind;
 }
 
@@ -220,6 +223,11 @@ static enum rf_kind bind_member(struct binder *b, const struct ast *ast, struct 
 {
     const struct ast *call = ast->kids[0];
     const struct catalog *catalog = b->exec->catalog, *other;
+    struct scope *s =
+        call->kind == AST_NAME || call->kind == AST_CALL ? scope_find(b, call->text) : NULL;
+    if (s != NULL && s->kind == BINDING_PATTERN)
+        return bind_pattern_use(b, s, call, ast->text, out);
+    if (s != NULL && s->kind == BINDING_ENTITY && call->kind == AST_NAME) call = s->ast;
     bool names = call->kind == AST_CALL &&
                  (rf_str_is(call->text, "workspace") || rf_str_is(call->text, "app") ||
                   rf_str_is(call->text, "resource"));
@@ -228,6 +236,7 @@ static enum rf_kind bind_member(struct binder *b, const struct ast *ast, struct 
         return bind_name(b, ast->text, ast->pos, false, &name, out);
     }
     struct value reference;
+    if (bind_is_restricted(b)) return fail_restricted(b, ast->text, ast->pos);
     if (call->kid_count != 1)
         return bind_fail(b, call->pos, "BadArguments", "%.*s() takes one name", RF_FMT(call->text));
     RF_TRY(bind_constant(b, call->kids[0], TYPE_STRING, &reference));
@@ -284,11 +293,18 @@ static enum rf_kind bind_name(struct binder *b, rf_str name, uint32_t pos, bool 
             return bind_shared_use(b, s->shared, out);
         case BINDING_LAMBDA:
             return bind_lambda_table(b, s, call, NULL, out);
+        case BINDING_PATTERN:
+            return bind_pattern_use(b, s, call, RF_S(""), out);
         case BINDING_SCALAR:
-            return bind_fail(b, pos, "NotTable", "'%.*s' is a scalar; a table is needed here",
-                             RF_FMT(name));
+        case BINDING_RESTRICTION:
+        case BINDING_GROUP:
+        case BINDING_ENTITY:
+            return bind_fail(b, pos, "NotTable", "'%.*s' is a %s; a table is needed here",
+                             RF_FMT(name),
+                             s->kind == BINDING_SCALAR ? "scalar" : "group or database");
         }
     }
+    if (!bind_allows(b, name)) return fail_restricted(b, name, pos);
     if (!tables_only && catalog_calls(b->exec->catalog, name))
         return bind_catalog_call(b, call, name, out);
     kind = bind_sources(b, b->exec->catalog, name, out);
@@ -309,7 +325,7 @@ static enum rf_kind tables_like(struct binder *b, rf_str pattern, rf_str **out, 
         uint32_t before = n;
         for (uint32_t i = 0; i < in->source_count; i++) {
             rf_str name = in->sources[i]->name;
-            if (!name_matches(pattern, name)) continue;
+            if (!name_matches(pattern, name) || !bind_allows(b, name)) continue;
             if (in->shows != NULL && !in->shows(in, in->sources[i])) continue;
             uint32_t seen = 0;
             while (seen < before && !rf_str_eq(list[seen], name)) seen++;
@@ -382,7 +398,10 @@ static enum rf_kind bind_table_call(struct binder *b, const struct ast *ast, str
     struct scope *f = function_find(b, ast->text, &kind);
     RF_TRY(kind);
     if (f != NULL && f->kind == BINDING_LAMBDA) return bind_lambda_table(b, f, ast, NULL, out);
+    if (f != NULL && f->kind == BINDING_PATTERN) return bind_pattern_use(b, f, ast, RF_S(""), out);
     if (rf_str_is(ast->text, "materialize")) return bind_materialize(b, ast, out);
+    if (rf_str_is(ast->text, "totable") && ast->kid_count == 1)
+        return bind_table(b, ast->kids[0], out);
     if (rf_str_is(ast->text, "table") || rf_str_is(ast->text, "materialized_view") ||
         rf_str_is(ast->text, "external_table")) {
         struct value name;
@@ -394,6 +413,7 @@ static enum rf_kind bind_table_call(struct binder *b, const struct ast *ast, str
             return bind_name(b, name.s, ast->pos, true, ast, out);
         return bind_name(b, name.s, ast->pos, false, ast, out);
     }
+    if (f == NULL && !bind_allows(b, ast->text)) return fail_restricted(b, ast->text, ast->pos);
     if (f == NULL && catalog_calls(b->exec->catalog, ast->text))
         return bind_catalog_call(b, ast, ast->text, out);
     return fail_unknown(b, ast->text, ast->pos);
@@ -432,9 +452,10 @@ enum rf_kind bind_table(struct binder *b, const struct ast *ast, struct node **o
     struct scope *scope = b->scope;
     bool keep_names = b->keep_names;
     b->keep_names = false;
-    if (++b->depth > 300)
+    if (++b->depth > TABLE_DEPTH_MAX)
         return parse_fail_at(b->text, ast->pos, b->err, RF_LIMIT, "TooDeep",
-                             "tables nest deeper than 300 levels, functions' bodies included");
+                             "tables nest deeper than %d levels, functions' bodies included",
+                             TABLE_DEPTH_MAX);
     RF_TRY(bind_steps(b, STEPS_TABLE, ast->pos));
     b->rows = (struct row_scope){0};
     b->aggrs = NULL;

@@ -11,6 +11,7 @@ struct step {
     bool prepared;
     bool constant; /* no columns below and nothing volatile: `fixed` holds once known */
     bool known;
+    bool by_entry; /* over a dictionary it is computed once per entry */
     struct vec fixed;
     /* The result for the last dictionary seen: entry results live in cache_arena. */
     uint64_t cache_id, seen_id, seen_rows;
@@ -155,6 +156,7 @@ static enum rf_kind compile(struct eval *ev, const struct expr *e, const struct 
         if (s->args == NULL || s->arg_vecs == NULL || s->flat_vecs == NULL)
             return rf_fail_memory(err, ev->arena);
         s->constant = (e->func->flags & FUNC_VOLATILE) == 0;
+        s->by_entry = s->constant && exec_takes(ev->exec, SHORTCUT_DICTIONARY);
         for (uint32_t i = 0; i < n; i++) {
             RF_TRY(compile(ev, e->args[i], input, &s->args[i], err));
             s->constant = s->constant && s->args[i]->constant;
@@ -165,7 +167,8 @@ static enum rf_kind compile(struct eval *ev, const struct expr *e, const struct 
                                      .type = (enum type)e->type,
                                      .query_arena = ev->arena,
                                      .now_ticks = ev->exec->now_ticks,
-                                     .env = &ev->exec->env};
+                                     .env = &ev->exec->env,
+                                     .cancelled = ev->exec->cancelled};
         break;
     }
     }
@@ -231,10 +234,10 @@ static enum rf_kind call_kernel(struct step *s, struct rf_arena *arena, uint32_t
 {
     if (!vec_flat(arena, (enum type)s->expr->type, count, out)) return rf_fail_memory(err, arena);
     if (vec_need_nulls(arena, out, count) == NULL) return rf_fail_memory(err, arena);
-    if (s->expr->func->nulls == FUNC_STRICT)
-        mark_nulls(s, count, out);
-    else
+    /* A kernel that finds a null says so and leaves the cell alone; others may look at it, and it must not point anywhere. */
+    if (s->expr->func->nulls == FUNC_CUSTOM || type_is_bytes((enum type)out->type))
         memset((uint8_t *)(uintptr_t)out->data, 0, count * (size_t)type_cell_bytes[out->type]);
+    if (s->expr->func->nulls == FUNC_STRICT) mark_nulls(s, count, out);
     s->call.arena = arena;
     RF_TRY(s->expr->kernel(&s->call, s->flat_vecs, count, out, err));
     if (out->type == TYPE_STRING || memchr(out->nulls, 1, count) == NULL) out->nulls = NULL;
@@ -324,7 +327,7 @@ static enum rf_kind run(struct step *s, const struct batch *batch, struct vec *o
         }
         return RF_OK;
     }
-    int dict = is_volatile ? -1 : only_dictionary(s);
+    int dict = s->by_entry ? only_dictionary(s) : -1;
     if (dict >= 0) {
         bool done = false;
         RF_TRY(call_on_dictionary(s, batch, (uint32_t)dict, out, &done, err));

@@ -51,6 +51,21 @@ struct func_env {
     uint32_t parameter_count;
 };
 
+/* What makes a query cheaper and never changes its answer. Tests run queries with each switched off; nothing that a user says
+ * does. */
+enum shortcut {
+    SHORTCUT_PUSHDOWN = 1 << 0, /* a scan that filters is given the conjuncts of `where` */
+    SHORTCUT_TESTS = 1 << 1,    /* the store leaves out blocks by their bounds and terms */
+    SHORTCUT_PRUNE = 1 << 2,    /* columns that nobody reads are not made */
+    SHORTCUT_PATHS = 1 << 3,    /* paths of dynamic columns are read as columns of their own */
+    SHORTCUT_SIEVE =
+        1 << 4, /* top, arg_max and join tell the scan below which rows will drop out */
+    SHORTCUT_LIMIT = 1 << 5,      /* take tells the scan or sort below how many rows will do */
+    SHORTCUT_DICTIONARY = 1 << 6, /* functions are computed once per entry of a dictionary */
+    SHORTCUT_FEW = 1 << 7,        /* a small table is read by one lane */
+    SHORTCUT_COUNT = 8,
+};
+
 struct exec {
     struct rf_budget *budget; /* of the whole query */
     struct rf_arena
@@ -65,7 +80,8 @@ struct exec {
     struct func_env env;
     const atomic_bool *cancelled; /* NULL, or set by another thread to end the query */
     const struct catalog *catalog;
-    uint32_t batch_rows; /* BATCH_ROWS, less in tests */
+    uint32_t batch_rows;    /* BATCH_ROWS, less in tests */
+    uint32_t shortcuts_off; /* enum shortcut; none but in tests */
     /* Of the operator that runs now, for the scan right below it. */
     struct row_sieve *sieve;
     const struct node *sieved; /* that scan */
@@ -85,6 +101,10 @@ static inline bool exec_cancelled(const struct exec *exec)
 }
 /* A vec.dict_id for a dictionary that an operator makes. */
 uint64_t exec_dict_id(struct exec *exec);
+static inline bool exec_takes(const struct exec *exec, enum shortcut shortcut)
+{
+    return (exec->shortcuts_off & shortcut) == 0;
+}
 /* Notes what did not stop the query but may change how its result is read. The first one is kept. */
 void exec_warn(struct exec *exec, const char *code, const char *fmt, ...) RF_PRINTF(3, 4);
 

@@ -16,6 +16,13 @@ struct aggr_family {
 static const struct family families[] = {FUNC_FAMILIES(FAMILY_ENTRY)};
 static const struct aggr_family aggr_families[] = {AGGR_FAMILIES(FAMILY_ENTRY)};
 
+enum rf_kind func_go_on(const struct func_call *call, struct rf_err *err)
+{
+    if (call->cancelled == NULL || !atomic_load_explicit(call->cancelled, memory_order_relaxed))
+        return RF_OK;
+    return RF_FAIL(err, RF_CANCELLED, "QueryCancelled", "the query was cancelled");
+}
+
 const struct func *func_find(rf_str name)
 {
     for (size_t f = 0; f < RF_COUNT(families); f++)

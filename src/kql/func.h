@@ -90,7 +90,11 @@ struct func_call {
     void *state;                  /* what prepare made */
     int64_t now_ticks;            /* now(): one value for the whole query */
     struct func_env *env; /* set statements, session facts; see exec.h. May be NULL in tests */
+    const atomic_bool *cancelled; /* NULL, or set when the query is to end: see func_go_on */
 };
+
+/* RF_CANCELLED when the query is to end. Kernels that may work long on one row ask now and then. */
+RF_MUST_USE enum rf_kind func_go_on(const struct func_call *call, struct rf_err *err);
 
 /* Finds a function by its (case-sensitive) name; NULL when there is none. */
 const struct func *func_find(rf_str name);

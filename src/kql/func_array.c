@@ -467,7 +467,7 @@ ROW_KERNEL(array_iff)
     {                                                                                              \
         .name = #func_name, .doc = doc_line,                                                       \
         .sigs = SIGS({"(arrays:any...) dynamic", func_name##_kernel}), .nulls = FUNC_CUSTOM,       \
-        .resolve = array_sort_resolve                                                              \
+        .resolve = array_sort_resolve, .column = "%_sorted"                                        \
     }
 
 const struct func func_array[] = {

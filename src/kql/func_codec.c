@@ -81,7 +81,7 @@ FUNC_KERNEL(base64_decode_kernel)
     for (uint32_t i = 0; i < count; i++) {
         size_t from = rows.buf.len;
         bool good = take_base64(&rows.buf, ARG_STR(&args[0], i)) && !rows.buf.failed &&
-                    rf_utf8_valid(rf_str_make(rows.buf.ptr + from, rows.buf.len - from));
+                    rf_utf8_valid(rf_slice(rf_buf_view(&rows.buf), from, rows.buf.len));
         if (!good) rows.buf.len = from;
         text_rows_end(&rows, i);
     }
@@ -130,7 +130,8 @@ FUNC_KERNEL(base64_from_array_kernel)
     struct rf_buf bytes = rf_buf_in(call->arena);
     for (uint32_t i = 0; i < count; i++) {
         bytes.len = 0;
-        if (array_bytes(&bytes, ARG_STR(&args[0], i))) put_base64(&rows.buf, rf_buf_view(&bytes));
+        if (!ARG_NULL(&args[0], i) && array_bytes(&bytes, ARG_STR(&args[0], i)))
+            put_base64(&rows.buf, rf_buf_view(&bytes));
         text_rows_end(&rows, i);
     }
     bool good = text_rows_finish(&rows, count) && !bytes.failed;

@@ -564,6 +564,10 @@ const struct func func_datetime[] = {
      .sigs = SIGS({"(unit:string, date:datetime) int", datetime_part}),
      .doc =
          "One part of a datetime by its name, from year to nanosecond; null for an unknown name."},
+    {.name = "datepart",
+     .flags = FUNC_HIDDEN,
+     .sigs = SIGS({"(unit:string, date:datetime) int", datetime_part}),
+     .doc = "Old name of datetime_part."},
     {.name = "datetime_utc_to_local",
      .sigs = SIGS({"(date:datetime, zone:string) datetime", zone_utc_to_local}),
      .doc = "A UTC time as local time of an IANA time zone; null for an unknown zone."},

@@ -356,6 +356,23 @@ static enum rf_kind jaccard_kernel(struct func_call *call, const struct vec *arg
     return dyn_rows_end(&rows, count, err);
 }
 
+static enum rf_kind set_equals_kernel(struct func_call *call, const struct vec *args,
+                                      uint32_t count, struct vec *out, struct rf_err *err)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        rf_str a = arg_dyn(&args[0], i), b = arg_dyn(&args[1], i);
+        struct dyn_set x, y;
+        OUT_BOOL(out)[i] = false;
+        if (!arg_is_array(a) || !arg_is_array(b)) continue;
+        if (!set_of_array(&x, call->arena, a) || !set_of_array(&y, call->arena, b))
+            return rf_fail_memory(err, call->arena);
+        uint32_t both = 0;
+        for (uint32_t k = 0; k < x.count; k++) both += dyn_set_has(&y, x.items[k]);
+        OUT_BOOL(out)[i] = both == x.count && both == y.count;
+    }
+    return RF_OK;
+}
+
 /* ---- the family ------------------------------------------------------------------------------ */
 
 #define SIGS(...)                                                                                  \
@@ -400,6 +417,8 @@ const struct func func_dynamic[] = {
      .nulls = FUNC_CUSTOM},
     {"set_has_element", "Whether the array holds the value; false when it is no array.",
      SIGS({"(array:dynamic, value:any) bool", set_has_element_kernel}), .nulls = FUNC_CUSTOM},
+    {"set_equals", "Whether two arrays have the same elements; order and repeats do not count.",
+     SIGS({"(a:dynamic, b:dynamic) bool", set_equals_kernel}), .nulls = FUNC_CUSTOM},
     {"jaccard_index",
      "Size of the intersection of two arrays by that of their union, 0 to 1; nan for two empty "
      "ones.",

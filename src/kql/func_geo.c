@@ -127,6 +127,7 @@ static enum rf_kind each_row(struct func_call *call, const struct vec *args, uin
     rf_arena_init_shared(&scratch, call->arena->budget);
     for (uint32_t i = 0; i < count; i++) {
         if (OUT_NULL(out)[i]) continue;
+        RF_TRY(func_go_on(call, err));
         struct geo_row row = {.args = args,
                               .arg_count = call->arg_count,
                               .index = i,

@@ -527,7 +527,9 @@ FUNC_KERNEL(ipv4_range_to_cidr_list)
     }
 #define TWO(type, kernel) SIGS({"(a:string, b:string, [prefix:long]) " type, kernel})
 #define FORMAT(kernel)                                                                             \
-    SIGS({"(ip:string, [prefix:long]) string", kernel}, {"(ip:long, [prefix:long]) string", kernel})
+    SIGS({"(ip:string, [prefix:long]) string", kernel},                                            \
+         {"(ip:long, [prefix:long]) string", kernel},                                              \
+         {"(ip:scalar, [prefix:long]) string", kernel})
 
 const struct func func_ip[] = {
     {.name = "format_ipv4",

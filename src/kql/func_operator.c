@@ -127,6 +127,31 @@ KERNEL(div_timespan) /* timespan / timespan = real */
     return RF_OK;
 }
 
+/* A point in time divided by or taken modulo something counts as its ticks since year 1. */
+KERNEL(div_datetime)
+{
+    RF_TRY(div_i64(call, args, count, out, err));
+    bound_datetime(count, out);
+    return RF_OK;
+}
+KERNEL(mul_datetime)
+{
+    UNUSED_CALL;
+    for (uint32_t i = 0; i < count; i++)
+        if (__builtin_mul_overflow(ARG_I64(&args[0], i), ARG_I64(&args[1], i), &OUT_I64(out)[i]))
+            OUT_NULL(out)[i] = 1;
+    bound_datetime(count, out);
+    return RF_OK;
+}
+KERNEL(mul_timespans)
+{
+    UNUSED_CALL;
+    for (uint32_t i = 0; i < count; i++)
+        if (__builtin_mul_overflow(ARG_I64(&args[0], i), ARG_I64(&args[1], i), &OUT_I64(out)[i]))
+            OUT_NULL(out)[i] = 1;
+    return RF_OK;
+}
+
 static bool to_ticks(double x, int64_t *out)
 {
     if (!(fabs(x) < 9.2e18)) return false;
@@ -155,6 +180,34 @@ KERNEL(shrink_timespan) /* timespan / real */
     for (uint32_t i = 0; i < count; i++)
         if (!to_ticks((double)ARG_I64(&args[0], i) / ARG_REAL(&args[1], i), &OUT_I64(out)[i]))
             OUT_NULL(out)[i] = 1;
+    return RF_OK;
+}
+
+KERNEL(shrink_datetime) /* datetime / real */
+{
+    RF_TRY(shrink_timespan(call, args, count, out, err));
+    bound_datetime(count, out);
+    return RF_OK;
+}
+KERNEL(scale_datetime) /* datetime * real */
+{
+    RF_TRY(scale_timespan(call, args, count, out, err));
+    bound_datetime(count, out);
+    return RF_OK;
+}
+KERNEL(scale_datetime_left) /* real * datetime */
+{
+    RF_TRY(scale_timespan_left(call, args, count, out, err));
+    bound_datetime(count, out);
+    return RF_OK;
+}
+KERNEL(mod_ticks) /* ticks % real */
+{
+    UNUSED_CALL;
+    for (uint32_t i = 0; i < count; i++) {
+        double b = ARG_REAL(&args[1], i), rest = fmod((double)ARG_I64(&args[0], i), b);
+        if (!to_ticks(rest < 0 ? rest + fabs(b) : rest, &OUT_I64(out)[i])) OUT_NULL(out)[i] = 1;
+    }
     return RF_OK;
 }
 
@@ -663,6 +716,7 @@ const struct func func_operator[] = {
               {"(a:timespan, b:timespan) timespan", sub_i64},
               {"(a:datetime, b:datetime) timespan", sub_i64},
               {"(a:datetime, b:timespan) datetime", sub_datetime},
+              {"(a:timespan, b:datetime) datetime", sub_datetime},
               {"(a:dynamic, b:dynamic) dynamic", sub_dyn})},
     {.name = "*",
      .doc = "Product; a timespan may be multiplied by a number.",
@@ -672,6 +726,11 @@ const struct func func_operator[] = {
          {"(a:timespan, b:long) timespan", mul_i64}, {"(a:long, b:timespan) timespan", mul_i64},
          {"(a:timespan, b:real) timespan", scale_timespan},
          {"(a:real, b:timespan) timespan", scale_timespan_left},
+         {"(a:timespan, b:timespan) timespan", mul_timespans},
+         {"(a:datetime, b:long) datetime", mul_datetime},
+         {"(a:long, b:datetime) datetime", mul_datetime},
+         {"(a:datetime, b:real) datetime", scale_datetime},
+         {"(a:real, b:datetime) datetime", scale_datetime_left},
          {"(a:dynamic, b:dynamic) dynamic", mul_dyn})},
     {.name = "/",
      .doc = "Quotient; of whole numbers cut toward zero, null for division by zero; timespan / "
@@ -681,14 +740,22 @@ const struct func func_operator[] = {
               {"(a:real, b:real) real", div_real}, {"(a:decimal, b:decimal) decimal", div_decimal},
               {"(a:timespan, b:timespan) real", div_timespan},
               {"(a:timespan, b:real) timespan", shrink_timespan},
+              {"(a:datetime, b:datetime) real", div_timespan},
+              {"(a:datetime, b:timespan) real", div_timespan},
+              {"(a:datetime, b:long) datetime", div_datetime},
+              {"(a:datetime, b:real) datetime", shrink_datetime},
               {"(a:dynamic, b:dynamic) dynamic", div_dyn})},
     {.name = "%",
      .doc = "Remainder, never negative; null for division by zero.",
-     .sigs =
-         SIGS({"(a:int, b:int) long", mod_i64}, {"(a:long, b:long) long", mod_i64},
-              {"(a:real, b:real) real", mod_real}, {"(a:decimal, b:decimal) decimal", mod_decimal},
-              {"(a:timespan, b:timespan) timespan", mod_i64},
-              {"(a:dynamic, b:dynamic) dynamic", mod_dyn})},
+     .sigs = SIGS(
+         {"(a:int, b:int) long", mod_i64}, {"(a:long, b:long) long", mod_i64},
+         {"(a:real, b:real) real", mod_real}, {"(a:decimal, b:decimal) decimal", mod_decimal},
+         {"(a:timespan, b:timespan) timespan", mod_i64}, {"(a:timespan, b:long) timespan", mod_i64},
+         {"(a:timespan, b:real) timespan", mod_ticks},
+         {"(a:datetime, b:timespan) timespan", mod_i64},
+         {"(a:datetime, b:datetime) timespan", mod_i64}, {"(a:datetime, b:long) datetime", mod_i64},
+         {"(a:datetime, b:real) datetime", mod_ticks},
+         {"(a:dynamic, b:dynamic) dynamic", mod_dyn})},
     {.name = "_negate",
      .doc = "-x",
      .flags = FUNC_HIDDEN,

@@ -321,11 +321,11 @@ static bool put_replaced(struct rf_buf *buf, const struct regex *re, struct rege
         if (groups[0].from == groups[0].to && groups[0].from == last_end) continue;
         last_end = groups[0].to;
         any = true;
-        rf_buf_put(buf, text.ptr + copied, groups[0].from - copied);
+        rf_buf_str(buf, rf_slice(text, copied, groups[0].from));
         put_rewrite(buf, rewrite, text, groups, cap);
         copied = groups[0].to;
     }
-    if (any) rf_buf_put(buf, text.ptr + copied, text.len - copied);
+    if (any) rf_buf_str(buf, rf_slice(text, copied, text.len));
     return any;
 }
 

@@ -131,7 +131,7 @@ const struct func func_series[] = {
           "Fourier transform, real and imaginary parts; any length."),
     FILTER("series_fill_backward", "(series:dynamic, [placeholder:any]) dynamic",
            series_fill_backward, "Missing elements take the next value."),
-    FILTER("series_fill_const", "(series:dynamic, constant:any, [placeholder:any]) dynamic",
+    FILTER("series_fill_const", "(series:dynamic, [constant:any], [placeholder:any]) dynamic",
            series_fill_const, "Missing elements take a constant."),
     FILTER("series_fill_forward", "(series:dynamic, [placeholder:any]) dynamic",
            series_fill_forward, "Missing elements take the value before."),

@@ -34,11 +34,13 @@ static enum rf_kind fir_row(struct series_call *sc, uint32_t row)
     if (y == NULL) return rf_fail_memory(sc->err, sc->scratch);
     /* Centred, half of the window lies ahead. Outside of the series there is 0. */
     uint32_t ahead = series_arg_bool(sc, 3, row, false) ? (filter.count - 1) / 2 : 0;
-    for (uint64_t i = 0; i < s.count; i++)
+    for (uint64_t i = 0; i < s.count; i++) {
+        RF_TRY(func_go_on(sc->call, sc->err));
         for (uint64_t k = 0; k < filter.count; k++) {
             uint64_t at = i + ahead - k; /* wraps far beyond count when it lies before the start */
             if (at < s.count) y[i] += filter.x[k] * s.x[at];
         }
+    }
     return series_give_reals(sc, row, y, s.count);
 }
 SERIES_KERNEL(series_fir, fir_row)
@@ -56,6 +58,7 @@ static enum rf_kind iir_row(struct series_call *sc, uint32_t row)
     if (y == NULL) return rf_fail_memory(sc->err, sc->scratch);
     for (uint32_t i = 0; i < s.count; i++) {
         double sum = 0;
+        RF_TRY(func_go_on(sc->call, sc->err));
         for (uint32_t k = 0; k < b.count && k <= i; k++) sum += b.x[k] * s.x[i - k];
         for (uint32_t k = 1; k < a.count && k <= i; k++) sum -= a.x[k] * y[i - k];
         y[i] = sum / a.x[0];

@@ -161,6 +161,7 @@ enum rf_kind series_rows(struct func_call *call, const struct vec *args, uint32_
     rf_arena_init_shared(&scratch, call->arena->budget);
     struct series_call sc = {call, args, out, &scratch, err};
     for (uint32_t i = 0; i < count; i++) {
+        RF_TRY(func_go_on(call, err));
         RF_TRY(fn(&sc, i));
         rf_arena_reset(&scratch);
     }

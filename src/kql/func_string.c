@@ -539,7 +539,7 @@ SIGS(indexof_sigs, "(source:any, part:any, [start:long], [length:long], [occurre
      indexof_kernel)
 SIGS(strcat_sigs, "(value:any...) string", strcat_kernel)
 SIGS(strcat_delim_sigs, "(delimiter:scalar, value:any...) string", strcat_delim_kernel)
-SIGS(strcat_array_sigs, "(array:dynamic, delimiter:string) string", strcat_array_kernel)
+SIGS(strcat_array_sigs, "(array:dynamic, delimiter:scalar) string", strcat_array_kernel)
 SIGS(strrep_sigs, "(value:any, times:long, [delimiter:scalar]) string", strrep_kernel)
 SIGS(tolower_sigs, "(text:scalar) string", tolower_kernel)
 SIGS(toupper_sigs, "(text:scalar) string", toupper_kernel)

@@ -49,6 +49,7 @@ static void request_init(struct request *r, const struct kql_request *in)
         .catalog = in->catalog,
         .batch_rows =
             in->batch_rows == 0 ? BATCH_ROWS : RF_MIN(in->batch_rows, (uint32_t)BATCH_ROWS),
+        .shortcuts_off = in->shortcuts_off,
         .cancelled = in->cancelled,
         .has_timespan = in->has_timespan,
         .from_ticks = in->from_ticks,
@@ -133,6 +134,9 @@ enum rf_kind kql_lint(const struct kql_request *request, struct rf_arena *arena,
         kind = copy_schema(&first->schema, arena, &out->schema, err);
         out->open = r.query.open_schema || first->schema.open;
         out->by_rows = r.query.result_count == 1 && node_by_rows(first);
+        bool tells = kind == RF_OK && out->by_rows && !r.query.calls_stored;
+        if (tells && !node_row_literals(first, arena, &out->literals))
+            kind = rf_fail_memory(err, arena);
     }
     request_done(&r);
     return kind;

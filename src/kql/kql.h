@@ -3,6 +3,7 @@
 #define RF_KQL_H
 
 #include "kql/bind.h"
+#include "kql/row_literals.h"
 
 struct kql_request {
     rf_str text;
@@ -15,7 +16,8 @@ struct kql_request {
     bool has_ingested; /* limits every table that knows when its rows arrived to (after, until] */
     int64_t after_ticks, until_ticks;
     struct func_env env;
-    uint32_t batch_rows; /* 0: BATCH_ROWS */
+    uint32_t batch_rows;    /* 0: BATCH_ROWS */
+    uint32_t shortcuts_off; /* enum shortcut; for tests */
     const atomic_bool
         *cancelled; /* NULL, or set by another thread to end the query with QueryCancelled */
 };
@@ -45,6 +47,8 @@ struct kql_shape {
     struct schema schema; /* names and types; in the arena of the call */
     bool open;            /* the columns depend on data */
     bool by_rows; /* each row of the one table leads to its own rows, whatever the others are */
+    /* What such a row must hold. None when it calls a stored function, whose text may change. */
+    struct row_literals literals;
 };
 /* Parses and binds only. */
 RF_MUST_USE enum rf_kind kql_lint(const struct kql_request *request, struct rf_arena *arena,

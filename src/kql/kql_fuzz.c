@@ -1,5 +1,5 @@
 /* Any text as a query: it is bound as lint does, then run over small tables of every type with little memory
- * and little time. Nothing but an error or rows may come of it. */
+ * and little time. Nothing but an error or rows may come of it. What libFuzzer tries are mostly queries that bind (rf_query.h). */
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -8,6 +8,7 @@
 #include "kql/kql.h"
 #include "kql/source_file.h"
 #include "test/rf_fuzz.h"
+#include "test/rf_query.h"
 #include "value/dyn.h"
 #include "value/text.h"
 
@@ -56,7 +57,11 @@ static void append_row(struct rows *rows, uint32_t row)
     struct vec columns[TYPE_COUNT];
     for (uint32_t c = 0; c < TYPE_COUNT; c++) {
         struct value text = value_null(TYPE_STRING), cell = value_null((enum type)c);
-        if (cells[c][row] != NULL) {
+        if (cells[c][row] != NULL && c == TYPE_DYNAMIC) {
+            struct rf_buf buf = rf_buf_in(&tables.arena);
+            RF_ASSERT(dyn_parse_json(rf_str_of(cells[c][row]), &buf, NULL) == RF_OK);
+            cell = value_dyn(dyn_done(&buf));
+        } else if (cells[c][row] != NULL) {
             text = value_str(rf_str_of(cells[c][row]));
             RF_ASSERT(value_convert(&text, (enum type)c, &tables.arena, &cell));
         }
@@ -185,3 +190,24 @@ RF_FUZZ(kql, text)
     rf_arena_done(&printer.arena);
     check_error(kind, &err);
 }
+
+#ifndef RF_FUZZ_REPLAY
+
+size_t LLVMFuzzerMutate(uint8_t *bytes, size_t len, size_t cap);
+size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t len, size_t cap, unsigned int seed);
+
+/* Mostly another query, made of the last one or from nothing; else other bytes. */
+size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t len, size_t cap, unsigned int seed)
+{
+    if (seed % 6 == 0) return LLVMFuzzerMutate(bytes, len, cap);
+    pthread_once(&tables_once, make_tables);
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    rf_arena_init(&arena, MEMORY_BYTES);
+    struct rf_query query = {.state = seed, .catalog = &tables.catalog, .arena = &arena};
+    rf_str text = rf_query_mutate(&query, rf_str_make(bytes, len));
+    if (text.len == 0 || text.len > cap) return LLVMFuzzerMutate(bytes, len, cap);
+    memcpy(bytes, text.ptr, text.len);
+    return text.len;
+}
+
+#endif

@@ -5,20 +5,20 @@
 static bool is_name_start(uint8_t c) { return rf_is_alpha(c) || c == '_' || c == '$'; }
 static bool is_name_byte(uint8_t c) { return rf_is_alnum(c) || c == '_'; }
 
-/* Units that may follow a number: 1d, 90min, 5 ticks is not one. Longest first where one begins
- * another. */
+/* Units that may follow a number: 1d, 90min, 5 ticks is not one. A hundred nanoseconds are a tick. */
 static const struct {
     const char *name;
     int64_t ticks;
 } units[] = {
-    {"microseconds", 10},   {"microsecond", 10},   {"milliseconds", 10000}, {"millisecond", 10000},
-    {"seconds", 10000000},  {"second", 10000000},  {"minutes", 600000000},  {"minute", 600000000},
-    {"hours", 36000000000}, {"hour", 36000000000}, {"days", 864000000000},  {"day", 864000000000},
-    {"ticks", 1},           {"tick", 1},           {"micros", 10},          {"micro", 10},
-    {"millis", 10000},      {"milli", 10000},      {"secs", 10000000},      {"sec", 10000000},
-    {"mins", 600000000},    {"min", 600000000},    {"hrs", 36000000000},    {"hr", 36000000000},
-    {"ms", 10000},          {"s", 10000000},       {"m", 600000000},        {"h", 36000000000},
-    {"d", 864000000000},
+    {"nanoseconds", 0},    {"nanosecond", 0},       {"nanosec", 0},         {"nanos", 0},
+    {"nano", 0},           {"microsec", 10},        {"millisec", 10000},    {"microseconds", 10},
+    {"microsecond", 10},   {"milliseconds", 10000}, {"millisecond", 10000}, {"seconds", 10000000},
+    {"second", 10000000},  {"minutes", 600000000},  {"minute", 600000000},  {"hours", 36000000000},
+    {"hour", 36000000000}, {"days", 864000000000},  {"day", 864000000000},  {"ticks", 1},
+    {"tick", 1},           {"micros", 10},          {"micro", 10},          {"millis", 10000},
+    {"milli", 10000},      {"secs", 10000000},      {"sec", 10000000},      {"mins", 600000000},
+    {"min", 600000000},    {"hrs", 36000000000},    {"hr", 36000000000},    {"ms", 10000},
+    {"s", 10000000},       {"m", 600000000},        {"h", 36000000000},     {"d", 864000000000},
 };
 
 struct lexer {
@@ -242,12 +242,13 @@ static enum rf_kind lex_number(struct lexer *lx)
             if (!rf_str_is(unit, units[i].name)) continue;
             double amount = 0;
             int64_t whole = 0, ticks = 0;
-            if (!real && text_to_long(digits, &whole) &&
+            if (!real && units[i].ticks > 0 && text_to_long(digits, &whole) &&
                 !__builtin_mul_overflow(whole, units[i].ticks, &ticks))
                 return add_literal(lx, from, word, value_i64(TYPE_TIMESPAN, ticks));
-            if (!text_to_real(digits, &amount) || amount * (double)units[i].ticks > 9.2e18)
+            double exact = units[i].ticks == 0 ? 0.01 : (double)units[i].ticks;
+            if (!text_to_real(digits, &amount) || amount * exact > 9.2e18)
                 return fail(lx, from, "BadLiteral", "this timespan is too large");
-            double exact = amount * (double)units[i].ticks;
+            exact *= amount;
             return add_literal(
                 lx, from, word,
                 value_i64(TYPE_TIMESPAN, (int64_t)(exact + (exact < 0 ? -0.5 : 0.5))));
@@ -268,7 +269,37 @@ static enum rf_kind lex_number(struct lexer *lx)
     return add_literal(lx, from, at, v);
 }
 
-/* datetime(2024-01-01), long(null), guid(..): the text between the brackets is no expression. */
+/* Pasted dates come with no-break spaces, or with blanks around their dashes. */
+static bool pasted_datetime(struct lexer *lx, rf_str body, int64_t *ticks)
+{
+    static const char *const spaces[] = {"\xe2\x80\xaf", "\xc2\xa0"};
+    struct rf_buf buf = rf_buf_in(lx->p->arena);
+    for (size_t i = 0; i < body.len; i++) {
+        rf_str rest = rf_slice(body, i, body.len);
+        bool wide = false;
+        for (size_t k = 0; k < RF_COUNT(spaces) && !wide; k++) {
+            wide = rf_str_starts(rest, rf_str_of(spaces[k]));
+            if (wide) i += strlen(spaces[k]) - 1;
+        }
+        bool dash = body.ptr[i] == '-';
+        while (dash && buf.len > 0 && rf_buf_view(&buf).ptr[buf.len - 1] == ' ') buf.len--;
+        rf_buf_byte(&buf, wide ? ' ' : body.ptr[i]);
+        while (dash && i + 1 < body.len && body.ptr[i + 1] == ' ') i++;
+    }
+    return !buf.failed && text_to_datetime(rf_buf_view(&buf), ticks);
+}
+
+/* An int of 32 bits, which hex digits may give with its sign: int(0xf090013d) is a negative status code. */
+static bool text_to_int(rf_str body, int64_t *out)
+{
+    if (!text_to_long(body, out)) return false;
+    bool hex = rf_str_starts(body, RF_S("0x")) || rf_str_starts(body, RF_S("0X"));
+    if (hex && *out > INT32_MAX && *out <= UINT32_MAX) *out = (int32_t)(uint32_t)*out;
+    return *out >= INT32_MIN && *out <= INT32_MAX;
+}
+
+/* datetime(2024-01-01), long(null), guid(..): the text between the brackets is no expression. Text that is no such value
+ * gives null: Microsoft's analyser takes any. */
 static enum rf_kind lex_typed(struct lexer *lx, enum type type, size_t from, size_t open)
 {
     rf_str s = lx->text;
@@ -293,7 +324,7 @@ static enum rf_kind lex_typed(struct lexer *lx, enum type type, size_t from, siz
             break;
         }
         case TYPE_INT:
-            ok = text_to_long(body, &v.i) && v.i >= INT32_MIN && v.i <= INT32_MAX;
+            ok = text_to_int(body, &v.i);
             break;
         case TYPE_LONG:
             ok = text_to_long(body, &v.i);
@@ -305,7 +336,7 @@ static enum rf_kind lex_typed(struct lexer *lx, enum type type, size_t from, siz
             ok = text_to_decimal(body, &v.d);
             break;
         case TYPE_DATETIME:
-            ok = text_to_datetime(body, &v.i);
+            ok = text_to_datetime(body, &v.i) || pasted_datetime(lx, body, &v.i);
             break;
         case TYPE_TIMESPAN:
             ok = text_to_timespan(body, &v.i);
@@ -317,11 +348,7 @@ static enum rf_kind lex_typed(struct lexer *lx, enum type type, size_t from, siz
             ok = false;
         }
     }
-    if (!ok) {
-        return parse_fail_at(s, (uint32_t)from, lx->p->err, RF_INVALID, "BadLiteral",
-                             "'%.*s' is not a %s", RF_FMT(rf_slice(body, 0, RF_MIN(body.len, 80))),
-                             type_name(type));
-    }
+    if (!ok) v = value_null(type);
     return add_literal(lx, from, close + 1, v);
 }
 

@@ -31,6 +31,8 @@ struct sort_key {
 };
 RF_MUST_USE enum rf_kind sort_node_new(struct binder *b, struct sort_key *keys, uint32_t key_count,
                                        uint64_t limit, struct node *input, struct node **out);
+/* What a sort without a limit sorts; any other node itself: for those to whom the order says nothing. */
+struct node *sort_skip(struct node *node);
 /* Grouping with aggregates: output columns are the keys, then the aggregates' columns. */
 RF_MUST_USE enum rf_kind group_node_new(struct binder *b, struct expr **keys,
                                         const struct column *key_columns, uint32_t key_count,
@@ -51,6 +53,12 @@ RF_MUST_USE enum rf_kind summarize_node_new(struct binder *b, struct ast *const 
 struct node *scan_below(struct node *node);
 /* True when the scan below will give only rows that meet the predicate: nobody needs to look again. */
 bool scan_takes_predicate(struct node *node, struct expr *predicate);
+/* What a scan reads, its predicates, and its source's column of an id; NULL, none and UINT32_MAX when there is no such thing. */
+const struct source *scan_source(const struct node *node);
+struct expr *const *scan_predicates(const struct node *scan, uint32_t *count);
+uint32_t scan_column(const struct node *scan, uint32_t column_id);
+/* The conditions of a where that stay with it; none of other nodes. */
+struct expr *const *where_conjuncts(const struct node *node, uint32_t *count);
 /* Passes a limit on to a scan, if that is what lies below. */
 void scan_offer_limit(struct node *node, uint64_t limit);
 /* The same for a sort below: it then keeps the best rows only. */

@@ -6,7 +6,7 @@
 static const struct plugin *const plugin_tables[] = {
     plugins_bag,    plugins_pivot,    plugins_rows,     plugins_lookup,
     plugins_geo,    plugins_pattern,  plugins_activity, plugins_cohort,
-    plugins_window, plugins_sequence, plugins_off,
+    plugins_window, plugins_sequence, plugins_funnel,   plugins_off,
 };
 
 static const struct plugin *find_plugin(rf_str name)

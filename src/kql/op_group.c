@@ -366,10 +366,39 @@ static const struct node_ops group_ops = {.name = "group",
                                           .explain = group_explain,
                                           .reads_paths = true};
 
+/* Aggregates whose results do not depend on the order of rows, or whose order nobody promises: sorting for them is waste. */
+static bool order_matters(const struct aggr_list *aggrs)
+{
+    static const char *const free[] = {"count",
+                                       "countif",
+                                       "sum",
+                                       "sumif",
+                                       "avg",
+                                       "avgif",
+                                       "min",
+                                       "minif",
+                                       "max",
+                                       "maxif",
+                                       "dcount",
+                                       "dcountif",
+                                       "make_set",
+                                       "make_set_if",
+                                       "makeset",
+                                       "count_distinct",
+                                       "count_distinctif"};
+    for (uint32_t a = 0; a < aggrs->count; a++) {
+        size_t f = 0;
+        while (f < RF_COUNT(free) && strcmp(aggrs->items[a].aggr->name, free[f]) != 0) f++;
+        if (f == RF_COUNT(free)) return true;
+    }
+    return false;
+}
+
 enum rf_kind group_node_new(struct binder *b, struct expr **keys, const struct column *key_columns,
                             uint32_t key_count, const struct aggr_list *aggrs, struct node *input,
                             struct node **out)
 {
+    if (aggrs->count > 0 && !order_matters(aggrs)) input = sort_skip(input);
     struct group_node *g = node_new(b, sizeof *g, &group_ops, input);
     if (g == NULL) return BIND_NOMEM(b);
     if (key_count > GROUP_KEYS_MAX)

@@ -582,6 +582,14 @@ static enum rf_kind add_key(struct binder *b, struct join_sides *s, struct expr 
     return RF_OK;
 }
 
+/* The side that $left.a and $right.b name; 0 for anything else. */
+static int named_side(const struct ast *ast)
+{
+    while (ast->kind == AST_MEMBER || ast->kind == AST_INDEX) ast = ast->kids[0];
+    if (ast->kind != AST_NAME) return 0;
+    return rf_str_is(ast->text, "$left") ? 1 : rf_str_is(ast->text, "$right") ? 2 : 0;
+}
+
 static enum rf_kind bind_condition(struct binder *b, struct join_sides *s, const struct ast *ast)
 {
     if (ast->kind == AST_BINARY && rf_str_is(ast->text, "and")) {
@@ -608,7 +616,9 @@ static enum rf_kind bind_condition(struct binder *b, struct join_sides *s, const
     b->rows = rows;
     RF_TRY(kind);
     int sx = side_of(s, x), sy = side_of(s, y);
-    if (sx == 0) sx = 3 - sy; /* a column of an open schema is a constant null */
+    if (sx == 0) sx = named_side(ast->kids[0]); /* a column of an open schema is a constant null */
+    if (sy == 0) sy = named_side(ast->kids[1]);
+    if (sx == 0) sx = 3 - sy;
     if (sy == 0) sy = 3 - sx;
     if (sx == 1 && sy == 2) return add_key(b, s, x, y, ast->pos);
     if (sx == 2 && sy == 1) return add_key(b, s, y, x, ast->pos);

@@ -18,8 +18,11 @@ static enum rf_kind pick_run(struct node *node, struct exec *exec, struct flow *
 
 static void pick_prune(struct node *node, struct id_set *need)
 {
-    (void)node;
-    (void)need; /* the operator that keeps the rows decides on their columns */
+    struct pick_node *p = (struct pick_node *)node;
+    if (p->of == NULL) return; /* the operator that keeps the rows decides on their columns */
+    id_set_add(need, p->key_id);
+    node_prune(p->of, need);
+    node->schema = p->of->schema;
 }
 
 static const struct node_ops pick_ops = {
@@ -127,9 +130,9 @@ static void partition_prune(struct node *node, struct id_set *need)
     struct partition_node *n = (struct partition_node *)node;
     node_prune(n->sub, need);
     node->schema = n->sub->schema;
+    if (n->pick != NULL) return; /* the pick was pruned, and the input with it */
     id_set_add(need, n->key_id);
     node_prune(node->inputs[0], need);
-    if (n->pick != NULL) n->pick->node.schema = node->inputs[0]->schema;
 }
 
 static void partition_explain(const struct node *node, struct rf_buf *buf)
@@ -223,6 +226,8 @@ static enum rf_kind partition_bind(struct binder *b, const struct ast *node, str
     } else {
         n->pick = pick_node_new(b, input);
         if (n->pick == NULL) return BIND_NOMEM(b);
+        n->pick->of = input;
+        n->pick->key_id = key->id;
         RF_TRY(bind_sub_pipe(b, body->sub, &n->pick->node, &n->sub));
     }
     n->node.schema = n->sub->schema;

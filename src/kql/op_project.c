@@ -1,5 +1,4 @@
 /* op_project.c - extend and the project family: all are one node that computes its output columns. */
-#include <stdio.h>
 
 #include "kql/bind_int.h"
 #include "kql/op.h"
@@ -216,7 +215,7 @@ static enum rf_kind output_append(struct output *o, rf_str name, struct expr *e)
 /* One item of extend or project: name = expr, (a, b) = tuple, expr. Columns of a tuple for which there are no names
  * left have their default names. */
 static enum rf_kind put_item(struct output *o, const struct ast *ast, struct expr *e,
-                             uint32_t position, put_fn *put)
+                             const struct schema *rows, put_fn *put)
 {
     struct binder *b = o->b;
     bool named = ast->kind == AST_NAMED;
@@ -228,7 +227,7 @@ static enum rf_kind put_item(struct output *o, const struct ast *ast, struct exp
             rf_str name = given ? ast->names[i] : tuple_name(b, ast, e, i);
             if (named && name.ptr == NULL) break;
             RF_TRY(tuple_item(b, e, i, &item));
-            if (name.ptr == NULL) name = rf_arena_printf(b->arena, "Column%u", position + i);
+            if (name.ptr == NULL) name = bind_unnamed(b, ast, i, rows);
             RF_TRY(put(o, name, item));
         }
         return RF_OK;
@@ -237,7 +236,7 @@ static enum rf_kind put_item(struct output *o, const struct ast *ast, struct exp
         return bind_fail(b, ast->pos, "NotATuple", "%u names are given for one value",
                          ast->name_count);
     rf_str name = ast_default_name(b, ast);
-    if (name.len == 0) name = rf_arena_printf(b->arena, "Column%u", position);
+    if (name.len == 0) name = bind_unnamed(b, ast, 0, rows);
     return put(o, name, e);
 }
 
@@ -272,14 +271,6 @@ static enum rf_kind bind_items(struct binder *b, const struct list_body *body, s
     return bind_windows_end(b, windows, input);
 }
 
-/* Whether there is a column of the name that the n-th column without one would have. */
-static bool has_unnamed(const struct output *o, uint32_t n)
-{
-    char name[20];
-    int length = snprintf(name, sizeof name, "Column%u", n);
-    return schema_find(&o->sb.schema, rf_str_make(name, (size_t)length)) >= 0;
-}
-
 static enum rf_kind extend_bind(struct binder *b, const struct ast *node, struct node *input,
                                 struct node **out)
 {
@@ -290,13 +281,12 @@ static enum rf_kind extend_bind(struct binder *b, const struct ast *node, struct
     RF_TRY(bind_items(b, body, &input, &exprs));
     for (uint32_t i = 0; i < before.count; i++)
         RF_TRY(output_pass(&o, &before.columns[i], before.columns[i].name));
-    uint32_t unnamed = 0;
-    for (uint32_t i = 0; i < body->count; i++) {
-        bool plain = ast_default_name(b, body->items[i]).len == 0;
-        while (plain && has_unnamed(&o, ++unnamed)) {
-        } /* a new column, not another value for one */
-        RF_TRY(put_item(&o, body->items[i], exprs[i], plain ? unnamed : i + 1, output_set));
-    }
+    enum rf_kind kind = RF_OK;
+    b->naming_rows = &before;
+    for (uint32_t i = 0; i < body->count && kind == RF_OK; i++)
+        kind = put_item(&o, body->items[i], exprs[i], &before, output_set);
+    b->naming_rows = NULL;
+    RF_TRY(kind);
     o.sb.schema.open = before.open;
     return project_node_new(b, o.exprs, &o.sb.schema, input, out);
 }
@@ -308,7 +298,6 @@ static enum rf_kind project_bind(struct binder *b, const struct ast *node, struc
     struct output o = {.b = b, .sb = {.b = b}};
     struct expr **exprs;
     RF_TRY(bind_items(b, body, &input, &exprs));
-    uint32_t unnamed = 0;
     for (uint32_t i = 0; i < body->count; i++) {
         const struct ast *item = body->items[i];
         if (exprs[i]->kind == EXPR_COLUMN && item->kind == AST_NAME) {
@@ -317,8 +306,10 @@ static enum rf_kind project_bind(struct binder *b, const struct ast *node, struc
             RF_TRY(output_pass(&o, &column, item->text));
             continue;
         }
-        if (ast_default_name(b, item).len == 0) unnamed++;
-        RF_TRY(put_item(&o, item, exprs[i], unnamed, output_append));
+        b->naming_rows = &input->schema;
+        enum rf_kind kind = put_item(&o, item, exprs[i], NULL, output_append);
+        b->naming_rows = NULL;
+        RF_TRY(kind);
     }
     return project_node_new(b, o.exprs, &o.sb.schema, input, out);
 }
@@ -367,7 +358,7 @@ static enum rf_kind match_patterns(struct binder *b, const struct list_body *bod
         const struct ast *item = body->items[i];
         struct column *column;
         if (item->kind == AST_NAME) {
-            if (schema->open && schema_find(schema, item->text) < 0) continue;
+            if (bind_may_lack(b, schema) && schema_find(schema, item->text) < 0) continue;
             RF_TRY(bind_column(b, schema, item->text, item->pos, &column));
             match[column - schema->columns] = true;
             continue;
@@ -528,7 +519,7 @@ static enum rf_kind print_bind(struct binder *b, const struct ast *node, struct 
         struct expr *e;
         RF_TRY(bind_scalar(b, item->kind == AST_NAMED ? item->kids[0] : item, &none, &e));
         if (e->kind == EXPR_CALL && e->tuple_count > 0) {
-            RF_TRY(put_item(&o, item, e, i + 1, output_append));
+            RF_TRY(put_item(&o, item, e, NULL, output_append));
             continue;
         }
         rf_str name =

@@ -28,8 +28,8 @@ static enum rf_kind scan_run(struct node *node, struct exec *exec, struct flow *
                         .column_ids = s->column_ids,
                         .paths = s->paths,
                         .path_count = s->path_count,
-                        .limit = s->limit,
-                        .sieve = exec->sieved == node ? exec->sieve : NULL};
+                        .limit = s->limit};
+    if (exec->sieved == node && exec_takes(exec, SHORTCUT_SIEVE)) scan.sieve = exec->sieve;
     return s->source->ops->scan(s->source, &scan, exec, out, err);
 }
 
@@ -201,6 +201,26 @@ static bool reads_only(const struct scan_node *s, const struct expr *e)
     for (uint32_t i = 0; i < e->arg_count; i++)
         if (!reads_only(s, e->args[i])) return false;
     return true;
+}
+
+const struct source *scan_source(const struct node *node)
+{
+    return node->ops == &scan_ops ? ((const struct scan_node *)node)->source : NULL;
+}
+
+struct expr *const *scan_predicates(const struct node *scan, uint32_t *count)
+{
+    const struct scan_node *s = (const struct scan_node *)scan;
+    *count = s->predicate_count;
+    return s->predicates;
+}
+
+uint32_t scan_column(const struct node *scan, uint32_t column_id)
+{
+    const struct scan_node *s = (const struct scan_node *)scan;
+    for (uint32_t i = 0; i < s->source->column_count; i++)
+        if (s->column_ids[i] == column_id) return i;
+    return UINT32_MAX;
 }
 
 bool scan_takes_predicate(struct node *node, struct expr *predicate)

@@ -278,26 +278,42 @@ static bool mentions(const struct ast *ast, rf_str name, uint32_t depth)
 }
 bool search_mentions(const struct ast *ast, rf_str name) { return mentions(ast, name, 0); }
 
+/* The columns of all tables that the predicate reads, each name once, as the first table has it. Looked up once for all
+ * tables: a search reads hundreds. */
+static enum rf_kind find_mentioned(struct binder *b, const struct ast *predicate,
+                                   const struct search_tables *tables, struct schema *out)
+{
+    struct schema_builder sb = {.b = b};
+    for (uint32_t t = 0; t < tables->count; t++) {
+        const struct schema *schema = &tables->nodes[t]->schema;
+        for (uint32_t c = 0; c < schema->count; c++) {
+            const struct column *column = &schema->columns[c];
+            if (!search_mentions(predicate, column->name)) continue;
+            if (schema_find(&sb.schema, column->name) >= 0) continue;
+            if (!schema_add_exact(&sb, column->name, (enum type)column->type, 0))
+                return BIND_NOMEM(b);
+        }
+    }
+    *out = sb.schema;
+    return RF_OK;
+}
+
 /* Adds to table `index` the columns that the predicate reads and only others have. */
 static enum rf_kind add_missing(struct binder *b, const struct ast *predicate, rf_str table_column,
-                                const struct search_tables *tables, uint32_t index,
-                                struct node **out)
+                                const struct schema *mentioned, const struct search_tables *tables,
+                                uint32_t index, struct node **out)
 {
     struct node *node = tables->nodes[index];
     struct schema_builder sb = {.b = b};
     if (search_mentions(predicate, table_column) && schema_find(&node->schema, table_column) < 0 &&
         !schema_add_exact(&sb, table_column, TYPE_STRING, bind_new_id(b)))
         return BIND_NOMEM(b);
-    for (uint32_t t = 0; t < tables->count; t++) {
-        const struct schema *other = &tables->nodes[t]->schema;
-        for (uint32_t c = 0; c < other->count && t != index; c++) {
-            const struct column *column = &other->columns[c];
-            if (schema_find(&node->schema, column->name) >= 0) continue;
-            if (schema_find(&sb.schema, column->name) >= 0) continue;
-            if (!search_mentions(predicate, column->name)) continue;
-            if (!schema_add_exact(&sb, column->name, (enum type)column->type, bind_new_id(b)))
-                return BIND_NOMEM(b);
-        }
+    for (uint32_t c = 0; c < mentioned->count; c++) {
+        const struct column *column = &mentioned->columns[c];
+        if (schema_find(&node->schema, column->name) >= 0) continue;
+        if (schema_find(&sb.schema, column->name) >= 0) continue;
+        if (!schema_add_exact(&sb, column->name, (enum type)column->type, bind_new_id(b)))
+            return BIND_NOMEM(b);
     }
     *out = node;
     if (sb.schema.count == 0) return RF_OK;
@@ -332,11 +348,13 @@ enum rf_kind search_filter(struct binder *b, const struct ast *predicate, bool c
                            rf_str table_column, struct search_tables *tables)
 {
     struct node **filtered = rf_arena_new(b->arena, struct node *, tables->count);
+    struct schema mentioned;
     if (filtered == NULL) return BIND_NOMEM(b);
+    RF_TRY(find_mentioned(b, predicate, tables, &mentioned));
     for (uint32_t t = 0; t < tables->count; t++) {
         struct node *node;
         struct schema before = tables->nodes[t]->schema;
-        RF_TRY(add_missing(b, predicate, table_column, tables, t, &node));
+        RF_TRY(add_missing(b, predicate, table_column, &mentioned, tables, t, &node));
         struct search s = {.b = b,
                            .schema = &node->schema,
                            .searched = before.count,

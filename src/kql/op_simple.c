@@ -184,6 +184,50 @@ static enum rf_kind consume_bind(struct binder *b, const struct ast *node, struc
     return *out == NULL ? BIND_NOMEM(b) : RF_OK;
 }
 
+static enum rf_kind consume_parse(struct parser *p, struct ast *node)
+{
+    static const char *const known[] = {"decodeblocks", NULL};
+    return parse_params(p, known, node);
+}
+
+/* ---- assert-schema --------------------------------------------------------------------------------------------- */
+
+static enum rf_kind assert_parse(struct parser *p, struct ast *node)
+{
+    RF_TRY(parse_expect(p, "("));
+    RF_TRY(parse_columns(p, &node->columns, &node->column_count));
+    return parse_expect(p, ")");
+}
+
+static enum rf_kind assert_bind(struct binder *b, const struct ast *node, struct node *input,
+                                struct node **out)
+{
+    const struct schema *have = &input->schema;
+    *out = input;
+    if (have->open) return RF_OK;
+    if (have->count != node->column_count)
+        return bind_fail(b, node->pos, "SchemaMismatch", "the table has %u columns, not %u",
+                         have->count, node->column_count);
+    for (uint32_t i = 0; i < have->count; i++) {
+        const struct ast_column *want = &node->columns[i];
+        if (rf_str_eq(want->name, have->columns[i].name) && want->type == have->columns[i].type)
+            continue;
+        return bind_fail(b, want->pos, "SchemaMismatch",
+                         "column %u of the table is '%.*s' of type %s, not '%.*s' of type %s",
+                         i + 1, RF_FMT(have->columns[i].name),
+                         type_name((enum type)have->columns[i].type), RF_FMT(want->name),
+                         type_name((enum type)want->type));
+    }
+    return RF_OK;
+}
+
+const struct operator op_assert_schema = {
+    .name = "assert-schema",
+    .doc = "The table itself, or an error when its columns are not these.",
+    .syntax = "T | assert-schema (Name:type, ...)",
+    .parse = assert_parse,
+    .bind = assert_bind};
+
 const struct operator op_as = {.name = "as",
                                .doc = "Names the table so far, for use later in the same query.",
                                .syntax = "T | as Name",
@@ -212,5 +256,6 @@ const struct operator op_getschema = {.name = "getschema",
                                       .bind = getschema_bind};
 const struct operator op_consume = {.name = "consume",
                                     .doc = "Reads all rows and gives none.",
-                                    .syntax = "T | consume",
+                                    .syntax = "T | consume [decodeblocks=true|false]",
+                                    .parse = consume_parse,
                                     .bind = consume_bind};

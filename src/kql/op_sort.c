@@ -387,6 +387,12 @@ static const struct node_ops sort_ops = {.name = "sort",
                                          .reads_paths = true,
                                          .same_columns = true};
 
+struct node *sort_skip(struct node *node)
+{
+    bool plain = node->ops == &sort_ops && ((struct sort_node *)node)->limit == UINT64_MAX;
+    return plain ? node->inputs[0] : node;
+}
+
 enum rf_kind sort_node_new(struct binder *b, struct sort_key *keys, uint32_t key_count,
                            uint64_t limit, struct node *input, struct node **out)
 {

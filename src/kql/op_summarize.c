@@ -230,10 +230,10 @@ struct summary {
     struct schema_builder sb;
     struct expr **exprs;
     uint32_t cap;
-    uint32_t plain; /* unnamed columns so far */
 };
 
-static enum rf_kind summary_add(struct summary *s, rf_str name, struct expr *e)
+static enum rf_kind summary_add(struct summary *s, const struct ast *ast, rf_str name,
+                                struct expr *e)
 {
     if (s->sb.schema.count == s->cap) {
         uint32_t cap = s->cap == 0 ? 16 : s->cap * 2;
@@ -243,7 +243,7 @@ static enum rf_kind summary_add(struct summary *s, rf_str name, struct expr *e)
         s->exprs = grown;
         s->cap = cap;
     }
-    if (name.len == 0) name = rf_arena_printf(s->b->arena, "Column%u", ++s->plain);
+    if (name.len == 0) name = bind_unnamed(s->b, ast, 0, NULL);
     s->exprs[s->sb.schema.count] = e;
     uint32_t id = e->kind == EXPR_COLUMN && schema_find_id(&s->sb.schema, e->column_id) < 0
                       ? e->column_id
@@ -265,15 +265,18 @@ static enum rf_kind summary_item(struct summary *s, const struct aggr_list *list
     const struct aggr_use *use = unnamed(ast)->kind == AST_CALL ? use_of(list, e) : NULL;
     if (use == NULL) {
         if (e->kind == EXPR_CALL && e->tuple_count > 0 && ast->kind != AST_NAMED)
-            return summary_add(s, RF_S(""), e);
-        return summary_add(s, ast_default_name(s->b, ast), e);
+            return summary_add(s, ast, RF_S(""), e);
+        s->b->naming_aggregates = true;
+        rf_str name = ast_default_name(s->b, ast);
+        s->b->naming_aggregates = false;
+        return summary_add(s, ast, name, e);
     }
     for (uint32_t c = 0; c < use->column_count; c++) {
         struct column column = {.id = use->first_id + c, .type = use->types[c]};
         struct expr *part = expr_column(s->b, &column, e->pos);
         if (part == NULL) return BIND_NOMEM(s->b);
         rf_str name = ast->kind == AST_NAMED && c < ast->name_count ? ast->names[c] : use->names[c];
-        RF_TRY(summary_add(s, name, part));
+        RF_TRY(summary_add(s, ast, name, part));
     }
     return RF_OK;
 }
@@ -305,13 +308,17 @@ enum rf_kind summarize_node_new(struct binder *b, struct ast *const *item_asts, 
     uint32_t *ids = NULL, id_count = 0;
     struct aggr_list list = {0}, *outer = b->aggrs;
     if (items == NULL) return BIND_NOMEM(b);
-    RF_TRY(bind_keys(b, key_asts, key_count, &input->schema, &keys, &columns, &ids, &id_count));
+    struct window_list *windows = bind_windows_begin(b);
+    struct schema before = input->schema;
+    if (windows == NULL) return BIND_NOMEM(b);
+    RF_TRY(bind_keys(b, key_asts, key_count, &before, &keys, &columns, &ids, &id_count));
+    RF_TRY(bind_windows_end(b, windows, &input));
     list.key_ids = ids;
     list.key_count = id_count;
     b->aggrs = &list;
     enum rf_kind kind = RF_OK;
     for (uint32_t i = 0; i < item_count && kind == RF_OK; i++)
-        kind = bind_scalar(b, unnamed(item_asts[i]), &input->schema, &items[i]);
+        kind = bind_scalar(b, unnamed(item_asts[i]), &before, &items[i]);
     b->aggrs = outer;
     RF_TRY(kind);
     struct node *group;
@@ -320,7 +327,7 @@ enum rf_kind summarize_node_new(struct binder *b, struct ast *const *item_asts, 
     for (uint32_t i = 0; i < key_count; i++) {
         struct expr *e = expr_column(b, &columns[i], key_asts[i]->pos);
         if (e == NULL) return BIND_NOMEM(b);
-        RF_TRY(summary_add(&s, columns[i].name, e));
+        RF_TRY(summary_add(&s, key_asts[i], columns[i].name, e));
     }
     for (uint32_t i = 0; i < item_count; i++) {
         RF_TRY(summary_item(&s, &list, item_asts[i], items[i]));
@@ -369,7 +376,7 @@ static enum rf_kind distinct_bind(struct binder *b, const struct ast *node, stru
     struct schema_builder sb = {.b = b};
     struct expr **keys = NULL;
     struct column *columns = NULL;
-    uint32_t *ids = NULL, id_count = 0, count = body->key_count, plain = 0;
+    uint32_t *ids = NULL, id_count = 0, count = body->key_count;
     if (count == 0) {
         count = input->schema.count;
         keys = rf_arena_new(b->arena, struct expr *, count);
@@ -384,8 +391,8 @@ static enum rf_kind distinct_bind(struct binder *b, const struct ast *node, stru
     } else {
         RF_TRY(bind_keys(b, body->keys, count, &input->schema, &keys, &columns, &ids, &id_count));
         for (uint32_t i = 0; i < count; i++) {
-            rf_str name = columns[i].name.len > 0 ? columns[i].name
-                                                  : rf_arena_printf(b->arena, "Column%u", ++plain);
+            rf_str name =
+                columns[i].name.len > 0 ? columns[i].name : bind_unnamed(b, body->keys[i], 0, NULL);
             if (!schema_add(&sb, name, (enum type)columns[i].type, columns[i].id))
                 return BIND_NOMEM(b);
         }

@@ -72,8 +72,10 @@ static enum rf_kind take_bind(struct binder *b, const struct ast *node, struct n
         return bind_fail(b, ((const struct ast *)node->body)->pos, "BadLimit",
                          "%s needs a number of rows, 0 or more", node->op->name);
     t->limit = v.null ? 0 : (uint64_t)v.i;
-    scan_offer_limit(input, t->limit);
-    sort_offer_limit(input, t->limit);
+    if (exec_takes(b->exec, SHORTCUT_LIMIT)) {
+        scan_offer_limit(input, t->limit);
+        sort_offer_limit(input, t->limit);
+    }
     *out = &t->node;
     return RF_OK;
 }

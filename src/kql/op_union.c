@@ -170,6 +170,7 @@ struct union_column {
     uint32_t member_count; /* members that have it */
     uint32_t next;         /* same name, other type: index + 1 */
     bool first_of_name;
+    bool settled; /* other types under its name are read as its own */
 };
 struct union_columns {
     struct union_column *items;
@@ -186,7 +187,8 @@ static uint32_t *column_slot(struct union_columns *u, rf_str name)
     return &u->slots[at];
 }
 
-/* Index of the output column for this name and type; made when it is new. */
+/* Index of the output column for this name and type; made when it is new. A name that has come twice with one type before
+ * another comes keeps that type: Microsoft's analyser says so, and rules that it accepts use the plain name. */
 static uint32_t column_index(struct union_columns *u, rf_str name, enum type type)
 {
     uint32_t *slot = column_slot(u, name), last = 0;
@@ -194,6 +196,9 @@ static uint32_t column_index(struct union_columns *u, rf_str name, enum type typ
         if (u->items[at - 1].type == type) return at - 1;
         last = at;
     }
+    if (last != 0 && last == *slot && u->items[last - 1].member_count > 1)
+        u->items[last - 1].settled = true;
+    if (last != 0 && u->items[last - 1].settled) return last - 1;
     u->items[u->count] = (struct union_column){.name = name, .type = type};
     if (last == 0)
         *slot = u->count + 1;
@@ -222,11 +227,42 @@ static enum rf_kind merge_schemas(struct binder *b, const struct members *m,
     return RF_OK;
 }
 
-/* A name of several types gets the type appended. */
-static rf_str shown_name(struct binder *b, const struct union_column *c)
+/* A name of several types gets the type appended, and a number where a column is called like that. */
+static rf_str shown_name(struct binder *b, struct union_columns *u, const struct union_column *c)
 {
     if (c->first_of_name && c->next == 0) return c->name;
-    return rf_arena_printf(b->arena, "%.*s_%s", RF_FMT(c->name), type_name(c->type));
+    rf_str typed = rf_arena_printf(b->arena, "%.*s_%s", RF_FMT(c->name), type_name(c->type)),
+           name = typed;
+    for (uint32_t n = 1; name.ptr != NULL && *column_slot(u, name) != 0; n++)
+        name = rf_arena_printf(b->arena, "%.*s%u", RF_FMT(typed), n);
+    return name;
+}
+
+/* A member with its columns in the types that the union gives them. A value that cannot be had in that type is null. */
+static enum rf_kind fit_member(struct binder *b, struct union_columns *columns, struct node **node)
+{
+    const struct schema *schema = &(*node)->schema;
+    struct schema_builder sb = {.b = b};
+    bool fits = true;
+    for (uint32_t c = 0; c < schema->count; c++) {
+        const struct column *column = &schema->columns[c];
+        uint32_t index = column_index(columns, column->name, (enum type)column->type);
+        fits = fits && columns->items[index].type == (enum type)column->type;
+    }
+    if (fits) return RF_OK;
+    struct expr **exprs = rf_arena_new(b->arena, struct expr *, schema->count);
+    if (exprs == NULL) return BIND_NOMEM(b);
+    for (uint32_t c = 0; c < schema->count; c++) {
+        const struct column *column = &schema->columns[c];
+        enum type type =
+            columns->items[column_index(columns, column->name, (enum type)column->type)].type;
+        exprs[c] = expr_column(b, column, 0);
+        if (exprs[c] == NULL) return BIND_NOMEM(b);
+        RF_TRY(bind_cast(b, exprs[c], type, &exprs[c]));
+        if (!schema_add_exact(&sb, column->name, type, bind_new_id(b))) return BIND_NOMEM(b);
+    }
+    sb.schema.open = schema->open;
+    return project_node_new(b, exprs, &sb.schema, *node, node);
 }
 
 static enum rf_kind union_node_new(struct binder *b, const struct members *m, bool inner,
@@ -237,6 +273,7 @@ static enum rf_kind union_node_new(struct binder *b, const struct members *m, bo
     struct schema_builder sb = {.b = b};
     if (u == NULL) return BIND_NOMEM(b);
     RF_TRY(merge_schemas(b, m, &columns));
+    for (uint32_t i = 0; i < m->count; i++) RF_TRY(fit_member(b, &columns, &m->items[i].node));
     u->with_source = with_source.len > 0;
     u->parts = rf_arena_new(b->arena, struct part, m->count);
     u->first_id = b->next_id;
@@ -253,7 +290,8 @@ static enum rf_kind union_node_new(struct binder *b, const struct members *m, bo
             if (inner && column->member_count < m->count) continue;
             if (u->with_source && rf_str_eq(column->name, with_source)) continue;
             out_index[at - 1] = sb.schema.count;
-            if (!schema_add_exact(&sb, shown_name(b, column), column->type, bind_new_id(b)))
+            rf_str shown = shown_name(b, &columns, column);
+            if (shown.ptr == NULL || !schema_add_exact(&sb, shown, column->type, bind_new_id(b)))
                 return BIND_NOMEM(b);
         }
     }
@@ -352,9 +390,14 @@ static enum rf_kind add_table(struct binder *b, struct members *m, const struct 
     }
     struct rf_err local = {0}, *err = b->err;
     uint32_t depth = b->depth;
+    bool outer_fuzzy = b->fuzzy;
+    struct window_list *windows = b->windows;
     if (fuzzy) b->err = &local;
+    b->fuzzy = outer_fuzzy || fuzzy;
     enum rf_kind kind = bind_table(b, ast, &node);
     b->err = err;
+    b->fuzzy = outer_fuzzy;
+    b->windows = windows;
     if (fuzzy && kind == RF_INVALID && strcmp(local.code, "UnknownTable") == 0) {
         b->depth = depth;
         return RF_OK; /* a table that is not there is left out */
@@ -381,7 +424,9 @@ static enum rf_kind union_bind(struct binder *b, const struct ast *node, struct 
         RF_TRY(add_table(b, &m, body->tables[i], fuzzy, index++));
     if (m.count == 0 && !fuzzy)
         return bind_fail(b, node->pos, "UnknownTable", "none of the union's tables exists");
-    return union_node_new(b, &m, inner, with_source, out);
+    RF_TRY(union_node_new(b, &m, inner, with_source, out));
+    if (m.count == 0) (*out)->schema.open = true; /* whatever it names of them is null */
+    return RF_OK;
 }
 
 const struct operator op_union = {

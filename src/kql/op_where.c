@@ -95,6 +95,13 @@ static const struct node_ops where_ops = {.name = "where",
                                           .same_columns = true,
                                           .by_rows = true};
 
+struct expr *const *where_conjuncts(const struct node *node, uint32_t *count)
+{
+    const struct where_node *w = (const struct where_node *)node;
+    *count = node->ops == &where_ops ? w->count : 0;
+    return node->ops == &where_ops ? w->conjuncts : NULL;
+}
+
 /* Cuts a and b and c into at most `room` parts, one of which stays whole when there are more. A part stays in
  * hand for the right side, so that a long chain, which leans to the left, never runs out. */
 static void split(struct where_node *w, struct expr *e, uint32_t room)
@@ -117,7 +124,9 @@ enum rf_kind where_node_new(struct binder *b, struct expr *predicate, struct nod
     split(w, predicate, CONJUNCTS_MAX);
     uint32_t left = 0;
     for (uint32_t i = 0; i < w->count; i++)
-        if (!scan_takes_predicate(input, w->conjuncts[i])) w->conjuncts[left++] = w->conjuncts[i];
+        if (!exec_takes(b->exec, SHORTCUT_PUSHDOWN) ||
+            !scan_takes_predicate(input, w->conjuncts[i]))
+            w->conjuncts[left++] = w->conjuncts[i];
     w->count = left;
     *out = left == 0 ? input : &w->node;
     return RF_OK;

@@ -60,12 +60,46 @@ static enum type window_type(enum window_kind kind, struct expr *const *args)
         return (enum type)args[0]->type;
     case WINDOW_CUMSUM:
         RF_ASSERT(args[0] != NULL);
-        return args[0]->type == TYPE_INT ? TYPE_LONG : (enum type)args[0]->type;
+        return (enum type)args[0]->type;
     case WINDOW_SESSION:
         return TYPE_DATETIME;
     default:
         return TYPE_LONG;
     }
+}
+
+/* What the `i`-th argument must be; TYPE_COUNT: anything. */
+static enum type wanted_type(enum window_kind kind, uint32_t i)
+{
+    static const uint8_t wanted[][4] = {
+        [WINDOW_PREV] = {TYPE_COUNT, TYPE_LONG, TYPE_COUNT},
+        [WINDOW_NEXT] = {TYPE_COUNT, TYPE_LONG, TYPE_COUNT},
+        [WINDOW_NUMBER] = {TYPE_LONG, TYPE_BOOL},
+        [WINDOW_CUMSUM] = {TYPE_COUNT, TYPE_BOOL},
+        [WINDOW_RANK_DENSE] = {TYPE_COUNT, TYPE_BOOL},
+        [WINDOW_RANK_MIN] = {TYPE_COUNT, TYPE_BOOL},
+        [WINDOW_SESSION] = {TYPE_DATETIME, TYPE_TIMESPAN, TYPE_TIMESPAN, TYPE_BOOL},
+    };
+    return (enum type)wanted[kind][i];
+}
+
+/* Rows are computed from cells as they lie, so each argument has its type from here on. */
+static enum rf_kind convert_arg(struct binder *b, const struct ast *ast, enum window_kind kind,
+                                uint32_t i, struct expr **arg)
+{
+    enum type have = (enum type)(*arg)->type, want = wanted_type(kind, i);
+    if (kind == WINDOW_CUMSUM && i == 0) {
+        if (type_is_number(have) || have == TYPE_TIMESPAN) return RF_OK;
+        return bind_fail(b, ast->kids[i]->pos, "BadArguments",
+                         "row_cumsum adds numbers or timespans, this is a %s", type_name(have));
+    }
+    if (want == TYPE_COUNT || have == want) return RF_OK;
+    bool null = (*arg)->kind == EXPR_CONST && (*arg)->value.null;
+    if (null || have == TYPE_DYNAMIC || (want == TYPE_LONG && have == TYPE_INT))
+        return bind_cast(b, *arg, want, arg);
+    return bind_fail(b, ast->kids[i]->pos, "BadArguments",
+                     "argument %u of %.*s must be a %s, this is a %s", i + 1, RF_FMT(ast->text),
+                     type_name(want), type_name(have));
 }
 
 enum rf_kind bind_window_call(struct binder *b, const struct ast *ast, bool *done,
@@ -84,7 +118,10 @@ enum rf_kind bind_window_call(struct binder *b, const struct ast *ast, bool *don
         return bind_fail(b, ast->pos, "BadArguments", "%.*s takes %u to %u arguments",
                          RF_FMT(ast->text), window_names[w].min_args, window_names[w].max_args);
     struct window_use use = {.kind = window_names[w].kind, .arg_count = ast->kid_count};
-    for (uint32_t i = 0; i < ast->kid_count; i++) RF_TRY(bind_expr(b, ast->kids[i], &use.args[i]));
+    for (uint32_t i = 0; i < ast->kid_count; i++) {
+        RF_TRY(bind_expr(b, ast->kids[i], &use.args[i]));
+        RF_TRY(convert_arg(b, ast, use.kind, i, &use.args[i]));
+    }
     if ((use.kind == WINDOW_PREV || use.kind == WINDOW_NEXT) && use.arg_count == 3)
         RF_TRY(bind_cast(b, use.args[2], (enum type)use.args[0]->type, &use.args[2]));
     use.column = (struct column){.name = RF_S("_window"),
@@ -153,6 +190,7 @@ static struct value cumsum(struct value sum, const struct value *v)
         (void)decimal_add(&sum.d, &v->d, &sum.d);
     else
         sum.i = (int64_t)((uint64_t)sum.i + (uint64_t)v->i);
+    if (v->type == TYPE_INT) sum.i = (int32_t)(uint32_t)sum.i;
     return sum;
 }
 
@@ -161,6 +199,13 @@ static struct value zero_of(enum type type)
     struct value v = {.type = (uint8_t)type};
     if (type == TYPE_DECIMAL) v.d = decimal_from_i64(0);
     return v;
+}
+
+/* Whether `value` lies more than `most` above `from`. */
+static bool farther(int64_t value, int64_t from, int64_t most)
+{
+    int64_t distance;
+    return __builtin_sub_overflow(value, from, &distance) ? value > from : distance > most;
 }
 
 /* One use over all rows; `first` is its first argument's column. */
@@ -176,8 +221,11 @@ static void window_compute(const struct window_use *use, const struct rows *args
         case WINDOW_NEXT: {
             struct value offset =
                 use->arg_count > 1 ? rows_value(args, i, first + 1) : value_long(1);
-            int64_t at = use->kind == WINDOW_PREV ? (int64_t)i - offset.i : (int64_t)i + offset.i;
-            if (at >= 0 && (uint64_t)at < count)
+            int64_t at;
+            bool outside = use->kind == WINDOW_PREV
+                               ? __builtin_sub_overflow((int64_t)i, offset.i, &at)
+                               : __builtin_add_overflow((int64_t)i, offset.i, &at);
+            if (!outside && at >= 0 && (uint64_t)at < count)
                 out[i] = rows_value(args, (uint64_t)at, first);
             else
                 out[i] = use->arg_count > 2 ? rows_value(args, i, first + 2)
@@ -186,8 +234,9 @@ static void window_compute(const struct window_use *use, const struct rows *args
         }
         case WINDOW_NUMBER:
             start_number = use->arg_count > 0 ? v.i : 1;
-            number = i == 0 || (use->arg_count > 1 && truth(args, i, first + 1)) ? start_number
-                                                                                 : number + 1;
+            number = i == 0 || (use->arg_count > 1 && truth(args, i, first + 1))
+                         ? start_number
+                         : (int64_t)((uint64_t)number + 1);
             out[i] = value_long(number);
             break;
         case WINDOW_CUMSUM:
@@ -214,8 +263,8 @@ static void window_compute(const struct window_use *use, const struct rows *args
             bool restart = use->arg_count > 3 && truth(args, i, first + 3);
             out[i] = v;
             if (v.null) break;
-            if (i == 0 || restart || start.null || v.i - start.i > from_first.i ||
-                v.i - last.i > between.i)
+            if (i == 0 || restart || start.null || farther(v.i, start.i, from_first.i) ||
+                farther(v.i, last.i, between.i))
                 start = v;
             last = v;
             out[i] = start;

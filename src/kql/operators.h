@@ -56,7 +56,9 @@
     X(op_fork)                                                                                     \
     X(op_facet)                                                                                    \
     X(op_reduce)                                                                                   \
-    X(op_project_by_names)
+    X(op_project_by_names)                                                                         \
+    X(op_macro_expand)                                                                             \
+    X(op_assert_schema)
 
 #define OPERATOR_DECLARE(name) extern const struct operator name;
 OPERATORS(OPERATOR_DECLARE)

@@ -456,6 +456,7 @@ static enum rf_kind parse_primary(struct parser *p, struct ast **out)
     if (parse_is(p, 0, "externaldata") && parse_is(p, 1, "(")) return parse_externaldata(p, out);
     if (parse_is(p, 0, "inline_external_table") && (parse_is(p, 1, "(") || parse_is(p, 1, "kind")))
         return parse_inline_external_table(p, out);
+    if (parse_is(p, 0, "entity_group") && parse_is(p, 1, "[")) return parse_entity_group(p, out);
     if (parse_is(p, 0, "(")) {
         p->at++;
         RF_TRY(parse_pipe_or_expr(p, out));

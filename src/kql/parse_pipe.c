@@ -169,8 +169,7 @@ enum rf_kind parse_datatable(struct parser *p, struct ast **out)
 
 /* ---- statements ------------------------------------------------------------------------------------ */
 
-static enum rf_kind parse_argument_list(struct parser *p, struct ast_argument **out,
-                                        uint32_t *count)
+enum rf_kind parse_argument_list(struct parser *p, struct ast_argument **out, uint32_t *count)
 {
     struct ast_argument *list = NULL;
     uint32_t n = 0, cap = 0;
@@ -216,9 +215,6 @@ static bool at_lambda(const struct parser *p)
         if (parse_is(p, n, ")") && --depth == 0) return parse_is(p, n + 1, "{");
     }
 }
-
-static enum rf_kind parse_statements(struct parser *p, const char *end, struct statement **out,
-                                     uint32_t *count);
 
 static enum rf_kind parse_lambda(struct parser *p, struct ast **out)
 {
@@ -278,12 +274,15 @@ static enum rf_kind parse_statement(struct parser *p, struct statement *s)
     if (parse_is(p, 0, "let") && named) return parse_let(p, s);
     if (parse_is(p, 0, "set") && named) return parse_set(p, s);
     if (parse_is(p, 0, "declare") && parse_is(p, 1, "query_parameters")) return parse_declare(p, s);
+    if (parse_is(p, 0, "declare") && parse_is(p, 1, "pattern")) return parse_pattern(p, s);
+    if (parse_is(p, 0, "restrict") && parse_is(p, 1, "access")) return parse_restrict(p, s);
+    if (parse_is(p, 0, "alias") && parse_is(p, 1, "database")) return parse_alias(p, s);
     s->kind = STATEMENT_QUERY;
     return parse_pipe_or_expr(p, &s->value);
 }
 
-static enum rf_kind parse_statements(struct parser *p, const char *end, struct statement **out,
-                                     uint32_t *count)
+enum rf_kind parse_statements(struct parser *p, const char *end, struct statement **out,
+                              uint32_t *count)
 {
     struct statement *list = NULL;
     uint32_t n = 0, cap = 0;

@@ -46,6 +46,7 @@ struct expr {
     struct node *subquery;
     struct subquery_result *result; /* EXPR_SUBQUERY: kept here once it ran; see eval.c */
     bool as_array;
+    bool of_now; /* EXPR_CONST: made of the time at which the query was bound */
 };
 
 struct exec;
@@ -126,8 +127,10 @@ struct path_maker {
 /* Makes an expression that is a path of a column of a scan below the reader a column: the scan then reads only what lies
  * there. False, and nothing is done, when it is none. */
 bool path_make_column(struct path_maker *maker, struct expr *expr);
-/* A set for the columns of a query, and its maker of paths, in `arena`. False: no memory. */
-RF_MUST_USE bool id_set_new(struct rf_arena *arena, uint32_t *next_id, struct id_set *out);
+/* A set for the columns of a query, and its maker of paths, in `arena`; all columns when `exec` takes none away. False: no
+ * memory. */
+RF_MUST_USE bool id_set_new(const struct exec *exec, struct rf_arena *arena, uint32_t *next_id,
+                            struct id_set *out);
 /* Makes columns of all paths in `expr`, which a scan itself is to read. */
 void path_make_own(struct path_maker *maker, struct node *scan, struct expr *expr);
 

@@ -1,7 +1,7 @@
 /* Paths of dynamic columns become columns of the scan. The reader of D.a.b need not know where D comes from: D is followed down
  * through nodes that leave rows as they are, to the scan. The path's column is then passed on by those nodes, and the expression
  * becomes that column; where nothing else needs D, pruning drops it. */
-#include "kql/plan.h"
+#include "kql/exec.h"
 
 /* A path: keys over a column. */
 struct path {
@@ -112,7 +112,8 @@ void path_make_own(struct path_maker *maker, struct node *scan, struct expr *exp
     for (uint32_t i = 0; i < expr->arg_count; i++) path_make_own(maker, scan, expr->args[i]);
 }
 
-bool id_set_new(struct rf_arena *arena, uint32_t *next_id, struct id_set *out)
+bool id_set_new(const struct exec *exec, struct rf_arena *arena, uint32_t *next_id,
+                struct id_set *out)
 {
     uint32_t words = (*next_id + PATH_COLUMNS_MAX) / 64 + 1;
     *out = (struct id_set){.words = rf_arena_new(arena, uint64_t, words),
@@ -120,5 +121,7 @@ bool id_set_new(struct rf_arena *arena, uint32_t *next_id, struct id_set *out)
                            .paths = rf_arena_new(arena, struct path_maker, 1)};
     if (out->words == NULL || out->paths == NULL) return false;
     *out->paths = (struct path_maker){.arena = arena, .next_id = next_id, .end_id = words * 64};
+    if (!exec_takes(exec, SHORTCUT_PRUNE)) memset(out->words, 0xff, words * sizeof *out->words);
+    if (!exec_takes(exec, SHORTCUT_PATHS)) out->paths = NULL;
     return true;
 }

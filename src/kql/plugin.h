@@ -20,7 +20,7 @@ struct plugin {
 };
 extern const struct plugin plugins_bag[], plugins_pivot[], plugins_rows[], plugins_lookup[],
     plugins_geo[], plugins_pattern[], plugins_activity[], plugins_cohort[], plugins_window[],
-    plugins_sequence[], plugins_off[]; /* a NULL name ends each */
+    plugins_sequence[], plugins_funnel[], plugins_off[]; /* a NULL name ends each */
 
 /* All of them, in no order. */
 size_t plugin_count(void);

@@ -364,10 +364,10 @@ static enum rf_kind pattern_bind(struct binder *b, const struct plugin_call *cal
         if ((exprs[c] = expr_column(b, &input->schema.columns[c], 0)) == NULL) return BIND_NOMEM(b);
     if (what == DIFFPATTERNS) {
         RF_TRY(bind_split(b, call, input, o, &exprs[columns]));
-        RF_TRY(number_arg(b, call, 4, 0.015, 1, &o->threshold));
+        RF_TRY(number_arg(b, call, 4, 0, 1, &o->threshold));
         RF_TRY(number_arg(b, call, 5, 1, PATTERN_COLUMNS_MAX, &dimensions));
     } else if (what == BASKET) {
-        RF_TRY(number_arg(b, call, 0, 0.015, 1, &o->threshold));
+        RF_TRY(number_arg(b, call, 0, 0, 1, &o->threshold));
         RF_TRY(number_arg(b, call, 2, 1, PATTERN_COLUMNS_MAX, &dimensions));
     } else {
         RF_TRY(number_arg(b, call, 0, 0, 1, &o->size_weight));

@@ -446,7 +446,8 @@ static enum rf_kind run_lanes(struct store_scan *s, struct rf_arena *arena, stru
     s->lane_count = s->exec->lane_count;
     bool few = s->scan->limit != UINT64_MAX && s->condition_count == 0; /* the first rows will do */
     /* Starting a thread takes as long as reading some thousand rows. */
-    if (likely < 2 * EXTENT_BLOCK_ROWS || few || s->exec->pool_busy) s->lane_count = 1;
+    few = few || (likely < 2 * EXTENT_BLOCK_ROWS && exec_takes(s->exec, SHORTCUT_FEW));
+    if (few || s->exec->pool_busy) s->lane_count = 1;
     s->lanes = rf_arena_new(arena, struct scan_lane, s->lane_count);
     if (s->lanes == NULL) return rf_fail_memory(err, arena);
     for (uint32_t i = 0; i < s->lane_count; i++) RF_TRY(make_lane(s, i, err));
@@ -471,7 +472,8 @@ static enum rf_kind scan_table(struct source *source, const struct scan *scan, s
                            .exec = exec,
                            .out = out,
                            .sieve = scan->sieve};
-    RF_TRY(source_store_tests(source, scan, &arena, &s.tests, &s.test_count, err));
+    if (exec_takes(exec, SHORTCUT_TESTS))
+        RF_TRY(source_store_tests(source, scan, &arena, &s.tests, &s.test_count, err));
     for (uint32_t i = 0; i < s.test_count; i++)
         s.tests[i].column = table_column(s.map, s.tests[i].column);
     if (!make_conditions(&s, source, &arena) || !place_sieve(&s, source, &arena) ||

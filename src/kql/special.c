@@ -28,6 +28,13 @@ static const struct special specials[] = {
      "A table that lies elsewhere, with its layout; nothing outside is reached, so it has no rows.",
      "inline_external_table (Name:type, ...) kind=storage|delta [partition by (Name:type [= "
      "Expression], ...)] [pathformat=(...)] [dataformat=Format] (\"URL\", ...) [with (...)]"},
+    {"entity_group", "A group of databases or workspaces, for macro-expand.",
+     "let Name = entity_group [workspace(\"a\"), workspace(\"b\")]"},
+    {"totable", "The table itself.", "totable(T | ...)"},
+    {"materialized_view", "A table by its name; views are not kept apart from tables.",
+     "materialized_view(\"Name\")"},
+    {"external_table", "A table by its name; nothing outside is reached.",
+     "external_table(\"Name\")"},
     /* rows around; they need an order: sort or serialize before */
     {"prev", "A value of the row before, or of the n-th before.", "prev(Column, [n, Default])"},
     {"next", "A value of the row behind, or of the n-th behind.", "next(Column, [n, Default])"},

@@ -233,6 +233,76 @@ static enum rf_kind run_flows(struct logs *logs, const struct rule *rule, uint32
     return RF_OK;
 }
 
+/* ---- rows of other senders -------------------------------------------------------------------------------------------------- */
+
+/* The index of the stream, when a flow uses it; UINT32_MAX: none does. */
+static uint32_t used_stream(const struct rule *rule, rf_str name)
+{
+    uint32_t index = 0;
+    if (rule_find_stream(rule, name, &index) == NULL) return UINT32_MAX;
+    for (uint32_t i = 0; i < rule->flow_count; i++)
+        if (rule->flows[i].stream == index) return index;
+    return UINT32_MAX;
+}
+
+static uint32_t stream_of_table(const struct rule *rule, rf_str stream, rf_str table,
+                                struct rf_arena *arena)
+{
+    static const char *const prefixes[] = {"Microsoft-", "Microsoft-Table-", "Custom-",
+                                           "Custom-Table-"};
+    if (stream.len > 0) return used_stream(rule, stream);
+    uint32_t found = UINT32_MAX;
+    for (size_t i = 0; i < RF_COUNT(prefixes) && found == UINT32_MAX; i++)
+        found = used_stream(rule, rf_arena_printf(arena, "%s%.*s", prefixes[i], RF_FMT(table)));
+    return found;
+}
+
+/* Lines, each one object, as a list: the body of a call. */
+static rf_str list_of_lines(struct rf_arena *arena, rf_str lines, uint64_t *count)
+{
+    struct rf_buf list = rf_buf_in(arena);
+    *count = 0;
+    rf_buf_byte(&list, '[');
+    for (size_t from = 0; from < lines.len;) {
+        size_t end = RF_MIN(rf_str_find(lines, RF_S("\n"), from), lines.len);
+        rf_str line = rf_str_trim(rf_slice(lines, from, end));
+        from = end + 1;
+        if (line.len == 0) continue;
+        if ((*count)++ > 0) rf_buf_byte(&list, ',');
+        rf_buf_str(&list, line);
+    }
+    rf_buf_byte(&list, ']');
+    return list.failed ? (rf_str){NULL, 0} : rf_buf_view(&list);
+}
+
+enum rf_kind logs_append_by_rule(void *ctx, rf_str immutable_id, rf_str stream, rf_str table,
+                                 rf_str lines, rf_usec now, bool *taken, uint64_t *count,
+                                 struct rf_err *err)
+{
+    struct logs *logs = ctx;
+    RF_CLEANUP(rule_cleanup) struct rule *rule = NULL;
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    struct rf_budget budget;
+    rf_budget_init(&budget, CALL_BYTES_MAX);
+    rf_arena_init_shared(&arena, &budget);
+    *taken = false;
+    RF_TRY(rules_find(logs, immutable_id, &rule, err));
+    uint32_t index = stream_of_table(rule, stream, table, &arena);
+    if (index == UINT32_MAX) return RF_OK;
+    uint64_t line_count;
+    struct reader *reader = NULL;
+    struct kept_rows rows;
+    rf_str list = list_of_lines(&arena, lines, &line_count);
+    if (list.ptr == NULL) return rf_fail_memory(err, &arena);
+    RF_TRY(ingest_read(&rule->streams[index], list, &budget, &arena, &reader, &rows, err));
+    enum rf_kind kind = run_flows(logs, rule, index, &rows,
+                                  DATETIME_UNIX_EPOCH + now * TICKS_PER_MICROSECOND, &arena, err);
+    reader_free(reader);
+    *taken = true;
+    if (count != NULL) *count = line_count;
+    return kind;
+}
+
 /* ---- the call ------------------------------------------------------------------------------------------------------------------ */
 
 static enum rf_kind resolve(struct request *request, struct route_need *need, struct rf_err *err)

@@ -1,5 +1,4 @@
 /* kusto.c - the routes of the Kusto endpoints: who asks where, queries, control commands, streaming ingestion. */
-#include "kql/source_file.h"
 #include "logs/kusto_int.h"
 
 enum {
@@ -56,6 +55,49 @@ static enum rf_kind auth_metadata(struct request *request, struct rf_err *err)
     return request->response->body.failed ? rf_fail_memory(err, request->arena) : RF_OK;
 }
 
+/* ---- what was asked ---------------------------------------------------------------------------------------------- */
+
+/* ".create table T" of ".create table <table> <columns>": what .show operations calls it. */
+static rf_str type_of(const struct command *c)
+{
+    rf_str type = rf_str_of(c->entry->syntax + 1);
+    size_t end = RF_MIN(rf_str_find(type, RF_S("<"), 0), rf_str_find(type, RF_S("["), 0));
+    return rf_str_trim(rf_slice(type, 0, RF_MIN(end, type.len)));
+}
+
+static void log_event(struct request *request, rf_str database, rf_str text,
+                      const struct command *command, rf_usec begun, enum rf_kind kind,
+                      const struct rf_err *err)
+{
+    struct logs *logs = logs_of(request);
+    const struct principal *p = request->principal;
+    /* What follows <| may be rows: they are in the table, and in no list. */
+    size_t shown = command == NULL || command->verb != COMMAND_INGEST_INLINE
+                       ? RF_MIN(text.len, (size_t)KUSTO_LOG_TEXT_BYTES)
+                       : RF_MIN((size_t)(command->body.ptr - text.ptr), text.len);
+    struct rf_buf buf = rf_buf_in(request->arena);
+    query_put_shown_text(&buf, rf_slice(text, 0, shown));
+    struct kusto_event event = {
+        .text = buf.failed ? (rf_str){NULL, 0} : rf_buf_view(&buf),
+        .database = database,
+        .type = command == NULL ? RF_S("Query") : type_of(command),
+        .client_id = request->client_request_id,
+        .id = request->request_id,
+        .app = http_header(request->http, "x-ms-app", NULL),
+        .state = kind == RF_OK ? RF_S("Completed")
+                               : (kind == RF_CANCELLED ? RF_S("Canceled") : RF_S("Failed")),
+        .reason = kind == RF_OK || err == NULL ? RF_S("") : rf_str_of(err->text),
+        .begun = begun,
+        .ended = rf_clock_now(logs->options.clock),
+        .command = command != NULL,
+        .changes = command != NULL && command_changes(command)};
+    if (p != NULL) {
+        event.principal_id = p->object_id;
+        event.user = principal_caller(p);
+    }
+    kusto_log_add(logs->kusto_log, &event);
+}
+
 /* ---- queries ----------------------------------------------------------------------------------------------------- */
 
 static void make_want(const struct request *request, const struct kusto_ask *ask,
@@ -94,6 +136,7 @@ static enum rf_kind run_query(struct request *request, const struct kusto_ask *a
         kusto_answer_new(request, ask, version, request->arena, &request->response->body);
     if (sink == NULL) return rf_fail_memory(err, request->arena);
     query_run(logs, request, request->arena, &want, sink, &result);
+    log_event(request, workspace.name, ask->csl, NULL, result.begun, result.kind, &result.err);
     request->response->status = kusto_answer_end(sink, &result, ask->csl);
     query_audit(logs, request, request->arena, &want, &result, request->response->status);
     return request->response->body.failed ? rf_fail_memory(err, request->arena) : RF_OK;
@@ -101,86 +144,63 @@ static enum rf_kind run_query(struct request *request, const struct kusto_ask *a
 
 /* ---- commands ---------------------------------------------------------------------------------------------------- */
 
-/* What a command shows is a table like any other: the pipe behind it is a query over it. */
 static enum rf_kind answer_rows(struct request *request, const struct kusto_ask *ask,
-                                const struct kusto_command *command, struct kusto_rows *rows,
+                                const struct command *command, struct command_rows *rows,
                                 enum kusto_version version, struct rf_err *err)
 {
-    static const char name[] = "ControlCommandResult";
     struct logs *logs = logs_of(request);
-    struct source *source = source_rows_new(RF_S("ControlCommandResult"), rows->columns,
-                                            rows->column_count, rows->rows, request->arena);
     struct kql_sink *sink =
         kusto_answer_new(request, ask, version, request->arena, &request->response->body);
-    rf_str text = rf_arena_printf(request->arena, "%s %.*s", name, RF_FMT(command->pipe));
-    if (source == NULL || sink == NULL || text.ptr == NULL || rows->failed)
-        return rf_fail_memory(err, request->arena);
-    struct catalog catalog = {.sources = &source, .source_count = 1};
+    if (sink == NULL) return rf_fail_memory(err, request->arena);
     struct query_result result = {.begun = request->now};
     struct running running;
-    struct kql_request query = {.text = text,
-                                .catalog = &catalog,
-                                .memory_bytes = logs->options.query_memory_bytes,
-                                .lane_count = 1,
+    struct kql_request query = {.memory_bytes = logs->options.query_memory_bytes,
                                 .env = {.options = ask->options, .option_count = ask->option_count},
                                 .cancelled = &running.cancelled};
     RF_TRY(running_begin(logs->queries, request->principal, request->gone, ask->wait_usec, &running,
-                         text, err));
-    result.kind = kql_run(&query, sink, &result.stats, &result.err);
+                         command->text, err));
+    result.kind = command_pipe(&query, command, rows, sink, &result.stats, &result.err);
     running_end(&running);
-    request->response->status = kusto_answer_end(sink, &result, text);
+    request->response->status = kusto_answer_end(sink, &result, command->text);
     return request->response->body.failed ? rf_fail_memory(err, request->arena) : RF_OK;
 }
 
-static bool changes(enum kusto_verb verb)
+/* An asynchronous command is done when it is answered: its operation is found completed. */
+static void operation_row(struct request *request, struct command_rows *rows)
 {
-    return verb >= KUSTO_CREATE_TABLE && verb != KUSTO_REFUSED;
+    command_rows_init(rows, request->arena, "OperationId:guid");
+    command_rows_add(rows, (struct value[]){command_guid(request->request_id)});
+}
+
+static enum rf_kind act(struct request *request, const struct kusto_ask *ask,
+                        const struct command *command, struct command_rows *rows,
+                        struct rf_err *err)
+{
+    struct kusto_host host;
+    rf_usec begun = rf_clock_now(logs_of(request)->options.clock);
+    enum rf_kind kind = kusto_host_init(&host, request, ask, command, err);
+    if (kind == RF_OK) kind = command_run(&host.base, command, rows, err);
+    /* Host and log live as long as the request's arena. */
+    log_event(request, host.workspace.name, ask->csl, command, begun, kind, err);
+    kusto_host_done(&host);
+    if (kind == RF_OK && command->async) operation_row(request, rows);
+    return kind;
 }
 
 static enum rf_kind run_command(struct request *request, const struct kusto_ask *ask,
                                 enum kusto_version version, struct rf_err *err)
 {
-    struct kusto_command command;
-    struct kusto_rows rows = {.arena = request->arena};
-    struct kusto_call call = {.logs = logs_of(request),
-                              .request = request,
-                              .arena = request->arena,
-                              .ask = ask,
-                              .command = &command};
-    RF_TRY(kusto_command_parse(ask->csl, request->arena, &command, err));
-    RF_TRY(kusto_database(call.logs, request, request->arena, ask->db, &call.workspace, err));
-    if (command.verb == KUSTO_REFUSED)
-        return RF_FAIL(err, RF_INVALID, "NotSupported", "%.*s", RF_FMT(command.body));
-    if (changes(command.verb) && version != KUSTO_MGMT)
+    struct command command;
+    struct command_rows rows = {.arena = request->arena};
+    RF_TRY(command_parse(ask->csl, request->arena, &command, err));
+    if (command_changes(&command) && version != KUSTO_MGMT)
         return RF_FAIL(err, RF_INVALID, "NotSupported",
                        "a command that changes something goes to /v1/rest/mgmt");
-    if (changes(command.verb) && ask->read_only)
+    if (command_changes(&command) && ask->read_only)
         return RF_FAIL(err, RF_DENIED, "Forbidden",
                        "the request is read-only (request_readonly) and the command is not");
-    RF_TRY(changes(command.verb) ? kusto_change(&call, &rows, err) : kusto_show(&call, &rows, err));
+    RF_TRY(act(request, ask, &command, &rows, err));
     return answer_rows(request, ask, &command, &rows, version, err);
-}
-
-/* Comments may stand in front. */
-static bool is_command(rf_str text)
-{
-    for (;;) {
-        text = rf_str_trim(text);
-        if (!rf_str_starts(text, RF_S("//"))) break;
-        size_t end = rf_str_find(text, RF_S("\n"), 0);
-        text = rf_slice(text, RF_MIN(end, text.len), text.len);
-    }
-    return text.len > 0 && text.ptr[0] == '.';
-}
-
-static rf_str without_comments(rf_str text)
-{
-    text = rf_str_trim(text);
-    while (rf_str_starts(text, RF_S("//"))) {
-        size_t end = rf_str_find(text, RF_S("\n"), 0);
-        text = rf_str_trim(rf_slice(text, RF_MIN(end, text.len), text.len));
-    }
-    return text;
 }
 
 static enum rf_kind serve(struct request *request, enum kusto_version version, bool mgmt,
@@ -194,11 +214,12 @@ static enum rf_kind serve(struct request *request, enum kusto_version version, b
     if (kind != RF_OK) http_setf(request->response, "Retry-After", "%u", retry_seconds);
     RF_TRY(kind);
     RF_TRY(kusto_ask_read(request, &ask, err));
-    bool command = is_command(ask.csl);
+    size_t start;
+    bool command = command_is(ask.csl, &start);
     if (mgmt && !command)
         return RF_FAIL(err, RF_INVALID, "SyntaxError",
                        "a control command begins with '.'; queries go to /v2/rest/query");
-    if (command) ask.csl = without_comments(ask.csl);
+    if (command) ask.csl = rf_slice(ask.csl, start, ask.csl.len);
     if (command) kind = run_command(request, &ask, mgmt ? KUSTO_MGMT : version, err);
     if (!command) kind = run_query(request, &ask, version, err);
     if (kind == RF_OK) return RF_OK;
@@ -248,7 +269,7 @@ static enum rf_kind ingest(struct request *request, struct rf_err *err)
     if (rf_str_eq_nocase(request_parameter(request, "sourceKind", NULL), RF_S("uri")))
         return RF_FAIL(err, RF_INVALID, "BadRequest",
                        "sourceKind=uri is not offered: send the data itself");
-    RF_TRY(kusto_ingest(logs, request, request->arena, &ingest, &count, err));
+    RF_TRY(kusto_ingest(logs, request->arena, &ingest, &count, err));
     rf_buf_printf(
         &request->response->body,
         "{\"Tables\":[{\"TableName\":\"Table_0\",\"Columns\":[{\"ColumnName\":\"RowCount\","
@@ -282,6 +303,7 @@ static const struct route routes[] = {
 const struct service *kusto_service(struct logs *logs)
 {
     struct service *service = queries_service(logs->queries, true);
+    logs->kusto_log = kusto_log_new(); /* without it there is no list, and all else */
     *service = (struct service){.name = "kusto",
                                 .ctx = logs,
                                 .routes = routes,

@@ -2,6 +2,7 @@
 #ifndef RF_KUSTO_INT_H
 #define RF_KUSTO_INT_H
 
+#include "kql/command.h"
 #include "logs/query_int.h"
 
 /* ---- kusto_ask.c: what a request asks for ------------------------------------------------------------------------ */
@@ -48,118 +49,76 @@ uint16_t kusto_fault_put(const struct request *request, const struct rf_err *err
 void kusto_service_error(struct request *request, uint16_t status, const struct rf_err *err);
 void kusto_set_headers(struct request *request);
 
-/* ---- kusto_command.c: text of a control command ------------------------------------------------------------------ */
+/* ---- commands: kusto_host.c (tables, functions, rows), kusto_show.c (what the server alone knows) ------------------- */
 
-enum kusto_verb {
-    KUSTO_SHOW_VERSION,
-    KUSTO_SHOW_CLUSTER,
-    KUSTO_SHOW_DATABASES,
-    KUSTO_SHOW_DATABASE, /* name: may be empty */
-    KUSTO_SHOW_SCHEMA,   /* rows; names: databases, none: all */
-    KUSTO_SHOW_SCHEMA_JSON,
-    KUSTO_SHOW_TABLES, /* names: only these */
-    KUSTO_SHOW_TABLES_DETAILS,
-    KUSTO_SHOW_TABLE,
-    KUSTO_SHOW_TABLE_CSL,
-    KUSTO_SHOW_TABLE_JSON,
-    KUSTO_SHOW_FUNCTIONS,
-    KUSTO_SHOW_FUNCTION,
-    KUSTO_SHOW_QUERIES,
-    KUSTO_SHOW_ACCESS,
-    KUSTO_SHOW_MAPPINGS, /* name: of a table, may be empty; mapping: may be empty */
-    KUSTO_CREATE_TABLE,
-    KUSTO_CREATE_MERGE_TABLE,
-    KUSTO_ALTER_TABLE,
-    KUSTO_ALTER_MERGE_TABLE,
-    KUSTO_DROP_TABLE,
-    KUSTO_CREATE_FUNCTION,
-    KUSTO_ALTER_FUNCTION,
-    KUSTO_DROP_FUNCTION,
-    KUSTO_INGEST_INLINE,
-    KUSTO_APPEND, /* .append, .set-or-append */
-    KUSTO_SET,    /* .set: the table must not be there */
-    KUSTO_CREATE_MAPPING,
-    KUSTO_ALTER_MAPPING,
-    KUSTO_DROP_MAPPING,
-    KUSTO_REFUSED, /* known, and not offered: `body` says why */
-};
-struct kusto_property {
-    rf_str name, value;
-};
-struct kusto_command {
-    enum kusto_verb verb;
-    rf_str name; /* table, function, database */
-    rf_str *names;
-    uint32_t name_count;
-    struct ast_column *columns; /* name and type */
-    uint32_t column_count;
-    rf_str parameters; /* of a function: what stands between the brackets */
-    rf_str
-        body; /* function: between the braces; ingest inline: the data; append: the query; mapping: JSON */
-    rf_str mapping_kind;               /* json, csv */
-    rf_str mapping;                    /* its name */
-    struct kusto_property *properties; /* with (...) */
-    uint32_t property_count;
-    bool if_exists;     /* drop ... ifexists */
-    bool if_not_exists; /* create function ifnotexists */
-    bool or_alter;      /* .create-or-alter */
-    rf_str pipe;        /* "| where ..." behind a command that shows something */
-};
-/* Texts are views of `text` or in `arena`. RF_INVALID SyntaxError with line and column. */
-RF_MUST_USE enum rf_kind kusto_command_parse(rf_str text, struct rf_arena *arena,
-                                             struct kusto_command *out, struct rf_err *err);
-rf_str kusto_property(const struct kusto_command *command, const char *name);
-
-/* ---- kusto_show.c, kusto_change.c -------------------------------------------------------------------------------- */
-
-/* What a command gives: one table. */
-struct kusto_rows {
-    struct rf_arena *arena;
-    struct ast_column *columns;
-    uint32_t column_count;
-    struct rows *rows;
-    bool failed; /* memory was used up */
-};
-/* "Name:string, Count:long" */
-void kusto_rows_init(struct kusto_rows *rows, struct rf_arena *arena, const char *columns);
-/* As many values as there are columns. */
-void kusto_rows_add(struct kusto_rows *rows, const struct value *values);
-
-struct kusto_call {
+struct kusto_host {
+    struct command_host base;
     struct logs *logs;
     struct request *request;
     struct rf_arena *arena;
     const struct kusto_ask *ask;
-    const struct kusto_command *command;
     struct workspace workspace;
+    struct query_view view;
+    struct catalog none;      /* of who may not read */
+    struct kusto_note *notes; /* folders and docstrings of tables, read when first asked for */
+    uint32_t note_count;
+    bool has_notes;
 };
-RF_MUST_USE enum rf_kind kusto_show(struct kusto_call *call, struct kusto_rows *out,
-                                    struct rf_err *err);
-RF_MUST_USE enum rf_kind kusto_change(struct kusto_call *call, struct kusto_rows *out,
-                                      struct rf_err *err);
-/* The results of commands about functions and about mappings. */
-void kusto_functions_init(struct kusto_rows *out, struct rf_arena *arena);
-void kusto_functions_add(struct kusto_rows *out, rf_str name, rf_str parameters, rf_str body);
-struct kusto_mapping;
-void kusto_mappings_init(struct kusto_rows *out, struct rf_arena *arena);
-void kusto_mappings_add(struct kusto_rows *out, const struct kusto_mapping *mapping,
-                        rf_str database);
+static inline struct kusto_host *kusto_host_of(struct command_host *h)
+{
+    return (struct kusto_host *)h;
+}
+/* kusto_functions.c: as struct command_ops says. */
+enum rf_kind kusto_functions(struct command_host *base, struct command_function **out,
+                             uint32_t *count, struct rf_err *err);
+enum rf_kind kusto_put_function(struct command_host *base, const struct command_function *f,
+                                struct rf_err *err);
+enum rf_kind kusto_drop_function(struct command_host *base, rf_str name, struct rf_err *err);
+/* What a command of this request acts on. RF_NOT_FOUND BadRequest_DatabaseNotExist. Ends with kusto_host_done, also after an error. */
+RF_MUST_USE enum rf_kind kusto_host_init(struct kusto_host *h, struct request *request,
+                                         const struct kusto_ask *ask, const struct command *command,
+                                         struct rf_err *err);
+void kusto_host_done(struct kusto_host *h);
+RF_MUST_USE enum rf_kind kusto_require(struct kusto_host *h, const char *action, rf_str scope,
+                                       struct rf_err *err);
+RF_MUST_USE enum rf_kind kusto_show(struct kusto_host *h, const struct command *c,
+                                    struct command_rows *out, bool *known, struct rf_err *err);
+/* ---- kusto_log.c: the last queries and commands, in memory since the server began --------------------------------- */
+
+struct kusto_log;
+enum { KUSTO_LOG_MAX = 1000, KUSTO_LOG_TEXT_BYTES = 4096 };
+struct kusto_event {
+    rf_str text, database, type, client_id, id, principal_id, user, app, state, reason;
+    rf_usec begun, ended;
+    bool command, changes;
+};
+struct kusto_log *kusto_log_new(void); /* NULL: no memory */
+/* Copies; texts are cut. Any thread. A log of NULL takes and gives nothing. */
+void kusto_log_add(struct kusto_log *log, const struct kusto_event *event);
+/* Copies into `arena`, the newest first. */
+RF_MUST_USE enum rf_kind kusto_log_list(struct kusto_log *log, struct rf_arena *arena,
+                                        struct kusto_event **out, uint32_t *count,
+                                        struct rf_err *err);
 
 /* ---- kusto_ingest.c ---------------------------------------------------------------------------------------------- */
 
 struct kusto_ingest {
     const struct workspace *workspace;
     rf_str table, format, mapping; /* mapping: its name, may be empty */
+    rf_str mapping_text;           /* or its JSON */
     bool ignore_first;
     rf_str data;
     int64_t now_ticks;
 };
 /* *count: rows taken. RF_INVALID: what the data or the request has wrong; RF_NOT_FOUND TableNotFound, MappingNotFound. */
-RF_MUST_USE enum rf_kind kusto_ingest(struct logs *logs, const struct request *request,
-                                      struct rf_arena *arena, const struct kusto_ingest *ingest,
-                                      uint64_t *count, struct rf_err *err);
-/* The value at a mapping's path: $.a.b, $['a b'][0]; NULL: there is nothing, or the text is no path. */
-const struct json_node *kusto_path_find(const struct json_node *node, rf_str path);
+RF_MUST_USE enum rf_kind kusto_ingest(struct logs *logs, struct rf_arena *arena,
+                                      const struct kusto_ingest *ingest, uint64_t *count,
+                                      struct rf_err *err);
+/* Rows with columns of the table's names and types; durable on return. */
+RF_MUST_USE enum rf_kind kusto_append(struct logs *logs, const struct workspace *workspace,
+                                      rf_str table, const struct schema *schema,
+                                      const struct rows *rows, int64_t now_ticks,
+                                      struct rf_arena *arena, struct rf_err *err);
 /* Whether the caller may add rows to the table. */
 RF_MUST_USE enum rf_kind kusto_may_ingest(struct logs *logs, const struct request *request,
                                           struct rf_arena *arena, const struct workspace *workspace,

@@ -1,3 +1,4 @@
+#include "logs/export.h"
 #include "logs/jobs.h"
 
 #include <stdlib.h>
@@ -10,6 +11,7 @@ static enum rf_kind start(struct logs *logs, struct rf_err *err)
     tables_add_functions(logs->options.tables, &functions);
     RF_TRY(queries_new(logs, err));
     RF_TRY(jobs_new(logs, err));
+    RF_TRY(exports_new(logs, err));
     logs->services[logs->service_count++] = ingest_service(logs);
     logs->services[logs->service_count++] = collector_service(logs);
     logs->services[logs->service_count++] = query_service(logs);
@@ -34,8 +36,10 @@ enum rf_kind logs_new(const struct logs_options *options, struct logs **out, str
 void logs_free(struct logs *logs)
 {
     if (logs == NULL) return;
+    exports_free(logs->exports);
     jobs_free(logs->jobs);
     queries_free(logs->queries);
+    kusto_log_free(logs->kusto_log);
     rules_free(logs->rules);
     workspaces_free(logs->workspaces);
     free(logs);

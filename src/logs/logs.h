@@ -7,6 +7,11 @@
 #include "tables/tables.h"
 
 struct logs;
+/* Where rows of data export rules go that name this storage account. */
+struct export_folder {
+    rf_str account;     /* its name, or its whole id */
+    const char *folder; /* absolute; must be there */
+};
 struct logs_options {
     struct state *state;
     struct arm *arm;
@@ -19,12 +24,22 @@ struct logs_options {
     /* Queries of one principal: more in 30 seconds are answered with 429 ThrottledError; 0: no limit. Azure's own is 200. */
     uint32_t query_rate_max;
     size_t query_memory_bytes; /* of one query; 0: a quarter of the machine's, 4 GiB at most */
+    const struct export_folder *export_folders;
+    uint32_t export_folder_count; /* 0: nothing is exported */
 };
 /* Registers its types with `arm`, which must be freed first; defines the tables of stored workspaces. */
 RF_MUST_USE enum rf_kind logs_new(const struct logs_options *options, struct logs **out,
                                   struct rf_err *err);
 void logs_free(struct logs *logs);
 const struct service *const *logs_services(struct logs *logs, uint32_t *count);
+
+/* Rows that came another way than the Logs Ingestion API, as lines of JSON, as a stream of a rule: through its transformations into its
+ * tables, durable when it returns. `stream` empty: that of the table's name ("Microsoft-Syslog", "Custom-App_CL"). *taken false, and
+ * nothing is done: no flow of it has the stream. `ctx` is logs. Errors: RF_NOT_FOUND NotFound: the rule has gone; RF_INVALID InvalidPayload,
+ * InvalidTransformOutput; RF_LIMIT MemoryBudgetExceeded; as tables_append. Any thread. */
+RF_MUST_USE enum rf_kind logs_append_by_rule(void *ctx, rf_str rule, rf_str stream, rf_str table,
+                                             rf_str lines, rf_usec now, bool *taken,
+                                             uint64_t *count, struct rf_err *err);
 
 /* What the platform writes about itself goes to the tables of the first workspace, from a thread of its own. */
 struct self_log;

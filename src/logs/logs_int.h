@@ -9,7 +9,9 @@ struct logs {
     struct workspaces *workspaces; /* workspace.c: workspaces and functions by name */
     struct rules *rules;           /* rules.c: data collection rules by immutable id, compiled */
     struct jobs *jobs;             /* jobs.c: purges, search jobs, restores */
+    struct exports *exports;       /* export.c: data export rules to folders */
     struct queries *queries;       /* query_gate.c: who asks how much, and what runs now */
+    struct kusto_log *kusto_log;   /* kusto_log.c: the last queries and commands */
     struct service collector;
     const struct service *services[4];
     uint32_t service_count;
@@ -62,5 +64,6 @@ RF_MUST_USE enum rf_kind queries_new(struct logs *logs, struct rf_err *err);
 void queries_free(struct queries *queries); /* NULL is fine */
 const struct service *query_service(struct logs *logs);
 const struct service *kusto_service(struct logs *logs);
+void kusto_log_free(struct kusto_log *log); /* NULL is fine */
 
 #endif

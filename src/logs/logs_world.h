@@ -31,6 +31,8 @@ struct world {
     struct json_node *answer; /* NULL: none */
     struct http_header headers[3];
     uint32_t header_count;
+    const struct export_folder *export_folders; /* as of the next w_open */
+    uint32_t export_folder_count;
     struct rf_err err;
 };
 
@@ -124,7 +126,9 @@ WALK_HELPER void w_open(struct world *w)
                                 .tables = w->tables,
                                 .site = &w->site.site,
                                 .audit = &w->site.audit,
-                                .clock = &w->site.clock.clock};
+                                .clock = &w->site.clock.clock,
+                                .export_folders = w->export_folders,
+                                .export_folder_count = w->export_folder_count};
     cr_assert(logs_new(&logs, &w->logs, &w->err) == RF_OK, "%s", w->err.text);
     w->dispatcher = walk_dispatcher(&w->site);
     cr_assert(dispatcher_add(w->dispatcher, arm_service(w->arm), &w->err) == RF_OK);

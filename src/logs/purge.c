@@ -224,8 +224,13 @@ static void leave_row(const struct job *job, uint64_t removed)
 {
     struct rf_buf row = rf_buf_in(job->arena);
     struct json_out out = json_out_to(&row);
-    rf_str more = rf_arena_printf(job->arena, "{\"operationId\":\"%.*s\",\"removedRows\":%llu}",
-                                  RF_FMT(job->key), (unsigned long long)removed);
+    rf_str proof = json_text_at(job->body, "proof");
+    rf_str more =
+        rf_arena_printf(job->arena, "{\"operationId\":\"%.*s\",\"removedRows\":%llu%s%.*s%s%.*s%s}",
+                        RF_FMT(job->key), (unsigned long long)removed,
+                        proof.len == 0 ? "" : ",\"proof\":", RF_FMT(proof),
+                        proof.len == 0 ? "" : ",\"proofDigest\":\"",
+                        RF_FMT(json_text_at(job->body, "proofDigest")), proof.len == 0 ? "" : "\"");
     json_begin_object(&out, NULL);
     json_put_text(&out, "OperationNameValue", RF_S(PURGE_ACTION));
     json_put_text(&out, "OperationName", RF_S("Purge rows of a table"));
@@ -248,6 +253,11 @@ enum rf_kind purge_run(struct job *job, struct rf_err *err)
     struct filters filters;
     uint64_t removed = 0;
     RF_TRY(tables_find(tables, workspace, json_text_at(job->body, "table"), job->arena, &def, err));
+    if (json_get(job->body, "predicate") != NULL) {
+        RF_TRY(purge_run_predicate(job, &def, &removed, err));
+        leave_row(job, removed);
+        return RF_OK;
+    }
     RF_TRY(read_filters(json_get(job->body, "filters"), &def, &filters, job->arena, err));
     struct table_keep keep = {.columns = filters.columns,
                               .column_count = filters.count,

@@ -218,6 +218,28 @@ void running_end(struct running *running)
     pthread_mutex_unlock(&queries->lock);
 }
 
+void running_name(struct running *running, rf_str id)
+{
+    pthread_mutex_lock(&running->queries->lock);
+    running->id = id;
+    pthread_mutex_unlock(&running->queries->lock);
+}
+
+bool running_cancel(struct queries *queries, rf_str principal_id, rf_str id, rf_usec *begun)
+{
+    bool found = false;
+    pthread_mutex_lock(&queries->lock);
+    for (struct running *r = queries->first; r != NULL && id.len > 0; r = r->next) {
+        if (!rf_str_eq(r->id, id)) continue;
+        if (principal_id.len > 0 && !rf_str_eq(r->principal_id, principal_id)) continue;
+        atomic_store(&r->cancelled, true);
+        *begun = r->begun;
+        found = true;
+    }
+    pthread_mutex_unlock(&queries->lock);
+    return found;
+}
+
 enum rf_kind running_list(struct queries *queries, struct rf_arena *arena, struct running **out,
                           struct rf_err *err)
 {
@@ -227,7 +249,8 @@ enum rf_kind running_list(struct queries *queries, struct rf_arena *arena, struc
     for (const struct running *r = queries->first; r != NULL && room; r = r->next) {
         struct running *copy = rf_arena_zalloc(arena, sizeof *copy);
         room = copy != NULL && rf_arena_str(arena, r->text, &copy->text) &&
-               rf_arena_str(arena, r->principal_id, &copy->principal_id);
+               rf_arena_str(arena, r->principal_id, &copy->principal_id) &&
+               rf_arena_str(arena, r->id, &copy->id);
         if (!room) break;
         copy->begun = r->begun;
         copy->next = list;

@@ -27,6 +27,7 @@ struct running {
     atomic_bool cancelled, timed_out;
     uint64_t who;
     rf_str text, principal_id; /* borrowed until running_end */
+    rf_str id;                 /* by which it may be cancelled: the request's; may be empty */
     rf_usec begun;             /* date */
     struct queries *queries;
 };
@@ -38,6 +39,10 @@ RF_MUST_USE enum rf_kind running_begin(struct queries *queries, const struct pri
                                        const atomic_bool *gone, int64_t wait_usec,
                                        struct running *running, rf_str text, struct rf_err *err);
 void running_end(struct running *running);
+/* What it is called by; borrowed until running_end. */
+void running_name(struct running *running, rf_str id);
+/* Ends what runs under this name: of this principal, or of anybody when it is empty. False: nothing does. *begun: since when. */
+bool running_cancel(struct queries *queries, rf_str principal_id, rf_str id, rf_usec *begun);
 /* Copies what runs now: `next` joins the copies. NULL: nothing runs. */
 RF_MUST_USE enum rf_kind running_list(struct queries *queries, struct rf_arena *arena,
                                       struct running **out, struct rf_err *err);
@@ -109,6 +114,8 @@ struct query_result {
 /* Opens the view, runs, closes. The sink is the caller's. `arena` is the caller's thread's. */
 void query_run(struct logs *logs, const struct request *request, struct rf_arena *arena,
                const struct query_want *want, struct kql_sink *sink, struct query_result *out);
+/* The text without what h"..." hides. */
+void query_put_shown_text(struct rf_buf *buf, rf_str text);
 /* The row in LAQueryLogs; `status` is what was answered. */
 void query_audit(struct logs *logs, const struct request *request, struct rf_arena *arena,
                  const struct query_want *want, const struct query_result *result, uint16_t status);

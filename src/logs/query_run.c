@@ -36,6 +36,8 @@ static enum rf_kind run(struct logs *logs, const struct request *request,
     if (request->principal != NULL) query.env.principal = request->principal->object_id;
     RF_TRY(running_begin(logs->queries, request->principal, request->gone, want->wait_usec,
                          &running, want->text, &out->err));
+    running_name(&running, request->client_request_id.len > 0 ? request->client_request_id
+                                                              : request->request_id);
     enum rf_kind kind = kql_run(&query, sink, &out->stats, &out->err);
     running_end(&running);
     out->timed_out = kind == RF_CANCELLED && atomic_load(&running.timed_out);
@@ -67,7 +69,7 @@ void query_run(struct logs *logs, const struct request *request, struct rf_arena
 /* ---- LAQueryLogs ------------------------------------------------------------------------------------------------- */
 
 /* The text without what h"..." hides: keys of storage accounts stand there. */
-static void put_shown_text(struct rf_buf *buf, rf_str text)
+void query_put_shown_text(struct rf_buf *buf, rf_str text)
 {
     size_t from = 0, at = 0;
     while (at < text.len) {
@@ -134,7 +136,7 @@ void query_audit(struct logs *logs, const struct request *request, struct rf_are
     const struct principal *principal = request->principal;
     struct rf_buf text = rf_buf_in(arena), row = rf_buf_in(arena);
     struct json_out out = json_out_to(&row);
-    put_shown_text(&text, want->text);
+    query_put_shown_text(&text, want->text);
     json_begin_object(&out, NULL);
     json_put_text(&out, "TimeGenerated", time_iso(arena, result->begun));
     json_put_text(&out, "CorrelationId", want->correlation_id);

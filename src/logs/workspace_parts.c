@@ -1,7 +1,7 @@
 /* workspace_parts.c - what stands beside a workspace's tables: saved searches, which may be functions, data exports, and query
  * packs. */
 #include "base/encode.h"
-#include "logs/workspace_int.h"
+#include "logs/export.h"
 
 /* ---- saved searches ---------------------------------------------------------------------------------------------------- */
 
@@ -163,7 +163,8 @@ static enum rf_kind put_export(struct arm_call *call, struct arm_resource *resou
         json_set_text(call->arena, properties, "createdDate", created) == NULL ||
         json_set_text(call->arena, properties, "lastModifiedDate", now) == NULL)
         return rf_fail_memory(err, call->arena);
-    return RF_OK;
+    json_remove(properties, RF_S("status")); /* as it was shown, by who reads and writes back */
+    return export_put(call, guid, properties, err);
 }
 
 struct arm_type data_export_type(struct logs *logs)
@@ -172,6 +173,9 @@ struct arm_type data_export_type(struct logs *logs)
                              .versions = workspace_versions,
                              .flags = ARM_NO_STATE,
                              .put = put_export,
+                             .remove = export_remove,
+                             .changed = export_changed,
+                             .show = export_show,
                              .ctx = logs};
 }
 

@@ -354,8 +354,10 @@ static bool take_content_encoding(struct http_head *out, struct framing *f, rf_s
         out->coding = HTTP_GZIP;
     else if (rf_str_eq_nocase(value, RF_S("deflate")))
         out->coding = HTTP_DEFLATE;
+    else if (rf_str_eq_nocase(value, RF_S("zstd")))
+        out->coding = HTTP_ZSTD;
     else if (value.len > 0 && !rf_str_eq_nocase(value, RF_S("identity")))
-        return refuse(why, 415, "a body may be coded with gzip or deflate only");
+        return refuse(why, 415, "a body may be coded with gzip, deflate or zstd only");
     return true;
 }
 

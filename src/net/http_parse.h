@@ -42,7 +42,7 @@ enum http_step http_head_scan(struct http_head_scan *scan, rf_str bytes,
 
 /* ---- what a head says -------------------------------------------------------------------------- */
 
-enum http_coding { HTTP_IDENTITY, HTTP_GZIP, HTTP_DEFLATE };
+enum http_coding { HTTP_IDENTITY, HTTP_GZIP, HTTP_DEFLATE, HTTP_ZSTD };
 
 struct http_head {
     struct http_request request; /* body, peer and TLS facts are left zero */

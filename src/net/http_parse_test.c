@@ -134,6 +134,7 @@ Test(http_parse, judges_heads)
         {415, POST "Content-Encoding: gzip, gzip\r\n\r\n"},
         {415, POST "Content-Encoding: gzip\r\nContent-Encoding: gzip\r\n\r\n"},
         {200, POST "Content-Encoding: Identity\r\n\r\n"},
+        {200, POST "Content-Encoding: zstd\r\n\r\n"},
     };
     RF_CLEANUP(rf_arena_done) struct rf_arena arena;
     rf_arena_init(&arena, 1u << 20);

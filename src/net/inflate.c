@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <zlib.h>
+#include <zstd.h>
 
 /* deflate means zlib's format (RFC 9110 section 8.4.1.2), but some clients send it bare: zlib's first byte tells. */
 static int window_bits(rf_str in, enum http_coding coding)
@@ -68,22 +69,68 @@ static bool inflate_all(struct inflating *f, struct http_refusal *why)
     return false;
 }
 
-bool http_inflate(rf_str in, enum http_coding coding, size_t max, uint8_t **out, size_t *out_bytes,
-                  struct http_refusal *why)
+/* ---- zstd ------------------------------------------------------------------------------------------ */
+
+enum { ZSTD_WINDOW_LOG_MAX = 23 };
+
+/* Frames may follow each other. */
+static bool unpack_all(struct inflating *f, ZSTD_DCtx *zstd, rf_str in, struct http_refusal *why)
 {
-    struct inflating f = {.max = RF_MIN(max, SIZE_MAX - 1), .is_gzip = coding == HTTP_GZIP};
+    ZSTD_inBuffer source = {in.ptr, in.len, 0};
+    size_t hint = 1;
+    while (source.pos < in.len || hint != 0) {
+        if (!inflate_room(f, why)) return false;
+        ZSTD_outBuffer out = {f->out, f->cap, f->bytes};
+        size_t before = source.pos;
+        hint = ZSTD_decompressStream(zstd, &out, &source);
+        bool stuck = source.pos == before && out.pos == f->bytes;
+        f->bytes = out.pos;
+        if (ZSTD_isError(hint) || (stuck && hint != 0)) {
+            *why = (struct http_refusal){400, "the body is not what its Content-Encoding says"};
+            return false;
+        }
+    }
+    if (f->bytes <= f->max) return true;
+    *why = (struct http_refusal){413, "the body is too long when it is decoded"};
+    return false;
+}
+
+static bool unpack(struct inflating *f, rf_str in, struct http_refusal *why)
+{
+    ZSTD_DCtx *zstd = ZSTD_createDCtx();
+    bool ready = zstd != NULL && !ZSTD_isError(ZSTD_DCtx_setParameter(zstd, ZSTD_d_windowLogMax,
+                                                                      ZSTD_WINDOW_LOG_MAX));
+    if (!ready) *why = (struct http_refusal){503, "memory is used up"};
+    bool good = ready && unpack_all(f, zstd, in, why);
+    (void)ZSTD_freeDCtx(zstd);
+    return good;
+}
+
+/* ---- any ------------------------------------------------------------------------------------------- */
+
+static bool inflate_zlib(struct inflating *f, rf_str in, enum http_coding coding,
+                         struct http_refusal *why)
+{
     if (in.len > UINT32_MAX) {
         *why = (struct http_refusal){413, "the body is too long"};
         return false;
     }
-    f.z.next_in = (Bytef *)(uintptr_t)in.ptr; /* zlib only reads there */
-    f.z.avail_in = (uInt)in.len;
-    if (inflateInit2(&f.z, window_bits(in, coding)) != Z_OK) {
+    f->z.next_in = (Bytef *)(uintptr_t)in.ptr; /* zlib only reads there */
+    f->z.avail_in = (uInt)in.len;
+    if (inflateInit2(&f->z, window_bits(in, coding)) != Z_OK) {
         *why = (struct http_refusal){503, "memory is used up"};
         return false;
     }
-    bool good = inflate_all(&f, why);
-    (void)inflateEnd(&f.z);
+    bool good = inflate_all(f, why);
+    (void)inflateEnd(&f->z);
+    return good;
+}
+
+bool http_inflate(rf_str in, enum http_coding coding, size_t max, uint8_t **out, size_t *out_bytes,
+                  struct http_refusal *why)
+{
+    struct inflating f = {.max = RF_MIN(max, SIZE_MAX - 1), .is_gzip = coding == HTTP_GZIP};
+    bool good = coding == HTTP_ZSTD ? unpack(&f, in, why) : inflate_zlib(&f, in, coding, why);
     if (!good) {
         free(f.out);
         return false;

@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include <zlib.h>
+#include <zstd.h>
 
 #include "net/client.h"
 #include "net/server_int.h"
@@ -417,6 +418,18 @@ static rf_str packed(struct rf_arena *arena, size_t bytes, int window)
     return result;
 }
 
+/* Zeros as zstd packs them; its window is as large as the text. */
+static rf_str packed_zstd(struct rf_arena *arena, size_t bytes)
+{
+    uint8_t *in = calloc(1, bytes);
+    size_t cap = ZSTD_compressBound(bytes);
+    uint8_t *out = rf_arena_alloc(arena, cap);
+    size_t len = ZSTD_compress(out, cap, in, bytes, 3);
+    cr_assert(!ZSTD_isError(len));
+    free(in);
+    return rf_str_make(out, len);
+}
+
 static rf_str post_coded(struct rig *rig, const char *coding, rf_str body)
 {
     int fd = dial(rig);
@@ -438,11 +451,14 @@ Test(server, undoes_content_coding_within_the_limit)
     static const struct {
         const char *coding;
         int window;
-    } codings[] = {{"gzip", 31}, {"deflate", 15}, {"deflate", -15}};
+    } codings[] = {{"gzip", 31}, {"deflate", 15}, {"deflate", -15}, {"zstd", 0}};
     for (size_t i = 0; i < RF_COUNT(codings); i++) {
-        rf_str fits = packed(&rig->arena, FITS, codings[i].window);
-        rf_str over = packed(&rig->arena, FITS + 1, codings[i].window);
-        rf_str bomb = packed(&rig->arena, BOMB, codings[i].window);
+        int window = codings[i].window;
+        bool zstd = window == 0;
+        rf_str fits = zstd ? packed_zstd(&rig->arena, FITS) : packed(&rig->arena, FITS, window);
+        rf_str over =
+            zstd ? packed_zstd(&rig->arena, FITS + 1) : packed(&rig->arena, FITS + 1, window);
+        rf_str bomb = zstd ? packed_zstd(&rig->arena, BOMB) : packed(&rig->arena, BOMB, window);
         cr_assert(has(post_coded(rig, codings[i].coding, fits), "body=100000/"));
         cr_assert(has(post_coded(rig, codings[i].coding, over), "HTTP/1.1 413 "));
         cr_assert(has(post_coded(rig, codings[i].coding, bomb), "HTTP/1.1 413 "));

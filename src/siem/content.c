@@ -189,7 +189,9 @@ static enum rf_kind put_onboarding(struct arm_call *call, struct arm_resource *r
     if (json_get(properties, "customerManagedKey") == NULL &&
         json_set_bool(call->arena, properties, "customerManagedKey", false) == NULL)
         return rf_fail_memory(err, call->arena);
-    return RF_OK;
+    rf_str workspace;
+    RF_TRY(content_workspace(call, resource->id, &workspace, err));
+    return content_put_defaults(call, workspace, err);
 }
 
 static enum rf_kind put_setting(struct arm_call *call, struct arm_resource *resource,
@@ -390,7 +392,8 @@ enum rf_kind content_start(struct siem *siem, struct rf_err *err)
         if (kind == RF_OK) kind = arm_commit(&call, err);
     }
     arm_end(&call);
-    return is_due ? kind : RF_OK;
+    if (is_due && kind != RF_OK) return kind;
+    return content_start_defaults(siem, err);
 }
 
 /* ---- what is asked of connectors ------------------------------------------------------------------------------------------------- */

@@ -42,6 +42,18 @@ RF_MUST_USE enum rf_kind rule_templates_list(struct arm_call *call, rf_str works
 RF_MUST_USE enum rf_kind rule_templates_get(struct arm_call *call, rf_str id,
                                             struct json_node **out, struct rf_err *err);
 
+/* The document for a rule that the program carries in itself, by its id. RF_NOT_FOUND ResourceNotFound. */
+RF_MUST_USE enum rf_kind rule_template_built_in(rf_str id, struct rf_arena *arena,
+                                                struct json_node **document, struct rf_err *err);
+
+/* ---- content_default.c: rules that a workspace has by itself ---------------------------------------------------------------- */
+
+/* Makes them for a workspace for which that was not done before: who changes or deletes one is not undone. In a write transaction. */
+RF_MUST_USE enum rf_kind content_put_defaults(struct arm_call *call, rf_str workspace,
+                                              struct rf_err *err);
+/* The same for every workspace that is onboarded. */
+RF_MUST_USE enum rf_kind content_start_defaults(struct siem *siem, struct rf_err *err);
+
 /* ---- content_packages.c: contentPackages, contentTemplates ----------------------------------------------------------------- */
 
 RF_MUST_USE enum rf_kind content_put_package(struct arm_call *call, struct arm_resource *resource,

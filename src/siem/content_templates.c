@@ -69,6 +69,34 @@ static bool next_text(rf_str all, size_t *at, rf_str *out)
     return true;
 }
 
+static rf_str built_in_texts(void)
+{
+    return rf_str_make(content_rules_yaml,
+                       (uintptr_t)content_rules_yaml_end - (uintptr_t)content_rules_yaml);
+}
+
+enum rf_kind rule_template_built_in(rf_str id, struct rf_arena *arena, struct json_node **document,
+                                    struct rf_err *err)
+{
+    rf_str all = built_in_texts(), text, own;
+    for (size_t at = 0; next_text(all, &at, &text);) {
+        struct json_node *yaml, *made;
+        if (rf_str_find(text, id, 0) == SIZE_MAX) continue;
+        RF_TRY(yaml_parse_texts(text, arena, &yaml, err));
+        RF_TRY(rule_from_yaml(yaml, arena, &made, &own, err));
+        if (!rf_str_eq(own, id)) continue;
+        rf_str version = json_text_at(yaml, "version");
+        struct json_node *properties = json_get(made, "properties");
+        if (json_set_text(arena, properties, "alertRuleTemplateName", id) == NULL ||
+            json_set_text(arena, properties, "templateVersion", version) == NULL)
+            return rf_fail_memory(err, arena);
+        *document = made;
+        return RF_OK;
+    }
+    return RF_FAIL(err, RF_NOT_FOUND, "ResourceNotFound", "there is no built-in rule '%.*s'",
+                   RF_FMT(id));
+}
+
 /* What rule_from_yaml leaves aside because rules do not have it. */
 static void add_yaml_members(struct rf_arena *arena, const struct json_node *yaml,
                              struct json_node *properties)
@@ -96,9 +124,7 @@ static enum rf_kind add_built_in(struct templates *t, rf_str text, struct rf_err
 
 static enum rf_kind add_built_ins(struct templates *t, struct rf_err *err)
 {
-    rf_str all = rf_str_make(content_rules_yaml,
-                             (uintptr_t)content_rules_yaml_end - (uintptr_t)content_rules_yaml);
-    rf_str text;
+    rf_str all = built_in_texts(), text;
     for (size_t at = 0; next_text(all, &at, &text);) {
         /* Reading YAML is dear, so the one that is wanted is found first. */
         if (t->only.len > 0 && rf_str_find(text, t->only, 0) == SIZE_MAX) continue;

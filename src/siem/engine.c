@@ -50,23 +50,33 @@ static enum rf_kind find_place(struct engine *engine, struct state_txn *txn, rf_
                    RF_FMT(id.scope));
 }
 
-/* What a near-real-time rule reads. A rule that does not bind is followed by the minute, and says so when it runs. */
-static void look_at_query(struct engine *engine, struct engine_rule *rule)
+void engine_look_at_query(struct engine *engine, struct engine_rule *rule, struct ask_view *view,
+                          struct rf_arena *arena)
+{
+    struct answer answer;
+    struct rf_err err = {0};
+    struct ask ask = {.text = rule->rule.query,
+                      .now_ticks = ticks_of(rf_clock_now(engine->options.clock)),
+                      .memory_bytes = RULE_MEMORY_BYTES};
+    if (ask_check(view, &ask, arena, &answer, &err) != RF_OK) return;
+    rule->looked_at = true;
+    rule->by_rows = answer.by_rows;
+    if (rule->rule.kind != RULE_NRT)
+        return; /* of others, the tables are known when they have run */
+    rule->literals = answer.literals;
+    rule->tables = answer.tables;
+    rule->table_count = answer.table_count;
+}
+
+/* What a near-real-time rule reads, before it is followed. */
+static void look_at_nrt(struct engine *engine, struct engine_rule *rule)
 {
     struct ask_view *view;
-    struct answer answer;
     struct rf_err err = {0};
     if (ask_open(engine->options.tables, rule->place.guid, rule->place.name, NULL, 0, &view,
                  &err) != RF_OK)
         return;
-    struct ask ask = {.text = rule->rule.query,
-                      .now_ticks = ticks_of(rf_clock_now(engine->options.clock)),
-                      .memory_bytes = RULE_MEMORY_BYTES};
-    if (ask_check(view, &ask, &rule->arena, &answer, &err) == RF_OK) {
-        rule->by_rows = answer.by_rows;
-        rule->tables = answer.tables;
-        rule->table_count = answer.table_count;
-    }
+    engine_look_at_query(engine, rule, view, &rule->arena);
     ask_close(view);
 }
 
@@ -84,10 +94,6 @@ static enum rf_kind fill_rule(struct engine *engine, struct state_txn *txn,
     RF_TRY(rule_parse(body, name, arena, &rule->rule, err));
     RF_TRY(find_place(engine, txn, rule->id, arena, &rule->place, err));
     RF_TRY(position_get(txn, rule->key, arena, &position, err));
-    /* What comes now is behind what was seen, also when the clock was set back meanwhile. */
-    tables_arrive_after(engine->options.tables, position.settled_ticks);
-    for (uint32_t i = 0; i < position.place_count; i++)
-        tables_arrive_after(engine->options.tables, position.places[i].ticks);
     rule->etag = resource->etag;
     rule->next_ticks = position.next_ticks;
     if (rule->next_ticks != 0) return RF_OK;
@@ -170,7 +176,7 @@ static void reload(struct engine *engine)
     (void)pthread_mutex_unlock(&engine->lock);
     enum rf_kind kind = read_rules(engine, &known, &fresh, &err);
     for (struct engine_rule *rule = fresh; rule != NULL; rule = rule->next)
-        if (rule->rule.kind == RULE_NRT && rule->tables == NULL) look_at_query(engine, rule);
+        if (rule->rule.kind == RULE_NRT && !rule->looked_at) look_at_nrt(engine, rule);
     (void)pthread_mutex_lock(&engine->lock);
     engine->reloading = false;
     if (kind != RF_OK) {
@@ -203,13 +209,29 @@ void engine_changed(struct engine *engine)
 
 /* ---- runners ------------------------------------------------------------------------------------------------------------ */
 
+/* When the clock was set back, or the rule got a shorter frequency, the window that is due next would be too far ahead. The schedule
+ * goes back with the clock, by whole steps, so that windows are the same as before and know what they showed; the one that
+ * has just ended is run again. */
+static void follow_clock(const struct engine *engine, struct engine_rule *rule)
+{
+    int64_t step = rule->rule.frequency_ticks;
+    int64_t now = ticks_of(rf_clock_now(engine->options.clock));
+    int64_t first = RF_MAX(now - step, ticks_of(rule->rule.start_usec));
+    if (rule->rule.kind == RULE_NRT || rule->running) return;
+    if (rule->next_ticks - first > 2 * step)
+        rule->next_ticks -= (rule->next_ticks - first) / step * step;
+}
+
 /* When the rule wants to run next; INT64_MAX: it does not. */
 static rf_usec wants_at(const struct engine *engine, const struct engine_rule *rule)
 {
+    struct rf_clock *clock = engine->options.clock;
     if (rule->running) return INT64_MAX;
     if (rule->on_demand_count > 0) return INT64_MIN;
     if (rule->rule.kind == RULE_NRT) return INT64_MAX;
-    return RF_MAX(usec_of(rule->next_ticks) + engine->delay, rule->retry_at);
+    rf_usec due = usec_of(rule->next_ticks) + engine->delay;
+    rf_usec pause = rule->retry_at == 0 ? 0 : rule->retry_at - rf_clock_elapsed(clock);
+    return pause <= 0 ? due : RF_MAX(due, rf_clock_now(clock) + pause);
 }
 
 static struct engine_rule *pick(const struct engine *engine, rf_usec *at)
@@ -217,6 +239,7 @@ static struct engine_rule *pick(const struct engine *engine, rf_usec *at)
     struct engine_rule *best = NULL;
     *at = INT64_MAX;
     for (struct engine_rule *rule = engine->rules; rule != NULL; rule = rule->next) {
+        follow_clock(engine, rule);
         rf_usec when = wants_at(engine, rule);
         if (when >= *at) continue;
         *at = when;
@@ -251,7 +274,7 @@ static void run_one(struct engine *engine, struct engine_rule *rule)
     rule->running = false;
     bool again = end.kind != RF_OK && !end.for_good;
     if (again) {
-        rule->retry_at = rf_clock_now(clock) + retry_pause(rule->tries++);
+        rule->retry_at = rf_clock_elapsed(clock) + retry_pause(rule->tries++);
     } else {
         rule->retry_at = 0;
         rule->tries = 0;
@@ -323,6 +346,15 @@ bool engine_step(struct engine *engine)
     return did;
 }
 
+rf_usec engine_next(struct engine *engine)
+{
+    rf_usec at = INT64_MIN;
+    (void)pthread_mutex_lock(&engine->lock);
+    if (!engine->dirty) (void)pick(engine, &at);
+    (void)pthread_mutex_unlock(&engine->lock);
+    return at;
+}
+
 enum rf_kind engine_run_on_demand(struct engine *engine, rf_str rule_key, rf_usec at,
                                   struct rf_err *err)
 {
@@ -366,6 +398,17 @@ static void flush(struct engine *engine, bool *left)
     if (kind == RF_OK) return;
     *left = true;
     rf_log(RF_ERROR, "siem.outbox_not_written", RF_KV_STR("error", rf_str_of(err.text)));
+}
+
+bool engine_settle(struct engine *engine)
+{
+    bool left = false;
+    (void)pthread_mutex_lock(&engine->lock);
+    bool filled = engine->outbox_filled;
+    engine->outbox_filled = false;
+    (void)pthread_mutex_unlock(&engine->lock);
+    if (filled) flush(engine, &left);
+    return filled;
 }
 
 /* Alerts that no incident names are kept for a while only. */
@@ -432,12 +475,18 @@ void engine_outbox_filled(struct engine *engine)
 
 enum rf_kind engine_new(const struct siem_options *options, struct engine **out, struct rf_err *err)
 {
+    /* What comes from now on is behind what was seen, also when the clock was set back meanwhile. */
+    int64_t seen;
+    RF_TRY(position_last_arrival(options->state, &seen, err));
+    tables_arrive_after(options->tables, seen);
     struct engine *engine = calloc(1, sizeof *engine);
     if (engine == NULL)
         return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "no memory for rules");
     pthread_condattr_t attr;
     engine->options = *options;
     engine->delay = options->rule_delay == 0 ? RULE_DELAY_USEC : options->rule_delay;
+    rf_usec late = options->rule_late == 0 ? RULE_LATE_USEC : options->rule_late;
+    engine->late_ticks = late * TICKS_PER_MICROSECOND;
     engine->dirty = true;
     (void)pthread_mutex_init(&engine->lock, NULL);
     (void)pthread_condattr_init(&attr);

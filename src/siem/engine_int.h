@@ -23,8 +23,8 @@ enum {
 };
 #define RULE_MEMORY_BYTES ((size_t)1 << 30)
 #define RULE_RUN_USEC (600 * RF_USEC_PER_SECOND)
-#define RULE_LATE_TICKS (24 * 3600 * TICKS_PER_SECOND) /* rows older than this come too late */
-#define RULE_NRT_QUIET_USEC (60 * RF_USEC_PER_SECOND)  /* after alerts: one run a minute */
+#define RULE_LATE_USEC (24 * 3600 * RF_USEC_PER_SECOND) /* unless options say something else */
+#define RULE_NRT_QUIET_USEC (60 * RF_USEC_PER_SECOND)   /* after alerts: one run a minute */
 #define RULE_CHECKPOINT_USEC (5 * RF_USEC_PER_SECOND)
 
 struct place { /* a workspace */
@@ -39,13 +39,15 @@ struct engine_rule {
     rf_str id, key; /* ARM id; lower case */
     uint64_t etag;
     struct place place;
-    bool by_rows;   /* near-real-time: each row stands for itself */
-    rf_str *tables; /* near-real-time: what the query reads */
+    bool looked_at;               /* the query was bound: what follows is known */
+    bool by_rows;                 /* each row stands for itself */
+    struct row_literals literals; /* of by_rows: what a row must hold to raise an alert */
+    rf_str *tables;               /* near-real-time: what the query reads */
     uint32_t table_count;
     /* Under engine.lock. */
     bool gone, running;
     int64_t next_ticks; /* end of the window that is due next */
-    rf_usec retry_at;   /* a run failed for the moment: not before; 0: it did not */
+    rf_usec retry_at;   /* a run failed for the moment: not before, elapsed time; 0: it did not */
     uint32_t tries;
     rf_usec on_demand[RULE_ON_DEMAND_MAX];
     uint32_t on_demand_count;
@@ -57,12 +59,14 @@ struct nrt; /* follows the commits of one workspace */
 
 struct engine {
     struct siem_options options;
-    rf_usec delay; /* between the end of a window and its run */
+    rf_usec delay;      /* between the end of a window and its run */
+    int64_t late_ticks; /* rows that are older than their window by more come too late */
     pthread_mutex_t lock;
     pthread_cond_t due;   /* rules or their times have changed */
     pthread_cond_t hurry; /* the outbox has rows, or the engine stops */
     struct engine_rule *rules;
     struct nrt *followers;
+    bool match_off; /* tests: every near-real-time rule runs on every commit */
     bool stopping;
     bool dirty, reloading; /* rules are to be read anew; one runner does */
     bool outbox_filled;
@@ -82,6 +86,10 @@ void engine_free(struct engine *engine); /* NULL is fine */
 /* What a runner does in one turn: reads changed rules, or runs one that is due; false when there is nothing to do now. For
  * tests, which start no threads. */
 bool engine_step(struct engine *engine);
+/* When engine_step has something to do next; INT64_MAX: when rules change. */
+rf_usec engine_next(struct engine *engine);
+/* Writes the rows that wait in the outbox, as the thread that keeps house does; false: there were none. */
+bool engine_settle(struct engine *engine);
 /* A rule or workspace was written or deleted. */
 void engine_changed(struct engine *engine);
 /* One more run, with a window that ends at `at`. RF_NOT_FOUND RuleNotFound, RF_LIMIT TooManyRuns. */
@@ -127,7 +135,9 @@ struct run {
     struct ask ask;
     int64_t from_ticks, to_ticks; /* as alerts tell */
     rf_str run_id;
-    int64_t stands_for; /* the window that was due meanwhile, by its end; 0: none */
+    int64_t windows
+        [2]; /* of the schedule, by their ends: what they showed, the run does not show; the first is not after the run */
+    uint32_t window_count;
     struct position position;
 };
 /* Asks. */
@@ -150,6 +160,9 @@ void health_disable(struct engine *engine, const struct engine_rule *rule,
 /* Makes a follower for each workspace that has near-real-time rules and none yet, and tells all that rules have changed. */
 void nrt_changed(struct engine *engine);
 void nrt_stop(struct engine *engine);
+/* With options.by_hand: what the followers' threads do in one round, and when the next one is due if no rows come. */
+void nrt_step(struct engine *engine);
+rf_usec nrt_next(struct engine *engine);
 
 /* ---- outbox.c ------------------------------------------------------------------------------------------------------------ */
 
@@ -159,6 +172,10 @@ RF_MUST_USE enum rf_kind outbox_flush(struct state *state, struct tables *tables
 
 /* ---- engine.c ------------------------------------------------------------------------------------------------------------ */
 
+/* Fills in looked_at and what follows it; tables of a near-real-time rule in `arena`. A query that does not bind stays unknown, and
+ * says why when it runs. */
+void engine_look_at_query(struct engine *engine, struct engine_rule *rule, struct ask_view *view,
+                          struct rf_arena *arena);
 struct engine_rule *engine_rule_ref(struct engine_rule *rule);
 void engine_rule_unref(struct engine_rule *rule);
 

@@ -52,6 +52,7 @@ static void open_parts(struct stage *s)
                                 .site = &s->site.site,
                                 .audit = &s->site.audit,
                                 .clock = &s->site.clock.clock,
+                                .by_hand = true,
                                 .rule_delay = 30 * RF_USEC_PER_SECOND};
     cr_assert(siem_new(&siem, &s->siem, &s->err) == RF_OK, "%s", s->err.text);
     static const struct table_column columns[] = {
@@ -261,6 +262,146 @@ Test(engine, a_run_on_demand_leaves_late_rows_to_the_schedule)
     close_stage(&s);
 }
 
+Test(engine, runs_on_demand_and_windows_share_what_they_show)
+{
+    struct stage s;
+    open_stage(&s);
+    event(&s, now(&s) - MINUTE, "before");
+    cr_assert(put(&s, E_RULE, RULE("T_CL", "PT5M", "PT5M", EACH)) == RF_OK, "%s", s.err.text);
+    rf_clock_fixed_pass(&s.site.clock, MINUTE);
+    run_due(&s);
+    event(&s, now(&s) - MINUTE / 2, "between");
+    event(&s, now(&s) - MINUTE / 2, "twice");
+    run_on_demand_at(&s, now(&s));
+    cr_expect_eq(alerts(&s, "before"), 1, "the window before showed it");
+    cr_expect_eq(alerts(&s, "between"), 1);
+    event(&s, now(&s) + MINUTE, "behind");
+    event(&s, now(&s) + MINUTE, "twice");
+    rf_clock_fixed_pass(&s.site.clock, 2 * MINUTE);
+    run_on_demand_at(&s, now(&s));
+    restart(&s);
+    rf_clock_fixed_pass(&s.site.clock, 20 * MINUTE);
+    run_due(&s);
+    cr_expect_eq(alerts(&s, "between"), 1, "the window that comes then has it as well");
+    cr_expect_eq(alerts(&s, "behind"), 1);
+    cr_expect_eq(alerts(&s, "twice"), 2, "two events, whose entities are the same");
+    cr_expect_eq(alerts(&s, NULL), 5);
+    close_stage(&s);
+}
+
+Test(engine, a_group_that_a_run_on_demand_showed_waits_for_the_next_window)
+{
+    struct stage s;
+    open_stage(&s);
+    cr_assert(put(&s, E_RULE,
+                  RULE("T_CL | summarize n = count() by Account", "PT5M", "PT5M", EACH)) == RF_OK,
+              "%s", s.err.text);
+    rf_clock_fixed_pass(&s.site.clock, MINUTE);
+    run_due(&s);
+    event(&s, now(&s) - MINUTE / 2, "a");
+    run_on_demand_at(&s, now(&s));
+    event(&s, now(&s) + MINUTE / 2, "a");
+    rf_clock_fixed_pass(&s.site.clock, 5 * MINUTE);
+    run_due(&s);
+    cr_expect_eq(alerts(&s, "a"), 1, "once for each window of the schedule");
+    event(&s, now(&s), "a");
+    rf_clock_fixed_pass(&s.site.clock, 5 * MINUTE);
+    run_due(&s);
+    cr_expect_eq(alerts(&s, "a"), 2);
+    close_stage(&s);
+}
+
+/* ---- the clock is set ------------------------------------------------------------------------------------------------ */
+
+static void jump(struct stage *s, rf_usec by) { rf_clock_fixed_jump(&s->site.clock, now(s) + by); }
+
+#define HOUR (60 * MINUTE)
+#define NRT(query)                                                                                 \
+    "{\"kind\":\"NRT\",\"properties\":{\"displayName\":\"rule\",\"enabled\":true,"                 \
+    "\"severity\":\"Low\",\"query\":\"" query "\",\"suppressionEnabled\":false,"                   \
+    "\"suppressionDuration\":\"PT1H\"" EACH "}}"
+
+Test(engine, the_schedule_goes_with_the_clock)
+{
+    static const rf_usec steps[] = {26 * HOUR, -2 * HOUR, -30 * HOUR, 5 * MINUTE, -1 * HOUR};
+    struct stage s;
+    char name[20];
+    open_stage(&s);
+    cr_assert(put(&s, E_RULE, RULE("T_CL", "PT5M", "PT5M", EACH)) == RF_OK, "%s", s.err.text);
+    for (uint32_t i = 0; i < 2 * RF_COUNT(steps); i++) {
+        (void)snprintf(name, sizeof name, "u%u", i);
+        event(&s, now(&s) - MINUTE, name);
+        rf_clock_fixed_pass(&s.site.clock, 6 * MINUTE);
+        run_due(&s);
+        cr_expect_eq(alerts(&s, name), 1, "%s does not wait for the time that was", name);
+        jump(&s, steps[i / 2]);
+        if (i % 2 != 0) restart(&s);
+    }
+    for (int i = 0; i < 100; i++) {
+        rf_clock_fixed_pass(&s.site.clock, HOUR);
+        run_due(&s);
+    }
+    cr_expect_eq(alerts(&s, NULL), 2 * RF_COUNT(steps), "windows that come again show nothing");
+    close_stage(&s);
+}
+
+Test(engine, a_rest_is_counted_in_time_that_passed)
+{
+    struct stage s;
+    open_stage(&s);
+    cr_assert(put(&s, E_RULE, NRT("T_CL")) == RF_OK, "%s", s.err.text);
+    siem_step(s.siem);
+    event(&s, now(&s), "a");
+    siem_step(s.siem);
+    cr_expect_eq(alerts(&s, "a"), 1);
+    jump(&s, HOUR);
+    event(&s, now(&s), "b");
+    siem_step(s.siem);
+    cr_expect_eq(alerts(&s, "b"), 0, "a minute has not passed");
+    rf_clock_fixed_pass(&s.site.clock, MINUTE);
+    siem_step(s.siem);
+    cr_expect_eq(alerts(&s, "b"), 1);
+    jump(&s, -3 * HOUR);
+    event(&s, now(&s), "c");
+    for (int i = 0; i < 5; i++) {
+        rf_clock_fixed_pass(&s.site.clock, MINUTE);
+        siem_step(s.siem);
+    }
+    cr_expect_eq(alerts(&s, "c"), 1);
+    restart(&s);
+    event(&s, now(&s), "d");
+    for (int i = 0; i < 5; i++) {
+        rf_clock_fixed_pass(&s.site.clock, MINUTE);
+        siem_step(s.siem);
+    }
+    cr_expect_eq(alerts(&s, "d"), 1);
+    cr_expect_eq(alerts(&s, NULL), 4);
+    close_stage(&s);
+}
+
+Test(engine, minutes_go_on_when_arrivals_stand_still)
+{
+    struct stage s;
+    char name[20];
+    open_stage(&s);
+    cr_assert(put(&s, E_RULE, NRT("T_CL | summarize n = count() by Account")) == RF_OK, "%s",
+              s.err.text);
+    siem_step(s.siem);
+    for (uint32_t i = 0; i < 4; i++) {
+        (void)snprintf(name, sizeof name, "u%u", i);
+        event(&s, now(&s), name);
+        for (int n = 0; n < 4; n++) {
+            rf_clock_fixed_pass(&s.site.clock, MINUTE);
+            siem_step(s.siem);
+        }
+        cr_expect_eq(alerts(&s, name), 1, "%s", name);
+        jump(&s, -30 * MINUTE);
+        if (i == 1) restart(&s);
+    }
+    cr_expect_eq(alerts(&s, NULL), 4);
+    close_stage(&s);
+}
+
 Test(engine, restarts_do_not_put_off_the_first_run)
 {
     struct stage s;
@@ -297,6 +438,34 @@ Test(engine, a_rule_that_fails_for_good_is_disabled)
     close_stage(&s);
 }
 
+Test(engine, nothing_is_left_of_a_workspace_that_is_deleted)
+{
+    static const char *const spaces[] = {"siem.incident", "siem.alert",  "siem.position",
+                                         "siem.counter",  "siem.outbox", "siem.outbox.number"};
+    struct stage s;
+    struct state_txn *txn;
+    open_stage(&s);
+    cr_assert(put(&s, E_RULE, RULE("T_CL", "PT5M", "PT5M", EACH)) == RF_OK, "%s", s.err.text);
+    event(&s, now(&s) - MINUTE, "a");
+    rf_clock_fixed_pass(&s.site.clock, MINUTE);
+    run_due(&s);
+    for (int round = 0; round < 2; round++) {
+        cr_assert(state_begin_read(s.site.state, &txn, &s.err) == RF_OK);
+        for (size_t i = 0; i < RF_COUNT(spaces); i++) {
+            struct state_list list;
+            const struct state_scan scan = {.space = spaces[i]};
+            cr_assert(state_list(txn, &scan, &s.site.arena, &list, &s.err) == RF_OK);
+            cr_expect_eq(list.count > 0, round == 0, "%s", spaces[i]);
+        }
+        state_end(txn);
+        if (round == 0)
+            cr_assert(arm_delete(s.arm, RF_S(E_WS), NULL, &s.site.arena, NULL, &s.err) == RF_OK,
+                      "%s", s.err.text);
+    }
+    run_due(&s);
+    close_stage(&s);
+}
+
 Test(engine, suppression_keeps_quiet)
 {
     struct stage s;
@@ -321,8 +490,20 @@ Test(engine, suppression_keeps_quiet)
     close_stage(&s);
 }
 
-/* Each event leads to one alert, whenever it arrives within a day, whatever is restarted meanwhile and however late the runs. */
-RF_PROP(engine_loses_and_repeats_nothing, 30)
+static void something_happens(struct stage *s, struct rf_prng *prng)
+{
+    if (rf_test_below(prng, 6) == 0) restart(s);
+    if (rf_test_below(prng, 9) == 0) jump(s, (rf_usec)rf_test_below(prng, 6 * 60) * MINUTE);
+    if (rf_test_below(prng, 9) == 0) jump(s, -(rf_usec)rf_test_below(prng, 5 * 60) * MINUTE);
+    if (rf_test_below(prng, 2) == 0) run_due(s);
+    if (rf_test_below(prng, 5) != 0) return;
+    run_due(s);
+    run_on_demand_at(s, now(s) - (rf_usec)rf_test_below(prng, 20 * 60) * RF_USEC_PER_SECOND);
+}
+
+/* Each event leads to one alert, whenever it arrives within a day, whatever is restarted or asked for meanwhile, however late the
+ * runs are and to whatever the clock is set. */
+RF_PROP(engine_loses_and_repeats_nothing, 20)
 {
     struct stage s;
     char name[20];
@@ -330,19 +511,21 @@ RF_PROP(engine_loses_and_repeats_nothing, 30)
     open_stage(&s);
     cr_assert(put(&s, E_RULE, RULE("T_CL", "PT5M", "PT5M", EACH)) == RF_OK, "%s", s.err.text);
     rf_usec begin = now(&s) - 5 * MINUTE; /* of the first window */
+    rf_usec last = begin;
     uint32_t steps = 5 + (uint32_t)rf_test_below(prng, 30);
     for (uint32_t i = 0; i < steps; i++) {
         rf_usec delay = (rf_usec)(uint32_t)rf_test_below(prng, 40 * 60) * RF_USEC_PER_SECOND;
         if ((uint32_t)rf_test_below(prng, 3) != 0 && now(&s) - delay >= begin) {
             (void)snprintf(name, sizeof name, "u%u", count++);
             event(&s, now(&s) - delay, name);
+            last = RF_MAX(last, now(&s) - delay);
         }
         rf_clock_fixed_pass(&s.site.clock,
                             (rf_usec)(uint32_t)rf_test_below(prng, 400) * RF_USEC_PER_SECOND);
-        if ((uint32_t)rf_test_below(prng, 6) == 0) restart(&s);
-        if ((uint32_t)rf_test_below(prng, 2) == 0) run_due(&s);
+        something_happens(&s, prng);
     }
-    rf_clock_fixed_pass(&s.site.clock, 20 * MINUTE);
+    /* Some may be of a time that comes again. */
+    rf_clock_fixed_pass(&s.site.clock, RF_MAX(last - now(&s), 0) + 20 * MINUTE);
     run_due(&s);
     for (uint32_t i = 0; i < count; i++) {
         (void)snprintf(name, sizeof name, "u%u", i);

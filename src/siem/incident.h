@@ -97,6 +97,12 @@ RF_MUST_USE enum rf_kind incident_expire_alerts(struct state_txn *txn, rf_usec n
                                                 struct rf_arena *arena, bool *more,
                                                 struct rf_err *err);
 
+/* Deletes all that belongs to a workspace: incidents with what is below them, alerts, bookmarks, counters, rows that wait. It begins
+ * anew with number 1 should one of its name be made again. */
+RF_MUST_USE enum rf_kind incident_forget_workspace(struct state_txn *txn, rf_str workspace,
+                                                   rf_str workspace_id, struct rf_arena *arena,
+                                                   struct rf_err *err);
+
 /* ---- the API ----------------------------------------------------------------------------------------------------------- */
 
 struct incidents;

@@ -319,6 +319,16 @@ static void write_error(struct request *request, uint16_t status, const struct r
     if (response->body.failed) response->failed = true;
 }
 
+/* Verbs that the contract does not have for a path: without a route they would reach the control plane, which keeps documents of
+ * any type that it does not know. */
+static enum rf_kind run_refused(struct request *request, struct rf_err *err)
+{
+    return request_fail(request, err, 405, "MethodNotAllowed",
+                        "%s is not possible here: write the whole resource with PUT where it can "
+                        "be written.",
+                        http_method_name(request->http->method));
+}
+
 /* ---- routes ---------------------------------------------------------------------------------------------------------------------------- */
 
 API_READ(run_list, incident_api_list)
@@ -376,7 +386,12 @@ API_READ(run_entity_relation_get, entity_relation_get)
     ROUTE(HTTP_GET, collection, action "/read", all),                                              \
         ROUTE(HTTP_GET, collection "/{" name "}", action "/read", get),                            \
         ROUTE(HTTP_PUT, collection "/{" name "}", action "/write", put),                           \
-        ROUTE(HTTP_DELETE, collection "/{" name "}", action "/delete", remove)
+        ROUTE(HTTP_DELETE, collection "/{" name "}", action "/delete", remove),                    \
+        ROUTE(HTTP_PATCH, collection "/{" name "}", action "/write", run_refused)
+#define READ_ONLY(path, action)                                                                    \
+    ROUTE(HTTP_PUT, path, action "/write", run_refused),                                           \
+        ROUTE(HTTP_PATCH, path, action "/write", run_refused),                                     \
+        ROUTE(HTTP_DELETE, path, action "/delete", run_refused)
 #define INCIDENT "/incidents/{incident}"
 #define ENTITY "/entities/{entity}"
 
@@ -400,6 +415,8 @@ static const struct route routes[] = {
          run_bookmark_relation_delete),
     CRUD("/watchlists/{watchlist}/watchlistItems", "item", "watchlists/watchlistItems", run_items,
          run_item_get, run_item_put, run_item_delete),
+    READ_ONLY(ENTITY, "entities"),
+    READ_ONLY(ENTITY "/relations/{relation}", "entities/relations"),
     ROUTE(HTTP_GET, "/entities", "entities/read", run_entity_list),
     ROUTE(HTTP_GET, ENTITY, "entities/read", run_entity_get),
     ROUTE(HTTP_POST, ENTITY "/expand", "entities/read", run_entity_expand),

@@ -184,6 +184,38 @@ static const char *names(struct siem_world *w, const char *query, uint32_t top)
     return (const char *)all.ptr;
 }
 
+/* What has no route here would reach the control plane, which keeps documents of types that it does not know. */
+Test(incident_api, other_verbs_do_not_pass_by)
+{
+    static const char *const paths[] = {
+        S_P "/incidents/i1" S_V,
+        S_P "/incidents/i1/comments/c1" S_V,
+        S_P "/incidents/i1/tasks/t1" S_V,
+        S_P "/incidents/i1/relations/r1" S_V,
+        S_P "/bookmarks/b1" S_V,
+        S_P "/bookmarks/b1/relations/r1" S_V,
+        S_P "/entities/e1" S_V,
+        S_P "/entities/e1/relations/r1" S_V,
+        S_P "/watchlists/w1/watchlistItems/i1" S_V,
+    };
+    struct siem_world w;
+    s_init(&w);
+    for (size_t i = 0; i < RF_COUNT(paths); i++) {
+        s_expect(&w, "PATCH", paths[i], "{\"properties\":{\"title\":\"x\"}}", 405);
+        cr_expect_str_eq(s_text(&w, "error.code"), "MethodNotAllowed");
+        s_expect(&w, "HEAD", paths[i], NULL, 404);
+    }
+    s_expect(&w, "PUT", S_P "/entities/e1" S_V, "{\"properties\":{}}", 405);
+    s_expect(&w, "DELETE", S_P "/entities/e1" S_V, NULL, 405);
+    s_expect(&w, "PUT", S_P "/incidents/i1" S_V,
+             "{\"properties\":{\"title\":\"t\",\"severity\":\"Low\",\"status\":\"New\"}}", 201);
+    s_expect(&w, "PATCH", paths[0], "{\"properties\":{\"title\":\"x\"}}", 405);
+    s_expect(&w, "HEAD", paths[0], NULL, 200);
+    s_expect(&w, "GET", paths[0], NULL, 200);
+    cr_expect_str_eq(s_text(&w, "properties.title"), "t");
+    s_done(&w);
+}
+
 Test(incident_api, lists_in_pages_orders_and_parts)
 {
     static const struct {

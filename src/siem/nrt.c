@@ -10,10 +10,13 @@
 
 #include "base/log.h"
 #include "siem/engine_int.h"
+#include "siem/nrt_match.h"
 
 enum { NRT_BYTES = 1 << 30 };
 #define GATHER_USEC (20 * RF_USEC_PER_MS) /* commits within it are looked at together */
 #define WINDOW_TICKS (60 * TICKS_PER_SECOND)
+#define STANDSTILL_USEC                                                                            \
+    (120 * RF_USEC_PER_SECOND) /* as long as it takes to see that arrivals stand still */
 #define FAILURE_PAUSE_USEC (30 * RF_USEC_PER_SECOND)
 
 /* A rule as its follower sees it. */
@@ -22,8 +25,17 @@ struct nrt_rule {
     struct engine_rule *rule;
     struct rf_arena arena; /* of the position */
     struct position position;
-    rf_usec not_before; /* clock: it rests, or failed for the moment */
+    rf_usec not_before; /* elapsed: it rests, or failed for the moment */
+    rf_usec looked;     /* elapsed: when it looked at rows last */
     bool moved;         /* its places are not stored yet */
+    uint32_t number;    /* in its table's matcher */
+};
+
+/* A table, and what its rows are looked for once for all rules that treat each row by itself. */
+struct nrt_table {
+    struct nrt_table *next;
+    rf_str name; /* the first rule's */
+    struct nrt_matcher *matcher;
 };
 
 struct nrt {
@@ -33,6 +45,7 @@ struct nrt {
     struct place place;
     struct tables_feed *feed;
     struct nrt_rule *rules;
+    struct nrt_table *tables;
     pthread_t thread;
     bool started;
     atomic_bool changed, stopping;
@@ -48,6 +61,21 @@ static void nrt_rule_free(struct nrt_rule *r)
     free(r);
 }
 
+static rf_usec rest_of(const struct rule *rule)
+{
+    rf_usec suppression = rule->suppression_ticks / TICKS_PER_MICROSECOND;
+    return rule->suppression ? RF_MAX(RULE_NRT_QUIET_USEC, suppression) : RULE_NRT_QUIET_USEC;
+}
+
+/* The position tells the end of a rest by the clock, for restarts; somebody may set that, so the rest is counted by elapsed time, and is
+ * never longer than rests are. */
+static void rest(struct nrt *nrt, struct nrt_rule *r)
+{
+    struct rf_clock *clock = nrt->engine->options.clock;
+    rf_usec left = RF_MIN(r->position.quiet_until - rf_clock_now(clock), rest_of(&r->rule->rule));
+    if (left > 0) r->not_before = rf_clock_elapsed(clock) + left;
+}
+
 static enum rf_kind load(struct nrt *nrt, struct nrt_rule *r, struct rf_err *err)
 {
     RF_CLEANUP(state_end_cleanup) struct state_txn *txn = NULL;
@@ -57,12 +85,15 @@ static enum rf_kind load(struct nrt *nrt, struct nrt_rule *r, struct rf_err *err
     RF_TRY(tables_settled(nrt->engine->options.tables, nrt->place.guid, &settled, err));
     /* A new rule begins where its creation found the tables. */
     int64_t from = r->position.next_ticks == 0 ? settled : r->position.next_ticks;
+    rf_usec now = rf_clock_now(nrt->engine->options.clock);
+    if (r->rule->rule.start_usec <= now) from = RF_MIN(from, settled); /* the clock was set back */
     for (uint32_t i = 0; i < r->rule->table_count; i++)
         if (position_place(&r->position, r->rule->tables[i]) == NULL &&
             !position_set_place(&r->position, r->rule->tables[i], from, &r->arena))
             return rf_fail_memory(err, &r->arena);
     if (r->position.settled_ticks == 0) r->position.settled_ticks = from;
-    r->not_before = r->position.quiet_until;
+    r->looked = rf_clock_elapsed(nrt->engine->options.clock);
+    rest(nrt, r);
     return RF_OK;
 }
 
@@ -112,6 +143,58 @@ static void want(struct nrt *nrt)
         rf_log(RF_ERROR, "siem.feed_not_made", RF_KV_STR("error", rf_str_of(err.text)));
 }
 
+static void matchers_free(struct nrt *nrt)
+{
+    for (struct nrt_table *t = nrt->tables, *next; t != NULL; t = next) {
+        next = t->next;
+        nrt_matcher_free(t->matcher);
+        free(t);
+    }
+    nrt->tables = NULL;
+}
+
+static struct nrt_table *table_of(const struct nrt *nrt, rf_str name)
+{
+    struct nrt_table *t = nrt->tables;
+    while (t != NULL && !rf_str_eq_nocase(t->name, name)) t = t->next;
+    return t;
+}
+
+/* Numbers the rules of the table of rule `first` in `list`, and makes their matcher. */
+static enum rf_kind match_table(struct nrt *nrt, const struct nrt_rule *first,
+                                struct engine_rule **list, struct rf_err *err)
+{
+    uint32_t count = 0;
+    struct nrt_table *t = calloc(1, sizeof *t);
+    if (t == NULL) return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "no memory for a table");
+    t->name = first->rule->tables[0];
+    t->next = nrt->tables;
+    nrt->tables = t;
+    for (struct nrt_rule *r = nrt->rules; r != NULL; r = r->next) {
+        if (!r->rule->by_rows || !rf_str_eq_nocase(r->rule->tables[0], t->name)) continue;
+        r->number = count;
+        list[count++] = r->rule;
+    }
+    return nrt_matcher_new(list, count, &t->matcher, err);
+}
+
+/* Without a matcher, for lack of memory, each rule of a table runs. */
+static void match_tables(struct nrt *nrt)
+{
+    struct rf_err err = {0};
+    size_t count = 1;
+    matchers_free(nrt);
+    for (struct nrt_rule *r = nrt->rules; r != NULL; r = r->next) count++;
+    struct engine_rule **list = calloc(count, sizeof(struct engine_rule *));
+    for (struct nrt_rule *r = nrt->rules; r != NULL && list != NULL; r = r->next) {
+        if (!r->rule->by_rows || table_of(nrt, r->rule->tables[0]) != NULL) continue;
+        if (match_table(nrt, r, list, &err) == RF_OK) continue;
+        rf_log(RF_WARN, "siem.matcher_not_made", RF_KV_STR("table", r->rule->tables[0]),
+               RF_KV_STR("error", rf_str_of(err.text)));
+    }
+    free(list);
+}
+
 static bool store_places(struct nrt *nrt);
 
 static void refresh(struct nrt *nrt)
@@ -145,6 +228,7 @@ static void refresh(struct nrt *nrt)
         nrt_rule_free(r);
     }
     nrt->rules = fresh;
+    match_tables(nrt);
     want(nrt);
 }
 
@@ -156,8 +240,7 @@ static enum rf_kind keep_position(struct nrt_rule *r, const struct position *pos
     struct rf_arena fresh;
     struct position copy = *position;
     rf_arena_init(&fresh, 16 << 20);
-    copy.runs = NULL;
-    copy.run_count = 0;
+    copy.shown = (struct shown){0};
     copy.places = NULL;
     copy.place_count = 0;
     for (uint32_t i = 0; i < position->place_count; i++)
@@ -168,6 +251,7 @@ static enum rf_kind keep_position(struct nrt_rule *r, const struct position *pos
         }
     rf_arena_done(&r->arena);
     r->arena = fresh;
+    r->arena.budget = &r->arena.own; /* not that of `fresh`, which is gone */
     r->position = copy;
     return RF_OK;
 }
@@ -176,7 +260,7 @@ static void failed(struct nrt *nrt, struct nrt_rule *r, struct run_end *end)
 {
     struct engine *engine = nrt->engine;
     end->for_good = end->kind == RF_INVALID || end->kind == RF_NOT_FOUND;
-    r->not_before = rf_clock_now(engine->options.clock) + FAILURE_PAUSE_USEC;
+    r->not_before = rf_clock_elapsed(engine->options.clock) + FAILURE_PAUSE_USEC;
     if (!end->for_good) return;
     r->position.failures++;
     r->moved = true;
@@ -199,11 +283,8 @@ static enum rf_kind run_with(struct nrt *nrt, struct run *run, struct nrt_rule *
         return rf_fail_memory(err, run->arena);
     }
     if (!triggers) return RF_OK;
-    rf_usec rest = RULE_NRT_QUIET_USEC;
-    if (r->rule->rule.suppression)
-        rest = RF_MAX(rest, r->rule->rule.suppression_ticks / TICKS_PER_MICROSECOND);
     if (r->rule->by_rows || r->rule->rule.suppression)
-        run->position.quiet_until = rf_clock_now(engine->options.clock) + rest;
+        run->position.quiet_until = rf_clock_now(engine->options.clock) + rest_of(&r->rule->rule);
     run->position.next_ticks = until;
     return run_commit(run, &answer, true, &end->alert_count, err);
 }
@@ -233,8 +314,10 @@ static void look(struct nrt *nrt, struct nrt_rule *r, struct ask_view *view, rf_
                            .until_ticks = until};
     end.kind = run_with(nrt, &run, r, table, until, &end);
     end.duration = rf_clock_elapsed(engine->options.clock) - begun;
+    bool rests = run.position.quiet_until != r->position.quiet_until;
+    r->looked = rf_clock_elapsed(engine->options.clock);
     if (end.kind == RF_OK && keep_position(r, &run.position) == RF_OK) {
-        r->not_before = r->position.quiet_until;
+        if (rests) rest(nrt, r);
         r->moved = end.alert_count == 0;
     } else if (end.kind != RF_OK) {
         failed(nrt, r, &end);
@@ -244,9 +327,29 @@ static void look(struct nrt *nrt, struct nrt_rule *r, struct ask_view *view, rf_
 
 /* ---- commits -------------------------------------------------------------------------------------------------------------- */
 
+/* Tells the rules that may raise alerts for the part from those that cannot; NULL: all may. */
+static const struct nrt_matcher *match_part(struct nrt *nrt, const struct feed_part *part)
+{
+    const struct nrt_table *table = table_of(nrt, part->table);
+    if (table == NULL || table->matcher == NULL || part->source == NULL || nrt->engine->match_off)
+        return NULL;
+    nrt_matcher_look(table->matcher, part->source);
+    return table->matcher;
+}
+
+/* As look, for rows of which is known that they give nothing. */
+static void pass(struct nrt *nrt, struct nrt_rule *r, struct position_place *place, int64_t until)
+{
+    place->ticks = until;
+    r->position.failures = 0;
+    r->looked = rf_clock_elapsed(nrt->engine->options.clock);
+    r->moved = true;
+}
+
 static void look_at_part(struct nrt *nrt, const struct feed_part *part, struct ask_view *view,
                          rf_usec now)
 {
+    const struct nrt_matcher *matcher = match_part(nrt, part);
     for (struct nrt_rule *r = nrt->rules; r != NULL; r = r->next) {
         if (!r->rule->by_rows || !rf_str_eq_nocase(r->rule->tables[0], part->table)) continue;
         if (now < r->not_before) continue;
@@ -254,7 +357,11 @@ static void look_at_part(struct nrt *nrt, const struct feed_part *part, struct a
         int64_t from = place == NULL ? part->after_ticks : place->ticks;
         if (from >= part->until_ticks) continue;
         bool is_all = part->source != NULL && from >= part->after_ticks && from < part->first_ticks;
-        look(nrt, r, is_all ? view : NULL, part->table, from, part->until_ticks);
+        bool told = is_all && place != NULL && matcher != NULL;
+        if (told && !nrt_matcher_is_candidate(matcher, r->number))
+            pass(nrt, r, place, part->until_ticks);
+        else
+            look(nrt, r, is_all ? view : NULL, part->table, from, part->until_ticks);
     }
 }
 
@@ -271,13 +378,21 @@ static void look_at_parts(struct nrt *nrt, const struct feed_parts *parts, rf_us
     ask_close(view);
 }
 
+/* After the clock was set back arrivals go on in the smallest steps until it has come to where it was: then elapsed time tells when
+ * a minute is over. */
+static bool stands_still(const struct nrt_rule *r, rf_usec elapsed)
+{
+    return elapsed - r->looked >= STANDSTILL_USEC;
+}
+
 /* Rules that rested, failed, or missed a commit: what has come meanwhile, from the store. */
 static void look_behind(struct nrt *nrt, rf_usec now, int64_t settled)
 {
     for (struct nrt_rule *r = nrt->rules; r != NULL; r = r->next) {
         if (!r->rule->by_rows || now < r->not_before) continue;
         struct position_place *place = position_place(&r->position, r->rule->tables[0]);
-        if (place == NULL || settled - place->ticks < WINDOW_TICKS) continue;
+        if (place == NULL || settled <= place->ticks) continue;
+        if (settled - place->ticks < WINDOW_TICKS && !stands_still(r, now)) continue;
         look(nrt, r, NULL, r->rule->tables[0], place->ticks, settled);
     }
 }
@@ -288,9 +403,9 @@ static void look_at_minutes(struct nrt *nrt, rf_usec now, int64_t settled)
     for (struct nrt_rule *r = nrt->rules; r != NULL; r = r->next) {
         if (r->rule->by_rows || now < r->not_before) continue;
         int64_t from = r->position.settled_ticks;
-        if (from > settled) r->position.settled_ticks = settled; /* the clock was set back */
-        if (settled - from < WINDOW_TICKS) continue;
-        look(nrt, r, NULL, (rf_str){NULL, 0}, from, from + WINDOW_TICKS);
+        if (settled <= from) continue;
+        if (settled - from < WINDOW_TICKS && !stands_still(r, now)) continue;
+        look(nrt, r, NULL, (rf_str){NULL, 0}, from, RF_MIN(from + WINDOW_TICKS, settled));
     }
 }
 
@@ -337,13 +452,14 @@ static void round_of(struct nrt *nrt)
     struct feed_parts parts;
     struct rf_err err = {0};
     int64_t settled;
-    enum rf_kind kind = tables_feed_take(nrt->feed, RF_USEC_PER_SECOND, &parts, &err);
+    bool waits = !engine->options.by_hand;
+    enum rf_kind kind = tables_feed_take(nrt->feed, waits ? RF_USEC_PER_SECOND : 0, &parts, &err);
     if (kind != RF_OK) {
         rf_log(RF_ERROR, "siem.feed_failed", RF_KV_STR("error", rf_str_of(err.text)));
-        sleep_usec(RF_USEC_PER_SECOND);
+        if (waits) sleep_usec(RF_USEC_PER_SECOND);
         return;
     }
-    rf_usec now = rf_clock_now(engine->options.clock);
+    rf_usec now = rf_clock_elapsed(engine->options.clock);
     if (parts.count > 0) look_at_parts(nrt, &parts, now);
     bool took = parts.count > 0;
     tables_feed_release(&parts);
@@ -353,16 +469,19 @@ static void round_of(struct nrt *nrt)
     }
     if (rf_clock_elapsed(engine->options.clock) - nrt->stored >= RULE_CHECKPOINT_USEC)
         (void)store_places(nrt);
-    if (took) sleep_usec(GATHER_USEC);
+    if (took && waits) sleep_usec(GATHER_USEC);
+}
+
+static void step(struct nrt *nrt)
+{
+    if (atomic_exchange(&nrt->changed, false)) refresh(nrt);
+    round_of(nrt);
 }
 
 static void *run(void *ctx)
 {
     struct nrt *nrt = ctx;
-    while (!atomic_load(&nrt->stopping)) {
-        if (atomic_exchange(&nrt->changed, false)) refresh(nrt);
-        round_of(nrt);
-    }
+    while (!atomic_load(&nrt->stopping)) step(nrt);
     (void)store_places(nrt);
     return NULL;
 }
@@ -376,6 +495,7 @@ static void nrt_free(struct nrt *nrt)
         next = r->next;
         nrt_rule_free(r);
     }
+    matchers_free(nrt);
     tables_feed_free(nrt->feed);
     rf_arena_done(&nrt->arena);
     free(nrt);
@@ -396,7 +516,7 @@ static enum rf_kind nrt_new(struct engine *engine, const struct place *place, st
     enum rf_kind kind = fits ? RF_OK : rf_fail_memory(err, &nrt->arena);
     if (kind == RF_OK)
         kind = tables_feed_new(engine->options.tables, nrt->place.guid, 0, &nrt->feed, err);
-    if (kind == RF_OK) {
+    if (kind == RF_OK && !engine->options.by_hand) {
         nrt->started = pthread_create(&nrt->thread, NULL, run, nrt) == 0;
         if (!nrt->started) kind = RF_FAIL(err, RF_LIMIT, "ThreadLimit", "no thread for rules");
     }
@@ -444,7 +564,39 @@ void nrt_stop(struct engine *engine)
         engine->followers = nrt->next;
         atomic_store(&nrt->stopping, true);
         tables_feed_wake(nrt->feed);
-        (void)pthread_join(nrt->thread, NULL);
+        if (nrt->started) (void)pthread_join(nrt->thread, NULL);
         nrt_free(nrt);
     }
+}
+
+/* ---- by hand ------------------------------------------------------------------------------------------------------------ */
+
+void nrt_step(struct engine *engine)
+{
+    for (struct nrt *nrt = engine->followers; nrt != NULL; nrt = nrt->next) step(nrt);
+}
+
+/* When the rule looks at the minute that comes, or at what it missed. */
+static rf_usec rule_next(const struct engine *engine, struct nrt_rule *r)
+{
+    struct rf_clock *clock = engine->options.clock;
+    int64_t seen = r->position.settled_ticks;
+    if (r->rule->by_rows) {
+        struct position_place *place = position_place(&r->position, r->rule->tables[0]);
+        if (place == NULL) return INT64_MAX;
+        seen = place->ticks;
+    }
+    rf_usec rests = r->not_before - rf_clock_elapsed(clock);
+    return RF_MAX(usec_of(seen + WINDOW_TICKS), rf_clock_now(clock) + RF_MAX(rests, INT64_C(0)));
+}
+
+rf_usec nrt_next(struct engine *engine)
+{
+    rf_usec at = INT64_MAX;
+    for (struct nrt *nrt = engine->followers; nrt != NULL; nrt = nrt->next)
+        for (struct nrt_rule *r = nrt->rules; r != NULL; r = r->next) {
+            rf_usec next = rule_next(engine, r);
+            at = RF_MIN(at, next);
+        }
+    return at;
 }

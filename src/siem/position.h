@@ -7,26 +7,18 @@
 
 #include "base/clock.h"
 #include "state/state.h"
+#include "tables/late.h"
 
-enum { POSITION_KEYS_MAX = 5000 }; /* of all runs that are kept */
-
-/* A run that raised alerts: by what they are known again when late rows make it run once more. */
-struct position_run {
-    int64_t to_ticks; /* end of its window */
-    uint64_t *keys;   /* of the rows shown */
-    uint32_t count;
-};
 struct position_place { /* a table as far as it was looked at */
     rf_str table;
     int64_t ticks; /* arrival */
 };
 struct position {
-    int64_t next_ticks;        /* end of the window that is due next; 0: the rule never ran */
-    int64_t settled_ticks;     /* arrivals that the last run saw; 0: none */
-    rf_usec quiet_until;       /* suppression, or a near-real-time rule after an alert */
-    uint32_t failures;         /* runs in a row that failed for good */
-    struct position_run *runs; /* oldest first */
-    uint32_t run_count;
+    int64_t next_ticks;            /* end of the window that is due next; 0: the rule never ran */
+    int64_t settled_ticks;         /* arrivals that the last run saw; 0: none */
+    rf_usec quiet_until;           /* suppression, or a near-real-time rule after an alert */
+    uint32_t failures;             /* runs in a row that failed for good */
+    struct shown shown;            /* rows that raised alerts, by the windows of the schedule */
     struct position_place *places; /* of near-real-time rules */
     uint32_t place_count;
 };
@@ -38,14 +30,9 @@ RF_MUST_USE enum rf_kind position_get(struct state_txn *txn, rf_str rule_key,
 RF_MUST_USE enum rf_kind position_put(struct state_txn *txn, rf_str rule_key,
                                       const struct position *position, struct rf_arena *arena,
                                       struct rf_err *err);
-/* Remembers the keys of a run; those of the same run before stay. Runs whose window ended before `oldest_ticks` are forgotten,
- * and older ones when there are too many keys. False: no memory. */
-bool position_note(struct position *position, int64_t to_ticks, const uint64_t *keys,
-                   uint32_t count, int64_t oldest_ticks, struct rf_arena *arena);
-/* Whether a run with this end showed the key. */
-bool position_shown(const struct position *position, int64_t to_ticks, uint64_t key);
-/* How many keys runs with this end showed. */
-uint32_t position_shown_count(const struct position *position, int64_t to_ticks);
+/* The latest arrival that any rule has seen; 0: none. */
+RF_MUST_USE enum rf_kind position_last_arrival(struct state *state, int64_t *ticks,
+                                               struct rf_err *err);
 /* The place of a table; NULL: none. */
 struct position_place *position_place(const struct position *position, rf_str table);
 /* Sets it. False: no memory. */

@@ -34,7 +34,7 @@ Test(position, comes_back_as_it_was)
     struct position p = {.next_ticks = 638000000000000000, .settled_ticks = 5, .quiet_until = -1};
     const uint64_t keys[] = {1, UINT64_MAX};
     p.failures = 9;
-    cr_assert(position_note(&p, 100, keys, 2, 0, &arena));
+    cr_assert(shown_note(&p.shown, 100, keys, 2, 9, &arena));
     cr_assert(position_set_place(&p, RF_S("SigninLogs"), 77, &arena));
     cr_assert(position_set_place(&p, RF_S("odd \"name\""), -3, &arena));
     struct state_txn *txn;
@@ -51,33 +51,15 @@ Test(position, comes_back_as_it_was)
     cr_expect_eq(back.settled_ticks, 5);
     cr_expect_eq(back.quiet_until, -1);
     cr_expect_eq(back.failures, 9);
-    cr_expect(position_shown(&back, 100, 1));
-    cr_expect(position_shown(&back, 100, UINT64_MAX));
-    cr_expect(!position_shown(&back, 100, 2));
-    cr_expect(!position_shown(&back, 101, 1));
+    const struct shown_window *window = shown_find(&back.shown, 100);
+    cr_assert_not_null(window);
+    cr_assert_eq(window->count, 2);
+    cr_expect(window->keys[0] == 1 && window->keys[1] == UINT64_MAX);
+    cr_expect_null(shown_find(&back.shown, 101));
     cr_assert_not_null(position_place(&back, RF_S("signinlogs")));
     cr_expect_eq(position_place(&back, RF_S("signinlogs"))->ticks, 77);
     cr_expect_eq(position_place(&back, RF_S("odd \"name\""))->ticks, -3);
     state_close(state);
     remove_folder(folder, &arena);
-    rf_arena_done(&arena);
-}
-
-Test(position, forgets_old_runs_and_too_many_keys)
-{
-    struct rf_arena arena;
-    struct position p = {0};
-    uint64_t keys[2000];
-    rf_arena_init(&arena, 16 << 20);
-    for (uint32_t i = 0; i < RF_COUNT(keys); i++) keys[i] = i;
-    for (int64_t to = 1; to <= 5; to++)
-        cr_assert(position_note(&p, to, keys, RF_COUNT(keys), 2, &arena));
-    uint64_t count = 0;
-    for (uint32_t i = 0; i < p.run_count; i++) count += p.runs[i].count;
-    cr_expect_leq(count, POSITION_KEYS_MAX);
-    cr_expect(position_shown(&p, 5, 1999));
-    cr_expect(!position_shown(&p, 1, 0));
-    cr_assert(position_note(&p, 6, keys, 1, 6, &arena));
-    cr_expect_eq(p.run_count, 1);
     rf_arena_done(&arena);
 }

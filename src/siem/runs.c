@@ -2,14 +2,17 @@
  *
  * A scheduled rule looks at windows of event time. Rows that came after the run of their window are not lost: each run asks
  * which rows have arrived since the run before and belong to windows that are over, and runs those once more. What such a run
- * showed already, it does not show again: rows are known by the columns that make their entities. */
+ * showed already, it does not show again: rows of a query that treats each row by itself are known by all their columns, others
+ * by the columns that make their entities.
+ *
+ * A run on demand looks at a window that the schedule does not have, which reaches into two that it has: what these
+ * showed it does not show again, and what it shows they will not show. */
 #include "base/encode.h"
 #include "base/log.h"
-#include "crypt/digest.h"
 #include "siem/engine_int.h"
 #include "value/text.h"
 
-enum { RUN_BYTES = 1 << 30, LATE_WINDOWS_MAX = 300 };
+enum { RUN_BYTES = 1 << 30 };
 
 /* ---- asking ------------------------------------------------------------------------------------------------------------ */
 
@@ -82,13 +85,13 @@ enum rf_kind run_commit(struct run *run, const struct answer *answer, bool trigg
 
 /* ---- by what rows are known ------------------------------------------------------------------------------------------ */
 
-/* Marks the columns that make entities; all columns when the rule maps none. */
-static bool *key_columns(const struct rule *rule, const struct schema *schema,
-                         struct rf_arena *arena)
+/* Marks the columns that make entities; all columns when the rule maps none, or when no other row changes them. */
+static bool *key_columns(const struct run *run, const struct schema *schema)
 {
-    bool *is_key = rf_arena_new(arena, bool, schema->count), any = false;
+    const struct rule *rule = &run->rule->rule;
+    bool *is_key = rf_arena_new(run->arena, bool, schema->count), any = false;
     if (is_key == NULL) return NULL;
-    for (uint32_t e = 0; e < rule->entity_count; e++)
+    for (uint32_t e = 0; e < rule->entity_count && !run->rule->by_rows; e++)
         for (uint32_t f = 0; f < rule->entities[e].field_count; f++) {
             int at = schema_find(schema, rule->entities[e].fields[f].column);
             if (at < 0) continue;
@@ -98,26 +101,15 @@ static bool *key_columns(const struct rule *rule, const struct schema *schema,
     return is_key;
 }
 
-/* Goes to the disk. */
-static uint64_t key_of_text(rf_str text)
+/* Keys of the first `count` rows; NULL: no memory. */
+static uint64_t *row_keys(const struct run *run, const struct answer *answer, uint64_t count)
 {
-    uint8_t digest[SHA256_BYTES];
-    uint64_t key;
-    digest_sha256(text, digest);
-    memcpy(&key, digest, sizeof key);
-    return key;
-}
-
-/* A key for each row; NULL: no memory. */
-static uint64_t *row_keys(const struct rule *rule, const struct answer *answer,
-                          struct rf_arena *arena)
-{
-    uint64_t count = rows_count(answer->rows);
-    bool *is_key = key_columns(rule, &answer->schema, arena);
-    uint64_t *keys = rf_arena_new(arena, uint64_t, count);
+    bool *is_key = key_columns(run, &answer->schema);
+    uint64_t *keys = rf_arena_new(run->arena, uint64_t, count);
+    struct rf_buf text = rf_buf_in(run->arena);
     if (keys == NULL || is_key == NULL) return NULL;
     for (uint64_t row = 0; row < count; row++) {
-        struct rf_buf text = rf_buf_in(arena);
+        text.len = 0;
         for (uint32_t c = 0; c < answer->schema.count; c++) {
             if (!is_key[c]) continue;
             struct value v = rows_value(answer->rows, row, c);
@@ -125,30 +117,35 @@ static uint64_t *row_keys(const struct rule *rule, const struct answer *answer,
             rf_buf_byte(&text, 0);
         }
         if (text.failed) return NULL;
-        keys[row] = key_of_text(rf_buf_view(&text));
+        keys[row] = shown_key(rf_buf_view(&text));
     }
     return keys;
 }
 
-static int64_t shown_as(const struct run *run)
+static const struct shown_window *window_of(const struct run *run, uint32_t at)
 {
-    return run->stands_for != 0 ? run->stands_for : run->to_ticks;
+    return at < run->window_count ? shown_find(&run->position.shown, run->windows[at]) : NULL;
 }
 
-/* The rows that a run with this end did not show before, as an answer of their own. */
-static enum rf_kind new_rows(struct run *run, const struct answer *in, const uint64_t *keys,
-                             struct answer *out, uint64_t *kept_keys, struct rf_err *err)
+/* The rows that the run's windows did not show before, as an answer of their own; kept_keys are theirs. */
+static enum rf_kind new_rows(struct run *run, const struct answer *in, struct answer *out,
+                             uint64_t *kept_keys, uint64_t *kept_count, struct rf_err *err)
 {
     uint64_t count = rows_count(in->rows), kept = 0;
+    struct shown_meter meter;
+    uint64_t *keys = row_keys(run, in, count);
     uint64_t *numbers = rf_arena_new(run->arena, uint64_t, count);
     uint8_t *types = rf_arena_new(run->arena, uint8_t, in->schema.count);
-    if (numbers == NULL || types == NULL) return rf_fail_memory(err, run->arena);
+    if (keys == NULL || numbers == NULL || types == NULL ||
+        !shown_meter(window_of(run, 0), window_of(run, 1), run->arena, &meter))
+        return rf_fail_memory(err, run->arena);
     for (uint64_t row = 0; row < count; row++) {
-        if (position_shown(&run->position, shown_as(run), keys[row])) continue;
+        if (shown_meet(&meter, keys[row])) continue;
         kept_keys[kept] = keys[row];
         numbers[kept++] = row;
     }
     *out = *in;
+    *kept_count = kept;
     for (uint32_t c = 0; c < in->schema.count; c++) types[c] = in->schema.columns[c].type;
     out->rows = rows_new(run->arena, types, in->schema.count);
     if (out->rows == NULL) return rf_fail_memory(err, run->arena);
@@ -159,6 +156,35 @@ static enum rf_kind new_rows(struct run *run, const struct answer *in, const uin
             !rows_append(out->rows, &batch))
             return rf_fail_memory(err, run->arena);
     }
+    return RF_OK;
+}
+
+/* As many windows as late rows can make run again, and those that are open. */
+static uint32_t windows_kept(const struct run *run)
+{
+    const struct rule *rule = &run->rule->rule;
+    int64_t span = run->engine->late_ticks + rule->period_ticks;
+    return (uint32_t)RF_MIN(span / rule->frequency_ticks + 4, (int64_t)INT32_MAX);
+}
+
+/* Leaves what no window of the run showed, and remembers it. */
+static enum rf_kind leave_new(struct run *run, const struct answer *answer, struct answer *fresh,
+                              struct rf_err *err)
+{
+    uint64_t count = rows_count(answer->rows);
+    bool first = window_of(run, 0) == NULL && window_of(run, 1) == NULL;
+    uint64_t *keys = rf_arena_new(run->arena, uint64_t, count);
+    *fresh = *answer;
+    if (first) { /* more are not remembered, so nobody need know them */
+        count = RF_MIN(count, (uint64_t)SHOWN_KEYS_MAX);
+        keys = row_keys(run, answer, count);
+    }
+    if (keys == NULL) return rf_fail_memory(err, run->arena);
+    if (!first) RF_TRY(new_rows(run, answer, fresh, keys, &count, err));
+    for (uint32_t i = 0; i < run->window_count; i++)
+        if (!shown_note(&run->position.shown, run->windows[i], keys, (uint32_t)count,
+                        windows_kept(run), run->arena))
+            return rf_fail_memory(err, run->arena);
     return RF_OK;
 }
 
@@ -176,7 +202,9 @@ static void set_window(struct run *run, int64_t from_ticks, int64_t to_ticks)
 /* A window that is run again, with rows that came meanwhile, raises alerts of other ids than before. */
 static enum rf_kind name_again(struct run *run, struct rf_err *err)
 {
-    uint32_t shown = position_shown_count(&run->position, shown_as(run));
+    uint32_t shown = 0;
+    for (uint32_t i = 0; i < run->window_count; i++)
+        if (window_of(run, i) != NULL) shown += window_of(run, i)->count;
     if (shown == 0) return RF_OK;
     run->run_id = rf_arena_printf(run->arena, "%.*s/%u", RF_FMT(run->run_id), shown);
     return run->run_id.ptr == NULL ? rf_fail_memory(err, run->arena) : RF_OK;
@@ -192,15 +220,9 @@ static enum rf_kind show_window(struct run *run, const struct answer *answer, st
     struct answer fresh = *answer;
     end->row_count += count;
     if (triggers && count > 0) {
-        uint64_t *keys = row_keys(rule, answer, run->arena);
-        uint64_t *kept = rf_arena_new(run->arena, uint64_t, count);
-        if (keys == NULL || kept == NULL) return rf_fail_memory(err, run->arena);
-        RF_TRY(new_rows(run, answer, keys, &fresh, kept, err));
-        triggers = rows_count(fresh.rows) > 0;
         RF_TRY(name_again(run, err));
-        if (!position_note(&run->position, shown_as(run), kept, (uint32_t)rows_count(fresh.rows),
-                           run->to_ticks - RULE_LATE_TICKS - rule->period_ticks, run->arena))
-            return rf_fail_memory(err, run->arena);
+        RF_TRY(leave_new(run, answer, &fresh, err));
+        triggers = rows_count(fresh.rows) > 0;
     }
     if (triggers && rule->suppression)
         run->position.quiet_until = rf_clock_now(run->engine->options.clock) +
@@ -211,44 +233,22 @@ static enum rf_kind show_window(struct run *run, const struct answer *answer, st
     return RF_OK;
 }
 
-/* The ends of windows that are over, as the rule's schedule has them, and into which rows fell that arrived in (after, until], ascending; of table `name`. */
-static enum rf_kind late_windows(struct run *run, rf_str name, int64_t after, int64_t until,
-                                 int64_t **ends, uint32_t *count, struct rf_err *err)
+static enum rf_kind find_late(struct run *run, const struct answer *answer, int64_t after,
+                              int64_t until, int64_t **ends, uint32_t *count, struct rf_err *err)
 {
     const struct rule *rule = &run->rule->rule;
-    int64_t frequency = rule->frequency_ticks, from = run->from_ticks;
-    rf_str text = rf_arena_printf(
-        run->arena,
-        "table('%.*s') | where isnotnull(TimeGenerated) | summarize by late = "
-        "bin_at(TimeGenerated, %lld * 1tick, datetime(0001-01-01) + %lld * 1tick) | sort by late "
-        "asc | take %d",
-        RF_FMT(name), (long long)frequency, (long long)shown_as(run), LATE_WINDOWS_MAX);
-    if (text.ptr == NULL) return rf_fail_memory(err, run->arena);
-    struct run late = *run;
-    struct answer answer;
-    late.ask = (struct ask){.text = text,
-                            .now_ticks = run->ask.now_ticks,
-                            .has_timespan = true,
-                            .from_ticks = from - RULE_LATE_TICKS,
-                            .to_ticks = from,
-                            .has_ingested = true,
-                            .after_ticks = after,
-                            .until_ticks = until};
-    RF_TRY(run_ask(&late, &answer, err));
-    uint64_t n = rows_count(answer.rows);
-    int64_t *list = rf_arena_new(run->arena, int64_t, *count + n);
-    if (list == NULL) return rf_fail_memory(err, run->arena);
-    if (*count > 0) memcpy(list, *ends, *count * sizeof *list);
-    for (uint64_t i = 0; i < n; i++) {
-        struct value v = rows_value(answer.rows, i, 0);
-        if (v.null) continue;
-        int64_t to = v.i + rule->period_ticks / frequency * frequency;
-        uint32_t at = 0;
-        while (at < *count && list[at] != to) at++;
-        if (at == *count && to < shown_as(run)) list[(*count)++] = to;
-    }
-    *ends = list;
-    return RF_OK;
+    const struct late_question question = {.origin_ticks = run->windows[0],
+                                           .step_ticks = rule->frequency_ticks,
+                                           .period_ticks = rule->period_ticks,
+                                           .from_ticks = run->from_ticks - run->engine->late_ticks,
+                                           .before_ticks = run->from_ticks,
+                                           .after_ticks = after,
+                                           .until_ticks = until,
+                                           .now_ticks = run->ask.now_ticks,
+                                           .memory_bytes = RULE_MEMORY_BYTES,
+                                           .cancelled = &run->rule->cancelled};
+    return late_windows(run->view, &question, answer->tables, answer->table_count, run->arena, ends,
+                        count, err);
 }
 
 /* Runs the windows of late rows once more. The last one settles: what stopped before looks for all of them again. */
@@ -259,7 +259,8 @@ static enum rf_kind run_late(struct run *run, const int64_t *ends, uint32_t coun
     for (uint32_t i = 0; i < count; i++) {
         struct run again = *run;
         struct answer answer;
-        again.stands_for = 0;
+        again.windows[0] = ends[i];
+        again.window_count = 1;
         if (i + 1 == count) again.position.settled_ticks = until;
         set_window(&again, ends[i] - period, ends[i]);
         again.run_id =
@@ -301,33 +302,47 @@ static enum rf_kind store_position(struct run *run, struct rf_err *err)
     return run_commit(run, NULL, false, &none, err);
 }
 
-/* Whether suppression lets the run out. */
+/* Whether suppression lets the run out. The clock may have been set back since: nothing is quiet for longer than it says. */
 static bool is_quiet(const struct run *run)
 {
-    return run->rule->rule.suppression &&
-           rf_clock_now(run->engine->options.clock) < run->position.quiet_until;
+    const struct rule *rule = &run->rule->rule;
+    rf_usec left = run->position.quiet_until - rf_clock_now(run->engine->options.clock);
+    return rule->suppression && left > 0 && left <= rule->suppression_ticks / TICKS_PER_MICROSECOND;
+}
+
+static enum rf_kind run_in_view(struct run *run, int64_t to_ticks, int64_t period, int64_t after,
+                                int64_t settled, struct run_end *end, struct rf_err *err)
+{
+    struct answer answer;
+    int64_t *ends = NULL;
+    uint32_t count = 0;
+    if (!run->rule->looked_at) engine_look_at_query(run->engine, run->rule, run->view, run->arena);
+    set_window(run, to_ticks - period, to_ticks);
+    RF_TRY(run_ask(run, &answer, err));
+    if (after != 0 && after < settled)
+        RF_TRY(find_late(run, &answer, after, settled, &ends, &count, err));
+    if (count > 0) run->position.settled_ticks = after;
+    RF_TRY(show_window(run, &answer, end, err));
+    return run_late(run, ends, count, settled, end, err);
 }
 
 static enum rf_kind run_due(struct run *run, int64_t to_ticks, int64_t period, bool with_late,
                             struct run_end *end, struct rf_err *err)
 {
     struct engine *engine = run->engine;
-    struct answer answer;
-    int64_t settled, before = run->position.settled_ticks, *ends = NULL;
-    uint32_t count = 0;
-    RF_TRY(tables_settled(engine->options.tables, run->rule->place.guid, &settled, err));
+    const struct place *place = &run->rule->place;
+    int64_t settled, before = run->position.settled_ticks;
+    RF_TRY(tables_settled(engine->options.tables, place->guid, &settled, err));
     /* Rows that came up to `settled` are seen by this run when its window, or one that it runs once more, has them. A run on
      * demand looks at its own window alone and settles nothing. */
     if (with_late) run->position.settled_ticks = settled;
     if (is_quiet(run)) return store_position(run, err);
-    set_window(run, to_ticks - period, to_ticks);
-    RF_TRY(run_ask(run, &answer, err));
-    bool any_late = with_late && before != 0 && before < settled;
-    for (uint32_t i = 0; i < answer.table_count && any_late; i++)
-        RF_TRY(late_windows(run, answer.tables[i], before, settled, &ends, &count, err));
-    if (count > 0) run->position.settled_ticks = before;
-    RF_TRY(show_window(run, &answer, end, err));
-    return run_late(run, ends, count, settled, end, err);
+    RF_TRY(ask_open(engine->options.tables, place->guid, place->name, NULL, 0, &run->view, err));
+    enum rf_kind kind =
+        run_in_view(run, to_ticks, period, with_late ? before : 0, settled, end, err);
+    ask_close(run->view);
+    run->view = NULL;
+    return kind;
 }
 
 static void run_whole(struct run *run, int64_t to_ticks, int64_t period, bool with_late,
@@ -359,7 +374,8 @@ void run_scheduled(struct engine *engine, struct engine_rule *rule, int64_t to_t
 {
     RF_CLEANUP(rf_arena_done) struct rf_arena arena;
     rf_arena_init(&arena, RUN_BYTES);
-    struct run run = {.engine = engine, .rule = rule, .arena = &arena};
+    struct run run = {
+        .engine = engine, .rule = rule, .arena = &arena, .windows = {to_ticks}, .window_count = 1};
     *end = (struct run_end){0};
     *next_ticks = next_of(&rule->rule, to_ticks, ticks_of(rf_clock_now(engine->options.clock)));
     run.run_id = rf_arena_printf(&arena, "%lld", (long long)to_ticks);
@@ -376,15 +392,21 @@ void run_on_demand(struct engine *engine, struct engine_rule *rule, rf_usec at, 
     RF_CLEANUP(rf_arena_done) struct rf_arena arena;
     rf_arena_init(&arena, RUN_BYTES);
     struct run run = {.engine = engine, .rule = rule, .arena = &arena};
-    int64_t to = ticks_of(at), period = rule->rule.period_ticks, due = *next_ticks;
+    int64_t to = ticks_of(at);
+    int64_t frequency = rule->rule.frequency_ticks, period = rule->rule.period_ticks;
+    int64_t due = *next_ticks;
+    int64_t since = (to - due) % frequency; /* the end of a window of the schedule */
+    if (since < 0) since += frequency;
     *end = (struct run_end){0};
     end->kind = load_position(&run, &end->err);
     if (end->kind != RF_OK) return;
-    /* The scheduled run that waits for its time has nothing left to do when its window is in this one. */
-    bool for_both = due != 0 && due <= to && to - due < rule->rule.frequency_ticks;
+    run.windows[run.window_count++] = to - since;
+    if (since > 0) run.windows[run.window_count++] = to - since + frequency;
+    /* The scheduled run that waits for its time has nothing left to do when its window is in this one. (When that time is yet to
+     * come, the schedule comes back to it, and the window shows what is new by then.) */
+    bool for_both = due <= to && to - due < frequency;
     if (for_both) {
-        period += to - due;
-        run.stands_for = due;
+        period += since;
         *next_ticks = next_of(&rule->rule, due, to);
     }
     run.position.next_ticks = *next_ticks;

@@ -4,6 +4,14 @@
 
 #include "siem/content_int.h"
 
+/* Rules and what else is a resource go with the workspace by themselves, and their positions with them. */
+static enum rf_kind workspace_removed(struct arm_call *call, struct arm_resource *resource,
+                                      struct rf_err *err)
+{
+    rf_str guid = json_text_at(resource->body, "properties.customerId");
+    return incident_forget_workspace(call->txn, resource->id, guid, call->arena, err);
+}
+
 static enum rf_kind make_parts(struct siem *siem, struct rf_err *err)
 {
     const struct siem_options *options = &siem->options;
@@ -22,6 +30,10 @@ static enum rf_kind make_parts(struct siem *siem, struct rf_err *err)
     RF_ASSERT(siem->type_count <= SIEM_TYPES_MAX);
     siem->services[siem->service_count++] = incidents_service(siem->incidents);
     siem->services[siem->service_count++] = content_service(siem);
+    siem->watch = (struct arm_watch){.type = "Microsoft.OperationalInsights/workspaces",
+                                     .removed = workspace_removed,
+                                     .ctx = siem};
+    arm_watch(options->arm, &siem->watch);
     return arm_register(options->arm, siem->types, siem->type_count, err);
 }
 
@@ -44,6 +56,22 @@ enum rf_kind siem_start(struct siem *siem, struct rf_err *err)
 {
     RF_TRY(content_start(siem, err));
     return engine_start(siem->engine, err);
+}
+
+void siem_step(struct siem *siem)
+{
+    struct engine *engine = siem->engine;
+    do {
+        while (engine_step(engine)) continue;
+        nrt_step(engine);
+    } while (engine_settle(engine));
+}
+
+rf_usec siem_next(struct siem *siem)
+{
+    rf_usec now = rf_clock_now(siem->options.clock);
+    rf_usec at = RF_MIN(engine_next(siem->engine), nrt_next(siem->engine));
+    return RF_MAX(at, now + 1);
 }
 
 void siem_stop(struct siem *siem)

@@ -13,6 +13,7 @@ struct siem {
     struct catalogue *catalogue;           /* packages that can be installed */
     struct arm_type types[SIEM_TYPES_MAX]; /* arm borrows them */
     uint32_t type_count;
+    struct arm_watch watch; /* of workspaces */
     const struct service *services[SIEM_SERVICES_MAX];
     uint32_t service_count;
 };

@@ -1,4 +1,6 @@
 /* watchlist_source.c - _GetWatchlist('alias'[, keys]) and _GetWatchlistAlias in queries. */
+#include "siem/watchlist_source.h"
+
 #include "base/encode.h"
 #include "kql/source_file.h"
 #include "siem/watchlist_int.h"
@@ -85,8 +87,8 @@ static bool add_item(struct rows *rows, const struct json_node *list, const stru
     return add_row(rows, values, n, arena);
 }
 
-static enum rf_kind source_of_list(const struct json_node *list, rf_str only,
-                                   struct rf_arena *arena, struct source **out, struct rf_err *err)
+enum rf_kind watchlist_source(const struct json_node *list, rf_str only, struct rf_arena *arena,
+                              struct source **out, struct rf_err *err)
 {
     struct ast_column *columns;
     uint32_t count;
@@ -109,21 +111,32 @@ static enum rf_kind source_of_list(const struct json_node *list, rf_str only,
 
 /* ---- _GetWatchlistAlias -------------------------------------------------------------------------------------------------- */
 
-static enum rf_kind source_of_aliases(const struct state_list *found, struct rf_arena *arena,
-                                      struct source **out, struct rf_err *err)
+enum rf_kind watchlist_alias_source(const rf_str *aliases, uint32_t count, struct rf_arena *arena,
+                                    struct source **out, struct rf_err *err)
 {
     struct ast_column *column = rf_arena_new(arena, struct ast_column, 1);
     if (column == NULL) return rf_fail_memory(err, arena);
     *column = (struct ast_column){.name = RF_S("WatchlistAlias"), .type = TYPE_STRING};
     struct rows *rows = rows_of_columns(column, 1, arena);
     if (rows == NULL) return rf_fail_memory(err, arena);
-    for (uint32_t i = 0; i < found->count; i++) {
-        struct json_node *list;
-        RF_TRY(json_parse(found->items[i].body, arena, &list, err));
-        struct value alias = value_str(json_text_at(list, "alias"));
+    for (uint32_t i = 0; i < count; i++) {
+        struct value alias = value_str(aliases[i]);
         if (!add_row(rows, &alias, 1, arena)) return rf_fail_memory(err, arena);
     }
     return rows_source(column, 1, rows, arena, out, err);
+}
+
+static enum rf_kind source_of_aliases(const struct state_list *found, struct rf_arena *arena,
+                                      struct source **out, struct rf_err *err)
+{
+    rf_str *aliases = rf_arena_new(arena, rf_str, found->count);
+    if (aliases == NULL) return rf_fail_memory(err, arena);
+    for (uint32_t i = 0; i < found->count; i++) {
+        struct json_node *list;
+        RF_TRY(json_parse(found->items[i].body, arena, &list, err));
+        aliases[i] = json_text_at(list, "alias");
+    }
+    return watchlist_alias_source(aliases, found->count, arena, out, err);
 }
 
 /* ---- for queries -------------------------------------------------------------------------------------------------------------- */
@@ -152,7 +165,7 @@ static enum rf_kind call(void *ctx, rf_str workspace_id, rf_str name, const stru
     }
     struct json_node *list;
     RF_TRY(watchlist_find(txn, workspace_id, args[0].s, arena, &list, err));
-    return source_of_list(list, arg_count > 1 ? args[1].s : RF_S(""), arena, out, err);
+    return watchlist_source(list, arg_count > 1 ? args[1].s : RF_S(""), arena, out, err);
 }
 
 void watchlist_functions(struct siem *siem)

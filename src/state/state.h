@@ -32,6 +32,7 @@ struct state_options {
     const char *path;
     bool read_only;
     struct rf_clock *clock; /* of created_usec and changed_usec; NULL: the system's */
+    bool fleeting;          /* nothing is synced: a state that nobody opens again. SQLite only */
 };
 /* Errors: RF_IO StateFailed (says what SQLite said), RF_CORRUPT StateCorrupt, RF_CONFLICT StateVersion: written by a newer
  * program, RF_CONFLICT StateForeign: a database of something else, RF_INVALID StateUnsupported: PostgreSQL is not built in. Older versions of the schema are brought up in one

@@ -83,7 +83,7 @@ static const char *const texts[TEXT_COUNT] = {
 struct sqlite_conn {
     struct state_conn base;
     sqlite3 *db;
-    bool writes;
+    bool writes, fleeting;
     sqlite3_stmt *statements[TEXT_COUNT]; /* prepared when first used */
     sqlite3_stmt *listing;                /* of list_begin, until list_end */
     char path[];
@@ -306,9 +306,9 @@ static enum rf_kind set_up(struct sqlite_conn *c, struct rf_err *err)
     uint32_t version;
     RF_TRY(check_file(c, &version, err));
     (void)snprintf(pragmas, sizeof pragmas,
-                   "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+                   "PRAGMA journal_mode = WAL; PRAGMA synchronous = %s;"
                    "PRAGMA wal_autocheckpoint = %d; PRAGMA journal_size_limit = %d;",
-                   CHECKPOINT_PAGES, JOURNAL_BYTES_MAX);
+                   c->fleeting ? "OFF" : "FULL", CHECKPOINT_PAGES, JOURNAL_BYTES_MAX);
     RF_TRY(exec(c, pragmas, err));
     return bring_up(c, err);
 }
@@ -354,6 +354,7 @@ static enum rf_kind sqlite_connect(const struct state_options *options, bool wri
         return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "no memory for a connection");
     memcpy(c->path, options->path, path_bytes);
     c->writes = writes;
+    c->fleeting = options->fleeting;
     enum rf_kind kind = open_file(c, err);
     if (kind != RF_OK) {
         sqlite_disconnect(&c->base);

@@ -252,7 +252,9 @@ static inline bool take_known(struct sink_dict *dict, uint32_t code, struct line
     if (!sink_same(known.ptr, line->at, known.len)) return false;
     line->at += known.len;
     line->mark += dict->marks[code];
-    while (line->marks->base + *line->mark < line->at) line->mark++; /* when it was not known */
+    /* When it was not known. Behind the window's last mark there may be anything. */
+    const uint32_t *end = line->marks->items + line->marks->count;
+    while (line->mark < end && line->marks->base + *line->mark < line->at) line->mark++;
     dict->last = code;
     return true;
 }

@@ -121,6 +121,8 @@ uint32_t table_part_count(const struct table *t);
 /* The time range of a part from the manifest, without opening it; false when it has none. */
 bool table_part_times(const struct table *t, uint32_t part, int64_t *min, int64_t *max);
 uint64_t table_part_rows(const struct table *t, uint32_t part);
+/* What the manifest keeps of a sealed extent, its file's SHA-256 among it; false for the journal. */
+bool table_part_info(const struct table *t, uint32_t part, struct extent_info *out);
 /* Blocks of EXTENT_BLOCK_ROWS rows, the last one with less; the journal is one block of any size. */
 uint32_t table_part_blocks(const struct table *t, uint32_t part);
 /* Lets several threads read one table: cursors of one table may be made and used side by side, each by one thread. The
@@ -157,6 +159,14 @@ void table_cursor_free(struct table_cursor *c);
  * RF_CONFLICT FileExists. A writer and readers go on meanwhile; no key is needed. Durable on return. *bytes: how much was copied. */
 RF_MUST_USE enum rf_kind table_copy(struct store *store, rf_str name, const char *to,
                                     uint64_t *bytes, struct rf_err *err);
+
+/* Removes the table and its files; the manifest goes first, so that a half that a crash leaves is no table. Nobody else may write to it
+ * (RF_CONFLICT TableLocked); readers that have it open read on. RF_NOT_FOUND TableNotFound. Durable on return. */
+RF_MUST_USE enum rf_kind table_drop(struct store *store, rf_str name, struct rf_err *err);
+/* Another name for the table: RF_CONFLICT TableExists, TableLocked; RF_NOT_FOUND TableNotFound. Durable on return. Readers that
+ * have it open may fail from then on. */
+RF_MUST_USE enum rf_kind table_rename(struct store *store, rf_str from, rf_str to,
+                                      struct rf_err *err);
 
 /* Checks everything of a table: manifest, journal, extents. Calls `fault` for each fault found; RF_CORRUPT when there was one. */
 RF_MUST_USE enum rf_kind table_fsck(struct store *store, rf_str name,

@@ -121,6 +121,14 @@ uint64_t table_part_rows(const struct table *t, uint32_t part)
     return e != NULL ? e->info.row_count : t->journal.row_count;
 }
 
+bool table_part_info(const struct table *t, uint32_t part, struct extent_info *out)
+{
+    RF_ASSERT(part < t->part_count);
+    if (t->parts[part].info == NULL) return false;
+    *out = t->parts[part].info->info;
+    return true;
+}
+
 uint32_t table_part_blocks(const struct table *t, uint32_t part)
 {
     if (t->parts[part].info == NULL) return 1;

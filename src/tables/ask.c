@@ -175,5 +175,6 @@ enum rf_kind ask_check(struct ask_view *view, const struct ask *ask, struct rf_a
     out->open = shape.open;
     RF_TRY(tables_view_uses(&view->view, arena, &out->tables, &out->table_count, err));
     out->by_rows = shape.by_rows && out->table_count == 1;
+    if (out->by_rows) out->literals = shape.literals;
     return RF_OK;
 }

@@ -37,7 +37,8 @@ struct answer {
     bool open; /* columns depend on data (ask_check) */
     bool
         by_rows; /* each row of a table leads to its own rows, whatever the others are (ask_check) */
-    rf_str *tables; /* names of the tables that were read */
+    struct row_literals literals; /* as kql_shape tells (ask_check) */
+    rf_str *tables;               /* names of the tables that were read */
     uint32_t table_count;
     struct kql_stats stats;
 };

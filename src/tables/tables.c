@@ -561,7 +561,7 @@ enum rf_kind tables_new(const struct tables_options *options, struct tables **ou
     t->folder = strdup(options->folder);
     enum rf_kind kind = t->folder == NULL ? no_memory(err) : content_new(&t->content, err);
     if (kind == RF_OK) kind = rf_fs_mkdirs(t->options.fs, t->folder, err);
-    if (kind == RF_OK) kind = tables_start(t, err);
+    if (kind == RF_OK && !options->by_hand) kind = tables_start(t, err);
     if (kind != RF_OK) {
         tables_free(t);
         return kind;

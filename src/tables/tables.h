@@ -20,6 +20,7 @@ struct tables_options {
     const struct extent_key *key;
     struct rf_clock *clock;
     size_t memory_bytes; /* of all writers; 0: 256 MiB */
+    bool by_hand;        /* no thread: nobody calls tables_maintain but the caller */
 };
 RF_MUST_USE enum rf_kind tables_new(const struct tables_options *options, struct tables **out,
                                     struct rf_err *err);
@@ -123,6 +124,8 @@ void tables_release(struct tables *tables, struct tables_view *view);
 void tables_view_forget_uses(struct tables_view *view);
 RF_MUST_USE enum rf_kind tables_view_uses(const struct tables_view *view, struct rf_arena *arena,
                                           rf_str **names, uint32_t *count, struct rf_err *err);
+/* The open table behind a source of a view, after source_open; NULL: nothing lies on disk. */
+const struct table *tables_source_table(const struct source *source);
 /* What lies on disk of a source of a view, after source_open; zeros when nothing does. */
 struct table_stats tables_source_stats(const struct source *source);
 

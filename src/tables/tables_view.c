@@ -295,6 +295,13 @@ void tables_release(struct tables *tables, struct tables_view *view)
     view->held = NULL;
 }
 
+const struct table *tables_source_table(const struct source *source)
+{
+    const struct table_source *s = (const struct table_source *)source;
+    RF_ASSERT(source->ops == &table_ops);
+    return s->view == NULL ? NULL : s->view->table;
+}
+
 struct table_stats tables_source_stats(const struct source *source)
 {
     const struct table_source *s = (const struct table_source *)source;

@@ -1,6 +1,9 @@
 // tests/compat/collect.mjs BOOTSTRAP CA_PEM - makes listeners and a key as an administrator would, then sends logs, a span and a
 // metric by OpenTelemetry's own exporters and events as Splunk's clients do. Packages: @opentelemetry/exporter-*-otlp-*.
+import * as zlib from 'node:zlib';
 import { readFileSync } from 'node:fs';
+
+const { gzipSync, deflateSync, zstdCompressSync } = zlib;
 
 const boot = JSON.parse(readFileSync(process.argv[2], 'utf8'));
 const devicesCa = readFileSync(process.argv[3], 'utf8');
@@ -51,4 +54,14 @@ for (const form of ['http', 'proto']) {
 
 await call('POST', `${boot.https}/services/collector/event`, { authorization: `Splunk ${secret}` },
   JSON.stringify({ event: { sent: 'by hec' }, host: 'h1' }) + JSON.stringify({ event: 'second' }));
+
+// As Fluent Bit's http output sends by default: [[time, {}], {Computer: 'fluent'}], here packed with gzip.
+const events = Buffer.concat([Buffer.from([0x92, 0x92, 0xd7, 0x00]), Buffer.from([0x5d, 0x67, 0xc0, 0x80, 0, 0, 0, 0]), Buffer.from([0x80, 0x81, 0xa8]),
+  Buffer.from('Computer'), Buffer.from([0xa6]), Buffer.from('fluent')]);
+await call('POST', `${boot.https}/collect/tables/Heartbeat`, { authorization: `Bearer ${secret}`, 'content-type': 'application/msgpack', 'content-encoding': 'gzip' },
+  gzipSync(events));
+// And as Vector's does: a list, packed with zstd where Node can.
+const list = JSON.stringify([{ timestamp: '2019-08-29T12:09:36Z', Computer: 'vector' }]);
+await call('POST', `${boot.https}/collect/tables/Heartbeat?time=timestamp`, { authorization: `Bearer ${secret}`, 'content-type': 'application/json',
+  'content-encoding': zstdCompressSync ? 'zstd' : 'deflate' }, zstdCompressSync ? zstdCompressSync(list) : deflateSync(list));
 console.log('sent');

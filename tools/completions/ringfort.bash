@@ -29,6 +29,10 @@ _ringfort()
         compopt -o filenames
         return
         ;;
+    --layout)
+        mapfile -t COMPREPLY < <(compgen -W "$("$program" sigma layouts 2>/dev/null | sed 's/ .*//')" -- "$current")
+        return
+        ;;
     --timespan)
         mapfile -t COMPREPLY < <(compgen -W 'PT1H PT24H P1D P7D P30D' -- "$current")
         return
@@ -41,6 +45,10 @@ _ringfort()
     fi
     if [[ $command == rules && $COMP_CWORD == 2 && $current != -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W 'list templates show enable disable run' -- "$current")
+        return
+    fi
+    if [[ $command == sigma && $COMP_CWORD == 2 && $current != -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W 'run compile layouts' -- "$current")
         return
     fi
     if [[ $command == watchlist && $COMP_CWORD == 2 && $current != -* ]]; then
