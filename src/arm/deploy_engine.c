@@ -70,6 +70,16 @@ bool deploy_is_active(struct deploy_engine *engine, rf_str key)
     return found;
 }
 
+bool deploy_has_just_ended(struct deploy_engine *engine, rf_str key)
+{
+    uint64_t hash = rf_hash(key.ptr, key.len, 0);
+    bool found = false;
+    pthread_mutex_lock(&engine->lock);
+    for (uint32_t i = 0; i < DEPLOY_ENDED_MAX; i++) found |= engine->ended_keys[i] == hash;
+    pthread_mutex_unlock(&engine->lock);
+    return found;
+}
+
 static enum rf_kind fail_active(rf_str key, struct rf_err *err)
 {
     size_t slash = key.len;
@@ -166,6 +176,9 @@ static void *work(void *arg)
         deploy_job_run(job, engine);
         pthread_mutex_lock(&engine->lock);
         engine->running[worker.index] = NULL;
+        if (job->stored)
+            engine->ended_keys[engine->ended_at++ % DEPLOY_ENDED_MAX] =
+                rf_hash(job->key.ptr, job->key.len, 0);
         engine->job_count--;
         job->done = true;
         bool last = let_go(job);

@@ -24,6 +24,7 @@ enum {
     DEPLOY_MEMORY_MAX = 256 << 20,
     DEPLOY_PART_MEMORY_MAX = 64 << 20,
     DEPLOY_RESULTS_MAX = 64, /* of what-if, kept in memory */
+    DEPLOY_ENDED_MAX = 64,
     DEPLOY_RESULT_SECONDS = 600,
     DEPLOY_NAME_MAX = 64
 };
@@ -115,6 +116,7 @@ struct deploy_job {
     struct json_node *operations; /* array; under the engine's lock */
     atomic_bool cancelled;
     bool ready, done; /* under the engine's lock */
+    bool stored;      /* its end is */
     uint32_t holders;
     rf_usec begun;
     struct deploy_job *next;
@@ -132,6 +134,8 @@ struct deploy_engine {
     bool stops;
     struct deploy_job *first, *last; /* that wait for a thread */
     struct deploy_job *running[DEPLOY_THREADS];
+    uint64_t ended_keys[DEPLOY_ENDED_MAX]; /* hashes; those that ended last */
+    uint32_t ended_at;
     struct deploy_result *results[DEPLOY_RESULTS_MAX]; /* NULL: none yet */
     uint32_t result_at;
 };
@@ -153,6 +157,8 @@ void deploy_job_free(struct deploy_job *job);
 /* False when none of the key waits or runs. */
 bool deploy_cancel(struct deploy_engine *engine, rf_str key);
 bool deploy_is_active(struct deploy_engine *engine, rf_str key);
+/* True when its end was stored lately, perhaps after the transaction began in which somebody looks at it. */
+bool deploy_has_just_ended(struct deploy_engine *engine, rf_str key);
 /* The operations so far, copied; NULL when it does not run. */
 RF_MUST_USE enum rf_kind deploy_live_operations(struct deploy_engine *engine, rf_str key,
                                                 struct rf_arena *arena, struct json_node **out,

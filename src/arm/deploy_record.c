@@ -17,7 +17,7 @@ static bool has_ended(rf_str state)
 }
 
 /* What nobody works on any more was cut off by a restart; it is told so rather than resumed, as what it did is known only in
- * part. */
+ * part. One that ended since the transaction began is shown as it was then. */
 static enum rf_kind show(struct arm_call *call, struct arm_resource *resource, struct rf_err *err)
 {
     struct rf_arena *arena = call->arena;
@@ -25,6 +25,7 @@ static enum rf_kind show(struct arm_call *call, struct arm_resource *resource, s
     json_remove(resource->body, RF_S("systemData"));
     if (has_ended(json_text_at(properties, "provisioningState"))) return RF_OK;
     if (properties == NULL || deploy_is_active(call->arm->deploys, resource->key)) return RF_OK;
+    if (deploy_has_just_ended(call->arm->deploys, resource->key)) return RF_OK;
     struct json_node *error =
         deploy_error(arena, RF_S("DeploymentInterrupted"),
                      RF_S("The deployment was interrupted by a restart of the server. Deploy "

@@ -541,7 +541,8 @@ void deploy_job_run(struct deploy_job *job, struct deploy_engine *engine)
         rf_log(RF_ERROR, "deployment.broken", RF_KV_STR("id", job->id),
                RF_KV_STR("code", rf_str_of(err.code)), RF_KV_STR("text", rf_str_of(err.text)));
     }
-    if (store_job(job, &err) != RF_OK)
+    job->stored = store_job(job, &err) == RF_OK;
+    if (!job->stored)
         rf_log(RF_ERROR, "deployment.not_stored", RF_KV_STR("id", job->id),
                RF_KV_STR("code", rf_str_of(err.code)), RF_KV_STR("text", rf_str_of(err.text)));
     RF_CLEANUP(rf_arena_done) struct rf_arena scratch;

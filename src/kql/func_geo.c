@@ -133,9 +133,11 @@ static enum rf_kind each_row(struct func_call *call, const struct vec *args, uin
                               .index = i,
                               .scratch = &scratch,
                               .batch = call->arena,
+                              .stop = call->cancelled,
                               .kept = kept,
                               .text = rf_buf_in(&scratch)};
         enum geo_result result = compute(&row);
+        if (result == GEO_STOPPED) RF_TRY(func_go_on(call, err));
         if (result == GEO_NO_MEMORY || (result == GEO_OK && !store(&row, out, call->arena)))
             return rf_fail_memory(err, call->arena);
         if (result == GEO_BAD && out->type == TYPE_STRING)

@@ -154,7 +154,8 @@ enum geo_result geo_row_line_to_s2cells(struct geo_row *row)
     if (result != GEO_OK) return result;
     const struct geo_edge *edges = geo_lines_edges(lines, row->scratch, &edge_count);
     if (edges == NULL) return GEO_NO_MEMORY;
-    result = geo_cover(NULL, edges, edge_count, radius, level, row->scratch, &cells, &count);
+    result =
+        geo_cover(NULL, edges, edge_count, radius, level, row->stop, row->scratch, &cells, &count);
     if (result == GEO_OK) put_s2_cells(row, cells, count);
     return result;
 }
@@ -171,7 +172,8 @@ enum geo_result geo_row_polygon_to_s2cells(struct geo_row *row)
     if (result != GEO_OK) return result;
     const struct geo_edge *edges = geo_area_edges(area, row->scratch, &edge_count);
     if (edges == NULL) return GEO_NO_MEMORY;
-    result = geo_cover(area, edges, edge_count, radius, level, row->scratch, &cells, &count);
+    result =
+        geo_cover(area, edges, edge_count, radius, level, row->stop, row->scratch, &cells, &count);
     if (result == GEO_OK) put_s2_cells(row, cells, count);
     return result;
 }
@@ -328,8 +330,8 @@ enum geo_result geo_row_polygon_to_h3cells(struct geo_row *row)
     if (result != GEO_OK) return result;
     const struct geo_edge *edges = geo_area_edges(area, row->scratch, &edge_count);
     if (edges == NULL) return GEO_NO_MEMORY;
-    result =
-        geo_cover_h3(area, edges, edge_count, radius, resolution, row->scratch, &cells, &count);
+    result = geo_cover_h3(area, edges, edge_count, radius, resolution, row->stop, row->scratch,
+                          &cells, &count);
     if (result == GEO_OK) put_h3_cells(&row->text, cells, count);
     return result;
 }

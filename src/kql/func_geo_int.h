@@ -23,6 +23,7 @@ struct geo_row {
     uint32_t index;           /* of the row */
     struct rf_arena *scratch; /* emptied after each row */
     struct rf_arena *batch;   /* lives as long as the call */
+    const atomic_bool *stop;  /* NULL, or set when the query is to end */
     struct geo_kept_shape *kept;
     /* The result: one of these, by the function's type. */
     double real;

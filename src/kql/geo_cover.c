@@ -18,6 +18,7 @@ struct search {
     uint32_t edge_count;
     double radius;
     int level;
+    const atomic_bool *stop;
     uint64_t *cells;
     uint32_t count;
 };
@@ -73,11 +74,12 @@ static void find_near(const struct search *search, struct frame *frame, struct g
     }
 }
 
-/* Looks at a cell. *deeper tells that its children must be looked at. False: too many cells. */
+/* Looks at a cell. *deeper tells that its children must be looked at. False: too many cells, or stopped. */
 static bool visit(struct search *search, struct frame *frame, const struct frame *parent,
                   bool *deeper)
 {
     struct geo_vec corners[4], center = s2_center(frame->cell);
+    if (geo_stopped(search->stop)) return false;
     s2_corners(frame->cell, corners);
     double reach = cell_radius(center, corners) + search->radius;
     find_near(search, frame, center, reach, parent == NULL ? NULL : parent->near,
@@ -116,11 +118,15 @@ static bool search_face(struct search *search, struct frame *frames, int face)
 }
 
 enum geo_result geo_cover(const struct geo_area *area, const struct geo_edge *edges,
-                          uint32_t edge_count, double radius, int level, struct rf_arena *arena,
-                          uint64_t **cells, uint32_t *count)
+                          uint32_t edge_count, double radius, int level, const atomic_bool *stop,
+                          struct rf_arena *arena, uint64_t **cells, uint32_t *count)
 {
-    struct search search = {
-        .area = area, .edges = edges, .edge_count = edge_count, .radius = radius, .level = level};
+    struct search search = {.area = area,
+                            .edges = edges,
+                            .edge_count = edge_count,
+                            .radius = radius,
+                            .level = level,
+                            .stop = stop};
     struct frame *frames = rf_arena_new(arena, struct frame, (size_t)level + 1);
     search.cells = rf_arena_raw(arena, uint64_t, GEO_COVER_MAX);
     if (frames == NULL || search.cells == NULL) return GEO_NO_MEMORY;
@@ -129,7 +135,7 @@ enum geo_result geo_cover(const struct geo_area *area, const struct geo_edge *ed
         if (frames[i].near == NULL) return GEO_NO_MEMORY;
     }
     for (int face = 0; face < S2_FACES; face++)
-        if (!search_face(&search, frames, face)) return GEO_BAD;
+        if (!search_face(&search, frames, face)) return geo_stopped(stop) ? GEO_STOPPED : GEO_BAD;
     *cells = search.cells;
     *count = search.count;
     return GEO_OK;

@@ -94,7 +94,8 @@ static struct edge_cap *edge_caps(const struct spread *spread, struct rf_arena *
 
 enum geo_result geo_cover_h3(const struct geo_area *area, const struct geo_edge *edges,
                              uint32_t edge_count, double radius, int resolution,
-                             struct rf_arena *arena, uint64_t **cells, uint32_t *count)
+                             const atomic_bool *stop, struct rf_arena *arena, uint64_t **cells,
+                             uint32_t *count)
 {
     struct spread spread = {
         .area = area, .edges = edges, .edge_count = edge_count, .radius = radius};
@@ -109,6 +110,7 @@ enum geo_result geo_cover_h3(const struct geo_area *area, const struct geo_edge 
         struct geo_vec corner = area->polygons[i].rings[0].points[0].at;
         if (!add(&spread, h3_from_point(corner, resolution), false)) return GEO_BAD;
         for (; next < spread.count; next++) {
+            if (geo_stopped(stop)) return GEO_STOPPED;
             uint64_t around[H3_NEIGHBORS_MAX];
             size_t neighbors = h3_neighbors(spread.found[next], around);
             for (size_t k = 0; k < neighbors; k++)

@@ -6,7 +6,8 @@
 
 #include "kql/geo_sphere.h"
 
-enum geo_result { GEO_OK, GEO_BAD, GEO_NO_MEMORY };
+/* GEO_STOPPED: the query is to end. */
+enum geo_result { GEO_OK, GEO_BAD, GEO_NO_MEMORY, GEO_STOPPED };
 
 struct geo_edge {
     struct geo_vec a, b;

@@ -61,6 +61,7 @@ RF_FUZZ(geo_overlay, text)
         RF_ASSERT(geo_area_size(&other) > geo_area_size(&a));
     if (geo_simplify_area(&a, 0.01, &arena, &other) == GEO_OK) RF_ASSERT(other.count == 1);
     const struct geo_edge *edges = geo_area_edges(&a, &arena, &edge_count);
-    if (edges != NULL && geo_cover(&a, edges, edge_count, 0, 4, &arena, &cells, &count) == GEO_OK)
+    if (edges != NULL &&
+        geo_cover(&a, edges, edge_count, 0, 4, NULL, &arena, &cells, &count) == GEO_OK)
         RF_ASSERT(count > 0);
 }

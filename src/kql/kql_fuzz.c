@@ -175,7 +175,10 @@ RF_FUZZ(kql, text)
     struct kql_shape shape;
     struct rf_err err = {0};
     atomic_store(&cancelled, false);
+    set_timer(RUN_USEC_MAX);
     enum rf_kind kind = kql_lint(&request, &arena, &shape, &err);
+    set_timer(0);
+    atomic_store(&cancelled, false);
     check_error(kind, &err);
     if (text.len > RUN_TEXT_BYTES_MAX) return;
     err = (struct rf_err){0};
