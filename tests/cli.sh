@@ -53,7 +53,7 @@ run query "$graph project all(e, node_id() == '1')"; ends 1; says 'node_id takes
 run query "$graph project node_id(e)"; ends 1; says 'node_id takes a node'
 run query "$graph project labels(3)"; ends 1; says 'labels takes a node or an edge'
 outside='inline_external_table(a:long) kind=storage'
-run query "$outside dataformat=csv ('https://store/a.csv?sig=1234')"; ends 0; prints 'a\n'; says "so 'https://store/a.csv' gives no rows"
+run query "$outside dataformat=csv ('https://store/a.csv?sig=1234')"; ends 0; prints 'a\n'; says "'https://store/a.csv' is no place that inline_external_table may read"
 run query "$outside ('https://store/a')"; ends 1; says 'needs columns and a dataformat'
 run query "$outside dataformat=csv ()"; ends 1; says 'a connection is needed'
 run query "$outside partition by (d:real) dataformat=csv ('https://store/a')"; ends 1; says 'a partition is'
@@ -62,7 +62,7 @@ run query "$outside pathformat=('x' d) dataformat=csv ('https://store/a')"; ends
 run query "inline_external_table kind=delta dataformat=csv ('https://store/a')"; ends 1; says 'kind=delta knows'
 run query "inline_external_table kind=delta ('https://store/a', 'https://store/b')"; ends 1; says 'one connection'
 run query "inline_external_table kind=blob ('https://store/a')"; ends 1; says 'kind is storage or delta'
-run query 'evaluate infer_storage_schema(dynamic({}))'; ends 1; says 'infer_storage_schema is not available'
+run query 'evaluate infer_storage_schema_with_suggestions(dynamic({}))'; ends 1; says 'infer_storage_schema_with_suggestions is not available'
 run query 'print t="a=1" | parse-kv t as (a:long, a:string) with (pair_delimiter=",", kv_delimiter="=")'; ends 1; says "the column 'a' occurs twice"
 run query --file nothing.csv 'print 1'; ends 1; says 'nothing.csv'
 run query --tables nowhere 'print x=1'; ends 0; prints 'x\n1\n'; says 'nowhere'

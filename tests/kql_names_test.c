@@ -62,6 +62,7 @@ Test(kql_names, each_stands_in_a_case_or_a_test)
     add_folder("tests/kql/cases", ".jsonl", &arena, &buf);
     add_folder("src/kql", "_test.c", &arena, &buf);
     add_folder("tests", "_test.c", &arena, &buf);
+    add_folder("tests", ".sh", &arena, &buf);
     cr_assert(!buf.failed);
     rf_str text = rf_buf_view(&buf);
     for (size_t i = 0; i < func_count(); i++)

@@ -1,5 +1,6 @@
 #include "cli/cli_catalog.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 #include "base/fs.h"
@@ -183,6 +184,39 @@ static void finish_functions(struct cli_catalog *catalog)
     }
     catalog->catalog.functions = catalog->functions.items;
     catalog->catalog.function_count = catalog->functions.count;
+}
+
+/* ---- places outside ---------------------------------------------------------------------------------------------------- */
+
+enum rf_kind cli_catalog_allow(struct cli_catalog *catalog, const char *place, struct rf_err *err)
+{
+    struct external_places *places = &catalog->external;
+    uint32_t host_count = places->egress.host_count;
+    if (places->folder_count + host_count == CLI_PLACES_MAX)
+        return RF_FAIL(err, RF_LIMIT, "TooManyPlaces", "--external: more than %d places",
+                       CLI_PLACES_MAX);
+    if (strchr(place, '/') != NULL || place[0] == '.') {
+        char path[PATH_MAX];
+        if (realpath(place, path) == NULL)
+            return RF_FAIL(err, RF_NOT_FOUND, "NoSuchFolder",
+                           "--external %s: there is no such folder; a folder has a slash in its "
+                           "name (./lists), a host none",
+                           place);
+        const char *kept = rf_arena_cstr(catalog->arena, rf_str_of(path));
+        if (kept == NULL) return rf_fail_memory(err, catalog->arena);
+        catalog->external_folders[places->folder_count++] = kept;
+    } else {
+        catalog->external_hosts[host_count++] = rf_str_of(place);
+    }
+    places->folders = catalog->external_folders;
+    /* Who asks here may reach what this machine reaches. */
+    places->egress = (struct egress){.hosts = catalog->external_hosts,
+                                     .host_count = host_count,
+                                     .inside = catalog->external_hosts,
+                                     .inside_count = host_count};
+    external_places_init(places);
+    catalog->catalog.external = &places->external;
+    return RF_OK;
 }
 
 /* ---- folders of schemas ---------------------------------------------------------------------------------------- */

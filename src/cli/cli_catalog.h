@@ -7,12 +7,15 @@
 #include "lab/functions.h"
 #include "lab/watchlists.h"
 #include "store/reader.h"
+#include "tables/external.h"
 
 struct cli_schema { /* of a schema file: {"name", "columns":[{"name","type"}..]} */
     rf_str name;
     struct ast_column *columns;
     uint32_t column_count;
 };
+
+enum { CLI_PLACES_MAX = 16 };
 
 struct cli_catalog {
     struct rf_arena *arena; /* lives as long as the catalog's use */
@@ -22,6 +25,9 @@ struct cli_catalog {
     struct lab_watchlists lists;
     struct cli_schema *schemas;
     uint32_t schema_count, schema_cap;
+    struct external_places external; /* points into what follows: the catalog must not move then */
+    rf_str external_hosts[CLI_PLACES_MAX];
+    const char *external_folders[CLI_PLACES_MAX];
     struct store *store; /* NULL: none; closed by cli_catalog_done */
 };
 
@@ -45,6 +51,9 @@ RF_MUST_USE enum rf_kind cli_catalog_add_folder(struct cli_catalog *catalog, con
 /* The tables of the store in `folder`; of a name that is there already the first table counts. `key_file` may be NULL. */
 RF_MUST_USE enum rf_kind cli_catalog_add_store(struct cli_catalog *catalog, const char *folder,
                                                const char *key_file, struct rf_err *err);
+/* Lets queries read a folder, or a host (net/egress.h). RF_NOT_FOUND: it looks like a folder and is none. */
+RF_MUST_USE enum rf_kind cli_catalog_allow(struct cli_catalog *catalog, const char *place,
+                                           struct rf_err *err);
 /* Gives back what the catalog holds beside the arena. */
 void cli_catalog_done(struct cli_catalog *catalog);
 /* Reads one schema file; allocates in the catalog's arena. */

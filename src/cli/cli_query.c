@@ -21,6 +21,7 @@ enum {
     OPT_SCHEMAS,
     OPT_FUNCTIONS,
     OPT_WATCHLISTS,
+    OPT_EXTERNAL,
     OPT_FORMAT,
     OPT_TIMESPAN,
     OPT_NOW,
@@ -45,6 +46,9 @@ static const struct cli_option options[] = {
                        "know the saved functions of a file or folder (docs/rule-tests.md)"},
     [OPT_WATCHLISTS] = {"watchlists", "PATH",
                         "know the watchlists of a folder of NAME.csv files, or of one file"},
+    [OPT_EXTERNAL] =
+        {"external", "PLACE",
+         "let externaldata read this folder, or this host over HTTPS; may be repeated"},
     [OPT_FORMAT] =
         {"format", "FORMAT",
          "table, json, jsonl, csv, markdown or chart; table on a terminal, csv otherwise"},
@@ -87,6 +91,8 @@ struct query_args {
     size_t file_count;
     const char *tables[16];
     size_t table_count;
+    const char *external[16];
+    size_t external_count;
     const char *data, *key_file, *schemas, *functions, *watchlists, *timespan, *now, *text,
         *workspace;
     struct cli_server_args server;
@@ -121,6 +127,11 @@ static int read_args(int argc, char **argv, struct query_args *args)
             if (args->table_count == RF_COUNT(args->tables))
                 return cli_wrong(&usage, "more than 16 folders of tables");
             args->tables[args->table_count++] = line.value;
+            break;
+        case OPT_EXTERNAL:
+            if (args->external_count == RF_COUNT(args->external))
+                return cli_wrong(&usage, "more than 16 places outside");
+            args->external[args->external_count++] = line.value;
             break;
         case OPT_SCHEMAS:
             args->schemas = line.value;
@@ -180,15 +191,16 @@ static bool asks_server(const struct query_args *args)
 /* Options of a query that runs here. */
 static int check_server_args(const struct query_args *args)
 {
-    const char *local = args->data != NULL        ? "data"
-                        : args->key_file != NULL  ? "key-file"
-                        : args->file_count > 0    ? "file"
-                        : args->table_count > 0   ? "tables"
-                        : args->schemas != NULL   ? "schemas"
-                        : args->now != NULL       ? "now"
-                        : args->memory_bytes != 0 ? "max-memory"
-                        : args->explain           ? "explain"
-                                                  : NULL;
+    const char *local = args->data != NULL         ? "data"
+                        : args->key_file != NULL   ? "key-file"
+                        : args->file_count > 0     ? "file"
+                        : args->table_count > 0    ? "tables"
+                        : args->schemas != NULL    ? "schemas"
+                        : args->external_count > 0 ? "external"
+                        : args->now != NULL        ? "now"
+                        : args->memory_bytes != 0  ? "max-memory"
+                        : args->explain            ? "explain"
+                                                   : NULL;
     if (local == NULL) return CLI_OK;
     return cli_wrong(&usage, "--%s is for queries that run here, not on a server", local);
 }
@@ -237,6 +249,8 @@ static enum rf_kind add_tables(struct cli_catalog *catalog, const struct query_a
         /* The first command makes the store. */
         if (kind != RF_NOT_FOUND || !command_is(text, NULL)) RF_TRY(kind);
     }
+    for (size_t i = 0; i < args->external_count; i++)
+        RF_TRY(cli_catalog_allow(catalog, args->external[i], err));
     return cli_catalog_finish(catalog, err);
 }
 

@@ -12,6 +12,7 @@
 #include "logs/logs.h"
 #include "net/tls.h"
 #include "siem/siem.h"
+#include "tables/external.h"
 
 enum { STOP_GRACE_SECONDS = 20 };
 
@@ -29,6 +30,7 @@ struct app {
     struct tls_context *tls, *tls_syslog; /* the second asks clients for certificates */
     struct state *state;
     struct tables *tables;
+    struct external_places external;
     struct self_log *self_log;
     struct audit audit;
     struct authz *authz;
@@ -178,6 +180,25 @@ static enum rf_kind open_state(struct app *app, struct rf_err *err)
     return app->site.origin.ptr == NULL ? rf_fail_memory(err, &app->arena) : RF_OK;
 }
 
+/* Of the hosts that queries may read only those named as addresses, or as this machine, may be inside. */
+static enum rf_kind let_queries_out(struct app *app, struct rf_err *err)
+{
+    const struct config *config = &app->config;
+    uint32_t count = 0;
+    rf_str *inside = rf_arena_new(&app->arena, rf_str, (size_t)config->external_host_count + 1);
+    if (inside == NULL) return rf_fail_memory(err, &app->arena);
+    for (uint32_t i = 0; i < config->external_host_count; i++)
+        if (egress_is_literal(config->external_hosts[i]))
+            inside[count++] = config->external_hosts[i];
+    app->external.egress = (struct egress){.hosts = config->external_hosts,
+                                           .host_count = config->external_host_count,
+                                           .inside = inside,
+                                           .inside_count = count};
+    external_places_init(&app->external);
+    tables_set_external(app->tables, &app->external.external);
+    return RF_OK;
+}
+
 static enum rf_kind open_tables(struct app *app, struct rf_err *err)
 {
     struct tables_options options = {
@@ -191,6 +212,7 @@ static enum rf_kind open_tables(struct app *app, struct rf_err *err)
     RF_TRY(keeper_store_key(app->keeper, app->store_key.bytes, err));
     app->store_key.present = true;
     RF_TRY(tables_new(&options, &app->tables, err));
+    RF_TRY(let_queries_out(app, err));
     RF_TRY(self_log_new(app->tables, app->site.workspace_id, app->clock, &app->self_log, err));
     app->audit = self_log_audit(app->self_log);
     return RF_OK;

@@ -42,6 +42,7 @@ static const struct setting settings[] = {
     {"query.lanes", SETTING_COUNT, AT(query_lanes), 0},
     {"query.rate", SETTING_COUNT, AT(query_rate), 0},
     {"query.memory", SETTING_BYTES, AT(query_memory_bytes), 0},
+    {"query.external", SETTING_HOSTS, AT(external_hosts), AT(external_host_count)},
     {"rules.delay", SETTING_DELAY, AT(rule_delay_seconds), 0},
     {"rules.late", SETTING_LATE, AT(rule_late_hours), 0},
     {"collect.udp", SETTING_LIST, AT(collect_udp), AT(collect_udp_count)},

@@ -9,6 +9,7 @@
  *   hardening: best-effort           # or strict; RINGFORT_HARDENING, --hardening
  *   log: {level: info, format: text} # RINGFORT_LOG_LEVEL, RINGFORT_LOG_FORMAT, --log-level, --log-format
  *   query: {lanes: 0, memory: 1G, rate: 0} # lanes 0: by the number of processors; rate: queries of one principal in 30 s
+ *   query: {external: [lists.contoso.example]}                # hosts that queries may read by externaldata
  *   collect: {udp: [0.0.0.0:5514], tcp: [0.0.0.0:5514], tls: [0.0.0.0:6514]} # syslog; who may send, resources say
  *   export: {folders: [archive1=/srv/export]}                  # storage accounts of data export rules that are folders here
  *   content: [/srv/packages]                                   # folders of content packages
@@ -50,6 +51,8 @@ struct config {
     uint32_t export_folder_count;
     const rf_str *federation_private; /* HOST, HOST:PORT, HOST:* */
     uint32_t federation_private_count;
+    const rf_str *external_hosts; /* HOST, HOST:PORT, HOST:* */
+    uint32_t external_host_count;
     const rf_str *outbound_hosts; /* HOST, HOST:PORT, HOST:* */
     uint32_t outbound_host_count;
     rf_str mail_server, mail_from, mail_user, mail_password_file; /* empty: none */

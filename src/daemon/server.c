@@ -69,7 +69,7 @@ static enum rf_kind enter_sandbox(const struct config *config, struct rf_arena *
     uint16_t *egress =
         rf_arena_new(arena, uint16_t,
                      (size_t)config->federation_host_count + config->federation_private_count +
-                         config->outbound_host_count + 3);
+                         config->outbound_host_count + config->external_host_count + 3);
     bool every_port = false;
     if (egress == NULL) return rf_fail_memory(err, arena);
     egress[count++] = HTTPS_PORT;
@@ -82,6 +82,10 @@ static enum rf_kind enter_sandbox(const struct config *config, struct rf_arena *
     for (uint32_t i = 0; i < config->outbound_host_count; i++) {
         every_port |= rf_str_ends(config->outbound_hosts[i], RF_S(":*"));
         egress[count++] = port_of(config->outbound_hosts[i], HTTPS_PORT);
+    }
+    for (uint32_t i = 0; i < config->external_host_count; i++) {
+        every_port |= rf_str_ends(config->external_hosts[i], RF_S(":*"));
+        egress[count++] = port_of(config->external_hosts[i], HTTPS_PORT);
     }
     if (config->mail_server.len > 0) egress[count++] = port_of(config->mail_server, MAIL_PORT);
     if (config->state.len > 0)

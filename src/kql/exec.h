@@ -268,7 +268,8 @@ struct catalog {
     enum rf_kind (*call)(void *call_ctx, rf_str name, const struct value *args, uint32_t arg_count,
                          struct source **out, struct rf_err *err);
     void *call_ctx;
-    void *ctx; /* of the others */
+    const struct external *external; /* NULL, or what queries may read outside (external.h) */
+    void *ctx;                       /* of the others */
 };
 /* The table of this name that the query may see, of the catalog itself or else of those beside it; NULL: none. */
 struct source *catalog_find(const struct catalog *catalog, rf_str name);

@@ -523,8 +523,8 @@ static bool unpack(struct rf_buf *buf, struct rf_arena *temp, rf_str s, int bits
     }
     (void)inflateEnd(&z);
     if (result == Z_MEM_ERROR) buf->failed = true;
-    return result == Z_STREAM_END && !buf->failed &&
-           rf_utf8_valid(rf_str_make(buf->ptr + start, buf->len - start));
+    if (result != Z_STREAM_END || buf->failed) return false;
+    return buf->len == start || rf_utf8_valid(rf_str_make(buf->ptr + start, buf->len - start));
 }
 
 typedef bool packer(struct rf_buf *buf, struct rf_arena *temp, rf_str s, int bits);

@@ -4,9 +4,9 @@
 #include "kql/plugin.h"
 
 static const struct plugin *const plugin_tables[] = {
-    plugins_bag,    plugins_pivot,    plugins_rows,     plugins_lookup,
-    plugins_geo,    plugins_pattern,  plugins_activity, plugins_cohort,
-    plugins_window, plugins_sequence, plugins_funnel,   plugins_off,
+    plugins_bag,     plugins_pivot,    plugins_rows,   plugins_lookup, plugins_geo,
+    plugins_pattern, plugins_activity, plugins_cohort, plugins_window, plugins_sequence,
+    plugins_funnel,  plugins_schema,   plugins_off,
 };
 
 static const struct plugin *find_plugin(rf_str name)
@@ -174,7 +174,7 @@ enum rf_kind plugin_node_new(struct binder *b, const char *name, plugin_compute 
     n->ops = (struct node_ops){.name = name, .run = plugin_run};
     n->node.ops = &n->ops;
     n->node.schema = *schema;
-    n->node.inputs[n->node.input_count++] = input;
+    if (input != NULL) n->node.inputs[n->node.input_count++] = input;
     if (lookup != NULL) n->node.inputs[n->node.input_count++] = lookup;
     n->compute = compute;
     n->options = options;

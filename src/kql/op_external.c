@@ -1,6 +1,7 @@
-/* op_external.c - externaldata and inline_external_table: rows from outside. Ringfort reaches outside only where the
- * operator allows it, which this build cannot be told yet: the table is empty and the request carries a warning. */
+/* op_external.c - externaldata and inline_external_table: rows from outside. Only what the operator named is read (external.h);
+ * of other places the table is empty and the request carries a warning. */
 #include "kql/bind_int.h"
+#include "kql/external.h"
 #include "kql/op.h"
 #include "kql/parse_int.h"
 
@@ -124,25 +125,127 @@ enum rf_kind parse_inline_external_table(struct parser *p, struct ast **out)
 
 struct external_node {
     struct node node;
-    rf_str name, uri;
+    rf_str name, format;
+    rf_str *uris;
+    uint32_t uri_count;
+    bool skips_first; /* ignoreFirstRecord */
+    bool is_off;      /* columns that come from paths, Delta Lake: not read */
 };
 
-/* What follows '?' or ';' in a connection is a key. */
-static rf_str without_key(rf_str uri)
+/* Names by which a row of text with more fields than the table has columns is read: the others are passed over. */
+enum { SPARE_FIELDS = 1000 };
+
+/* Behind the first row, whose fields may hold line ends between quotes. */
+static rf_str without_first(rf_str text)
 {
+    bool quoted = false;
     size_t at = 0;
-    while (at < uri.len && uri.ptr[at] != '?' && uri.ptr[at] != ';') at++;
-    return rf_slice(uri, 0, at);
+    for (; at < text.len && (quoted || text.ptr[at] != '\n'); at++) quoted ^= text.ptr[at] == '"';
+    return rf_slice(text, RF_MIN(at + 1, text.len), text.len);
+}
+
+static enum rf_kind push_text(const struct reader_options *options, rf_str text, struct exec *exec,
+                              struct flow *out, struct rf_err *err)
+{
+    const struct reader_input input = {.memory = text};
+    struct reader_stream *stream;
+    struct batch batch;
+    RF_TRY(reader_stream_open(&input, options, &stream, err));
+    enum rf_kind kind = RF_OK;
+    while (kind == RF_OK && !flow_done(out)) {
+        if (exec_cancelled(exec))
+            kind = RF_FAIL(err, RF_CANCELLED, "QueryCancelled", "the query was cancelled");
+        else
+            kind = reader_stream_next(stream, &batch, err);
+        if (kind != RF_OK || batch.row_count == 0) break;
+        kind = flow_push(exec, out, 0, &batch, err);
+    }
+    reader_stream_free(stream);
+    return kind;
+}
+
+/* Each line (txt), or the whole text (raw), is the first column. */
+static enum rf_kind push_lines(const struct external_node *n, rf_str text, struct exec *exec,
+                               struct flow *out, struct rf_err *err)
+{
+    bool raw = rf_str_eq_nocase(n->format, RF_S("raw")), first = n->skips_first && !raw;
+    while (text.len > 0 && !flow_done(out)) {
+        RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+        rf_arena_init_shared(&arena, exec->budget);
+        uint32_t width = n->node.schema.count, rows = 0;
+        struct vec *columns = rf_arena_new(&arena, struct vec, width);
+        if (columns == NULL || !vec_flat(&arena, TYPE_STRING, BATCH_ROWS, &columns[0]))
+            return rf_fail_memory(err, &arena);
+        for (uint32_t c = 1; c < width; c++) {
+            struct value none = value_null((enum type)n->node.schema.columns[c].type);
+            if (!vec_const(&arena, &none, &columns[c])) return rf_fail_memory(err, &arena);
+        }
+        while (text.len > 0 && rows < exec->batch_rows) {
+            size_t end = raw ? text.len : rf_str_find(text, RF_S("\n"), 0);
+            rf_str line = rf_slice(text, 0, RF_MIN(end, text.len));
+            text = rf_slice(text, RF_MIN(line.len + 1, text.len), text.len);
+            if (line.len > 0 && line.ptr[line.len - 1] == '\r') line.len--;
+            if (!first) OUT_STR(&columns[0])[rows++] = line;
+            first = false;
+        }
+        struct batch batch = {
+            .row_count = rows, .column_count = width, .columns = columns, .arena = &arena};
+        RF_TRY(flow_push(exec, out, 0, &batch, err));
+    }
+    return RF_OK;
+}
+
+static enum rf_kind push_place(const struct external_node *n, rf_str uri, struct rf_arena *arena,
+                               struct exec *exec, struct flow *out, struct rf_err *err)
+{
+    const struct schema *schema = &n->node.schema;
+    struct reader_options options = {.budget = exec->budget,
+                                     .column_count = schema->count,
+                                     .dynamic_from_text = true,
+                                     .batch_rows = exec->batch_rows};
+    struct reader_column *columns = rf_arena_new(arena, struct reader_column, schema->count);
+    rf_str *header = rf_arena_new(arena, rf_str, (size_t)schema->count + SPARE_FIELDS), text;
+    if (columns == NULL || header == NULL) return rf_fail_memory(err, arena);
+    RF_TRY(exec->catalog->external->read(exec->catalog->external, external_place(uri), arena, &text,
+                                         err));
+    atomic_fetch_add_explicit(&exec->bytes_scanned, text.len, memory_order_relaxed);
+    if (rf_str_eq_nocase(n->format, RF_S("txt")) || rf_str_eq_nocase(n->format, RF_S("raw")))
+        return push_lines(n, text, exec, out, err);
+    RF_TRY(external_format(n->format, uri, text, &options, err));
+    for (uint32_t c = 0; c < schema->count; c++) {
+        columns[c] = (struct reader_column){.name = schema->columns[c].name,
+                                            .type = schema->columns[c].type};
+        header[c] = schema->columns[c].name;
+    }
+    for (uint32_t c = 0; c < SPARE_FIELDS; c++) {
+        header[schema->count + c] = rf_arena_printf(arena, "\x01%u", c);
+        if (header[schema->count + c].ptr == NULL) return rf_fail_memory(err, arena);
+    }
+    options.columns = columns;
+    if (options.format == READER_CSV) {
+        options.header = header;
+        options.header_count = schema->count + SPARE_FIELDS;
+        if (n->skips_first) text = without_first(text);
+    }
+    return push_text(&options, text, exec, out, err);
 }
 
 static enum rf_kind external_run(struct node *node, struct exec *exec, struct flow *out,
                                  struct rf_err *err)
 {
     const struct external_node *n = (const struct external_node *)node;
-    (void)out;
-    (void)err;
-    exec_warn(exec, "ExternalDataOff", "%.*s is off, so '%.*s' gives no rows", RF_FMT(n->name),
-              RF_FMT(without_key(n->uri)));
+    const struct external *external = exec->catalog == NULL ? NULL : exec->catalog->external;
+    for (uint32_t i = 0; i < n->uri_count; i++) {
+        rf_str uri = n->uris[i];
+        if (n->is_off || external == NULL || !external->allows(external, external_place(uri))) {
+            exec_warn(exec, "ExternalDataOff", "'%.*s' is no place that %.*s may read: no rows",
+                      RF_FMT(external_shown(uri)), RF_FMT(n->name));
+            continue;
+        }
+        RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+        rf_arena_init_shared(&arena, exec->budget);
+        RF_TRY(push_place(n, uri, &arena, exec, out, err));
+    }
     return RF_OK;
 }
 
@@ -209,6 +312,17 @@ static enum rf_kind bind_layout(struct binder *b, const struct layout *l, struct
     return RF_OK;
 }
 
+/* true, "true" and True alike: published queries have them all. */
+static bool is_true(const struct ast_param *param)
+{
+    if (param == NULL) return false;
+    const struct ast *value = param->value;
+    if (value->kind == AST_NAME) return rf_str_eq_nocase(value->text, RF_S("true"));
+    if (value->kind != AST_LITERAL || value->value.null) return false;
+    if (value->value.type == TYPE_BOOL) return value->value.b != 0;
+    return is_text(value) && rf_str_eq_nocase(value->value.s, RF_S("true"));
+}
+
 enum rf_kind bind_externaldata(struct binder *b, const struct ast *ast, struct node **out)
 {
     struct external_node *n = node_new(b, sizeof *n, &external_ops, NULL);
@@ -222,11 +336,16 @@ enum rf_kind bind_externaldata(struct binder *b, const struct ast *ast, struct n
         RF_TRY(check_kind(b, ast));
         RF_TRY(bind_layout(b, ast->body, &sb));
         sb.schema.open = ast->column_count == 0; /* the files tell their columns */
+        n->is_off = sb.schema.open || sb.schema.count > ast->column_count;
     }
+    n->skips_first = is_true(ast_param(ast, "ignoreFirstRecord"));
+    n->format = ast_param_text(ast, ast->body != NULL ? "dataformat" : "format");
+    n->uris = rf_arena_new(b->arena, rf_str, ast->kid_count);
+    if (n->uris == NULL) return BIND_NOMEM(b);
     for (uint32_t i = 0; i < ast->kid_count; i++) {
         struct value v;
         RF_TRY(bind_constant(b, ast->kids[i], TYPE_STRING, &v));
-        if (i == 0) n->uri = v.s;
+        n->uris[n->uri_count++] = v.s;
     }
     n->node.schema = sb.schema;
     *out = &n->node;

@@ -83,6 +83,7 @@ static struct bound bound_at(const struct matches *m, uint32_t var, uint32_t row
     struct bound b = {.kind = m->node->pattern.vars[var].kind, .index = value};
     if (b.kind != PATTERN_PATH) return b;
     b.length = m->lengths[var * BATCH_ROWS + row];
+    if (b.length == 0) return b; /* no path may have any edge yet */
     b.edges = m->path_edges + value;
     b.nodes = m->path_nodes + value;
     return b;

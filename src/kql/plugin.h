@@ -20,7 +20,8 @@ struct plugin {
 };
 extern const struct plugin plugins_bag[], plugins_pivot[], plugins_rows[], plugins_lookup[],
     plugins_geo[], plugins_pattern[], plugins_activity[], plugins_cohort[], plugins_window[],
-    plugins_sequence[], plugins_funnel[], plugins_off[]; /* a NULL name ends each */
+    plugins_sequence[], plugins_funnel[], plugins_schema[],
+    plugins_off[]; /* a NULL name ends each */
 
 /* All of them, in no order. */
 size_t plugin_count(void);
@@ -52,7 +53,7 @@ struct plugin_run {
     struct exec *exec;
     struct rf_arena *arena; /* lives until the node has run */
     const void *options;
-    const struct rows *rows, *lookup; /* of inputs 0 and 1 (NULL when there is none) */
+    const struct rows *rows, *lookup; /* of input and lookup (NULL when there is none) */
     const struct schema *schema;      /* of the output */
     struct plugin_out *out;
 };

@@ -28,7 +28,6 @@ const struct plugin plugins_off[] = {
     OFF("postgresql_request"),
     OFF("cosmosdb_sql_request"),
     OFF("azure_digital_twins_query_request"),
-    OFF("infer_storage_schema"),
     OFF("infer_storage_schema_with_suggestions"),
     OFF("ai_embed_text"),
     OFF("ai_embeddings"),

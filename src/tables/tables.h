@@ -106,6 +106,10 @@ struct table_functions {
 /* Before the first view is opened; copied. Of a name that two of them have the first counts. */
 void tables_add_functions(struct tables *tables, const struct table_functions *functions);
 
+/* What queries over workspaces may read outside (kql/external.h); borrowed. Before the first view is opened. */
+struct external;
+void tables_set_external(struct tables *tables, const struct external *external);
+
 /* Rows that are committed from now on arrive (ingestion_time()) after `ticks`: who keeps positions calls it at start, as the
  * clock may have been set back meanwhile. */
 void tables_arrive_after(struct tables *tables, int64_t ticks);

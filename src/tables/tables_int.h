@@ -103,6 +103,7 @@ struct tables {
     struct tables_feed *feeds;
     struct table_functions functions[TABLES_FUNCTIONS_MAX];
     uint32_t function_count;
+    const struct external *external;
 };
 
 /* ---- tables.c ---------------------------------------------------------------------------------------------------- */

@@ -256,11 +256,17 @@ enum rf_kind tables_view(struct tables *tables, rf_str workspace_id, struct rf_a
     *out = (struct tables_view){.catalog = {.sources = list,
                                             .source_count = count,
                                             .call = call_function,
-                                            .call_ctx = held},
+                                            .call_ctx = held,
+                                            .external = tables->external},
                                 .held = held};
     enum rf_kind kind = list_functions(held, &out->catalog, err);
     if (kind != RF_OK) tables_release(tables, out);
     return kind;
+}
+
+void tables_set_external(struct tables *tables, const struct external *external)
+{
+    tables->external = external;
 }
 
 void tables_view_forget_uses(struct tables_view *view)
