@@ -250,6 +250,27 @@ void rf_budget_give(struct rf_budget *budget, size_t bytes)
     RF_ASSERT(before >= bytes);
 }
 
+/* Under the address sanitizer what an arena has not handed out must not be touched: the room behind the last allocation, a gap
+ * behind each, and all of it after a reset. */
+#ifdef __has_feature
+#if __has_feature(address_sanitizer)
+#define ARENA_GUARDS 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(ARENA_GUARDS)
+#include <sanitizer/asan_interface.h>
+enum { ARENA_GAP = 16 };
+static void guard(const void *from, const void *end)
+{
+    ASAN_POISON_MEMORY_REGION(from, (size_t)((const uint8_t *)end - (const uint8_t *)from));
+}
+static void unguard(const void *from, size_t bytes) { ASAN_UNPOISON_MEMORY_REGION(from, bytes); }
+#else
+enum { ARENA_GAP = 0 };
+static void guard(const void *from, const void *end) { (void)from, (void)end; }
+static void unguard(const void *from, size_t bytes) { (void)from, (void)bytes; }
+#endif
+
 /* Memory that arenas hold: a header, then the room that is handed out. */
 struct rf_arena_chunk {
     struct rf_arena_chunk *older;
@@ -280,6 +301,7 @@ void rf_arena_init_shared(struct rf_arena *arena, struct rf_budget *budget)
 static void chunk_free(struct rf_arena *arena, struct rf_arena_chunk *chunk)
 {
     rf_budget_give(arena->budget, chunk->bytes);
+    unguard(chunk, chunk->bytes);
     free(chunk);
 }
 
@@ -287,6 +309,7 @@ static void chunk_use(struct rf_arena *arena, struct rf_arena_chunk *chunk)
 {
     arena->at = (uint8_t *)(chunk + 1);
     arena->end = (uint8_t *)chunk + chunk->bytes;
+    guard(arena->at, arena->end);
 }
 
 void rf_arena_reset(struct rf_arena *arena)
@@ -346,12 +369,13 @@ static RF_MUST_USE bool arena_extend(struct rf_arena *arena, size_t bytes)
 void *rf_arena_alloc(struct rf_arena *arena, size_t bytes)
 {
     size_t rounded;
-    if (!rf_add_size(bytes, ARENA_ALIGN - 1, &rounded)) return NULL;
+    if (!rf_add_size(bytes, ARENA_ALIGN - 1 + ARENA_GAP, &rounded)) return NULL;
     rounded &= ~(size_t)(ARENA_ALIGN - 1);
     if (RF_UNLIKELY(arena->at == NULL || rounded > (size_t)(arena->end - arena->at)))
         if (!arena_extend(arena, rounded)) return NULL;
     void *p = arena->at;
     arena->at += rounded;
+    unguard(p, bytes);
     return p;
 }
 
@@ -380,8 +404,11 @@ void *rf_arena_grow(struct rf_arena *arena, void *old, size_t old_bytes, size_t 
     if (bytes <= old_bytes) return old;
     size_t old_rounded = (old_bytes + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
     uint8_t *start = old;
-    if (bytes <= old_rounded) return old;
-    if (start + old_rounded == arena->at && bytes <= SIZE_MAX - ARENA_ALIGN) {
+    if (bytes <= old_rounded) {
+        unguard(old, bytes);
+        return old;
+    }
+    if (ARENA_GAP == 0 && start + old_rounded == arena->at && bytes <= SIZE_MAX - ARENA_ALIGN) {
         size_t rounded = (bytes + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
         if (rounded <= (size_t)(arena->end - start)) {
             arena->at = start + rounded;

@@ -133,12 +133,13 @@ static bool list_any(const struct func_call *call, const struct vec *args, uint3
                      list_visit *visit, void *state)
 {
     for (uint32_t a = 1; a < call->arg_count; a++) {
+        if (args[a].type != TYPE_STRING && args[a].type != TYPE_DYNAMIC) continue;
         rf_str arg = ARG_STR(&args[a], row);
         if (args[a].type == TYPE_STRING) {
             if (visit(state, arg)) return true;
             continue;
         }
-        if (args[a].type != TYPE_DYNAMIC || ARG_NULL(&args[a], row)) continue;
+        if (ARG_NULL(&args[a], row)) continue;
         if (dyn_tag(arg) == DYN_STRING && visit(state, dyn_string(arg))) return true;
         if (dyn_tag(arg) != DYN_ARRAY) continue;
         for (uint32_t i = 0, n = dyn_count(arg); i < n; i++)

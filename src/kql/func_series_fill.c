@@ -53,11 +53,24 @@ static enum rf_kind backward_row(struct series_call *sc, uint32_t row)
 }
 SERIES_KERNEL(series_fill_backward, backward_row)
 
+static enum rf_kind series_zero(struct series_call *sc, struct series *out)
+{
+    RF_TRY(series_new(1, sc->scratch, out, sc->err));
+    out->scalar = true;
+    out->kind[0] = SERIES_WHOLE;
+    out->whole[0] = 0;
+    out->x[0] = 0;
+    return RF_OK;
+}
+
 static enum rf_kind const_row(struct series_call *sc, uint32_t row)
 {
     struct series s, placeholder, constant;
     RF_TRY(read_with_placeholder(sc, row, 2, &s, &placeholder));
-    RF_TRY(series_arg(sc, 1, row, &constant));
+    if (sc->call->arg_count > 1)
+        RF_TRY(series_arg(sc, 1, row, &constant));
+    else
+        RF_TRY(series_zero(sc, &constant));
     if (s.x == NULL) return series_give_null(sc, row);
     if (!constant.scalar) return series_give(sc, row, &s);
     for (uint32_t i = 0; i < s.count; i++)
