@@ -47,6 +47,18 @@ static bool is_service_host(const struct site *site, rf_str host, rf_str word)
     return rf_str_eq_nocase(front, word) || site_name_is_below(front, word);
 }
 
+/* Kafka's clients ask for a token for the namespace's host without our port. With our port it is the origin, whose tokens open no
+ * events. */
+static unsigned events_of_host(const struct site *site, rf_str host)
+{
+    size_t end = host.len;
+    while (end > 0 && rf_is_digit(host.ptr[end - 1])) end--;
+    if (end > 0 && end < host.len && host.ptr[end - 1] == ':') host = rf_slice(host, 0, end - 1);
+    bool is_ours =
+        rf_str_eq_nocase(host, RF_S("localhost")) || site_name_is_below(host, site->domain);
+    return is_ours ? AUDIENCE_EVENTS : 0;
+}
+
 static unsigned audiences_of_host(const struct site *site, rf_str host)
 {
     for (size_t i = 0; i < RF_COUNT(domains); i++)
@@ -56,7 +68,7 @@ static unsigned audiences_of_host(const struct site *site, rf_str host)
     /* Clients that were given an endpoint of their own ask for a token for it. */
     if (site_knows_host(site, host))
         return AUDIENCE_ARM | AUDIENCE_KUSTO | AUDIENCE_LOGS | AUDIENCE_INGEST;
-    return 0;
+    return events_of_host(site, host);
 }
 
 unsigned token_audiences(const struct site *site, rf_str name)

@@ -336,7 +336,7 @@ static enum rf_kind find_bearer(const struct http_request *http, rf_str *header,
 }
 
 /* The state of the token's owner, as it is now. */
-static enum rf_kind look_up(const struct dispatcher *dispatcher, struct request *request,
+static enum rf_kind look_up(const struct dispatcher *dispatcher, struct rf_arena *arena,
                             const struct token_facts *facts, struct principal *principal,
                             struct rf_err *err)
 {
@@ -345,8 +345,8 @@ static enum rf_kind look_up(const struct dispatcher *dispatcher, struct request 
     struct principal now = {.object_id = {0}};
     rf_usec valid_from = 0;
     struct rf_err inner;
-    enum rf_kind kind = directory->find(directory->ctx, facts->object_id, request->arena, &now,
-                                        &valid_from, &inner);
+    enum rf_kind kind =
+        directory->find(directory->ctx, facts->object_id, arena, &now, &valid_from, &inner);
     if (kind == RF_NOT_FOUND || kind == RF_DENIED || (kind == RF_OK && now.type != facts->type))
         return RF_FAIL(err, RF_DENIED, "InvalidAuthenticationToken",
                        "The access token is invalid: its principal is disabled or was deleted.");
@@ -384,9 +384,46 @@ static enum rf_kind identify(struct dispatcher *dispatcher, struct request *requ
                                     .audience = (*facts)->audience,
                                     .token_id = (*facts)->token_id,
                                     .claims = (*facts)->claims};
-    RF_TRY(look_up(dispatcher, request, *facts, principal, err));
+    RF_TRY(look_up(dispatcher, request->arena, *facts, principal, err));
     request->principal = principal;
     remember_caller(dispatcher, header);
+    return RF_OK;
+}
+
+/* A copy that outlives the token's facts; claims are left out. */
+static bool copy_principal(const struct token_facts *facts, struct rf_arena *arena,
+                           struct principal *out)
+{
+    *out = (struct principal){.type = facts->type};
+    rf_str *roles = rf_arena_new(arena, rf_str, facts->role_count);
+    bool fits = roles != NULL && rf_arena_str(arena, facts->object_id, &out->object_id) &&
+                rf_arena_str(arena, facts->app_id, &out->app_id) &&
+                rf_arena_str(arena, facts->display_name, &out->display_name) &&
+                rf_arena_str(arena, facts->user_name, &out->user_name) &&
+                rf_arena_str(arena, facts->audience, &out->audience) &&
+                rf_arena_str(arena, facts->token_id, &out->token_id);
+    for (uint32_t i = 0; fits && i < facts->role_count; i++)
+        fits = rf_arena_str(arena, facts->roles[i], &roles[i]);
+    out->roles = roles;
+    out->role_count = facts->role_count;
+    return fits;
+}
+
+enum rf_kind dispatcher_identify(struct dispatcher *dispatcher, rf_str token, unsigned audiences,
+                                 struct rf_arena *arena, struct principal *out, rf_usec *expires,
+                                 struct rf_err *err)
+{
+    struct token_facts *facts = NULL;
+    struct principal made;
+    RF_TRY(token_verify(dispatcher->tokens, token, audiences,
+                        rf_clock_now(dispatcher->options.clock), &facts, err));
+    rf_usec until = facts->expires_sec * RF_USEC_PER_SECOND;
+    enum rf_kind kind = copy_principal(facts, arena, &made) ? RF_OK : rf_fail_memory(err, arena);
+    if (kind == RF_OK) kind = look_up(dispatcher, arena, facts, &made, err);
+    token_release(facts);
+    if (kind != RF_OK) return kind;
+    *out = made;
+    *expires = until;
     return RF_OK;
 }
 

@@ -137,6 +137,14 @@ RF_MUST_USE enum rf_kind dispatcher_set_keys(struct dispatcher *dispatcher,
                                              const struct token_key *keys, uint32_t count,
                                              struct rf_err *err);
 
+/* Who an access token names, for protocols that are not HTTP: verified as for a request, its owner looked up as he is now. All
+ * of `out` is in `arena` and without claims. RF_DENIED with the codes of requests (InvalidAuthenticationToken,
+ * ExpiredAuthenticationToken, InvalidAuthenticationTokenAudience, InvalidAuthenticationTokenTenant). Any thread. */
+RF_MUST_USE enum rf_kind dispatcher_identify(struct dispatcher *dispatcher, rf_str token,
+                                             unsigned audiences, struct rf_arena *arena,
+                                             struct principal *out, rf_usec *expires,
+                                             struct rf_err *err);
+
 /* ---- for handlers ------------------------------------------------------------------------------------------------ */
 
 rf_str request_variable(const struct request *request, const char *name); /* empty: none */

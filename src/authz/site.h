@@ -10,6 +10,7 @@ struct site {
     rf_str location;  /* "local" */
     rf_str origin;    /* "https://localhost:8443": no slash at its end; also the token authority */
     uint16_t port;
+    uint16_t amqps_port, kafka_port; /* of event hubs; 0: not served */
     rf_str subscription_id;
     rf_str resource_group;
     rf_str workspace_name, workspace_id;

@@ -22,7 +22,9 @@ struct cli_server {
     struct cli_site site;
     struct http_client *client;
     struct rf_arena token_arena; /* of the token that was asked for last */
-    bool stored;                 /* the login is one of the file's */
+    struct cli_login
+        events;  /* with a token for event hubs, in `arena`; empty: none was needed yet */
+    bool stored; /* the login is one of the file's */
 };
 
 /* ---- where and who ------------------------------------------------------------------------------------------ */
@@ -314,6 +316,16 @@ static enum rf_kind token_of_call(struct cli_server *server, const struct cli_ca
         login.resource = RF_S("https://graph.microsoft.com");
         RF_TRY(cli_login_ask_token(server->client, &login, arena, err));
     }
+    if (call->is_events) {
+        struct cli_login *events = &server->events;
+        if (!cli_login_has_token(events)) {
+            *events = server->login;
+            events->token = (rf_str){NULL, 0};
+            events->resource = RF_S("https://eventhubs.azure.net");
+            RF_TRY(cli_login_ask_token(server->client, events, &server->arena, err));
+        }
+        login.token = events->token;
+    }
     *token = login.token;
     return RF_OK;
 }
@@ -330,7 +342,9 @@ static enum rf_kind exchange(struct cli_server *server, const struct cli_call *c
     headers[count++] = (struct http_header){RF_S("Authorization"), bearer};
     headers[count++] = (struct http_header){RF_S("Accept"), RF_S("application/json")};
     if (call->body.len > 0)
-        headers[count++] = (struct http_header){RF_S("Content-Type"), RF_S("application/json")};
+        headers[count++] = (struct http_header){
+            RF_S("Content-Type"),
+            call->content_type == NULL ? RF_S("application/json") : rf_str_of(call->content_type)};
     if (call->content_encoding != NULL)
         headers[count++] =
             (struct http_header){RF_S("Content-Encoding"), rf_str_of(call->content_encoding)};

@@ -55,6 +55,8 @@ struct cli_call {
     const char *content_encoding; /* NULL: none */
     bool may_be_absent;           /* 404 is no error: look at the status */
     bool is_graph;                /* the directory: it wants a token of its own */
+    bool is_events;               /* event hubs: the same, kept for the next call */
+    const char *content_type;     /* NULL: JSON */
 };
 /* One exchange with a token. Waits and asks again when the server says so (429, 503). Allocates in `arena`.
  * Errors: those of net/client.h; RF_DENIED NotSignedIn; and an answer other than 2xx, as its error says: RF_INVALID, RF_DENIED,

@@ -8,6 +8,8 @@
 #include "collect/collect.h"
 #include "crypt/digest.h"
 #include "daemon/first_start.h"
+#include "daemon/streams.h"
+#include "hub/grant.h"
 #include "identity/identity.h"
 #include "logs/logs.h"
 #include "net/tls.h"
@@ -27,7 +29,7 @@ struct app {
     uint8_t keys_digest[SHA256_BYTES];  /* of the ids of the keys that tokens are checked with */
     uint16_t port;
     struct extent_key store_key;
-    struct tls_context *tls, *tls_syslog; /* the second asks clients for certificates */
+    struct tls_context *tls, *tls_peers; /* the second asks clients for certificates */
     struct state *state;
     struct tables *tables;
     struct external_places external;
@@ -39,6 +41,7 @@ struct app {
     struct logs *logs;
     struct collect_ports *collect_ports; /* NULL: no address for syslog is configured */
     struct collect *collect;
+    struct streams *streams;
     struct siem *siem;
     struct alerts *alerts;
     struct export_folder *export_folders;
@@ -92,7 +95,8 @@ static enum rf_kind listen_https(struct app *app, struct rf_err *err)
         .handler = {.ctx = app, .plan = plan, .run = run, .refuse = refuse}, .clock = app->clock};
     RF_TRY(server_new(&options, &app->server, err));
     rf_str any = RF_S(":0"), address = app->config.listen_https;
-    uint16_t last = rf_str_ends(address, any) ? first_start_last_port(app->config.data) : 0;
+    uint16_t last =
+        rf_str_ends(address, any) ? first_start_last_port(app->config.data, "https") : 0;
     rf_str again =
         rf_arena_printf(&app->arena, "%.*s:%u", (int)(address.len - (last == 0 ? 0 : any.len)),
                         (const char *)address.ptr, last);
@@ -100,6 +104,19 @@ static enum rf_kind listen_https(struct app *app, struct rf_err *err)
         server_listen(app->server, again, app->tls, &app->port, NULL) == RF_OK)
         return RF_OK;
     return server_listen(app->server, app->config.listen_https, app->tls, &app->port, err);
+}
+
+/* For protocols whose clients may prove who they are by a certificate. */
+static enum rf_kind make_tls_peers(struct app *app, struct rf_err *err)
+{
+    rf_str chain, ca;
+    RF_TRY(keeper_tls_chain(app->keeper, &app->arena, &chain, &ca, err));
+    struct tls_server_options tls = {.chain_pem = chain,
+                                     .sign = sign_handshake,
+                                     .sign_ctx = app->keeper,
+                                     .client = TLS_CLIENT_ASKED,
+                                     .client_ca_pem = ca};
+    return tls_server_new(&tls, &app->tls_peers, err);
 }
 
 /* Who may send there the resources say; here only what must be bound before the rights are given up. */
@@ -111,20 +128,18 @@ static enum rf_kind listen_syslog(struct app *app, struct rf_err *err)
                                              .tcp = config->collect_tcp,
                                              .tcp_count = config->collect_tcp_count,
                                              .tls = config->collect_tls,
-                                             .tls_count = config->collect_tls_count};
+                                             .tls_count = config->collect_tls_count,
+                                             .tls_context = app->tls_peers};
     if (options.udp_count + options.tcp_count + options.tls_count == 0) return RF_OK;
-    if (options.tls_count > 0) {
-        rf_str chain, ca;
-        RF_TRY(keeper_tls_chain(app->keeper, &app->arena, &chain, &ca, err));
-        struct tls_server_options tls = {.chain_pem = chain,
-                                         .sign = sign_handshake,
-                                         .sign_ctx = app->keeper,
-                                         .client = TLS_CLIENT_ASKED,
-                                         .client_ca_pem = ca};
-        RF_TRY(tls_server_new(&tls, &app->tls_syslog, err));
-        options.tls_context = app->tls_syslog;
-    }
     return collect_listen(app->server, &options, &app->collect_ports, err);
+}
+
+static enum rf_kind listen_others(struct app *app, struct rf_err *err)
+{
+    RF_TRY(make_tls_peers(app, err));
+    RF_TRY(listen_syslog(app, err));
+    return streams_listen(&app->config, app->server, app->tls_peers, app->clock, &app->streams,
+                          err);
 }
 
 /* While files outside of the data folder can be read. */
@@ -151,7 +166,7 @@ enum rf_kind app_listen(const struct config *config, struct keeper *keeper, stru
     app->clock = rf_clock_real();
     rf_arena_init(&app->arena, (size_t)64 << 20);
     enum rf_kind kind = listen_https(app, err);
-    if (kind == RF_OK) kind = listen_syslog(app, err);
+    if (kind == RF_OK) kind = listen_others(app, err);
     if (kind == RF_OK) kind = read_mail_password(app, err);
     if (kind != RF_OK) {
         app_stop(app);
@@ -173,7 +188,10 @@ static enum rf_kind open_state(struct app *app, struct rf_err *err)
     RF_TRY(first_start_site(app->state, app->config.domain, &app->arena, &app->site, err));
     /* The default domain needs a resolver that knows *.localhost; localhost itself everybody knows. */
     bool is_default = rf_str_is(app->config.domain, "ringfort.localhost");
+    struct streams_ports ports = streams_ports(app->streams);
     app->site.port = app->port;
+    app->site.amqps_port = ports.amqps;
+    app->site.kafka_port = ports.kafka;
     app->site.origin =
         rf_arena_printf(&app->arena, "https://%.*s:%u",
                         RF_FMT(is_default ? RF_S("localhost") : app->config.domain), app->port);
@@ -234,6 +252,27 @@ static enum rf_kind read_export_folders(struct app *app, struct rf_err *err)
     return RF_OK;
 }
 
+static enum rf_kind open_streams(struct app *app, struct rf_err *err)
+{
+    struct hubs_options hubs = {
+        .fs = rf_fs_real(),
+        .folder = rf_arena_cstr(
+            &app->arena, rf_arena_printf(&app->arena, "%.*s/hubs", RF_FMT(app->config.data))),
+        .clock = app->clock,
+        .state = app->state,
+        .arm = app->arm,
+        .authz = app->authz,
+        .directory = &app->directory,
+        .audit = &app->audit,
+        .site = &app->site,
+    };
+    if (hubs.folder == NULL) return rf_fail_memory(err, &app->arena);
+    streams_key(app->store_key.bytes, hubs.key);
+    enum rf_kind kind = streams_open(app->streams, &hubs, err);
+    explicit_bzero(hubs.key, sizeof hubs.key);
+    return kind;
+}
+
 static enum rf_kind open_services(struct app *app, struct rf_err *err)
 {
     RF_TRY(read_export_folders(app, err));
@@ -258,6 +297,7 @@ static enum rf_kind open_services(struct app *app, struct rf_err *err)
                               .audit = &app->audit,
                               .clock = app->clock};
     RF_TRY(arm_new(&arm, &app->arm, err));
+    RF_TRY(open_streams(app, err));
     struct logs_options logs = {.state = app->state,
                                 .arm = app->arm,
                                 .authz = app->authz,
@@ -269,7 +309,8 @@ static enum rf_kind open_services(struct app *app, struct rf_err *err)
                                 .query_memory_bytes = app->config.query_memory_bytes,
                                 .query_rate_max = app->config.query_rate,
                                 .export_folders = app->export_folders,
-                                .export_folder_count = app->config.export_folder_count};
+                                .export_folder_count = app->config.export_folder_count,
+                                .hubs = streams_hubs(app->streams)};
     RF_TRY(logs_new(&logs, &app->logs, err));
     struct collect_options collect = {.state = app->state,
                                       .arm = app->arm,
@@ -315,7 +356,10 @@ static enum rf_kind open_services(struct app *app, struct rf_err *err)
                                             .directory = &app->directory,
                                             .audit = &app->audit,
                                             .clock = app->clock};
-    return dispatcher_new(&dispatcher, &app->dispatcher, err);
+    RF_TRY(dispatcher_new(&dispatcher, &app->dispatcher, err));
+    if (streams_hubs(app->streams) != NULL)
+        hub_grant_dispatcher(streams_hubs(app->streams), app->dispatcher);
+    return RF_OK;
 }
 
 static enum rf_kind add_all(struct app *app, const struct service *const *services, uint32_t count,
@@ -341,6 +385,9 @@ static enum rf_kind add_routes(struct app *app, struct rf_err *err)
     services = alerts_services(app->alerts, &count);
     RF_TRY(add_all(app, services, count, err));
     services = siem_services(app->siem, &count);
+    RF_TRY(add_all(app, services, count, err));
+    hub_grant_dispatcher(streams_hubs(app->streams), app->dispatcher);
+    RF_TRY(streams_services(app->streams, &services, &count, err));
     return add_all(app, services, count, err);
 }
 
@@ -353,7 +400,7 @@ static enum rf_kind refresh_chain(struct app *app, struct rf_arena *arena, struc
     digest_sha256(chain, digest);
     if (memcmp(digest, app->chain_digest, sizeof digest) == 0) return RF_OK;
     RF_TRY(tls_server_renew(app->tls, chain, err));
-    if (app->tls_syslog != NULL) RF_TRY(tls_server_renew(app->tls_syslog, chain, err));
+    RF_TRY(tls_server_renew(app->tls_peers, chain, err));
     memcpy(app->chain_digest, digest, sizeof digest);
     rf_log(RF_INFO, "server.certificate_renewed");
     return RF_OK;
@@ -403,6 +450,8 @@ static enum rf_kind finish_first_start(struct app *app, struct rf_err *err)
                                 .arm = app->arm,
                                 .site = &app->site,
                                 .ca_pem = app->ca_pem,
+                                .hubs = streams_hubs(app->streams),
+                                .amqp_port = streams_ports(app->streams).amqp,
                                 .data = rf_arena_cstr(&arena, app->config.data)};
     return start.data == NULL ? rf_fail_memory(err, &arena) : first_start_run(&start, &arena, err);
 }
@@ -418,6 +467,7 @@ enum rf_kind app_start(struct app *app, struct rf_err *err)
     RF_TRY(collect_start(app->collect, err));
     RF_TRY(siem_start(app->siem, err));
     RF_TRY(alerts_start(app->alerts, err));
+    RF_TRY(streams_start(app->streams, err));
     return server_start(app->server, err);
 }
 
@@ -430,12 +480,15 @@ void app_stop(struct app *app)
     if (app == NULL) return;
     /* From the sockets downwards: nobody calls what is gone already. */
     if (app->server != NULL) server_stop(app->server, STOP_GRACE_SECONDS * RF_USEC_PER_SECOND);
+    streams_stop(app->streams);
     server_free(app->server);
     if (app->arm != NULL) arm_stop(app->arm); /* its deployments ask through the dispatcher */
+    if (streams_hubs(app->streams) != NULL) hub_grant_dispatcher(streams_hubs(app->streams), NULL);
     dispatcher_free(app->dispatcher);
     siem_stop(app->siem); /* its rules ask arm */
     alerts_stop(app->alerts);
     collect_stop(app->collect);
+    logs_stop(app->logs);
     arm_free(app->arm); /* its types' hooks are of the services */
     siem_free(app->siem);
     alerts_free(app->alerts);
@@ -444,13 +497,14 @@ void app_stop(struct app *app)
     collect_free(app->collect);
     collect_ports_free(app->collect_ports);
     logs_free(app->logs);
+    streams_free(app->streams);
     identity_free(app->identity);
     authz_free(app->authz);
     self_log_free(app->self_log);
     tables_free(app->tables);
     if (app->state != NULL) state_close(app->state);
     tls_free(app->tls);
-    tls_free(app->tls_syslog);
+    tls_free(app->tls_peers);
     explicit_bzero(&app->store_key, sizeof app->store_key);
     rf_arena_done(&app->arena);
     free(app);

@@ -1,8 +1,9 @@
 /* backup.c - copies an installation: state by SQLite's online backup, each table by what its manifest names, the keeper's files
- * as they are. The copy has the layout of the original, so that `ringfort serve --data COPY` works on it.
+ * as they are, the hubs' logs file by file. The copy has the layout of the original, so that `ringfort serve --data COPY` works on it.
  *
- * State comes first, tables after it: a table may have rows of later than the state, never the other way round, and a
- * table that nobody describes any more is left aside by the server. */
+ * State comes first, tables after it, hubs last: a table may have rows of later than the state, never the other way round, and a
+ * table that nobody describes any more is left aside by the server. A hub may have events that no table has captured, and that are
+ * captured then; a table that had come further than its hub would miss those that get the same numbers anew. */
 #include "daemon/backup.h"
 
 #include <stdio.h>
@@ -16,7 +17,7 @@
 #include "state/state.h"
 #include "store/table.h"
 
-enum { ARENA_BYTES_MAX = 256 << 20, KEEPER_FILE_BYTES_MAX = 64 << 20 };
+enum { ARENA_BYTES_MAX = 256 << 20, KEEPER_FILE_BYTES_MAX = 64 << 20, COPY_BYTES = 1 << 20 };
 
 enum { OPT_DATA };
 static const struct cli_option options[] = {
@@ -25,7 +26,8 @@ static const struct cli_option options[] = {
 static const struct cli_usage backup_usage = {
     .command = "backup",
     .words = "COPY",
-    .doc = "Copies an installation into the new folder COPY, while it serves: state, tables, keys. "
+    .doc = "Copies an installation into the new folder COPY, while it serves: state, tables, hubs, "
+           "keys. "
            "What was\n"
            "acknowledged before it began is in the copy. Keep it as safe as the original: it holds "
            "the keys.",
@@ -46,6 +48,7 @@ struct backup {
     struct rf_budget budget;
     const char *from, *to;
     bool terminal;
+    uint8_t *buffer; /* COPY_BYTES; NULL: not needed yet */
     uint64_t table_count, bytes;
 };
 
@@ -149,6 +152,73 @@ static enum rf_kind copy_workspaces(struct backup *b, struct rf_err *err)
     return RF_OK;
 }
 
+static enum rf_kind pump(struct backup *b, struct rf_file *from, struct rf_file *to,
+                         struct rf_err *err)
+{
+    if (b->buffer == NULL) b->buffer = rf_arena_alloc(&b->arena, COPY_BYTES);
+    if (b->buffer == NULL) return no_memory(b, err);
+    for (;;) {
+        size_t got;
+        RF_TRY(rf_file_read(from, b->buffer, COPY_BYTES, &got, err));
+        if (got == 0) return rf_file_sync(to, err);
+        RF_TRY(rf_file_write(to, b->buffer, got, err));
+        b->bytes += got;
+    }
+}
+
+/* Logs only grow: what is there when the end is read ends in a whole frame, or in one that is under way, which opening the copy cuts
+ * off as after a crash. A file that retention has removed meanwhile is not missed. */
+static enum rf_kind copy_log_file(struct backup *b, const char *from, const char *to,
+                                  struct rf_err *err)
+{
+    struct rf_file *in, *out;
+    enum rf_kind kind = rf_fs_open(rf_fs_real(), from, RF_OPEN_READ, &in, err);
+    if (kind == RF_NOT_FOUND) return RF_OK;
+    RF_TRY(kind);
+    kind =
+        rf_fs_open(rf_fs_real(), to, RF_OPEN_WRITE | RF_OPEN_CREATE | RF_OPEN_EXCLUSIVE, &out, err);
+    if (kind == RF_OK) {
+        kind = pump(b, in, out, err);
+        rf_file_close(out);
+    }
+    rf_file_close(in);
+    return kind;
+}
+
+/* hubs/{hub}/{partition}/{file}: three floors of folders and no more. Names are listed before the first file is read and copied in
+ * their order, which is that of the segments: a closed one is never behind an open one. */
+enum { HUB_FLOORS = 3 };
+static enum rf_kind copy_hubs(struct backup *b, const char *from, const char *to, int floor,
+                              struct rf_err *err)
+{
+    rf_str *names;
+    size_t count;
+    RF_TRY(rf_fs_mkdirs(rf_fs_real(), to, err));
+    enum rf_kind kind = rf_fs_list(rf_fs_real(), from, &b->arena, &names, &count, err);
+    if (kind == RF_NOT_FOUND) return RF_OK; /* deleted meanwhile, or of before there were hubs */
+    RF_TRY(kind);
+    for (size_t i = 0; i < count; i++) {
+        struct rf_fs_stat stat;
+        const char *source = path_in(b, from, (const char *)names[i].ptr);
+        const char *target = path_in(b, to, (const char *)names[i].ptr);
+        if (source == NULL || target == NULL) return no_memory(b, err);
+        kind = rf_fs_stat(rf_fs_real(), source, &stat, err);
+        if (kind == RF_NOT_FOUND) continue;
+        RF_TRY(kind);
+        if (!stat.is_dir)
+            RF_TRY(copy_log_file(b, source, target, err));
+        else if (floor < HUB_FLOORS)
+            RF_TRY(copy_hubs(b, source, target, floor + 1, err));
+    }
+    return rf_fs_sync_dir(rf_fs_real(), to, err);
+}
+
+static enum rf_kind copy_all_hubs(struct backup *b, struct rf_err *err)
+{
+    const char *from = path_in(b, b->from, "hubs"), *to = path_in(b, b->to, "hubs");
+    return from == NULL || to == NULL ? no_memory(b, err) : copy_hubs(b, from, to, 1, err);
+}
+
 /* ---- the whole --------------------------------------------------------------------------------------------------------- */
 
 static enum rf_kind make_target(struct backup *b, struct rf_err *err)
@@ -189,6 +259,7 @@ static enum rf_kind copy_all(struct backup *b, struct rf_err *err)
     RF_TRY(copy_small(b, "keeper", keeper, RF_COUNT(keeper), err));
     if (has_state) RF_TRY(copy_state(b, err));
     RF_TRY(copy_workspaces(b, err));
+    RF_TRY(copy_all_hubs(b, err));
     RF_TRY(copy_small(b, "state", found, RF_COUNT(found), err));
     return rf_fs_sync_dir(rf_fs_real(), b->to, err);
 }

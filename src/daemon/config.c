@@ -8,6 +8,8 @@
 enum setting_type {
     SETTING_TEXT,
     SETTING_STATE,
+    SETTING_LISTEN,
+    SETTING_LOOPBACK,
     SETTING_LIST,
     SETTING_HOSTS,
     SETTING_FOLDERS,
@@ -34,6 +36,9 @@ static const struct setting settings[] = {
     {"data", SETTING_TEXT, AT(data), 0},
     {"domain", SETTING_TEXT, AT(domain), 0},
     {"listen.https", SETTING_TEXT, AT(listen_https), 0},
+    {"listen.amqps", SETTING_LISTEN, AT(listen_amqps), 0},
+    {"listen.kafka", SETTING_LISTEN, AT(listen_kafka), 0},
+    {"listen.amqp", SETTING_LOOPBACK, AT(listen_amqp), 0},
     {"state", SETTING_STATE, AT(state), 0},
     {"names", SETTING_LIST, AT(names), AT(name_count)},
     {"hardening", SETTING_HARDENING, 0, 0},
@@ -101,6 +106,9 @@ static const char *const wanted[] = {
     [SETTING_TEXT] = "a text",
     [SETTING_STATE] =
         "postgresql://USER@HOST/DATABASE?passfile=FILE, without a password: processes show it",
+    [SETTING_LISTEN] = "ADDRESS:PORT, or off",
+    [SETTING_LOOPBACK] = "127.0.0.1:PORT, [::1]:PORT or localhost:PORT, as it is not encrypted, or "
+                         "off",
     [SETTING_LIST] = "a list of texts",
     [SETTING_HOSTS] = "a list of hosts without wildcards, each with :PORT or :* if it is not 443",
     [SETTING_FOLDERS] = "a list of ACCOUNT=FOLDER: a storage account's name or id, and an absolute "
@@ -222,6 +230,24 @@ static bool is_state_url(rf_str url)
     return !has_secret && rf_str_find(url, RF_S("password="), 0) == SIZE_MAX;
 }
 
+static bool is_listen(rf_str text, bool loopback)
+{
+    static const char *const inside[] = {"127.0.0.1", "[::1]", "localhost"};
+    size_t colon = text.len;
+    uint32_t port = 0;
+    if (rf_str_is(text, "off")) return true;
+    while (colon > 0 && rf_is_digit(text.ptr[colon - 1])) colon--;
+    size_t digits = text.len - colon;
+    if (digits == 0 || digits > 5 || colon == 0 || text.ptr[colon - 1] != ':') return false;
+    for (size_t i = colon; i < text.len; i++) port = port * 10 + (uint32_t)(text.ptr[i] - '0');
+    rf_str host = rf_slice(text, 0, colon - 1);
+    bool good = port <= UINT16_MAX && host.len > 0;
+    if (!loopback) return good;
+    for (size_t i = 0; i < RF_COUNT(inside); i++)
+        if (rf_str_is(host, inside[i])) return good;
+    return false;
+}
+
 static bool is_number(enum setting_type type)
 {
     return type == SETTING_COUNT || type == SETTING_DELAY || type == SETTING_LATE;
@@ -242,8 +268,10 @@ static enum rf_kind set_value(struct config *config, const struct setting *setti
         return rf_arena_str(arena, value, at) ? RF_OK : rf_fail_memory(err, arena);
     }
     bool good = false;
-    if (setting->type == SETTING_STATE && is_state_url(value))
-        return rf_arena_str(arena, value, at) ? RF_OK : rf_fail_memory(err, arena);
+    bool is_text = (setting->type == SETTING_STATE && is_state_url(value)) ||
+                   (setting->type == SETTING_LISTEN && is_listen(value, false)) ||
+                   (setting->type == SETTING_LOOPBACK && is_listen(value, true));
+    if (is_text) return rf_arena_str(arena, value, at) ? RF_OK : rf_fail_memory(err, arena);
     if (setting->type == SETTING_STATE) /* not quoted: it may hold a secret */
         return RF_FAIL(err, RF_INVALID, "BadValue", "'%s' must be %s", setting->name,
                        wanted[setting->type]);
@@ -431,6 +459,8 @@ rf_str config_to_json(const struct config *config, struct rf_arena *arena)
         switch (s->type) {
         case SETTING_TEXT:
         case SETTING_STATE:
+        case SETTING_LISTEN:
+        case SETTING_LOOPBACK:
             value = *(const rf_str *)at;
             break;
         case SETTING_LIST:

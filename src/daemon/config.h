@@ -4,6 +4,9 @@
  *   domain: ringfort.localhost       # RINGFORT_DOMAIN, --domain
  *   listen:
  *     https: 127.0.0.1:8443          # RINGFORT_LISTEN_HTTPS, --listen-https
+ *     amqps: 127.0.0.1:5671          # event hubs; not set: the address of https; off: not served
+ *     kafka: 127.0.0.1:9093          # the same
+ *     amqp: off                      # plain AMQP, loopback only: 127.0.0.1:5672
  *   state: postgresql://ringfort@db.contoso.example/ringfort?passfile=/etc/ringfort/pgpass   # instead of DIR/state/state.db
  *   names: [siem.contoso.example]    # further names and addresses of the certificate
  *   hardening: best-effort           # or strict; RINGFORT_HARDENING, --hardening
@@ -29,6 +32,8 @@ struct config {
     rf_str data; /* folder */
     rf_str domain;
     rf_str listen_https;
+    rf_str listen_amqps, listen_kafka; /* ADDRESS:PORT or "off"; empty: where HTTPS is */
+    rf_str listen_amqp;                /* plain; empty or "off": not served */
     rf_str
         state; /* postgresql://... without a password, as the process list shows it; empty: SQLite in the folder */
     const rf_str *names;

@@ -67,6 +67,11 @@ Test(config, refuses_with_the_line_and_the_remedy)
         {"names: a.example\n", "BadValue", "a list", 1},
         {"listen: 1\n", "BadValue", "name: value", 0},
         {"domain: ''\n", "BadValue", "empty", 1},
+        {"listen: {amqps: 127.0.0.1}\n", "BadValue", "ADDRESS:PORT, or off", 1},
+        {"listen: {kafka: '127.0.0.1:65536'}\n", "BadValue", "ADDRESS:PORT, or off", 1},
+        {"listen: {kafka: ':9093'}\n", "BadValue", "ADDRESS:PORT, or off", 1},
+        {"listen: {amqp: '0.0.0.0:5672'}\n", "BadValue", "not encrypted", 1},
+        {"listen: {amqp: '[::]:5672'}\n", "BadValue", "[::1]:PORT", 1},
         {"state: postgresql://u:secret@h/d\n", "BadValue", "without a password", 1},
         {"state: postgresql://u@h/d?password=secret\n", "BadValue", "without a password", 1},
         {"state: mysql://u@h/d\n", "BadValue", "postgresql://", 1},
@@ -165,4 +170,20 @@ Test(config, folders_of_exports)
     cr_expect(rf_str_is(account, "archive") && rf_str_is(folder, "/srv/x"));
     cr_expect(!config_export_folder(RF_S("=/x"), &account, &folder));
     cr_expect(!config_export_folder(RF_S("a=/"), &account, &folder));
+}
+
+Test(config, where_event_hubs_answer)
+{
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    rf_arena_init(&arena, 1 << 20);
+    struct rf_err err;
+    struct config again,
+        config =
+            read_good(&arena, "listen: {amqps: '0.0.0.0:5671', kafka: off, amqp: '[::1]:0'}\n");
+    cr_expect(config_default().listen_amqps.len == 0 && config_default().listen_kafka.len == 0);
+    cr_expect(config_default().listen_amqp.len == 0);
+    cr_assert(config_of_json(config_to_json(&config, &arena), &arena, &again, &err) == RF_OK);
+    cr_expect(rf_str_is(again.listen_amqps, "0.0.0.0:5671"));
+    cr_expect(rf_str_is(again.listen_kafka, "off"));
+    cr_expect(rf_str_is(again.listen_amqp, "[::1]:0"));
 }

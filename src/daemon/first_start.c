@@ -4,7 +4,6 @@
 
 #include "base/encode.h"
 #include "base/fs.h"
-#include "crypt/digest.h"
 
 /* State space "site": key "site" holds the ids, key "administrator" the application that may do everything. */
 static const char space[] = "site";
@@ -158,14 +157,6 @@ static enum rf_kind put_absent(const struct first_start *start, rf_str id, const
     return arm_put(start->arm, id, node, NULL, arena, &resource, NULL, err);
 }
 
-static const char *random_key(struct rf_arena *arena)
-{
-    uint8_t bytes[32];
-    random_bytes(bytes, sizeof bytes);
-    rf_str text = base64_encode(arena, rf_str_make(bytes, sizeof bytes));
-    return text.ptr == NULL ? NULL : rf_arena_cstr(arena, text);
-}
-
 static enum rf_kind make_resources(const struct first_start *start, struct rf_arena *arena,
                                    struct rf_err *err)
 {
@@ -269,12 +260,12 @@ static struct json_node *read_bootstrap(const char *folder, struct rf_arena *are
     return json_is(node, JSON_T_OBJECT) ? node : NULL;
 }
 
-uint16_t first_start_last_port(rf_str data)
+uint16_t first_start_last_port(rf_str data, const char *member)
 {
     RF_CLEANUP(rf_arena_done) struct rf_arena arena;
     rf_arena_init(&arena, (size_t)1 << 20);
     const char *folder = rf_arena_cstr(&arena, data);
-    rf_str url = json_text_at(folder == NULL ? NULL : read_bootstrap(folder, &arena), "https");
+    rf_str url = json_text_at(folder == NULL ? NULL : read_bootstrap(folder, &arena), member);
     uint32_t port = 0, unit = 1;
     while (url.len > 0 && rf_is_digit(url.ptr[url.len - 1]) && unit <= 10000) {
         port += unit * (uint32_t)(url.ptr[--url.len] - '0');
@@ -283,14 +274,43 @@ uint16_t first_start_last_port(rf_str data)
     return port <= UINT16_MAX ? (uint16_t)port : 0;
 }
 
+/* The namespace's own rule may do everything; its key changes when somebody regenerates it, and the next start tells. Without a
+ * namespace, or that rule, there is none to tell. */
+static enum rf_kind put_hub(const struct first_start *start, struct json_node *boot,
+                            struct rf_arena *arena, struct rf_err *err)
+{
+    struct hub_namespace *names;
+    rf_str key, other;
+    enum rf_kind kind = hubs_namespace(start->hubs, RF_S("localhost"), &names, err);
+    if (kind == RF_OK)
+        kind = hub_rule_keys(names, (rf_str){0}, RF_S(HUB_KEY), arena, &key, &other, err);
+    if (kind == RF_NOT_FOUND) return RF_OK;
+    RF_TRY(kind);
+    struct json_node *hub = json_object_in(arena, boot, "hub");
+    json_set_text(arena, hub, "namespace", hub_namespace_name(names));
+    json_set_text(arena, hub, "name", RF_S(HUB));
+    json_set_text(arena, hub, "key_name", RF_S(HUB_KEY));
+    return json_set_text(arena, hub, "key", key) == NULL ? rf_fail_memory(err, arena) : RF_OK;
+}
+
+static void put_address(const struct first_start *start, struct json_node *boot, const char *name,
+                        uint16_t port, struct rf_arena *arena)
+{
+    rf_str scheme = RF_S("https://"), origin = start->site->origin;
+    size_t end = origin.len;
+    while (end > scheme.len && origin.ptr[end - 1] != ':') end--;
+    if (port == 0 || end <= scheme.len) return;
+    json_set_text(arena, boot, name,
+                  rf_arena_printf(arena, "%.*s%u", (int)(end - scheme.len),
+                                  (const char *)origin.ptr + scheme.len, port));
+}
+
 static enum rf_kind write_bootstrap(const struct first_start *start, rf_str app_id, rf_str secret,
                                     rf_str host_secret, const struct json_node *before,
                                     struct rf_arena *arena, struct rf_err *err)
 {
     const struct site *site = start->site;
-    struct json_node *boot = json_new(arena, JSON_T_OBJECT), *hub;
-    rf_str key = json_text_at(before, "hub.key");
-    if (key.len == 0) key = rf_str_of(random_key(arena));
+    struct json_node *boot = json_new(arena, JSON_T_OBJECT);
     json_set_text(arena, boot, "tenant_id", site->tenant_id);
     json_set_text(arena, boot, "client_id", app_id);
     json_set_text(arena, boot, "client_secret", secret);
@@ -308,11 +328,10 @@ static enum rf_kind write_bootstrap(const struct first_start *start, rf_str app_
     json_set_text(arena, boot, "identity_endpoint",
                   rf_arena_printf(arena, "https://localhost:%u/msi/token", site->port));
     json_set_text(arena, boot, "identity_header", host_secret);
-    hub = json_object_in(arena, boot, "hub");
-    json_set_text(arena, hub, "namespace", RF_S(HUB_NAMESPACE));
-    json_set_text(arena, hub, "name", RF_S(HUB));
-    json_set_text(arena, hub, "key_name", RF_S(HUB_KEY));
-    if (json_set_text(arena, hub, "key", key) == NULL) return rf_fail_memory(err, arena);
+    put_address(start, boot, "amqps", site->amqps_port, arena);
+    put_address(start, boot, "kafka", site->kafka_port, arena);
+    put_address(start, boot, "amqp", start->amqp_port, arena);
+    RF_TRY(put_hub(start, boot, arena, err));
     if (before != NULL && json_equal(before, boot)) return RF_OK;
     rf_str text = json_to_text(arena, boot);
     return text.ptr == NULL ? rf_fail_memory(err, arena)

@@ -8,6 +8,7 @@
 #define RF_FIRST_START_H
 
 #include "arm/arm.h"
+#include "hub/hub.h"
 #include "identity/identity.h"
 
 /* Reads the ids of this installation from state, making them when there are none; texts in `arena`. `origin` and `port` are left
@@ -16,9 +17,9 @@ RF_MUST_USE enum rf_kind first_start_site(struct state *state, rf_str domain,
                                           struct rf_arena *arena, struct site *out,
                                           struct rf_err *err);
 
-/* The port of the addresses in bootstrap.json; 0 when there is none. For a server that takes any free port: the same one again is
- * what its clients want. */
-uint16_t first_start_last_port(rf_str data);
+/* The port of an address in bootstrap.json ("https", "amqps", "kafka", "amqp"); 0 when there is none. For a server that takes any
+ * free port: the same one again is what its clients want. */
+uint16_t first_start_last_port(rf_str data, const char *member);
 
 struct first_start {
     struct state *state;
@@ -29,6 +30,8 @@ struct first_start {
     const char *
         data; /* folder; the files are written to DATA/state, where links in DATA point (serve.c says why) */
     rf_str ca_pem;
+    struct hubs *hubs;
+    uint16_t amqp_port; /* of plain AMQP; 0: not served. Those of the others are the site's */
 };
 /* Makes what is missing, writes state/ca.pem and state/bootstrap.json. */
 RF_MUST_USE enum rf_kind first_start_run(const struct first_start *start, struct rf_arena *arena,

@@ -31,6 +31,7 @@ static const struct cli_command commands[] = {
     {"incidents", "what the rules of a server found, and what becomes of it", cli_incidents},
     {"rules", "the analytics rules of a server: list, show, switch, run", cli_rule_list},
     {"watchlist", "the watchlists of a server: list, show, put, delete", cli_watchlist},
+    {"events", "the event hubs of a server: send, tail, peek, stats", cli_events},
     {"resource", "read, write and remove the resources of a server", cli_resource},
     {"apply", "put the resources that files describe onto a server", cli_apply},
     {"deploy", "deploy a template to a server", cli_deploy},

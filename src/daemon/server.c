@@ -62,7 +62,7 @@ static enum rf_kind state_needs(rf_str url, uint16_t *port, const char **passfil
 static enum rf_kind enter_sandbox(const struct config *config, struct rf_arena *arena,
                                   struct sandbox_report *report, struct rf_err *err)
 {
-    static const char *const folders[] = {"state", "tables"};
+    static const char *const folders[] = {"state", "tables", "hubs"};
     enum { HTTPS_PORT = 443, MAIL_PORT = 587 };
     const char *passfile = NULL;
     uint32_t count = 0;

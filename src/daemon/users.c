@@ -191,7 +191,10 @@ enum rf_kind users_own_data(const char *data, const struct users *users, struct 
     static const struct {
         const char *name;
         enum user_role role;
-    } folders[] = {{"keeper", USER_KEEPER}, {"state", USER_SERVER}, {"tables", USER_SERVER}};
+    } folders[] = {{"keeper", USER_KEEPER},
+                   {"state", USER_SERVER},
+                   {"tables", USER_SERVER},
+                   {"hubs", USER_SERVER}};
     const struct role_user self = {.uid = geteuid(), .gid = getegid()};
     if (users != NULL) RF_TRY(open_passage(data, err));
     for (size_t i = 0; i < RF_COUNT(folders); i++) {

@@ -1,9 +1,9 @@
 /* users.h - the users that the processes of `ringfort serve` run as.
  *
  * Started as root, each role runs as an unprivileged user of its own, so that the kernel itself keeps them apart: the keeper
- * as `ringfort-keeper`, which owns DIR/keeper, the server as `ringfort-server`, which owns DIR/state and DIR/tables. DIR stays
- * root's, and open for passing through (mode 0711). The supervisor stays root with the few capabilities by which it starts and
- * stops them.
+ * as `ringfort-keeper`, which owns DIR/keeper, the server as `ringfort-server`, which owns DIR/state, DIR/tables and DIR/hubs.
+ * DIR stays root's, and open for passing through (mode 0711). The supervisor stays root with the few capabilities by which it
+ * starts and stops them.
  *
  * Users are looked for in /etc/passwd itself, as systemd-sysusers and useradd write it: asking libc would load its
  * modules into a root process. Without these users, or without root, all roles share one user; the caller says so. */

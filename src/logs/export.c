@@ -37,7 +37,8 @@ struct export_table {
 struct export_rule {
     struct export_rule *next;
     rf_str id, name, guid, workspace_id;
-    const char *folder;
+    const char *folder;      /* NULL: a hub */
+    rf_str destination, hub; /* the same: a resource, and the hub's name in it, or empty */
     struct export_table *tables;
 };
 struct export_rules {
@@ -193,14 +194,20 @@ static enum rf_kind load_rule(struct exports *exports, struct state_txn *txn, rf
     *out = NULL;
     RF_TRY(json_parse(text, arena, &body, err));
     const struct json_node *properties = json_get(body, "properties");
+    rf_str destination = json_text_at(properties, "destination.resourceId"),
+           type = json_text_at(properties, "destination.type");
     const char *folder =
-        export_folder_of(exports->logs, json_text_at(properties, "destination.resourceId"));
-    bool is_account = rf_str_is(json_text_at(properties, "destination.type"), "StorageAccount");
-    if (!json_bool_at(properties, "enable", true) || !is_account || folder == NULL) return RF_OK;
+        rf_str_is(type, "StorageAccount") ? export_folder_of(exports->logs, destination) : NULL;
+    bool is_hub = rf_str_is(type, "EventHub") && exports->logs->options.hubs != NULL;
+    if (!json_bool_at(properties, "enable", true) || (!is_hub && folder == NULL)) return RF_OK;
     struct export_rule *rule = rf_arena_new(arena, struct export_rule, 1);
     if (rule == NULL) return rf_fail_memory(err, arena);
-    *rule = (struct export_rule){
-        .id = json_text_at(body, "id"), .name = json_text_at(body, "name"), .folder = folder};
+    *rule =
+        (struct export_rule){.id = json_text_at(body, "id"),
+                             .name = json_text_at(body, "name"),
+                             .folder = folder,
+                             .destination = destination,
+                             .hub = json_text_at(properties, "destination.metaData.eventHubName")};
     enum rf_kind kind = load_workspace(txn, rule, arena, err);
     if (kind == RF_NOT_FOUND) return RF_OK;
     RF_TRY(kind);
@@ -362,8 +369,22 @@ static enum rf_kind begin_file(struct step *s, struct rf_file *file, struct rf_e
     return store_place(s, err);
 }
 
+static enum rf_kind send_rows(struct step *s, struct rf_err *err)
+{
+    uint64_t left_out = 0;
+    RF_TRY(export_to_hub(s->exports->logs, s->rule->destination, s->rule->hub, s->table->name,
+                         s->rows.lines, s->arena, &left_out, err));
+    if (left_out > 0)
+        tell(s->exports, s->rule, s->table->name, "Warning", "ExportRowTooLarge",
+             rf_arena_printf(s->arena, "%llu rows fit no event of a megabyte and were left out.",
+                             (unsigned long long)left_out));
+    s->place.ticks = s->rows.until;
+    return store_place(s, err);
+}
+
 static enum rf_kind write_rows(struct step *s, struct rf_err *err)
 {
+    if (s->rule->folder == NULL) return send_rows(s, err);
     RF_CLEANUP(rf_file_cleanup) struct rf_file *file = NULL;
     rf_str path = export_path(s->rule->workspace_id, s->table->name, s->rows.slot, s->arena);
     if (path.ptr == NULL) return rf_fail_memory(err, s->arena);
@@ -549,11 +570,12 @@ enum rf_kind exports_new(struct logs *logs, struct rf_err *err)
     (void)pthread_cond_init(&exports->woken, &attr);
     (void)pthread_condattr_destroy(&attr);
     logs->exports = exports;
-    /* Without a folder nothing can be exported before the next start. */
-    return logs->options.export_folder_count == 0 ? RF_OK : start_thread(exports, err);
+    /* Without folders and hubs nothing can be exported before the next start. */
+    bool idle = logs->options.export_folder_count == 0 && logs->options.hubs == NULL;
+    return idle ? RF_OK : start_thread(exports, err);
 }
 
-void exports_free(struct exports *exports)
+void exports_stop(struct exports *exports)
 {
     if (exports == NULL) return;
     (void)pthread_mutex_lock(&exports->lock);
@@ -561,6 +583,13 @@ void exports_free(struct exports *exports)
     (void)pthread_cond_signal(&exports->woken);
     (void)pthread_mutex_unlock(&exports->lock);
     if (exports->started) (void)pthread_join(exports->thread, NULL);
+    exports->started = false;
+}
+
+void exports_free(struct exports *exports)
+{
+    if (exports == NULL) return;
+    exports_stop(exports);
     for (struct export_feed *f = exports->feeds, *next; f != NULL; f = next) {
         next = f->next;
         tables_feed_free(f->feed);

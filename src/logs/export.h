@@ -1,5 +1,5 @@
-/* export.h - data export rules (Microsoft.OperationalInsights/workspaces/dataExports) whose destination is a folder: rows as they
- * arrive, as JSON lines in files.
+/* export.h - data export rules (Microsoft.OperationalInsights/workspaces/dataExports) whose destination is a folder, or an event hub:
+ * rows as they arrive, as JSON lines in files or as events.
  *
  * A rule names a storage account, as templates for Azure do; the server's configuration says for which accounts there is a
  * folder (export.folders). Below that folder lies what Azure would put into the account, containers as folders:
@@ -10,10 +10,14 @@
  *   {"ticks": arrivals up to here are in files, "slot": number of the last file's five minutes, "bytes": its length, "on"}
  * Rows are written behind "bytes", synced, and only then the position is stored; a file that is longer was written to by a process that
  * died before that, and is cut back. So each row is in the files once, whatever happens in between, as long as nobody else writes there.
- * A rule begins with what arrives after it was made, enabled, or given the table. */
+ * A rule begins with what arrives after it was made, enabled, or given the table.
+ *
+ * A rule to an event hub puts {"records":[...]} into the hub that it names, or into one for each table (am-<table>), which is made. Its
+ * place is stored when the events are durable, so what a crash comes between is there twice: at least once. */
 #ifndef RF_EXPORT_H
 #define RF_EXPORT_H
 
+#include "hub/hub.h"
 #include "logs/workspace_int.h"
 
 #define EXPORT_SPACE "logs.export"
@@ -21,7 +25,9 @@
 
 /* Starts the thread. */
 RF_MUST_USE enum rf_kind exports_new(struct logs *logs, struct rf_err *err);
-void exports_free(struct exports *exports); /* NULL is fine */
+/* Ends the thread; before arm goes. NULL is fine. */
+void exports_stop(struct exports *exports);
+void exports_free(struct exports *exports); /* stops too; NULL is fine */
 /* Writes what has arrived, in this thread; waits for a round of the other. */
 void exports_run(struct exports *exports);
 
@@ -73,6 +79,14 @@ RF_MUST_USE enum rf_kind export_rows_read(struct tables *tables, rf_str guid, rf
                                           int64_t after, int64_t settled, uint64_t row_max,
                                           const atomic_bool *cancelled, struct rf_arena *arena,
                                           struct export_rows *out, struct rf_err *err);
+
+/* ---- export_hub.c: events ------------------------------------------------------------------------------------------------------ */
+
+/* Puts lines (JSON objects) into a hub; durable when it returns. `resource_id`: the namespace, then `name` is the hub's or empty, or the
+ * hub. *left_out: rows that no event can hold. RF_NOT_FOUND NamespaceNotFound, HubNotFound; as hub_append_wait. */
+RF_MUST_USE enum rf_kind export_to_hub(struct logs *logs, rf_str resource_id, rf_str name,
+                                       rf_str table, rf_str lines, struct rf_arena *arena,
+                                       uint64_t *left_out, struct rf_err *err);
 
 /* ---- export_file.c: one file ---------------------------------------------------------------------------------------------------- */
 

@@ -86,6 +86,12 @@ enum rf_kind export_put(struct arm_call *call, rf_str guid, const struct json_no
     const struct json_node *names = json_get(properties, "tableNames");
     bool on = json_bool_at(properties, "enable", true);
     if (prefix.ptr == NULL) return rf_fail_memory(err, call->arena);
+    /* The server sends in the place of who made the rule. */
+    if (rf_str_is(json_text_at(properties, "destination.type"), "EventHub") &&
+        call->principal != NULL)
+        RF_TRY(authz_require(logs->options.authz, call->principal,
+                             RF_S("Microsoft.EventHub/namespaces/eventhubs/write"),
+                             json_text_at(properties, "destination.resourceId"), false, err));
     RF_TRY(tables_settled(logs->options.tables, guid, &settled, err));
     RF_TRY(forget_places(call, prefix, names, id, err));
     for (const struct json_node *n = names->first; n != NULL; n = n->next) {
@@ -134,12 +140,8 @@ enum rf_kind export_show(struct arm_call *call, struct arm_resource *resource, s
     if (!json_bool_at(properties, "enable", true)) {
         state = "Disabled";
         why = RF_S("");
-    } else if (!rf_str_is(json_text_at(properties, "destination.type"), "StorageAccount")) {
-        state = "DestinationNotServed";
-        why =
-            RF_S("Rows are exported to storage accounts for which the server's configuration has a "
-                 "folder; event hubs are not served.");
-    } else if (export_folder_of(logs, account) == NULL) {
+    } else if (rf_str_is(json_text_at(properties, "destination.type"), "StorageAccount") &&
+               export_folder_of(logs, account) == NULL) {
         state = "DestinationNotAllowed";
         why =
             RF_S("The server's configuration has no folder for this storage account: its operator "

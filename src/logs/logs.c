@@ -1,3 +1,4 @@
+#include "logs/capture.h"
 #include "logs/export.h"
 #include "logs/jobs.h"
 
@@ -12,6 +13,7 @@ static enum rf_kind start(struct logs *logs, struct rf_err *err)
     RF_TRY(queries_new(logs, err));
     RF_TRY(jobs_new(logs, err));
     RF_TRY(exports_new(logs, err));
+    RF_TRY(captures_new(logs, err));
     logs->services[logs->service_count++] = ingest_service(logs);
     logs->services[logs->service_count++] = collector_service(logs);
     logs->services[logs->service_count++] = query_service(logs);
@@ -33,9 +35,17 @@ enum rf_kind logs_new(const struct logs_options *options, struct logs **out, str
     return RF_OK;
 }
 
+void logs_stop(struct logs *logs)
+{
+    if (logs == NULL) return;
+    captures_stop(logs->captures);
+    exports_stop(logs->exports);
+}
+
 void logs_free(struct logs *logs)
 {
     if (logs == NULL) return;
+    captures_free(logs->captures);
     exports_free(logs->exports);
     jobs_free(logs->jobs);
     queries_free(logs->queries);

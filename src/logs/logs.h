@@ -6,6 +6,7 @@
 #include "arm/arm.h"
 #include "tables/tables.h"
 
+struct hubs;
 struct logs;
 /* Where rows of data export rules go that name this storage account. */
 struct export_folder {
@@ -25,11 +26,15 @@ struct logs_options {
     uint32_t query_rate_max;
     size_t query_memory_bytes; /* of one query; 0: a quarter of the machine's, 4 GiB at most */
     const struct export_folder *export_folders;
-    uint32_t export_folder_count; /* 0: nothing is exported */
+    uint32_t export_folder_count; /* 0: nothing is exported to files */
+    struct hubs *hubs;     /* that rules capture and exports write to; NULL: there are none */
+    bool captures_by_hand; /* for tests: captures_run does their work */
 };
 /* Registers its types with `arm`, which must be freed first; defines the tables of stored workspaces. */
 RF_MUST_USE enum rf_kind logs_new(const struct logs_options *options, struct logs **out,
                                   struct rf_err *err);
+/* Captures and exports no more: before arm is freed. NULL is fine. */
+void logs_stop(struct logs *logs);
 void logs_free(struct logs *logs);
 const struct service *const *logs_services(struct logs *logs, uint32_t *count);
 

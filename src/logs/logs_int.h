@@ -10,6 +10,7 @@ struct logs {
     struct rules *rules;           /* rules.c: data collection rules by immutable id, compiled */
     struct jobs *jobs;             /* jobs.c: purges, search jobs, restores */
     struct exports *exports;       /* export.c: data export rules to folders */
+    struct captures *captures;     /* capture.c: events of hubs into tables; NULL: none */
     struct queries *queries;       /* query_gate.c: who asks how much, and what runs now */
     struct kusto_log *kusto_log;   /* kusto_log.c: the last queries and commands */
     struct service collector;

@@ -3,6 +3,7 @@
 #define RF_LOGS_WORLD_H
 
 #include "authz/route_walk.h"
+#include "hub/hub.h"
 #include "kql/kql.h"
 #include "logs/logs_int.h"
 #include "tables/tables.h"
@@ -33,6 +34,9 @@ struct world {
     uint32_t header_count;
     const struct export_folder *export_folders; /* as of the next w_open */
     uint32_t export_folder_count;
+    bool with_hubs; /* as of the next w_open; captures by hand */
+    struct hubs *hubs;
+    struct rf_fs *tables_fs; /* the same; NULL: the real one */
     struct rf_err err;
 };
 
@@ -109,6 +113,23 @@ WALK_HELPER const char *w_text(struct world *w, const char *path)
         cr_assert(rf_str_is(got_, wanted), "%s: %.*s", path, RF_FMT(got_));                        \
     } while (0)
 
+WALK_HELPER void w_open_hubs(struct world *w)
+{
+    if (!w->with_hubs) return;
+    char folder[80];
+    (void)snprintf(folder, sizeof folder, "%s/hubs", w->folder);
+    struct hubs_options hubs = {.fs = rf_fs_real(),
+                                .folder = folder,
+                                .key = {9},
+                                .clock = &w->site.clock.clock,
+                                .state = w->site.state,
+                                .arm = w->arm,
+                                .authz = w->site.authz,
+                                .audit = &w->site.audit,
+                                .site = &w->site.site};
+    cr_assert(hubs_new(&hubs, &w->hubs, &w->err) == RF_OK, "%s", w->err.text);
+}
+
 WALK_HELPER void w_open(struct world *w)
 {
     struct arm_options arm = {.state = w->site.state,
@@ -116,11 +137,16 @@ WALK_HELPER void w_open(struct world *w)
                               .site = &w->site.site,
                               .audit = &w->site.audit,
                               .clock = &w->site.clock.clock};
-    struct tables_options tables = {
-        .fs = rf_fs_real(), .folder = w->folder, .key = &w->key, .clock = &w->site.clock.clock};
+    struct tables_options tables = {.fs = w->tables_fs == NULL ? rf_fs_real() : w->tables_fs,
+                                    .folder = w->folder,
+                                    .key = &w->key,
+                                    .clock = &w->site.clock.clock};
     cr_assert(arm_new(&arm, &w->arm, &w->err) == RF_OK, "%s", w->err.text);
     cr_assert(tables_new(&tables, &w->tables, &w->err) == RF_OK, "%s", w->err.text);
-    struct logs_options logs = {.state = w->site.state,
+    w_open_hubs(w);
+    struct logs_options logs = {.hubs = w->hubs,
+                                .captures_by_hand = true,
+                                .state = w->site.state,
                                 .arm = w->arm,
                                 .authz = w->site.authz,
                                 .tables = w->tables,
@@ -141,8 +167,11 @@ WALK_HELPER void w_open(struct world *w)
 WALK_HELPER void w_close(struct world *w)
 {
     dispatcher_free(w->dispatcher);
+    logs_stop(w->logs);
     arm_free(w->arm);
     logs_free(w->logs);
+    hubs_free(w->hubs);
+    w->hubs = NULL;
     tables_free(w->tables);
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/encode.h"
+#include "logs/capture.h"
 #include "logs/rules_int.h"
 
 enum { SLOT_BUCKETS = 1024, COLUMN_NAME_BYTES_MAX = 200 };
@@ -563,6 +564,7 @@ bool rules_admit(struct logs *logs, rf_str immutable_id, rf_usec now, uint32_t *
 void rules_changed(struct logs *logs)
 {
     if (logs->rules != NULL) atomic_fetch_add(&logs->rules->generation, 1);
+    captures_changed(logs->captures);
 }
 
 /* ---- documents ---------------------------------------------------------------------------------------------------------------- */
@@ -707,6 +709,7 @@ static enum rf_kind put_rule(struct arm_call *call, struct arm_resource *resourc
     if (json_set(call->arena, resource->body, RF_S("properties"), copy) == NULL)
         return rf_fail_memory(err, call->arena);
     json_remove(copy, RF_S("endpoints"));
+    RF_TRY(capture_put(call, rules->logs, resource->key, copy, err));
     RF_TRY(set_immutable_id(call, copy, before, "dcr", err));
     if (json_set_text(call->arena, copy, "provisioningState", RF_S("Succeeded")) == NULL)
         return rf_fail_memory(err, call->arena);
@@ -727,6 +730,13 @@ static enum rf_kind show_rule(struct arm_call *call, struct arm_resource *resour
         json_set_text(call->arena, endpoints, "metricsIngestion", origin) == NULL)
         return rf_fail_memory(err, call->arena);
     return RF_OK;
+}
+
+static enum rf_kind remove_rule(struct arm_call *call, struct arm_resource *resource,
+                                struct rf_err *err)
+{
+    struct rules *rules = call->ctx;
+    return capture_put(call, rules->logs, resource->key, NULL, err);
 }
 
 static void changed_rule(struct arm_call *call, struct arm_resource *resource)
@@ -764,6 +774,13 @@ static enum rf_kind put_association(struct arm_call *call, struct arm_resource *
     return RF_FAIL(err, RF_INVALID, "InvalidPayload",
                    "An association has one of 'dataCollectionRuleId' and "
                    "'dataCollectionEndpointId'.");
+}
+
+static void changed_association(struct arm_call *call, struct arm_resource *resource)
+{
+    struct rules *rules = call->ctx;
+    (void)resource;
+    captures_changed(rules->logs->captures);
 }
 
 /* GET {rule}/associations */
@@ -816,7 +833,7 @@ enum rf_kind rules_register(struct logs *logs, struct rf_err *err)
     static const char members[] =
         "description dataCollectionEndpointId streamDeclarations{} destinations "
         "logAnalytics workspaceResourceId name dataFlows streams transformKql "
-        "builtInTransform outputStream dataSources";
+        "builtInTransform outputStream dataSources dataImports eventHub stream consumerGroup";
     struct rules *rules = calloc(1, sizeof *rules);
     if (rules == NULL) return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "no memory for rules");
     rules->logs = logs;
@@ -831,6 +848,7 @@ enum rf_kind rules_register(struct logs *logs, struct rf_err *err)
                                         .members = members,
                                         .flags = ARM_TRACKED,
                                         .put = put_rule,
+                                        .remove = remove_rule,
                                         .changed = changed_rule,
                                         .show = show_rule,
                                         .actions = rules->rule_actions,
@@ -848,6 +866,7 @@ enum rf_kind rules_register(struct logs *logs, struct rf_err *err)
                                         .versions = versions,
                                         .flags = ARM_EXTENSION | ARM_NO_STATE,
                                         .put = put_association,
+                                        .changed = changed_association,
                                         .ctx = rules};
     RF_TRY(arm_register(logs->options.arm, rules->types, RF_COUNT(rules->types), err));
     return load_slots(rules, err);

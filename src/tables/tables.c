@@ -60,6 +60,7 @@ void entry_unref(struct table_entry *e)
     RF_ASSERT(e->writer == NULL);
     if (e->view != NULL) view_unref(e->view);
     def_free(e->def_arena);
+    marks_free(&e->marks);
     (void)pthread_mutex_destroy(&e->lock);
     (void)pthread_cond_destroy(&e->turn);
     (void)pthread_mutex_destroy(&e->view_lock);

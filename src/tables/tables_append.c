@@ -26,14 +26,13 @@ void entry_close_writer(struct table_entry *e)
     atomic_fetch_sub(&e->home->tables->writer_count, 1);
 }
 
-/* The arrival of the last commit is its position. */
-static enum rf_kind read_arrival(struct table_entry *e, struct rf_arena *arena, struct rf_err *err)
+/* The arrival of the last commit, and how far the sources of its rows had come, is its position. */
+static enum rf_kind read_position(struct table_entry *e, struct rf_arena *arena, struct rf_err *err)
 {
     rf_str position;
+    int64_t arrival;
     RF_TRY(table_position(e->writer, arena, &position, err));
-    const char *text = rf_arena_cstr(arena, position);
-    if (text == NULL) return rf_fail_memory(err, arena);
-    int64_t arrival = strtoll(text, NULL, 10);
+    RF_TRY(marks_decode(position, &arrival, &e->marks, err));
     e->arrival = RF_MAX(e->arrival, arrival);
     return RF_OK;
 }
@@ -55,7 +54,7 @@ static enum rf_kind open_writer(struct table_entry *e, struct rf_err *err)
     RF_TRY(workspace_store(e->home, true, &store, err));
     RF_TRY(table_writer_open(store, e->name, columns, width, &e->writer, err));
     e->writer_columns = width;
-    enum rf_kind kind = read_arrival(e, &arena, err);
+    enum rf_kind kind = read_position(e, &arena, err);
     if (kind != RF_OK) {
         table_writer_close(e->writer);
         e->writer = NULL;
@@ -242,6 +241,28 @@ static enum rf_kind append_batch(struct table_entry *e, const struct batch *batc
     return table_append(e->writer, &wide, err);
 }
 
+/* The marks that the table has with the requests from `first` up to `end`. */
+static enum rf_kind move_marks(const struct table_entry *e, const struct append_request *first,
+                               const struct append_request *end, struct mark_list *out,
+                               struct rf_err *err)
+{
+    if (!marks_copy(out, &e->marks))
+        return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "no memory for marks");
+    for (const struct append_request *r = first; r != end; r = r->next)
+        for (uint32_t i = 0; i < r->mark_count; i++) RF_TRY(marks_move(out, &r->marks[i], err));
+    return RF_OK;
+}
+
+static enum rf_kind commit_group(struct table_entry *e, const struct mark_list *marks,
+                                 int64_t arrival, struct rf_err *err)
+{
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    rf_arena_init(&arena, 1 << 20);
+    rf_str position = marks_encode(marks, arrival, &arena);
+    if (position.ptr == NULL) return rf_fail_memory(err, &arena);
+    return table_commit(e->writer, position, err);
+}
+
 /* Appends and commits the requests from `first` up to `end`. *appended says that no row was at fault: what failed then was
  * the commit, and some of its rows may be there when the table is opened again. */
 static enum rf_kind write_group(struct table_entry *e, struct append_request *first,
@@ -250,22 +271,26 @@ static enum rf_kind write_group(struct table_entry *e, struct append_request *fi
 {
     *appended = false;
     uint64_t rows = 0;
-    char position[24];
+    RF_CLEANUP(marks_free) struct mark_list marks = {0};
     for (const struct append_request *r = first; r != end; r = r->next) rows += r->row_count;
     enum rf_kind kind = entry_writer(e, err);
     int64_t before = e->arrival, arrival = RF_MAX(tables_now(e->home->tables), before + 1);
+    if (kind == RF_OK) kind = move_marks(e, first, end, &marks, err);
     if (kind == RF_OK && rows >= TABLES_BULK_ROWS) table_expect_bulk(e->writer);
     for (struct append_request *r = first; r != end && kind == RF_OK; r = r->next)
         for (uint32_t i = 0; i < r->batch_count && kind == RF_OK; i++)
             kind = append_batch(e, &r->batches[i], &arrival, err);
     *appended = kind == RF_OK;
-    int len = snprintf(position, sizeof position, "%lld", (long long)arrival);
-    if (kind == RF_OK) kind = table_commit(e->writer, rf_str_make(position, (size_t)len), err);
+    if (kind == RF_OK) kind = commit_group(e, &marks, arrival, err);
     e->arrival = arrival; /* also of a commit that failed: its rows may be there */
-    if (kind == RF_OK)
+    if (kind == RF_OK) {
+        struct mark_list old = e->marks;
+        e->marks = marks;
+        marks = old;
         feeds_note(e, first, end, before, arrival);
-    else
+    } else {
         entry_close_writer(e);
+    }
     return kind;
 }
 
@@ -358,6 +383,49 @@ enum rf_kind tables_append(struct tables *tables, rf_str workspace_id, rf_str na
     RF_TRY(entry_find(tables, workspace_id, name, &e, err));
     RF_TRY(prepare(e, rows, &arena, &request, err));
     return request.row_count == 0 ? RF_OK : append(e, &request, err);
+}
+
+enum rf_kind tables_append_marked(struct tables *tables, rf_str workspace_id, rf_str name,
+                                  const struct rows_in *rows, const struct table_mark *marks,
+                                  uint32_t mark_count, struct rf_err *err)
+{
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    RF_CLEANUP(entry_cleanup) struct table_entry *e = NULL;
+    struct append_request request;
+    rf_arena_init(&arena, REQUEST_BYTES_MAX);
+    RF_TRY(entry_find(tables, workspace_id, name, &e, err));
+    RF_TRY(prepare(e, rows, &arena, &request, err));
+    request.marks = marks;
+    request.mark_count = mark_count;
+    return request.row_count == 0 && mark_count == 0 ? RF_OK : append(e, &request, err);
+}
+
+enum rf_kind tables_mark(struct tables *tables, rf_str workspace_id, rf_str name, uint64_t source,
+                         uint32_t part, int64_t *next, struct rf_err *err)
+{
+    RF_CLEANUP(entry_cleanup) struct table_entry *e = NULL;
+    RF_TRY(entry_find(tables, workspace_id, name, &e, err));
+    RF_TRY(entry_take_turn(e, err));
+    enum rf_kind kind = entry_writer(e, err);
+    const struct table_mark *m = kind == RF_OK ? marks_find(&e->marks, source, part) : NULL;
+    if (kind == RF_OK) *next = m == NULL ? -1 : m->next;
+    (void)pthread_mutex_lock(&e->lock);
+    e->live = true;
+    (void)pthread_mutex_unlock(&e->lock);
+    entry_give_turn(e);
+    return kind;
+}
+
+enum rf_kind tables_forget_marks(struct tables *tables, rf_str workspace_id, rf_str name,
+                                 uint64_t source, struct rf_err *err)
+{
+    RF_CLEANUP(entry_cleanup) struct table_entry *e = NULL;
+    RF_TRY(entry_find(tables, workspace_id, name, &e, err));
+    RF_TRY(entry_take_turn(e, err));
+    enum rf_kind kind = entry_writer(e, err);
+    if (kind == RF_OK) marks_drop(&e->marks, source);
+    entry_give_turn(e);
+    return kind;
 }
 
 /* ---- keeping house -------------------------------------------------------------------------------------------------- */

@@ -9,6 +9,7 @@
 
 #include "tables/content.h"
 #include "tables/kept_rows.h"
+#include "tables/marks_int.h"
 #include "tables/tables.h"
 
 enum {
@@ -39,6 +40,8 @@ struct append_request {
     struct batch *batches; /* columns as those of writer_column */
     uint32_t batch_count;
     uint64_t row_count;
+    const struct table_mark *marks; /* stored with the rows */
+    uint32_t mark_count;
     bool done;
     enum rf_kind kind;
     struct rf_err err;
@@ -61,6 +64,8 @@ struct table_entry {
     /* Being worked on, without the turn; set by the thread that keeps house, under the lock. The writer is not closed before. */
     struct table_merge *merge;
     uint32_t writer_columns;
+    struct mark_list
+        marks; /* of the last commit; of who has the turn, and read when the writer is opened */
     int64_t arrival; /* of the last commit; changed by who has the turn */
     int64_t
         arriving; /* under the lock: commits with arrivals from this on are under way; 0: none */

@@ -1,0 +1,45 @@
+/* event_int.h - what the views of an event share: its stored sections, and the names that belong to the server. */
+#ifndef RF_HUB_EVENT_INT_H
+#define RF_HUB_EVENT_INT_H
+
+#include "hub/amqp_value.h"
+#include "hub/event.h"
+
+#define EVENT_DECODE_ERROR "amqp:decode-error"
+#define EVENT_NOT_ALLOWED "amqp:not-allowed"
+
+/* Annotations that only the server sets: a client's are dropped. */
+bool event_is_server_name(const struct amqp_value *name);
+
+/* The sections of what is stored (FRAME_AMQP) or came; those that are not there have type AMQP_NONE. */
+struct event_sections {
+    struct amqp_value annotations, properties, application; /* maps, but `properties`, a list */
+    rf_str body;                                            /* all its sections; ptr NULL: none */
+};
+bool event_sections_read(rf_str value, struct event_sections *out);
+
+enum event_property {
+    PROPERTY_MESSAGE_ID,
+    PROPERTY_USER_ID,
+    PROPERTY_TO,
+    PROPERTY_SUBJECT,
+    PROPERTY_REPLY_TO,
+    PROPERTY_CORRELATION_ID,
+    PROPERTY_CONTENT_TYPE,
+    PROPERTY_CONTENT_ENCODING,
+    PROPERTY_ABSOLUTE_EXPIRY_TIME,
+    PROPERTY_CREATION_TIME,
+    PROPERTY_GROUP_ID,
+    PROPERTY_GROUP_SEQUENCE,
+    PROPERTY_REPLY_TO_GROUP_ID,
+    PROPERTIES_COUNT
+};
+/* A text for people and for Kafka's headers: texts and binaries as they are, numbers, GUIDs and times written out; in
+ * `arena`, ptr NULL: null, a compound value, or no memory. */
+rf_str event_scalar_text(const struct amqp_value *value, struct rf_arena *arena);
+
+/* The body's bytes. `as_kafka`: a value's AMQP encoding, also of a string or binary. */
+RF_MUST_USE enum rf_kind event_join_body(rf_str body, bool as_kafka, struct rf_arena *arena,
+                                         rf_str *out, struct rf_err *err);
+
+#endif

@@ -1,0 +1,150 @@
+/* log_keep.c - what goes: by age, by size, by number. */
+#include "hub/log_int.h"
+
+#include <stdlib.h>
+
+static void unlink_segment(struct log *log, const struct segment *segment, enum rf_kind *kind,
+                           struct rf_err *err)
+{
+    char *index = segment_path(log, segment->first, "index");
+    enum rf_kind result = rf_fs_unlink(log->fs, segment->path, *kind == RF_OK ? err : NULL);
+    if (*kind == RF_OK) *kind = result;
+    if (index != NULL) rf_fs_unlink(log->fs, index, NULL);
+    free(index);
+}
+
+/* Takes the first `count` segments off the list, which keeps at least one, and removes their files, oldest first. */
+static enum rf_kind drop_front(struct log *log, uint32_t count, struct rf_err *err)
+{
+    enum rf_kind kind = RF_OK;
+    for (uint32_t i = 0; i < count; i++) {
+        (void)pthread_mutex_lock(&log->lock);
+        RF_ASSERT(log->segment_count > 1);
+        struct segment *segment = log->segments[0];
+        segment->is_listed = false;
+        log->segment_count--;
+        memmove(log->segments, log->segments + 1, log->segment_count * sizeof(struct segment *));
+        (void)pthread_mutex_unlock(&log->lock);
+        unlink_segment(log, segment, &kind, err);
+        segment_unref(log, segment);
+    }
+    if (count > 0 && kind == RF_OK) kind = rf_fs_sync_dir(log->fs, log->folder, err);
+    return kind;
+}
+
+/* ---- by age and size ---------------------------------------------------------------------------------- */
+
+/* How many of the oldest go; *all when the last one should too. */
+static uint32_t count_expired(struct log *log, rf_usec before, uint64_t bytes_max, bool *all)
+{
+    uint64_t bytes = 0;
+    uint32_t count = 0;
+    (void)pthread_mutex_lock(&log->lock);
+    for (uint32_t i = 0; i < log->segment_count; i++) bytes += log->segments[i]->bytes;
+    while (count + 1 < log->segment_count) {
+        const struct segment *segment = log->segments[count];
+        rf_usec last = segment->last != 0 ? segment->last : segment->before;
+        if (last >= before && (bytes_max == 0 || bytes <= bytes_max)) break;
+        bytes -= segment->bytes;
+        count++;
+    }
+    const struct segment *last = log->segments[log->segment_count - 1];
+    *all =
+        count + 1 == log->segment_count && last->bytes > SEGMENT_HEAD_BYTES && last->last < before;
+    (void)pthread_mutex_unlock(&log->lock);
+    return count;
+}
+
+/* Begins a new last segment, so that the old one may go, unless somebody wrote to it meanwhile. */
+static enum rf_kind roll_at(struct log *log, int64_t end, bool *rolled, struct rf_err *err)
+{
+    enum rf_kind kind = RF_OK;
+    (void)pthread_mutex_lock(&log->writing);
+    *rolled = !log->broken && log->next == end && log->at == log->tail->bytes;
+    if (*rolled) kind = log_roll(log, err);
+    (void)pthread_mutex_unlock(&log->writing);
+    return kind;
+}
+
+static int64_t end_of(struct log *log)
+{
+    (void)pthread_mutex_lock(&log->lock);
+    int64_t end = log->segments[log->segment_count - 1]->end;
+    (void)pthread_mutex_unlock(&log->lock);
+    return end;
+}
+
+static enum rf_kind retain(struct log *log, rf_usec before, uint64_t bytes_max, struct rf_err *err)
+{
+    bool all, rolled;
+    int64_t end = end_of(log);
+    uint32_t count = count_expired(log, before, bytes_max, &all);
+    if (all) {
+        RF_TRY(roll_at(log, end, &rolled, err));
+        if (rolled) count = count_expired(log, before, bytes_max, &all);
+    }
+    return drop_front(log, count, err);
+}
+
+enum rf_kind log_retain(struct log *log, rf_usec before, uint64_t bytes_max, struct rf_err *err)
+{
+    (void)pthread_mutex_lock(&log->upkeep);
+    enum rf_kind kind = retain(log, before, bytes_max, err);
+    (void)pthread_mutex_unlock(&log->upkeep);
+    return kind;
+}
+
+/* ---- by number ---------------------------------------------------------------------------------------- */
+
+static uint32_t count_below(struct log *log, int64_t number)
+{
+    uint32_t count = 0;
+    (void)pthread_mutex_lock(&log->lock);
+    while (count + 1 < log->segment_count && log->segments[count]->end <= number) count++;
+    (void)pthread_mutex_unlock(&log->lock);
+    return count;
+}
+
+/* What is cut must be on the disk: else the log would end before its begin when the power goes. A writer may wait for a sync of his own; so
+ * that he learns of it when this one fails, the log is broken then. */
+static enum rf_kind settle(struct log *log, int64_t number, struct rf_err *err)
+{
+    enum rf_kind kind = RF_OK;
+    (void)pthread_mutex_lock(&log->writing);
+    if (!log->broken && number > log->synced) {
+        kind = rf_file_sync(log->tail->file, err);
+        log->broken = kind != RF_OK;
+    }
+    (void)pthread_mutex_unlock(&log->writing);
+    return kind;
+}
+
+static enum rf_kind cut_front(struct log *log, int64_t number, struct rf_err *err)
+{
+    int64_t end = end_of(log), begin;
+    bool rolled;
+    (void)pthread_mutex_lock(&log->lock);
+    begin = log_begin(log);
+    bool empty = log->segments[log->segment_count - 1]->bytes == SEGMENT_HEAD_BYTES;
+    (void)pthread_mutex_unlock(&log->lock);
+    if (number > end)
+        return RF_FAIL(err, RF_INVALID, "OffsetOutOfRange",
+                       "number %lld cannot be the first: the log ends before %lld",
+                       (long long)number, (long long)end);
+    if (number <= begin) return RF_OK;
+    RF_TRY(settle(log, number, err));
+    RF_TRY(log_keep_cut(log, number, err));
+    (void)pthread_mutex_lock(&log->lock);
+    log->cut = number;
+    (void)pthread_mutex_unlock(&log->lock);
+    if (number == end && !empty) RF_TRY(roll_at(log, end, &rolled, err));
+    return drop_front(log, count_below(log, number), err);
+}
+
+enum rf_kind log_cut_front(struct log *log, int64_t number, struct rf_err *err)
+{
+    (void)pthread_mutex_lock(&log->upkeep);
+    enum rf_kind kind = cut_front(log, number, err);
+    (void)pthread_mutex_unlock(&log->upkeep);
+    return kind;
+}
