@@ -284,8 +284,9 @@ static uint32_t partition_for(const struct node_link *link, const struct arrived
     if (link->partition != UINT32_MAX) return link->partition;
     rf_str key = arrived->key.len > 0 ? arrived->key : link->publisher;
     hub_facts(link->hub, &facts);
-    return key.len > 0 ? partition_of_key(key, facts.partition_count)
-                       : hub_next_partition(link->hub);
+    if (key.len > 0) return partition_of_key(key, facts.partition_count);
+    /* What one read of the socket brought goes to one partition, the next read to the next one. */
+    return link->gathering != NULL ? link->gathering->partition : hub_next_partition(link->hub);
 }
 
 static enum rf_kind take(struct node_link *link, struct amqp_delivery delivery, uint32_t format,
@@ -399,6 +400,7 @@ static void attached(struct job *job)
     }
     job->terms.message_bytes_max = HUB_BYTES_MAX;
     job->terms.credit = NODE_CREDIT;
+    job->terms.unsettled_max = NODE_UNSETTLED_MAX;
     job->terms.idle_usec = SENDER_IDLE_USEC;
     if (job->made->is_idempotent) job->terms.capabilities = idempotent;
     if (amqp_link_accept(peer->connection, job->link, &job->terms, job->made)) job->made = NULL;

@@ -13,6 +13,7 @@
 enum {
     NODE_GRANTS_MAX = 64,
     NODE_CREDIT = 300,
+    NODE_UNSETTLED_MAX = 8192, /* messages of a link that wait for the disk */
     CBS_CREDIT = 100,
     PLAIN_RECEIVERS_MAX = 5,
     READ_BYTES = 256 << 10,
