@@ -259,10 +259,25 @@ enum rf_kind cli_server_fault(uint16_t status, const struct json_node *answer, s
     return kind;
 }
 
+/* Event hubs tell errors in XML, with what is for their logs behind it. */
+static rf_str detail_of(rf_str xml)
+{
+    rf_str open = RF_S("<Detail>");
+    size_t from = rf_str_find(xml, open, 0);
+    if (from == SIZE_MAX) return (rf_str){NULL, 0};
+    rf_str text = rf_slice(xml, from + open.len, xml.len);
+    size_t end =
+        RF_MIN(rf_str_find(text, RF_S(" TrackingId:"), 0), rf_str_find(text, RF_S("</Detail>"), 0));
+    return rf_str_trim(rf_slice(text, 0, RF_MIN(end, text.len)));
+}
+
 static enum rf_kind refuse(const struct http_answer *answer, struct rf_arena *arena,
                            struct rf_err *err)
 {
     struct json_node *body = NULL;
+    rf_str detail = cut_text(detail_of(answer->body), MESSAGE_BYTES_MAX);
+    if (detail.len > 0)
+        return rf_fail(err, kind_of_status(answer->status), "ServerError", "%.*s", RF_FMT(detail));
     if (json_parse(answer->body, arena, &body, NULL) != RF_OK) body = NULL;
     (void)cli_server_fault(answer->status, body, err);
     return kind_of_status(answer->status);
