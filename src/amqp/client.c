@@ -4,8 +4,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "amqp/client_pipe.h"
 #include "amqp/frame.h"
-#include "net/dial.h"
 
 enum {
     CLIENT_FRAME_BYTES = 65536,
@@ -26,8 +26,7 @@ struct client_link {
 };
 
 struct amqp_client {
-    struct dial *dial;
-    struct tls_context *tls;
+    struct pipe *pipe;
     struct rf_arena arena;
     struct rf_buf out, part; /* part: a message of several frames */
     uint8_t *in;
@@ -156,7 +155,7 @@ static enum rf_kind write_out(struct amqp_client *c, struct rf_err *err)
 {
     if (c->out.failed) return rf_fail_memory(err, &c->arena);
     if (c->out.len == 0) return RF_OK;
-    enum dial_io io = dial_write(c->dial, rf_buf_view(&c->out));
+    enum dial_io io = pipe_write(c->pipe, rf_buf_view(&c->out));
     c->out.len = 0;
     return io == DIAL_OK ? RF_OK : io_failed(c, io, err);
 }
@@ -339,7 +338,7 @@ static enum rf_kind read_more(struct amqp_client *c, struct rf_err *err)
     memmove(c->in, c->in + c->in_from, c->in_len - c->in_from);
     c->in_len -= c->in_from;
     c->in_from = 0;
-    enum dial_io io = dial_read(c->dial, c->in + c->in_len, IN_BYTES - c->in_len, &got);
+    enum dial_io io = pipe_read(c->pipe, c->in + c->in_len, IN_BYTES - c->in_len, &got);
     if (io != DIAL_OK) return io_failed(c, io, err);
     c->in_len += got;
     return take_frames(c, err);
@@ -356,10 +355,12 @@ static enum rf_kind await(struct amqp_client *c, const bool *what, struct rf_err
 
 static void put_sasl(struct amqp_client *c, const struct amqp_client_options *options)
 {
-    bool is_plain = options->user.len > 0;
+    bool is_plain = options->user.len > 0, is_device = options->certificate_pem.len > 0;
     rf_buf_put(&c->out, "AMQP\3\1\0\0", 8);
     struct draft draft = draft_begin(c, FRAME_SASL_TYPE, PERF_SASL_INIT);
-    amqp_put_symbol(&c->out, is_plain ? RF_S("PLAIN") : RF_S("ANONYMOUS"));
+    amqp_put_symbol(&c->out, is_plain    ? RF_S("PLAIN")
+                             : is_device ? RF_S("EXTERNAL")
+                                         : RF_S("ANONYMOUS"));
     if (is_plain) {
         rf_buf_byte(&c->part, 0);
         rf_buf_str(&c->part, options->user);
@@ -389,8 +390,6 @@ static enum rf_kind handshake(struct amqp_client *c, const struct amqp_client_op
 enum rf_kind amqp_client_open(const struct amqp_client_options *options, struct amqp_client **out,
                               struct rf_err *err)
 {
-    const struct dial_options dial = {
-        .host = options->host, .port = options->port, .timeout_usec = options->timeout_usec};
     struct amqp_client *c = calloc(1, sizeof *c);
     *out = NULL;
     if (c == NULL) return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "no memory");
@@ -399,11 +398,7 @@ enum rf_kind amqp_client_open(const struct amqp_client_options *options, struct 
     c->in = rf_arena_raw(&c->arena, uint8_t, IN_BYTES);
     c->frame_bytes = FRAME_MIN_MAX;
     enum rf_kind kind = c->in == NULL ? rf_fail_memory(err, &c->arena) : RF_OK;
-    if (kind == RF_OK) kind = dial_open(&dial, &c->dial, err);
-    if (kind == RF_OK && !options->is_plain) {
-        kind = tls_client_new(options->ca_pem, &c->tls, err);
-        if (kind == RF_OK) kind = dial_tls(c->dial, c->tls, false, err);
-    }
+    if (kind == RF_OK) kind = pipe_open(options, &c->pipe, err);
     if (kind == RF_OK) kind = handshake(c, options, err);
     if (kind == RF_OK) {
         *out = c;
@@ -423,8 +418,7 @@ void amqp_client_close(struct amqp_client *c)
         draft_end(c, draft, 0);
         (void)write_out(c, &ignored);
     }
-    dial_close(c->dial);
-    tls_free(c->tls);
+    pipe_close(c->pipe);
     rf_arena_done(&c->arena);
     free(c);
 }
@@ -520,7 +514,7 @@ static void put_transfer(struct amqp_client *c, uint32_t handle, uint32_t format
 enum rf_kind amqp_client_flush(struct amqp_client *c, struct rf_err *err)
 {
     RF_TRY(write_out(c, err));
-    while (!c->has_message && !dial_is_quiet(c->dial)) RF_TRY(read_more(c, err));
+    while (!c->has_message && !pipe_is_quiet(c->pipe)) RF_TRY(read_more(c, err));
     return RF_OK;
 }
 
@@ -562,7 +556,7 @@ enum rf_kind amqp_client_receive(struct amqp_client *c, int64_t wait_usec, uint3
     RF_TRY(take_frames(c, err));
     RF_TRY(write_out(c, err));
     while (!c->has_message) {
-        if (dial_is_quiet(c->dial)) {
+        if (pipe_is_quiet(c->pipe)) {
             if (rf_clock_elapsed(rf_clock_real()) >= end)
                 return RF_FAIL(err, RF_AGAIN, "NothingCame", "no message came");
             (void)nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);

@@ -8,7 +8,7 @@
  *   RF_TRY(amqp_client_send(client, link, 0, rf_buf_view(&buf), err));
  *   RF_TRY(amqp_client_settle(client, err));     every message sent so far is safe now
  *
- * Errors of all: RF_IO ConnectFailed, TlsFailed, TimedOut, BadAnswer; RF_DENIED, RF_NOT_FOUND, RF_LIMIT or RF_INVALID with the condition
+ * Errors of all: RF_IO ConnectFailed, TlsFailed, TimedOut, BadAnswer; RF_INVALID BadCertificate; RF_DENIED, RF_NOT_FOUND, RF_LIMIT or RF_INVALID with the condition
  * that the server gave (its text follows). After an error the client is good for amqp_client_close only. */
 #ifndef RF_AMQP_CLIENT_H
 #define RF_AMQP_CLIENT_H
@@ -19,9 +19,12 @@ struct amqp_client;
 struct amqp_client_options {
     const char *host;
     uint16_t port;
-    rf_str hostname; /* the namespace that is asked for; empty: `host` */
-    rf_str ca_pem;   /* empty: the system's */
-    bool is_plain;   /* without TLS */
+    rf_str hostname;     /* the namespace that is asked for; empty: `host` */
+    rf_str ca_pem;       /* empty: the system's */
+    bool is_plain;       /* without TLS */
+    bool over_websocket; /* at /$servicebus/websocket of the HTTPS origin */
+    rf_str certificate_pem,
+        key_pem; /* SASL EXTERNAL: a device's certificate, with those that issued it behind it, and its key; empty: none */
     rf_str user,
         password; /* SASL PLAIN: a rule and its key; user empty: ANONYMOUS, see amqp_client_put_token */
     int64_t timeout_usec; /* of each silence; 0: 30 s */

@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "cli/cli.h"
+#include "cli/cli_fleet.h"
 #include "cli/cli_format.h"
 #include "cli/cli_list.h"
 #include "cli/cli_server.h"
@@ -30,7 +31,11 @@ enum {
     OPT_KEY,
     OPT_FROM,
     OPT_COUNT,
-    OPT_FORMAT
+    OPT_FORMAT,
+    OPT_DEVICES,
+    OPT_FIELD,
+    OPT_OVER,
+    OPT_PACE
 };
 static const struct cli_option options[] = {
     CLI_SERVER_OPTIONS(OPT_SERVER),
@@ -42,6 +47,15 @@ static const struct cli_option options[] = {
                   "tail, peek: the first sequence number; peek: else the last ones"},
     [OPT_COUNT] = {"count", "N", "peek: events at most (20)"},
     [OPT_FORMAT] = {"format", "FORMAT", "stats: table, csv, markdown, json or jsonl"},
+    [OPT_DEVICES] = {"devices", "FOLDER",
+                     "send: each line over AMQP as the device that it names, with NAME.pem and "
+                     "NAME.key of the folder"},
+    [OPT_FIELD] = {"device-field", "MEMBER",
+                   "send: the member of a line that names its device (DeviceId)"},
+    [OPT_OVER] = {"over", "PROTOCOL", "send: devices use amqps, or websocket (amqps)"},
+    [OPT_PACE] = {"pace", "N|live",
+                  "send: devices send a line N times as fast as it happened, or at its time; "
+                  "else all at once"},
 };
 static const struct cli_usage usage = {
     .command = "events",
@@ -54,12 +68,16 @@ static const struct cli_usage usage = {
     .option_count = RF_COUNT(options),
     .notes = "  ringfort events send telemetry readings.jsonl --key device-7\n"
              "  ringfort events peek telemetry --partition 0 --from 100 --count 5\n"
+             "  ringfort events send drones flights.jsonl --devices certificates --pace live\n"
              "  ringfort events tail telemetry\n",
 };
 
 struct event_args {
     struct cli_server_args server;
     const char *names, *key;
+    const char *devices, *field;
+    bool over_websocket;
+    struct cli_pace pace;
     const char *words[3];
     uint32_t word_count;
     int64_t partition, from, count; /* -1: not given */
@@ -97,6 +115,19 @@ static int take_option(int at, const char *value, struct event_args *args)
     case OPT_KEY:
         args->key = value;
         return CLI_OK;
+    case OPT_DEVICES:
+        args->devices = value;
+        return CLI_OK;
+    case OPT_FIELD:
+        args->field = value;
+        return CLI_OK;
+    case OPT_OVER:
+        args->over_websocket = strcmp(value, "websocket") == 0;
+        if (args->over_websocket || strcmp(value, "amqps") == 0) return CLI_OK;
+        return cli_wrong(&usage, "--over: '%s' is not amqps or websocket", value);
+    case OPT_PACE:
+        if (cli_pace_parse(rf_str_of(value), &args->pace)) return CLI_OK;
+        return cli_wrong(&usage, "--pace must be 'live' or a number above 0, not '%s'", value);
     case OPT_PARTITION:
         if (parse_number(value, PARTITIONS_MAX - 1, &args->partition)) return CLI_OK;
         return cli_wrong(&usage, "--partition: '%s' is no number of a partition", value);
@@ -124,6 +155,11 @@ static int check_words(const struct event_args *args)
         if (args->word_count == 1) return cli_wrong(&usage, "%s needs a hub", verbs[i]);
         if (i > 0 && args->word_count == 3)
             return cli_wrong(&usage, "'%s' is not expected", args->words[2]);
+        if (args->devices != NULL && (args->key != NULL || args->partition >= 0))
+            return cli_wrong(&usage, "--devices: the key of an event is its device's name");
+        if (args->devices == NULL && (args->field != NULL || args->pace.live ||
+                                      args->pace.speed > 0 || args->over_websocket))
+            return cli_wrong(&usage, "--device-field, --over and --pace need --devices");
         return CLI_OK;
     }
     return cli_wrong(&usage, "'%s' is not send, tail, peek or stats", args->words[0]);
@@ -220,15 +256,34 @@ static enum rf_kind send_lines(struct event_call *call, FILE *file, uint64_t *se
     return kind;
 }
 
+static enum rf_kind send_by_devices(const struct event_call *call, FILE *file, uint64_t *sent,
+                                    uint32_t *devices, struct rf_err *err)
+{
+    const struct event_args *args = call->args;
+    const struct cli_fleet_args fleet = {.login = cli_server_login(call->server),
+                                         .hub = call->hub,
+                                         .folder = args->devices,
+                                         .field = args->field == NULL ? "DeviceId" : args->field,
+                                         .over_websocket = args->over_websocket,
+                                         .pace = args->pace};
+    return cli_fleet_send(&fleet, file, sent, devices, err);
+}
+
 static enum rf_kind send_file(struct event_call *call, struct rf_err *err)
 {
     const char *path = call->args->word_count == 3 ? call->args->words[2] : "-";
     uint64_t sent = 0;
+    uint32_t devices = 0;
     FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
     if (file == NULL) return RF_FAIL_ERRNO(err, "FileNotFound", "cannot open %s", path);
-    enum rf_kind kind = send_lines(call, file, &sent, err);
+    enum rf_kind kind = call->args->devices == NULL
+                            ? send_lines(call, file, &sent, err)
+                            : send_by_devices(call, file, &sent, &devices, err);
     if (file != stdin) (void)fclose(file);
-    if (kind == RF_OK || sent > 0)
+    if (devices > 0)
+        cli_say("%u devices sent %llu events to '%.*s'", devices, (unsigned long long)sent,
+                RF_FMT(call->hub));
+    else if (kind == RF_OK || sent > 0)
         cli_say("sent %llu events to '%.*s'", (unsigned long long)sent, RF_FMT(call->hub));
     return kind;
 }

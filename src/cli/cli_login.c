@@ -130,6 +130,7 @@ static const struct login_member {
     {"client_id", offsetof(struct cli_login, client_id)},
     {"client_secret", offsetof(struct cli_login, client_secret)},
     {"ca", offsetof(struct cli_login, ca)},
+    {"amqps", offsetof(struct cli_login, amqps)},
     {"subscription_id", offsetof(struct cli_login, subscription_id)},
     {"resource_group", offsetof(struct cli_login, resource_group)},
     {"workspace_id", offsetof(struct cli_login, workspace_id)},

@@ -118,6 +118,7 @@ RF_MUST_USE enum rf_kind cli_server_check(rf_str url, struct rf_err *err);
 struct cli_login {
     rf_str server, authority, tenant_id, client_id, client_secret;
     rf_str ca;        /* path; empty: the system's */
+    rf_str amqps;     /* "host:port" */
     rf_str bootstrap; /* path; who and where is read from it */
     rf_str subscription_id, resource_group, workspace_id, workspace_name, location;
     rf_str token;

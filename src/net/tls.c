@@ -93,21 +93,21 @@ static EVP_PKEY *key_elsewhere(struct tls_context *context, X509 *leaf)
     return NULL;
 }
 
-static enum rf_kind use_leaf(struct tls_context *context, SSL_CTX *ssl, X509 *leaf,
+/* With the key at hand, or signed with through the context's callback. */
+static enum rf_kind use_leaf(struct tls_context *context, SSL_CTX *ssl, X509 *leaf, EVP_PKEY *own,
                              struct rf_err *err)
 {
-    EVP_PKEY *key = key_elsewhere(context, leaf);
+    EVP_PKEY *key = own == NULL ? key_elsewhere(context, leaf) : own;
     if (key == NULL)
         return RF_FAIL(err, RF_INVALID, "BadCertificate",
                        "the server's certificate must be for a P-256 key");
     bool good = SSL_CTX_use_certificate(ssl, leaf) == 1 && SSL_CTX_use_PrivateKey(ssl, key) == 1;
-    EVP_PKEY_free(key);
+    if (own == NULL) EVP_PKEY_free(key);
     if (good) return RF_OK;
-    return RF_FAIL(err, RF_INVALID, "BadCertificate", "the server's certificate: %s",
-                   last_reason());
+    return RF_FAIL(err, RF_INVALID, "BadCertificate", "the certificate: %s", last_reason());
 }
 
-static enum rf_kind use_chain(struct tls_context *context, SSL_CTX *ssl, rf_str pem,
+static enum rf_kind use_chain(struct tls_context *context, SSL_CTX *ssl, rf_str pem, EVP_PKEY *own,
                               struct rf_err *err)
 {
     BIO *bio = pem.len <= INT_MAX ? BIO_new_mem_buf(pem.ptr, (int)pem.len) : NULL;
@@ -116,7 +116,7 @@ static enum rf_kind use_chain(struct tls_context *context, SSL_CTX *ssl, rf_str 
     bool first = true;
     for (X509 *cert; kind == RF_OK && (cert = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL;) {
         if (first)
-            kind = use_leaf(context, ssl, cert, err);
+            kind = use_leaf(context, ssl, cert, own, err);
         else if (SSL_CTX_add1_chain_cert(ssl, cert) != 1)
             kind = RF_FAIL(err, RF_INVALID, "BadCertificate", "the chain: %s", last_reason());
         X509_free(cert);
@@ -284,7 +284,7 @@ static enum rf_kind server_ssl_new(struct tls_context *context, rf_str chain_pem
 {
     SSL_CTX *ssl;
     RF_TRY(ssl_new(TLS_server_method(), context, &ssl, err));
-    enum rf_kind kind = use_chain(context, ssl, chain_pem, err);
+    enum rf_kind kind = use_chain(context, ssl, chain_pem, NULL, err);
     if (kind != RF_OK) {
         SSL_CTX_free(ssl);
         return kind;
@@ -386,6 +386,24 @@ enum rf_kind tls_client_new(rf_str ca_pem, struct tls_context **out, struct rf_e
         *out = context;
     else
         tls_free(context);
+    return kind;
+}
+
+enum rf_kind tls_client_prove(struct tls_context *context, rf_str chain_pem, rf_str key_pem,
+                              struct rf_err *err)
+{
+    BIO *bio = key_pem.len <= INT_MAX ? BIO_new_mem_buf(key_pem.ptr, (int)key_pem.len) : NULL;
+    if (bio == NULL) return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "the key");
+    /* A key under a password is not asked about: that would read from the terminal. */
+    char none[] = "";
+    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, NULL, none);
+    BIO_free(bio);
+    ERR_clear_error();
+    if (key == NULL)
+        return RF_FAIL(err, RF_INVALID, "BadCertificate",
+                       "the private key is not a PEM text without a password");
+    enum rf_kind kind = use_chain(context, context->ssl, chain_pem, key, err);
+    EVP_PKEY_free(key);
     return kind;
 }
 

@@ -38,6 +38,10 @@ RF_MUST_USE enum rf_kind tls_server_renew(struct tls_context *context, rf_str ch
  * BadCertificate: there is none in the text. */
 RF_MUST_USE enum rf_kind tls_client_new(rf_str ca_pem, struct tls_context **out,
                                         struct rf_err *err);
+/* The client shows this certificate to servers that ask for one: `chain_pem` begins with it, `key_pem` is its private key, of which a
+ * copy is held. Before the first connection. RF_INVALID BadCertificate: malformed, or the key is another's. */
+RF_MUST_USE enum rf_kind tls_client_prove(struct tls_context *context, rf_str chain_pem,
+                                          rf_str key_pem, struct rf_err *err);
 /* Behind the server or client that uses it; NULL is fine. A context is for any thread. */
 void tls_free(struct tls_context *context);
 
