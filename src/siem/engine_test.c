@@ -144,11 +144,11 @@ static uint32_t alerts(struct stage *s, const char *name)
     "\",\"queryPeriod\":\"" period "\",\"triggerOperator\":\"GreaterThan\","                       \
     "\"triggerThreshold\":0,\"suppressionEnabled\":false,\"suppressionDuration\":\"PT1H\"" more    \
     "}}"
-#define EACH                                                                                       \
-    ",\"eventGroupingSettings\":{\"aggregationKind\":\"AlertPerResult\"},"                         \
-    "\"alertDetailsOverride\":{\"alertDisplayNameFormat\":\"{{Account}}\"},"                       \
+#define NAMED                                                                                      \
+    ",\"alertDetailsOverride\":{\"alertDisplayNameFormat\":\"{{Account}}\"},"                      \
     "\"entityMappings\":[{\"entityType\":\"Account\",\"fieldMappings\":[{\"identifier\":\"Name\"," \
     "\"columnName\":\"Account\"}]}]"
+#define EACH ",\"eventGroupingSettings\":{\"aggregationKind\":\"AlertPerResult\"}" NAMED
 
 Test(engine, a_run_sees_its_window)
 {
@@ -316,10 +316,11 @@ Test(engine, a_group_that_a_run_on_demand_showed_waits_for_the_next_window)
 static void jump(struct stage *s, rf_usec by) { rf_clock_fixed_jump(&s->site.clock, now(s) + by); }
 
 #define HOUR (60 * MINUTE)
-#define NRT(query)                                                                                 \
+#define NRT(query) NRT_OF(query, EACH)
+#define NRT_OF(query, more)                                                                        \
     "{\"kind\":\"NRT\",\"properties\":{\"displayName\":\"rule\",\"enabled\":true,"                 \
     "\"severity\":\"Low\",\"query\":\"" query "\",\"suppressionEnabled\":false,"                   \
-    "\"suppressionDuration\":\"PT1H\"" EACH "}}"
+    "\"suppressionDuration\":\"PT1H\"" more "}}"
 
 Test(engine, the_schedule_goes_with_the_clock)
 {
@@ -349,7 +350,7 @@ Test(engine, a_rest_is_counted_in_time_that_passed)
 {
     struct stage s;
     open_stage(&s);
-    cr_assert(put(&s, E_RULE, NRT("T_CL")) == RF_OK, "%s", s.err.text);
+    cr_assert(put(&s, E_RULE, NRT_OF("T_CL", NAMED)) == RF_OK, "%s", s.err.text);
     siem_step(s.siem);
     event(&s, now(&s), "a");
     siem_step(s.siem);
@@ -376,6 +377,30 @@ Test(engine, a_rest_is_counted_in_time_that_passed)
     }
     cr_expect_eq(alerts(&s, "d"), 1);
     cr_expect_eq(alerts(&s, NULL), 4);
+    close_stage(&s);
+}
+
+Test(engine, alerts_for_each_row_rest_when_they_are_many)
+{
+    struct stage s;
+    char name[20];
+    open_stage(&s);
+    cr_assert(put(&s, E_RULE, NRT("T_CL")) == RF_OK, "%s", s.err.text);
+    siem_step(s.siem);
+    for (uint32_t i = 0; i < ALERTS_PER_RUN_MAX; i++) {
+        (void)snprintf(name, sizeof name, "u%u", i);
+        event(&s, now(&s), name);
+        siem_step(s.siem);
+        cr_expect_eq(alerts(&s, name), 1, "%s does not wait", name);
+    }
+    event(&s, now(&s), "many");
+    siem_step(s.siem);
+    cr_expect_eq(alerts(&s, "many"), 0, "as many as a run may raise were raised in this minute");
+    for (int i = 0; i < 3; i++) {
+        rf_clock_fixed_pass(&s.site.clock, MINUTE);
+        siem_step(s.siem);
+    }
+    cr_expect_eq(alerts(&s, "many"), 1);
     close_stage(&s);
 }
 

@@ -1,8 +1,8 @@
 /* nrt.c - near-real-time rules: each workspace's commits are followed, and rules look at what has just been committed.
  *
- * A rule whose query treats each row by itself looks at every commit of its table as it comes; after alerts it rests for a
- * minute and looks at what came meanwhile in one run, so that it raises no more alerts than a run a minute would. Other
- * rules, which compare or count rows, look at each minute of arrivals once it is over. Where a rule has come to is a place for
+ * A rule whose query treats each row by itself looks at every commit of its table as it comes. After an alert about all rows of
+ * a run it rests for a minute and looks at what came meanwhile in one run, so that it raises no more alerts than a run a minute
+ * would; one with an alert for each row rests when it has raised as many within a minute as a run may. Other rules, which compare or count rows, look at each minute of arrivals once it is over. Where a rule has come to is a place for
  * each table it reads: in memory, stored with its alerts, and for all rules together every few seconds. A run that is repeated
  * after a crash sees rows that raised nothing before. */
 #include <stdlib.h>
@@ -29,6 +29,8 @@ struct nrt_rule {
     rf_usec looked;     /* elapsed: when it looked at rows last */
     bool moved;         /* its places are not stored yet */
     uint32_t number;    /* in its table's matcher */
+    rf_usec minute;     /* elapsed: since when its alerts are counted */
+    uint32_t minute_alerts;
 };
 
 /* A table, and what its rows are looked for once for all rules that treat each row by itself. */
@@ -267,6 +269,18 @@ static void failed(struct nrt *nrt, struct nrt_rule *r, struct run_end *end)
     if (r->position.failures >= RULE_FAILURES_MAX) health_disable(engine, r->rule, &end->err);
 }
 
+/* Whether it rests behind a run that found `rows`. */
+static bool shall_rest(const struct nrt *nrt, struct nrt_rule *r, uint64_t rows)
+{
+    const struct rule *rule = &r->rule->rule;
+    if (!r->rule->by_rows || rule->suppression || !rule->alert_per_result)
+        return r->rule->by_rows || rule->suppression;
+    rf_usec now = rf_clock_elapsed(nrt->engine->options.clock);
+    if (now - r->minute >= RULE_NRT_QUIET_USEC) r->minute = now, r->minute_alerts = 0;
+    r->minute_alerts += (uint32_t)RF_MIN(rows, (uint64_t)ALERTS_PER_RUN_MAX);
+    return r->minute_alerts >= ALERTS_PER_RUN_MAX;
+}
+
 static enum rf_kind run_with(struct nrt *nrt, struct run *run, struct nrt_rule *r, rf_str table,
                              int64_t until, struct run_end *end)
 {
@@ -283,7 +297,7 @@ static enum rf_kind run_with(struct nrt *nrt, struct run *run, struct nrt_rule *
         return rf_fail_memory(err, run->arena);
     }
     if (!triggers) return RF_OK;
-    if (r->rule->by_rows || r->rule->rule.suppression)
+    if (shall_rest(nrt, r, end->row_count))
         run->position.quiet_until = rf_clock_now(engine->options.clock) + rest_of(&r->rule->rule);
     run->position.next_ticks = until;
     return run_commit(run, &answer, true, &end->alert_count, err);
