@@ -11,7 +11,7 @@ SANITIZE = -Doptimization=1
 export UBSAN_OPTIONS ?= print_stacktrace=1
 export TSAN_OPTIONS ?= halt_on_error=1
 
-.PHONY: all help deps run demo test bench bench-server compat crash flip fuzz asan tsan cover lint format install uninstall clean
+.PHONY: all help deps run demo test bench bench-server bench-streams compat crash flip fuzz asan tsan cover lint format install uninstall clean
 
 all: ## build the optimised build/ringfort
 	@tools/deps --check build
@@ -38,15 +38,21 @@ test: ## build and run every test
 	@tools/build build "all tests" $(RELEASE)
 	@tools/run-tests build
 
-bench: ## measure against other engines (see bench/)
+bench: ## measure against other engines, and how soon a device's report is an incident (see docs/bench.md)
 	@tools/deps build
 	@tools/build build "" $(RELEASE)
 	@bench/run $(ARGS)
+	@bench/main_job
 
 bench-server: ## measure the server against its goals
 	@tools/deps build
 	@tools/build build "" $(RELEASE)
 	@bench/server $(ARGS)
+
+bench-streams: ## measure event hubs beside Kafka, RabbitMQ and the disk
+	@tools/deps build
+	@tools/build build "" $(RELEASE)
+	@bench/streams $(ARGS)
 
 compat: ## run real Azure SDK clients against a server; ARGS='SUITE[:FILE]...' [KEEP=1]
 	@tools/deps build
@@ -59,6 +65,7 @@ crash: ## kill ingest, merge and the server's processes at random points, ROUNDS
 	@tests/crash/run $(ROUNDS)
 	@tests/crash_server/run $(ROUNDS)
 	@tests/crash_rules/run $(ROUNDS)
+	@tests/crash_hub/run $(ROUNDS)
 
 flip: ## flip random bits in a store's files, FLIPS times, and ask it questions
 	@tools/deps build

@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "hub/amqp_value.h"
+#include "hub/codec.h"
 #include "kafka/kafka_int.h"
 #include "net/server.h"
 #include "test/hub_rig.h"
@@ -288,6 +290,7 @@ Test(kafka, logins_that_fail)
         {"$ConnectionString", "root", "AAAA", ""},
         {"$ConnectionString", "nobody", KEY, ""},
         {"$ConnectionString", "tap", KEY, "other"}, /* a rule of another hub */
+        {"$ConnectionString", "tap", KEY, ""},      /* of a hub that is not named */
         {"someone", "root", KEY, ""},
     };
     for (size_t i = 0; i < RF_COUNT(rows); i++) {
@@ -624,6 +627,129 @@ Test(kafka, no_answer_to_acks_0_and_order_of_pipelined_requests)
     put_produce(&buf, 0, "nope", 0, small);
     send_request(&client, &buf);
     cr_assert(is_closed(&client));
+    hang_up(&client);
+    rig_done(&rig);
+}
+
+Test(kafka, batches_that_unpack_to_too_much)
+{
+    struct rig rig;
+    rig_init(&rig);
+    struct client client = log_in(&rig, "root", "");
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    rf_arena_init(&arena, (size_t)1 << 30);
+    for (enum batch_codec codec = CODEC_GZIP; codec <= CODEC_ZSTD; codec++) {
+        if (codec == CODEC_SNAPPY)
+            continue; /* packs so little that such a batch is too large itself */
+        struct batch_head head;
+        struct rf_err err;
+        rf_str small = batch_of(&rig, 1, 1000, codec, NULL), packed;
+        uint8_t *zeros = calloc(1, 70 << 20);
+        cr_assert(zeros != NULL && batch_read(small, &head, &err) == RF_OK);
+        cr_assert(codec_deflate(codec, rf_str_make(zeros, 70 << 20), &arena, &packed, &err) ==
+                  RF_OK);
+        free(zeros);
+        size_t front = small.len - head.records.len, len = front + packed.len;
+        uint8_t *bomb = rf_arena_alloc(&rig.arena, len);
+        memcpy(bomb, small.ptr, front);
+        memcpy(bomb + front, packed.ptr, packed.len);
+        amqp_set_u32(bomb + 8, (uint32_t)len - 12);
+        amqp_set_u32(bomb + 17, crc32c(0, bomb + 21, len - 21));
+        cr_assert(produce(&client, "flow", 0, rf_str_make(bomb, len)).error == 10, "codec %d",
+                  codec);
+    }
+    cr_assert(produce(&client, "flow", 0, batch_of(&rig, 1, 10, CODEC_NONE, NULL)).first == 0);
+    hang_up(&client);
+    rig_done(&rig);
+}
+
+/* Somebody asks for more than he reads: what waits for him is bounded, and he gets all of it in the end. */
+Test(kafka, answers_to_who_does_not_read_are_bounded)
+{
+    enum { BATCHES = 20, FETCHES = 60 };
+    struct rig rig;
+    rig_init(&rig);
+    struct client client = log_in(&rig, "root", "");
+    rf_str batch = batch_of(&rig, 1, 900 << 10, CODEC_NONE, NULL);
+    for (int i = 0; i < BATCHES; i++) cr_assert(produce(&client, "flow", 0, batch).error == 0);
+    const struct fetch_wanted wanted = {"flow", 0, 0, 0, 1, INT32_MAX, 0};
+    for (int i = 0; i < FETCHES; i++) send_fetch(&client, &wanted);
+    for (int i = 0; i < FETCHES; i++) {
+        rf_arena_reset(&rig.arena);
+        struct fetched fetched = read_fetched(answer(&client), 11);
+        cr_assert(fetched.error == 0 && count_records(fetched.bytes, 0) > 3);
+    }
+    size_t peak = atomic_load(&rig.kafka->memory.peak_bytes);
+    cr_assert(peak < 48 << 20, "%zu bytes", peak);
+    hang_up(&client);
+    rig_done(&rig);
+}
+
+/* ---- rights that go ---------------------------------------------------------------------------------------------------- */
+
+Test(kafka, fetches_that_wait_end_with_their_rights)
+{
+    struct rig rig;
+    rig_init(&rig);
+    struct client tap = log_in(&rig, "tap", "Flow"), root = log_in(&rig, "root", "");
+    const struct fetch_wanted wanted = {"flow", 0, 0, 120000, 1, 1 << 20, 0};
+    send_fetch(&tap, &wanted);
+    send_fetch(&root, &wanted);
+    hubs_drop_rule(rig.hubs.space, RF_S("Flow"), RF_S("tap"));
+    struct fetched fetched = read_fetched(answer(&tap), 11);
+    cr_assert(fetched.error == 29 && fetched.bytes.len == 0);
+    hang_up(&tap);
+    /* The other one waits on. */
+    struct client sender = log_in(&rig, "root", "");
+    cr_assert(produce(&sender, "flow", 0, batch_of(&rig, 1, 10, CODEC_NONE, NULL)).error == 0);
+    fetched = read_fetched(answer(&root), 11);
+    cr_assert(fetched.error == 0 && count_records(fetched.bytes, 0) == 1);
+    hang_up(&root);
+    hang_up(&sender);
+    rig_done(&rig);
+}
+
+Test(kafka, fetches_that_wait_end_with_their_token)
+{
+    struct rig rig;
+    rig_init(&rig);
+    struct client client = connect_to(&rig);
+    cr_assert(handshake(&client, 1, "PLAIN") == 0);
+    rf_str sas =
+        hub_rig_sas(&rig.arena, rf_clock_real(), "sb://localhost/flow", "root", RF_S(KEY), 2);
+    rf_str text = rf_arena_printf(&rig.arena, "Endpoint=sb://localhost/;SharedAccessSignature=%.*s",
+                                  RF_FMT(sas));
+    cr_assert(authenticate(&client, plain_token(&rig, "$ConnectionString", text)) == 0);
+    send_fetch(&client, &(struct fetch_wanted){"flow", 0, 0, 120000, 1, 1 << 20, 0});
+    struct fetched fetched = read_fetched(answer(&client), 11);
+    cr_assert(fetched.error == 29);
+    send_fetch(&client, &(struct fetch_wanted){"flow", 0, 0, 0, 1, 1 << 20, 0});
+    cr_assert(is_closed(&client));
+    hang_up(&client);
+    rig_done(&rig);
+}
+
+Test(kafka, namespaces_without_kafka)
+{
+    struct rig rig;
+    struct rf_err err;
+    rig_init(&rig);
+    struct client client = log_in(&rig, "root", "");
+    struct hub_namespace_settings settings;
+    hub_namespace_settings(rig.hubs.space, &settings);
+    settings.kafka_disabled = true;
+    cr_assert(hubs_set_namespace(rig.hubs.hubs, &settings, NULL, &err) == RF_OK);
+    cr_assert(is_closed(&client), "who was logged in");
+    hang_up(&client);
+    client = connect_to(&rig);
+    cr_assert(handshake(&client, 1, "PLAIN") == 0);
+    rf_str text = connection_string(&rig, "root", KEY, "");
+    cr_assert(authenticate(&client, plain_token(&rig, "$ConnectionString", text)) == 58);
+    cr_assert(is_closed(&client));
+    hang_up(&client);
+    settings.kafka_disabled = false;
+    cr_assert(hubs_set_namespace(rig.hubs.hubs, &settings, NULL, &err) == RF_OK);
+    client = log_in(&rig, "root", "");
     hang_up(&client);
     rig_done(&rig);
 }

@@ -63,6 +63,18 @@ enum rf_kind access_check(struct peer *peer, rf_str path, enum hub_right right, 
     return may ? RF_OK : kind;
 }
 
+enum rf_kind access_require(struct peer *peer, rf_str path, enum hub_right right,
+                            struct rf_err *err)
+{
+    enum rf_kind kind = access_check(peer, path, right, err);
+    if (kind != RF_DENIED) return kind;
+    pthread_mutex_lock(&peer->lock);
+    const struct hub_grant *grant = peer->proof_count > 0 ? &peer->proofs[0]->grant : NULL;
+    hub_grant_refused(peer->space, grant, path, err);
+    pthread_mutex_unlock(&peer->lock);
+    return kind;
+}
+
 rf_usec access_expires(struct peer *peer)
 {
     rf_usec first = INT64_MAX;
@@ -77,7 +89,8 @@ static enum rf_kind look_at(struct node_link *link, struct rf_err *err)
 {
     struct hub_facts facts;
     if (atomic_load(&link->is_displaced))
-        return RF_FAIL(err, RF_DENIED, "amqp:link:stolen", "%s", link->displaced_text);
+        return RF_FAIL(err, RF_CONFLICT, link->is_out ? "amqp:link:stolen" : "ProducerFenced", "%s",
+                       link->displaced_text);
     if (link->hub == NULL) return RF_OK;
     hub_facts(link->hub, &facts);
     if (facts.status == HUB_DELETED)
@@ -89,7 +102,7 @@ static enum rf_kind look_at(struct node_link *link, struct rf_err *err)
     if (link->is_out && !hub_has_group(link->hub, link->group))
         return RF_FAIL(err, RF_NOT_FOUND, "amqp:resource-deleted",
                        "The consumer group has been deleted.");
-    return access_check(link->peer, link->path, link->is_out ? RIGHT_LISTEN : RIGHT_SEND, err);
+    return access_require(link->peer, link->path, link->is_out ? RIGHT_LISTEN : RIGHT_SEND, err);
 }
 
 void access_look(struct peer *peer)

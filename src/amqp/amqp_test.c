@@ -1,15 +1,11 @@
 /* Real sockets: the engine behind TCP and WebSocket. */
 #include "amqp/amqp.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include "amqp/engine_test_util.h"
+#include "amqp/line_test_util.h"
 
 enum { MESSAGE_BYTES = 1000, MESSAGE_COUNT = 20000 };
 
@@ -193,81 +189,6 @@ static void world_free(struct world *world)
 }
 
 /* ---- a peer ------------------------------------------------------------------------------------------------------------ */
-
-struct line {
-    int fd;
-    struct rig rig; /* what is to be written gathers in rig.in */
-    struct rf_buf got;
-    size_t got_at;
-};
-
-static void line_open(struct line *line, uint16_t port)
-{
-    struct sockaddr_in in = {
-        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct timeval wait = {.tv_sec = 20}; /* a hang fails the test instead of hanging it */
-    memset(line, 0, sizeof *line);
-    rf_arena_init(&line->rig.arena, 256u << 20);
-    line->rig.in = rf_buf_in(&line->rig.arena);
-    line->got = rf_buf_in(&line->rig.arena);
-    line->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    setsockopt(line->fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
-    cr_assert(connect(line->fd, (struct sockaddr *)&in, sizeof in) == 0);
-}
-
-static void line_close(struct line *line)
-{
-    close(line->fd);
-    rf_arena_done(&line->rig.arena);
-}
-
-static void line_send(struct line *line)
-{
-    for (size_t at = 0; at < line->rig.in.len;) {
-        ssize_t sent = send(line->fd, line->rig.in.ptr + at, line->rig.in.len - at, MSG_NOSIGNAL);
-        cr_assert(sent > 0);
-        at += (size_t)sent;
-    }
-    line->rig.in.len = 0;
-}
-
-/* At least `bytes` that were not looked at; false: the server has closed. */
-static bool line_need(struct line *line, size_t bytes)
-{
-    while (line->got.len - line->got_at < bytes) {
-        cr_assert(rf_buf_reserve(&line->got, 65536));
-        ssize_t got = recv(line->fd, line->got.ptr + line->got.len, 65536, 0);
-        cr_assert(got >= 0, "nothing came for too long");
-        if (got == 0) return false;
-        line->got.len += (size_t)got;
-    }
-    return true;
-}
-
-static rf_str line_take(struct line *line, size_t bytes)
-{
-    cr_assert(line_need(line, bytes));
-    rf_str taken = rf_str_make(line->got.ptr + line->got_at, bytes);
-    line->got_at += bytes;
-    return taken;
-}
-
-/* The next frame, as rig_out shows it; "" when the server has closed. */
-static const char *line_frame(struct line *line)
-{
-    struct frame frame;
-    struct amqp_value described, fields;
-    struct rf_buf out = rf_buf_in(&line->rig.arena);
-    if (!line_need(line, 4)) return "";
-    size_t bytes = amqp_get_u32(line->got.ptr + line->got_at);
-    cr_assert(frame_read(line_take(line, bytes), SIZE_MAX, &frame) == FRAME_WHOLE);
-    rf_str body = frame.body;
-    cr_assert(amqp_read(&body, &described) && amqp_inner(&described, &fields));
-    rf_buf_printf(&out, "%s", rig_name(amqp_descriptor(&described)));
-    rig_show(&out, &fields, 8);
-    rf_buf_byte(&out, 0);
-    return (const char *)out.ptr;
-}
 
 static void line_log_in(struct line *line)
 {

@@ -39,6 +39,7 @@ struct amqp_client {
     struct client_link links[AMQP_CLIENT_LINKS_MAX];
     uint32_t link_count;
     bool is_open, has_session, has_outcome, is_broken, has_message;
+    bool owes_credit; /* to receivers that got none yet */
     uint8_t outcome;
     bool has_reply;
     uint32_t reply_status;
@@ -434,7 +435,11 @@ static enum rf_kind attach(struct amqp_client *c, bool is_receiver, rf_str sourc
     c->links[handle] = (struct client_link){.is_receiver = is_receiver, .wanted = credit};
     put_attach(c, handle, source, target, selector);
     RF_TRY(await(c, &c->links[handle].is_open, err));
-    if (is_receiver) put_credit(c, handle);
+    /* Others' messages would come between what the next links are asked and their answers. */
+    if (is_receiver && rf_str_is(source, "$cbs"))
+        put_credit(c, handle);
+    else if (is_receiver)
+        c->owes_credit = true;
     *link = handle;
     /* A refusal follows the answer; a sender knows that it is none when it has credit. */
     while (!is_receiver && c->links[handle].credit == 0) RF_TRY(read_more(c, err));
@@ -548,10 +553,19 @@ enum rf_kind amqp_client_settle(struct amqp_client *c, struct rf_err *err)
 
 uint64_t amqp_client_accepted(const struct amqp_client *c) { return c->accepted - c->requests; }
 
+static void give_credit(struct amqp_client *c)
+{
+    for (uint32_t i = 0; i < c->link_count; i++)
+        if (c->links[i].is_receiver && c->links[i].credit == 0 && c->links[i].delivery_count == 0)
+            put_credit(c, i);
+    c->owes_credit = false;
+}
+
 enum rf_kind amqp_client_receive(struct amqp_client *c, int64_t wait_usec, uint32_t *link,
                                  rf_str *message, struct rf_err *err)
 {
     int64_t end = rf_clock_elapsed(rf_clock_real()) + wait_usec;
+    if (c->owes_credit) give_credit(c);
     if (c->has_message) c->has_message = false, c->part.len = 0;
     RF_TRY(take_frames(c, err));
     RF_TRY(write_out(c, err));

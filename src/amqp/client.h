@@ -42,7 +42,8 @@ enum { AMQP_CLIENT_LINKS_MAX = 256 };
 /* *link: its number, from 0. */
 RF_MUST_USE enum rf_kind amqp_client_sender(struct amqp_client *client, rf_str target,
                                             uint32_t *link, struct rf_err *err);
-/* `selector` such as "amqp.annotation.x-opt-offset > '-1'"; empty: from the start. `credit` is kept granted. */
+/* `selector` such as "amqp.annotation.x-opt-offset > '-1'"; empty: from the start. `credit` is granted by the first amqp_client_receive
+ * that follows, and kept: make all receivers before it, and settle what was sent. */
 RF_MUST_USE enum rf_kind amqp_client_receiver(struct amqp_client *client, rf_str source,
                                               rf_str selector, uint32_t credit, uint32_t *link,
                                               struct rf_err *err);

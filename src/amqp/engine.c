@@ -301,7 +301,7 @@ static void on_session_frame(struct amqp_connection *c, uint16_t channel, uint64
         link_on_detach(c, session, fields);
         break;
     default:
-        session_on_end(c, session);
+        session_on_end(session);
         break;
     }
 }

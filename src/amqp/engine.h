@@ -190,6 +190,9 @@ void amqp_detach(struct amqp_connection *connection, struct amqp_link link,
 bool amqp_link_is_open(const struct amqp_connection *connection, struct amqp_link link);
 void *amqp_link_user(const struct amqp_connection *connection,
                      struct amqp_link link); /* NULL: gone */
+/* Whether both are there and of one session. */
+bool amqp_link_is_beside(const struct amqp_connection *connection, struct amqp_link a,
+                         struct amqp_link b);
 /* The next open link of the connection after `*link`; begin with all bits zero. For checks of all links; detaching them on the way is fine. */
 bool amqp_link_next(const struct amqp_connection *connection, struct amqp_link *link);
 

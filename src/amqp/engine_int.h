@@ -159,7 +159,7 @@ static inline bool is_past(int64_t now, int64_t since, int64_t usec) { return no
 
 struct session *session_at(const struct amqp_connection *c, uint16_t channel);
 void session_on_begin(struct amqp_connection *c, uint16_t channel, struct fields *fields);
-void session_on_end(struct amqp_connection *c, struct session *session);
+void session_on_end(struct session *session);
 void session_on_flow(struct amqp_connection *c, struct session *session, struct fields *fields);
 void session_on_disposition(struct amqp_connection *c, struct session *session,
                             struct fields *fields);

@@ -148,6 +148,7 @@ void link_free(struct link *link)
     ring_remove(&link->to_serve);
     link_drop_parts(link);
     c->link_count--;
+    if (c->link_count == 0) c->linkless_at = c->now;
     free(link->rest);
     free((void *)(uintptr_t)link->name.ptr);
     free(link);
@@ -491,7 +492,6 @@ void link_on_detach(struct amqp_connection *c, struct session *session, struct f
         link_leave(link, AMQP_BY_PEER);
     }
     link_free(link);
-    if (c->link_count == 0) c->linkless_at = c->now;
 }
 
 /* ---- looking ----------------------------------------------------------------------------------------------------------------- */
@@ -500,6 +500,12 @@ bool amqp_link_is_open(const struct amqp_connection *c, struct amqp_link id)
 {
     const struct link *link = link_find(c, id);
     return link != NULL && link->state == LINK_OPEN;
+}
+
+bool amqp_link_is_beside(const struct amqp_connection *c, struct amqp_link a, struct amqp_link b)
+{
+    const struct link *first = link_find(c, a), *second = link_find(c, b);
+    return first != NULL && second != NULL && first->session == second->session;
 }
 
 void *amqp_link_user(const struct amqp_connection *c, struct amqp_link id)

@@ -31,6 +31,23 @@ const char *node_condition(const struct rf_err *err)
     return err->kind == RF_DENIED ? "amqp:unauthorized-access" : "amqp:internal-error";
 }
 
+/* Clients look for these words in front of what is wrong with a token (contract, section 3.4). */
+static const char *prefix_of(const struct rf_err *err)
+{
+    static const struct {
+        const char *code, *prefix;
+    } rows[] = {
+        {"ExpiredToken", "ExpiredToken: "},       {"InvalidSignature", "InvalidSignature: "},
+        {"InvalidAudience", "InvalidAudience: "}, {"UnknownRule", "InvalidSignature: "},
+        {"InvalidToken", "InvalidSignature: "},
+    };
+    for (size_t i = 0; err->code != NULL && i < RF_COUNT(rows); i++)
+        if (strcmp(err->code, rows[i].code) == 0)
+            return strncmp(err->text, rows[i].prefix, strlen(rows[i].prefix)) == 0 ? ""
+                                                                                   : rows[i].prefix;
+    return "";
+}
+
 struct amqp_error node_error(const struct node_link *link, const struct peer *peer,
                              const struct rf_err *err, struct rf_arena *arena)
 {
@@ -39,12 +56,9 @@ struct amqp_error node_error(const struct node_link *link, const struct peer *pe
     rf_str space = peer->space == NULL ? RF_S("") : hub_namespace_name(peer->space);
     rf_str tracking = guid_random(arena);
     rf_str time = time_iso(arena, rf_clock_now(peer->nodes->clock));
-    bool is_expired =
-        strcmp(err->code, "ExpiredToken") == 0 && strncmp(err->text, "ExpiredToken", 12) != 0;
     rf_str text = rf_arena_printf(
         arena, "%s%s TrackingId:%.*s, SystemTracker:%.*s:eventhub:%.*s~%u, Timestamp:%.*s",
-        is_expired ? "ExpiredToken: " : "", err->text, RF_FMT(tracking), RF_FMT(space),
-        RF_FMT(facts.name), link == NULL || link->partition == UINT32_MAX ? 0 : link->partition,
-        RF_FMT(time));
+        prefix_of(err), err->text, RF_FMT(tracking), RF_FMT(space), RF_FMT(facts.name),
+        link == NULL || link->partition == UINT32_MAX ? 0 : link->partition, RF_FMT(time));
     return (struct amqp_error){node_condition(err), text};
 }

@@ -199,7 +199,6 @@ void receive_pump(struct node_link *link)
 void receive_detached(struct node_link *link)
 {
     if (link->waits) hub_unwait(&link->waiter);
-    owners_leave(link->peer->nodes->owners, link);
     link->is_over = true;
     if (!link->is_reading) node_link_free(link);
 }
@@ -214,17 +213,20 @@ static bool starts(rf_str *text, const char *word)
     return true;
 }
 
+/* False: it is none. What is too large for any position is as good as the largest. */
 static bool whole_number(rf_str text, int64_t *out)
 {
     bool minus = text.len > 0 && text.ptr[0] == '-';
-    uint64_t number = 0;
+    int64_t number = 0;
     if (minus) text = rf_slice(text, 1, text.len);
-    if (text.len == 0 || text.len > 18) return false;
+    if (text.len == 0) return false;
     for (size_t i = 0; i < text.len; i++) {
         if (!rf_is_digit(text.ptr[i])) return false;
-        number = number * 10 + (uint64_t)(text.ptr[i] - '0');
+        if (__builtin_mul_overflow(number, 10, &number) ||
+            __builtin_add_overflow(number, text.ptr[i] - '0', &number))
+            number = INT64_MAX;
     }
-    *out = minus ? -(int64_t)number : (int64_t)number;
+    *out = minus ? -number : number;
     return true;
 }
 
@@ -243,42 +245,53 @@ static enum rf_kind beyond(const char *what, rf_str value, int64_t last, struct 
                    RF_FMT(value), what, (long long)last);
 }
 
-static enum rf_kind position_of(struct node_link *link, rf_str selector, struct rf_err *err)
+enum rf_kind node_selector_read(rf_str text, struct node_selector *out, struct rf_err *err)
+{
+    static const char *const names[] = {[SELECT_OFFSET] = "x-opt-offset",
+                                        [SELECT_NUMBER] = "x-opt-sequence-number",
+                                        [SELECT_TIME] = "x-opt-enqueued-time"};
+    struct node_selector selector = {.by = SELECT_ALL};
+    rf_str rest = rf_str_trim(text);
+    *out = selector;
+    if (rest.len == 0) return RF_OK;
+    if (!starts(&rest, "amqp.annotation.")) return bad_selector(text, err);
+    for (int by = SELECT_OFFSET; by <= SELECT_TIME && selector.by == SELECT_ALL; by++)
+        if (starts(&rest, names[by])) selector.by = (enum node_select)by;
+    if (selector.by == SELECT_ALL) return bad_selector(text, err);
+    selector.is_inclusive = starts(&rest, ">=");
+    if (!selector.is_inclusive && !starts(&rest, ">")) return bad_selector(text, err);
+    bool quoted = rest.len >= 2 && rest.ptr[0] == '\'' && rest.ptr[rest.len - 1] == '\'';
+    selector.value = quoted ? rf_slice(rest, 1, rest.len - 1) : rest;
+    if (selector.by == SELECT_OFFSET && rf_str_is(selector.value, "@latest"))
+        selector.by = SELECT_END;
+    else if (!whole_number(selector.value, &selector.number))
+        return bad_selector(text, err);
+    *out = selector;
+    return RF_OK;
+}
+
+static enum rf_kind position_of(struct node_link *link, rf_str text, struct rf_err *err)
 {
     struct hub_partition_info info;
-    int64_t number;
-    rf_str rest = rf_str_trim(selector);
+    struct node_selector selector;
     RF_TRY(hub_partition_info(link->hub, link->partition, &info, err));
-    link->at = info.begin;
-    if (rest.len == 0) return RF_OK;
-    if (!starts(&rest, "amqp.annotation.")) return bad_selector(selector, err);
-    enum { OFFSET, NUMBER, TIME } by;
-    if (starts(&rest, "x-opt-offset"))
-        by = OFFSET;
-    else if (starts(&rest, "x-opt-sequence-number"))
-        by = NUMBER;
-    else if (starts(&rest, "x-opt-enqueued-time"))
-        by = TIME;
-    else
-        return bad_selector(selector, err);
-    bool inclusive = starts(&rest, ">=");
-    if (!inclusive && !starts(&rest, ">")) return bad_selector(selector, err);
-    bool quoted = rest.len >= 2 && rest.ptr[0] == '\'' && rest.ptr[rest.len - 1] == '\'';
-    rf_str value = quoted ? rf_slice(rest, 1, rest.len - 1) : rest;
-    if (by == OFFSET && rf_str_is(value, "@latest")) {
-        link->at = info.end;
-        return RF_OK;
-    }
-    if (!whole_number(value, &number)) return bad_selector(selector, err);
-    if (by == TIME) {
+    RF_TRY(node_selector_read(text, &selector, err));
+    int64_t number = selector.number;
+    link->at = selector.by == SELECT_END ? info.end : info.begin;
+    if (selector.by == SELECT_ALL || selector.by == SELECT_END) return RF_OK;
+    if (selector.by == SELECT_TIME) {
         /* Strictly later than the millisecond; with >= from it on. */
-        rf_usec from = (inclusive ? number : number + 1) * 1000;
+        int64_t from = number;
+        if (__builtin_add_overflow(from, selector.is_inclusive ? 0 : 1, &from) ||
+            __builtin_mul_overflow(from, 1000, &from))
+            from = number < 0 ? INT64_MIN : INT64_MAX;
         return hub_find_time(link->hub, link->partition, from, &link->at, err);
     }
     if (number < 0) return RF_OK;
     if (number > info.end - 1)
-        return beyond(by == OFFSET ? "offset" : "sequence number", value, info.end - 1, err);
-    link->at = RF_MAX(info.begin, inclusive ? number : number + 1);
+        return beyond(selector.by == SELECT_OFFSET ? "offset" : "sequence number", selector.value,
+                      info.end - 1, err);
+    link->at = RF_MAX(info.begin, selector.is_inclusive ? number : number + 1);
     return RF_OK;
 }
 
@@ -354,10 +367,7 @@ void receive_attach(struct peer *peer, struct amqp_link at, const struct amqp_at
         struct amqp_error error = {"amqp:internal-error", RF_S("memory is used up")};
         amqp_link_refuse(peer->connection, at, &error);
         node_link_free(link);
-        if (job == NULL) return;
-        rf_arena_done(&job->arena);
-        peer_unref(peer);
-        free(job);
+        job_free(job);
         return;
     }
     read_properties(link, attach);

@@ -107,12 +107,17 @@ static void begin_answer(struct job *job, uint32_t status, rf_str text, const ch
     put_status(buf, status, text, condition);
 }
 
+static void answer_empty(struct job *job, uint32_t status, rf_str text, const char *condition)
+{
+    begin_answer(job, status, text, condition);
+    amqp_put_descriptor(&job->reply, AMQP_BODY_VALUE);
+    amqp_put_null(&job->reply);
+}
+
 static void answer_error(struct job *job, uint32_t status, const struct rf_err *err)
 {
     struct amqp_error error = node_error(NULL, job->peer, err, &job->arena);
-    begin_answer(job, status, error.description, error.condition);
-    amqp_put_descriptor(&job->reply, AMQP_BODY_VALUE);
-    amqp_put_null(&job->reply);
+    answer_empty(job, status, error.description, error.condition);
 }
 
 static uint32_t status_of(const struct rf_err *err)
@@ -133,22 +138,62 @@ static uint32_t status_of(const struct rf_err *err)
 
 static bool fits(const struct node_link *link, rf_str reply_to)
 {
-    return reply_to.len == 0 || rf_str_eq(link->address, reply_to) ||
-           rf_str_eq(link->name, reply_to);
+    return rf_str_eq(link->address, reply_to) || rf_str_eq(link->name, reply_to);
 }
 
-/* The link by which the answer leaves: that of the address or name that the request gives, else any. */
-static struct node_link *find_reply(struct peer *peer, enum node_kind kind, rf_str reply_to)
+/* The link by which the answer leaves: that of the address or name that the request gives, else one of the request's session, else any. */
+static struct node_link *find_reply(const struct job *job)
 {
+    struct amqp_connection *connection = job->peer->connection;
     struct amqp_link at = {0};
-    struct node_link *any = NULL;
-    while (amqp_link_next(peer->connection, &at)) {
-        struct node_link *link = amqp_link_user(peer->connection, at);
-        if (link == NULL || link->kind != kind || !link->is_out) continue;
-        if (fits(link, reply_to)) return link;
+    struct node_link *near = NULL, *any = NULL;
+    while (amqp_link_next(connection, &at)) {
+        struct node_link *link = amqp_link_user(connection, at);
+        if (link == NULL || link->kind != job->node || !link->is_out) continue;
+        if (job->reply_to.len > 0 && fits(link, job->reply_to)) return link;
+        if (amqp_link_is_beside(connection, at, job->link)) near = link;
         any = link;
     }
-    return any;
+    return near != NULL ? near : any;
+}
+
+struct answer { /* that waits for its link's credit */
+    struct answer *next;
+    size_t len;
+    uint8_t bytes[];
+};
+
+static void keep_answer(struct node_link *link, rf_str bytes)
+{
+    struct answer **end = &link->answers;
+    uint32_t count = 0;
+    for (; *end != NULL; end = &(*end)->next) count++;
+    if (count >= CBS_CREDIT)
+        return; /* as many as it may ask at once: who never grants credit wants none */
+    struct answer *answer = malloc(sizeof *answer + bytes.len);
+    if (answer == NULL) return;
+    answer->next = NULL;
+    answer->len = bytes.len;
+    memcpy(answer->bytes, bytes.ptr, bytes.len);
+    *end = answer;
+}
+
+void request_pump(struct node_link *link)
+{
+    struct answer *answer;
+    while ((answer = link->answers) != NULL) {
+        rf_str bytes = rf_str_make(answer->bytes, answer->len);
+        enum amqp_sent sent = amqp_send(link->peer->connection, link->link, 0, bytes);
+        if (sent == AMQP_NO_CREDIT || sent == AMQP_FULL || sent == AMQP_GONE) return;
+        link->answers = answer->next;
+        free(answer);
+    }
+}
+
+void request_drop(struct node_link *link)
+{
+    for (struct answer *answer; (answer = link->answers) != NULL; free(answer))
+        link->answers = answer->next;
 }
 
 static void answered(struct job *job)
@@ -156,11 +201,12 @@ static void answered(struct job *job)
     struct peer *peer = job->peer;
     struct rf_err none = {.kind = RF_LIMIT, .code = "MemoryBudgetExceeded"};
     if (job->reply.len == 0) answer_error(job, 500, &none);
-    struct node_link *link =
-        find_reply(peer, job->is_cbs ? NODE_CBS : NODE_MANAGEMENT, job->reply_to);
-    if (link == NULL || job->reply.failed) return;
-    (void)amqp_send(peer->connection, link->link, 0, rf_buf_view(&job->reply));
-    if (job->is_cbs && job->kind == RF_OK) {
+    struct node_link *link = find_reply(job);
+    if (link != NULL && !job->reply.failed) {
+        keep_answer(link, rf_buf_view(&job->reply));
+        request_pump(link);
+    }
+    if (job->node == NODE_CBS && job->kind == RF_OK) {
         amqp_set_authorized(peer->connection, true);
         access_look(peer);
     }
@@ -168,23 +214,11 @@ static void answered(struct job *job)
 
 /* ---- $cbs ------------------------------------------------------------------------------------------------------- */
 
-static enum rf_kind entity_missing(rf_str audience, struct rf_err *err)
-{
-    return RF_FAIL(err, RF_NOT_FOUND, "HubNotFound",
-                   "The messaging entity '%.*s' could not be found.", RF_FMT(audience));
-}
-
 static bool covers(rf_str grant, rf_str path)
 {
     return grant.len == 0 ||
            (path.len >= grant.len && rf_str_eq(rf_slice(path, 0, grant.len), grant) &&
             (path.len == grant.len || path.ptr[grant.len] == '/'));
-}
-
-static rf_str first_segment(rf_str path)
-{
-    size_t slash = rf_str_find(path, RF_S("/"), 0);
-    return rf_slice(path, 0, slash == SIZE_MAX ? path.len : slash);
 }
 
 /* What the type, the signature or claims, and the audience say. */
@@ -204,10 +238,10 @@ static enum rf_kind prove(struct job *job, struct proof *proof, rf_str path, str
                        "InvalidAudience: the token is for another resource than '%.*s'.",
                        RF_FMT(job->name));
     struct hub *hub;
-    rf_str name = first_segment(path);
+    rf_str name = node_first_segment(path);
     if (name.len > 0 && name.ptr[0] != '$') {
         struct rf_err ignored;
-        if (hub_find(space, name, &hub, &ignored) != RF_OK) return entity_missing(job->name, err);
+        if (hub_find(space, name, &hub, &ignored) != RF_OK) return node_missing(job->name, err);
         hub_unref(hub);
     }
     return RF_OK;
@@ -238,17 +272,20 @@ static enum rf_kind put_token(struct job *job, struct rf_err *err)
     return RF_FAIL(err, RF_INVALID, "ArgumentError", "too many tokens on one connection");
 }
 
+static void wipe(rf_str secret)
+{
+    if (secret.ptr != NULL) explicit_bzero((void *)(uintptr_t)secret.ptr, secret.len);
+}
+
 static enum rf_kind run_cbs(struct job *job, struct rf_err *err)
 {
     enum rf_kind kind = put_token(job, err);
-    if (job->token.ptr != NULL) explicit_bzero((void *)(uintptr_t)job->token.ptr, job->token.len);
+    wipe(job->token);
     if (kind != RF_OK) {
         answer_error(job, status_of(err), err);
         return kind;
     }
-    begin_answer(job, 202, RF_S("Accepted"), NULL);
-    amqp_put_descriptor(&job->reply, AMQP_BODY_VALUE);
-    amqp_put_null(&job->reply);
+    answer_empty(job, 202, RF_S("Accepted"), NULL);
     return RF_OK;
 }
 
@@ -259,6 +296,20 @@ static void put_name(struct rf_buf *buf, const char *name)
     amqp_put_string(buf, rf_str_of(name));
 }
 
+/* Name and type, with which every answer's map begins; returns where the map does. */
+static size_t begin_entity(struct job *job, const struct hub_facts *facts)
+{
+    struct rf_buf *buf = &job->reply;
+    begin_answer(job, 200, RF_S("OK"), NULL);
+    amqp_put_descriptor(buf, AMQP_BODY_VALUE);
+    size_t map = amqp_put_begin(buf);
+    put_name(buf, "name");
+    amqp_put_string(buf, facts->name);
+    put_name(buf, "type");
+    amqp_put_string(buf, job->type);
+    return map;
+}
+
 static enum rf_kind put_hub(struct job *job, const struct hub_facts *facts, struct rf_err *err)
 {
     struct rf_buf *buf = &job->reply;
@@ -266,13 +317,7 @@ static enum rf_kind put_hub(struct job *job, const struct hub_facts *facts, stru
     if (ids == NULL) return rf_fail_memory(err, &job->arena);
     for (uint32_t i = 0; i < facts->partition_count; i++)
         ids[i] = rf_arena_printf(&job->arena, "%u", i);
-    begin_answer(job, 200, RF_S("OK"), NULL);
-    amqp_put_descriptor(buf, AMQP_BODY_VALUE);
-    size_t map = amqp_put_begin(buf);
-    put_name(buf, "name");
-    amqp_put_string(buf, facts->name);
-    put_name(buf, "type");
-    put_name(buf, "com.microsoft:eventhub");
+    size_t map = begin_entity(job, facts);
     put_name(buf, "created_at");
     amqp_put_timestamp(buf, facts->created / 1000);
     put_name(buf, "partition_count");
@@ -285,38 +330,15 @@ static enum rf_kind put_hub(struct job *job, const struct hub_facts *facts, stru
     return RF_OK;
 }
 
-static enum rf_kind partition_number(rf_str text, uint32_t count, uint32_t *out, struct rf_err *err)
-{
-    uint64_t number = 0;
-    bool is_number = text.len > 0 && text.len < 10 && (text.len == 1 || text.ptr[0] != '0');
-    for (size_t i = 0; is_number && i < text.len; i++) {
-        is_number = rf_is_digit(text.ptr[i]);
-        number = number * 10 + (uint64_t)(text.ptr[i] - '0');
-    }
-    if (!is_number || number >= count)
-        return RF_FAIL(err, RF_INVALID, "PartitionOutOfRange",
-                       "The specified partition is invalid for an EventHub partition sender or "
-                       "receiver. It should be between 0 and %u.",
-                       count - 1);
-    *out = (uint32_t)number;
-    return RF_OK;
-}
-
 static enum rf_kind put_partition(struct job *job, struct hub *hub, const struct hub_facts *facts,
                                   struct rf_err *err)
 {
     struct rf_buf *buf = &job->reply;
     struct hub_partition_info info;
     uint32_t partition;
-    RF_TRY(partition_number(job->partition, facts->partition_count, &partition, err));
+    RF_TRY(node_partition(job->partition, facts->partition_count, &partition, err));
     RF_TRY(hub_partition_info(hub, partition, &info, err));
-    begin_answer(job, 200, RF_S("OK"), NULL);
-    amqp_put_descriptor(buf, AMQP_BODY_VALUE);
-    size_t map = amqp_put_begin(buf);
-    put_name(buf, "name");
-    amqp_put_string(buf, facts->name);
-    put_name(buf, "type");
-    put_name(buf, "com.microsoft:partition");
+    size_t map = begin_entity(job, facts);
     put_name(buf, "partition");
     amqp_put_string(buf, job->partition);
     put_name(buf, "begin_sequence_number");
@@ -330,15 +352,6 @@ static enum rf_kind put_partition(struct job *job, struct hub *hub, const struct
     put_name(buf, "is_partition_empty");
     amqp_put_bool(buf, info.begin == info.end);
     amqp_put_end(buf, map, AMQP_MAP, 16);
-    return RF_OK;
-}
-
-static enum rf_kind lower_path(struct job *job, rf_str name, rf_str *out, struct rf_err *err)
-{
-    uint8_t *text = rf_arena_alloc(&job->arena, name.len);
-    if (text == NULL) return rf_fail_memory(err, &job->arena);
-    for (size_t i = 0; i < name.len; i++) text[i] = rf_lower(name.ptr[i]);
-    *out = rf_str_make(text, name.len);
     return RF_OK;
 }
 
@@ -364,16 +377,13 @@ static enum rf_kind manage(struct job *job, struct rf_err *err)
                        RF_FMT(job->type));
     RF_TRY(check_security(job, err));
     /* Clients put a token for the node; one for the hub covers it too. */
-    RF_TRY(lower_path(job, rf_arena_printf(&job->arena, "%.*s/$management", RF_FMT(job->name)),
-                      &path, err));
+    RF_TRY(node_lower_path(job, rf_arena_printf(&job->arena, "%.*s/$management", RF_FMT(job->name)),
+                           &path, err));
     if (access_check(peer, path, RIGHT_LISTEN, err) != RF_OK &&
         access_check(peer, path, RIGHT_SEND, &why) != RF_OK)
         return err->kind;
     if (hub_find(peer->space, job->name, &hub, &why) != RF_OK)
-        return entity_missing(rf_arena_printf(&job->arena, "sb://%.*s/%.*s",
-                                              RF_FMT(hub_namespace_name(peer->space)),
-                                              RF_FMT(job->name)),
-                              err);
+        return node_path_missing(job, job->name, err);
     hub_facts(hub, &facts);
     enum rf_kind kind = is_hub ? put_hub(job, &facts, err) : put_partition(job, hub, &facts, err);
     hub_unref(hub);
@@ -383,6 +393,7 @@ static enum rf_kind manage(struct job *job, struct rf_err *err)
 static enum rf_kind run_management(struct job *job, struct rf_err *err)
 {
     enum rf_kind kind = manage(job, err);
+    wipe(job->security);
     if (kind != RF_OK) answer_error(job, status_of(err), err);
     return kind;
 }
@@ -405,89 +416,15 @@ void request_message(struct node_link *link, struct amqp_delivery delivery, rf_s
                 read_request(job, copy, &operation);
     if (!good && !settled) amqp_delivery_reject(peer->connection, delivery, &error);
     if (!good) {
-        if (job == NULL) return;
-        rf_arena_done(&job->arena);
-        peer_unref(peer);
-        free(job);
+        job_free(job);
         return;
     }
     if (!settled) amqp_delivery_accept(peer->connection, delivery);
-    job->is_cbs = link->kind == NODE_CBS;
+    job->node = link->kind;
+    job->link = link->link;
     job->done = answered;
     job->run = run_unknown;
-    if (job->is_cbs && rf_str_is(operation, "put-token")) job->run = run_cbs;
-    if (!job->is_cbs && rf_str_is(operation, "READ")) job->run = run_management;
+    if (job->node == NODE_CBS && rf_str_is(operation, "put-token")) job->run = run_cbs;
+    if (job->node == NODE_MANAGEMENT && rf_str_is(operation, "READ")) job->run = run_management;
     job_start(job);
-}
-
-/* ---- addresses of hubs ------------------------------------------------------------------------------------------ */
-
-static rf_str take_segment(rf_str *path)
-{
-    rf_str segment = first_segment(*path);
-    *path = rf_slice(*path, RF_MIN(segment.len + 1, path->len), path->len);
-    return segment;
-}
-
-static enum rf_kind split(struct node_link *link, rf_str address, rf_str *name, rf_str *partition,
-                          struct rf_err *err)
-{
-    rf_str rest = address;
-    if (rest.len > 0 && rest.ptr[0] == '/') rest = rf_slice(rest, 1, rest.len);
-    *name = take_segment(&rest);
-    *partition = (rf_str){0};
-    bool good = name->len > 0;
-    while (good && rest.len > 0) {
-        rf_str word = take_segment(&rest), value = take_segment(&rest);
-        good = value.len > 0;
-        if (rf_str_eq_nocase(word, RF_S("Partitions")) && partition->ptr == NULL)
-            *partition = value;
-        else if (rf_str_eq_nocase(word, RF_S("ConsumerGroups")) && link->is_out &&
-                 link->group.ptr == NULL && partition->ptr == NULL)
-            link->group = value;
-        else if (rf_str_eq_nocase(word, RF_S("Publishers")) && !link->is_out &&
-                 link->publisher.ptr == NULL && partition->ptr == NULL)
-            link->publisher = value;
-        else
-            good = false;
-    }
-    good = good && (!link->is_out || (link->group.ptr != NULL && partition->ptr != NULL)) &&
-           (link->publisher.ptr == NULL || partition->ptr == NULL);
-    return good ? RF_OK : entity_missing(address, err);
-}
-
-enum rf_kind node_resolve(struct job *job, rf_str address, enum hub_right right, struct rf_err *err)
-{
-    struct node_link *link = job->made;
-    struct hub_facts facts;
-    rf_str name, partition;
-    struct rf_err why;
-    RF_TRY(split(link, address, &name, &partition, err));
-    rf_str plain = address;
-    if (plain.len > 0 && plain.ptr[0] == '/') plain = rf_slice(plain, 1, plain.len);
-    RF_TRY(lower_path(job, plain, &link->path, err));
-    if (!rf_arena_str(&link->arena, link->path, &link->path))
-        return rf_fail_memory(err, &link->arena);
-    RF_TRY(access_check(link->peer, link->path, right, err));
-    if (hub_find(link->peer->space, name, &link->hub, &why) != RF_OK)
-        return entity_missing(rf_arena_printf(&job->arena, "sb://%.*s/%.*s",
-                                              RF_FMT(hub_namespace_name(link->peer->space)),
-                                              RF_FMT(plain)),
-                              err);
-    hub_facts(link->hub, &facts);
-    if (facts.status == HUB_DISABLED ||
-        facts.status == (link->is_out ? HUB_RECEIVE_DISABLED : HUB_SEND_DISABLED))
-        return RF_FAIL(err, RF_DENIED, "EntityDisabled", "The messaging entity '%.*s' is disabled.",
-                       RF_FMT(facts.name));
-    if (link->is_out && !hub_has_group(link->hub, link->group))
-        return entity_missing(rf_arena_printf(&job->arena, "sb://%.*s/%.*s",
-                                              RF_FMT(hub_namespace_name(link->peer->space)),
-                                              RF_FMT(plain)),
-                              err);
-    if (link->publisher.ptr != NULL && hub_is_revoked(link->hub, link->publisher))
-        return RF_FAIL(err, RF_DENIED, "PublisherRevoked", "The publisher '%.*s' is revoked.",
-                       RF_FMT(link->publisher));
-    link->partition = UINT32_MAX;
-    if (partition.ptr == NULL) return RF_OK;
-    return partition_number(partition, facts.partition_count, &link->partition, err);
 }

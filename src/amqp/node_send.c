@@ -403,7 +403,9 @@ static void attached(struct job *job)
     job->terms.unsettled_max = NODE_UNSETTLED_MAX;
     job->terms.idle_usec = SENDER_IDLE_USEC;
     if (job->made->is_idempotent) job->terms.capabilities = idempotent;
-    if (amqp_link_accept(peer->connection, job->link, &job->terms, job->made)) job->made = NULL;
+    if (!amqp_link_accept(peer->connection, job->link, &job->terms, job->made)) return;
+    if (job->made->is_idempotent) owners_take_over(peer->nodes->owners, job->made);
+    job->made = NULL;
 }
 
 void send_attach(struct peer *peer, struct amqp_link at, const struct amqp_attach *attach)
@@ -438,10 +440,7 @@ no_memory:
 refuse : {
     struct amqp_error error = {node_condition(&err), rf_str_of(err.text)};
     amqp_link_refuse(peer->connection, at, &error);
-    node_link_free(link); /* not by the job */
-    if (job == NULL) return;
-    rf_arena_done(&job->arena);
-    peer_unref(peer);
-    free(job);
+    if (job == NULL || job->made == NULL) node_link_free(link);
+    job_free(job);
 }
 }

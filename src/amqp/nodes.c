@@ -70,6 +70,7 @@ void peer_wake(struct peer *peer)
 void node_link_free(struct node_link *link)
 {
     if (link == NULL) return;
+    request_drop(link);
     hub_unref(link->hub);
     rf_arena_done(&link->message_arena);
     rf_arena_done(&link->frames_arena);
@@ -79,8 +80,9 @@ void node_link_free(struct node_link *link)
 
 /* ---- jobs ------------------------------------------------------------------------------------------------------- */
 
-static void job_free(struct job *job)
+void job_free(struct job *job)
 {
+    if (job == NULL) return;
     if (job->drop != NULL) job->drop(job);
     node_link_free(job->made);
     rf_arena_done(&job->arena);
@@ -189,7 +191,7 @@ static void on_sasl(void *ctx, struct amqp_connection *connection, rf_str mechan
         job = job_new(peer);
     if (job == NULL || !rf_arena_str(&job->arena, mechanism, &job->type) ||
         !rf_arena_str(&job->arena, response, &job->token)) {
-        if (job != NULL) job_free(job);
+        job_free(job);
         amqp_sasl_fail(connection);
         return;
     }
@@ -227,10 +229,13 @@ static bool is_node(rf_str address, const char *name)
     return rf_str_eq_nocase(address, rf_str_of(name));
 }
 
+/* "$management", also below a hub. */
 static bool is_management(rf_str address)
 {
-    size_t at = rf_str_find(address, RF_S("$management"), 0);
-    return at != SIZE_MAX && at + 11 == address.len && (at == 0 || address.ptr[at - 1] == '/');
+    size_t len = strlen("$management");
+    if (address.len < len) return false;
+    return is_node(rf_slice(address, address.len - len, address.len), "$management") &&
+           (address.len == len || address.ptr[address.len - len - 1] == '/');
 }
 
 static void on_attach(void *ctx, struct amqp_connection *connection, struct amqp_link link,
@@ -272,6 +277,7 @@ static void on_credit(void *ctx, struct amqp_connection *connection, void *user,
     struct node_link *link = user;
     (void)ctx, (void)credit;
     if (link->kind != NODE_RECEIVER) {
+        request_pump(link);
         if (drain) amqp_drained(connection, at);
         return;
     }
@@ -285,6 +291,7 @@ static void on_detach(void *ctx, struct amqp_connection *connection, void *user,
     struct node_link *link = user;
     (void)ctx, (void)connection, (void)at, (void)why;
     if (link == NULL) return;
+    owners_leave(link->peer->nodes->owners, link);
     if (link->kind == NODE_SENDER) send_submit(link);
     if (link->kind == NODE_RECEIVER)
         receive_detached(link);
@@ -296,12 +303,15 @@ static void on_link_idle(void *ctx, struct amqp_connection *connection, void *us
                          struct amqp_link at)
 {
     const struct node_link *link = user;
-    struct amqp_error error = {"amqp:link:detach-forced",
-                               RF_S("The link was idle for more than 10 minutes.")};
-    (void)ctx;
-    if (link->kind == NODE_SENDER)
-        error.description = RF_S("The link is force detached. Details: Detach origin: "
-                                 "AmqpEventHubPublisher.IdleTimerExpired: Idle timeout: 00:30:00.");
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    struct rf_err err;
+    (void)RF_FAIL(&err, RF_LIMIT, "amqp:link:detach-forced", "%s",
+                  link->kind == NODE_SENDER
+                      ? "The link is force detached. Details: Detach origin: "
+                        "AmqpEventHubPublisher.IdleTimerExpired: Idle timeout: 00:30:00."
+                      : "The link was idle for more than 10 minutes.");
+    rf_arena_init(&arena, 1 << 16);
+    struct amqp_error error = node_error(link, ctx, &err, &arena);
     amqp_detach(connection, at, &error);
 }
 
@@ -388,8 +398,8 @@ static void on_change(void *ctx)
 
 enum { LOOK_MSEC = 500, PRINCIPAL_ROUNDS = 20 };
 
-/* Wakes peers whose links may have lost their rights: something changed, a token has ended, or, as roles change without a word, now and
- * then. */
+/* Wakes peers whose links may have lost their rights: something changed, a token has ended, or now and then, as another process that shares
+ * the state changes roles without a word. */
 static void *look_after(void *arg)
 {
     struct amqp_nodes *nodes = arg;
@@ -452,7 +462,7 @@ enum rf_kind amqp_nodes_listen(struct amqp_nodes *nodes, struct server *server, 
 enum rf_kind amqp_nodes_start(struct amqp_nodes *nodes, struct hubs *hubs, struct rf_err *err)
 {
     nodes->hubs = hubs;
-    hubs_on_change(hubs, on_change, nodes);
+    hubs_on_access(hubs, on_change, nodes);
     if (pthread_create(&nodes->thread, NULL, look_after, nodes) != 0)
         return RF_FAIL(err, RF_LIMIT, "TooManyThreads", "no thread for AMQP can be made");
     nodes->has_thread = true;

@@ -56,18 +56,19 @@ void peer_wake(struct peer *peer);
 enum node_kind { NODE_CBS, NODE_MANAGEMENT, NODE_SENDER, NODE_RECEIVER };
 struct node_link {
     enum node_kind kind;
-    bool is_out; /* messages flow to the peer */
+    uint32_t partition;         /* UINT32_MAX: none is named */
+    bool is_out, is_idempotent; /* messages flow to the peer; a sender of 4.4 */
     struct peer *peer;
     struct amqp_link link;
     rf_str name, address; /* reply-to of requests is looked up by them */
     rf_str path;          /* "hub/partitions/0": what rights are asked for */
     struct hub *hub;
-    uint32_t partition; /* UINT32_MAX: none is named */
     rf_str publisher, host;
     struct rf_arena arena; /* of the texts above */
+    struct answer
+        *answers; /* of a link by which answers leave: those that wait for credit, oldest first */
     /* A sender's. */
     struct appending *gathering;
-    bool is_idempotent;
     struct batch_producer producer;
     /* A receiver's. */
     rf_str group, receiver;
@@ -109,11 +110,12 @@ struct job {
     struct amqp_terms terms;
     struct amqp_value filter;
     rf_str message, reply_to, audience, token, type, name, partition, request_id, security;
-    bool is_cbs;
+    enum node_kind node; /* of a request: NODE_CBS or NODE_MANAGEMENT */
     uint32_t status;
     struct rf_buf reply;
 };
 struct job *job_new(struct peer *peer); /* NULL: no memory */
+void job_free(struct job *job);         /* one that was not started; NULL is fine */
 /* Takes the job; when there is no room on the workers it is run at once. */
 void job_start(struct job *job);
 
@@ -129,6 +131,9 @@ const char *node_condition(const struct rf_err *err);
 /* RF_OK when a proof of the peer gives the right on the path. Any thread. */
 RF_MUST_USE enum rf_kind access_check(struct peer *peer, rf_str path, enum hub_right right,
                                       struct rf_err *err);
+/* The same where the peer is turned away otherwise: a refusal leaves a row (hub_grant_refused). */
+RF_MUST_USE enum rf_kind access_require(struct peer *peer, rf_str path, enum hub_right right,
+                                        struct rf_err *err);
 /* Takes the proof (NULL is fine); false: too many. On the loop or a worker. */
 bool access_add(struct peer *peer, struct proof *proof);
 struct proof *proof_new(void);
@@ -144,6 +149,9 @@ void request_attach(struct peer *peer, struct amqp_link link, const struct amqp_
                     enum node_kind kind);
 void request_message(struct node_link *link, struct amqp_delivery delivery, rf_str message,
                      bool settled);
+void request_pump(
+    struct node_link *link); /* sends the answers that wait, as far as there is credit */
+void request_drop(struct node_link *link); /* frees them */
 void send_attach(struct peer *peer, struct amqp_link link, const struct amqp_attach *attach);
 void send_message(struct node_link *link, struct amqp_delivery delivery, uint32_t format,
                   rf_str message, bool settled);
@@ -154,10 +162,35 @@ void receive_attach(struct peer *peer, struct amqp_link link, const struct amqp_
 void receive_pump(struct node_link *link);
 void receive_detached(struct node_link *link); /* frees it */
 
+/* ---- positions (node_receive.c) ------------------------------------------------------------------------------------------ */
+
+enum node_select { SELECT_ALL, SELECT_OFFSET, SELECT_NUMBER, SELECT_TIME, SELECT_END };
+struct node_selector {
+    enum node_select by;
+    bool is_inclusive;
+    rf_str value;   /* as it was written; a view */
+    int64_t number; /* what is too large for any position is as good as the largest */
+};
+/* The text of a selector filter (contract, 5.1). RF_INVALID ArgumentError. */
+RF_MUST_USE enum rf_kind node_selector_read(rf_str text, struct node_selector *out,
+                                            struct rf_err *err);
+
+/* ---- addresses (node_address.c) --------------------------------------------------------------------------------- */
+
 /* Splits "hub/ConsumerGroups/g/Partitions/0", "hub/Partitions/0", "hub/Publishers/p", "hub" and makes a link of it, with its hub; looks at
  * rights, the hub's state, the partition. On a worker. RF_NOT_FOUND, RF_DENIED, RF_INVALID. */
 RF_MUST_USE enum rf_kind node_resolve(struct job *job, rf_str address, enum hub_right right,
                                       struct rf_err *err);
+/* RF_NOT_FOUND, with the sentence by which clients know that something is not there. */
+enum rf_kind node_missing(rf_str address, struct rf_err *err);
+enum rf_kind node_path_missing(struct job *job, rf_str path,
+                               struct rf_err *err); /* of the namespace */
+rf_str node_first_segment(rf_str path);
+/* The number that `text` names, below `count`; RF_INVALID PartitionOutOfRange. */
+RF_MUST_USE enum rf_kind node_partition(rf_str text, uint32_t count, uint32_t *out,
+                                        struct rf_err *err);
+RF_MUST_USE enum rf_kind node_lower_path(struct job *job, rf_str name, rf_str *out,
+                                         struct rf_err *err);
 
 /* ---- owners.c --------------------------------------------------------------------------------------------------- */
 
@@ -167,6 +200,9 @@ void owners_free(struct owners *owners);
 /* Admits a receiver, which displaces others as it must; or tells why not. RF_DENIED amqp:link:stolen, RF_LIMIT amqp:resource-limit-exceeded. */
 RF_MUST_USE enum rf_kind owners_admit(struct owners *owners, struct node_link *link,
                                       struct rf_err *err);
+/* Notes an idempotent sender, which displaces those of the same producer with a lower epoch. */
+void owners_take_over(struct owners *owners, struct node_link *link);
+/* Any link; not listed: nothing. */
 void owners_leave(struct owners *owners, struct node_link *link);
 
 struct amqp_nodes {

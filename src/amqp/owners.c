@@ -1,4 +1,5 @@
-/* owners.c - who receives from a partition with a consumer group: plain receivers, or one owner with an epoch (contract, 5.3). */
+/* owners.c - who receives from a partition with a consumer group: plain receivers, or one owner with an epoch (contract, 5.3); and which
+ * epoch of an idempotent producer sends to it (4.4). */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -28,7 +29,8 @@ void owners_free(struct owners *owners)
 static bool is_same_place(const struct node_link *a, const struct node_link *b)
 {
     return a->owner_key == b->owner_key && a->hub == b->hub && a->partition == b->partition &&
-           rf_str_eq_nocase(a->group, b->group);
+           a->is_out == b->is_out &&
+           (a->is_out ? rf_str_eq_nocase(a->group, b->group) : a->producer.id == b->producer.id);
 }
 
 static rf_str shown(const struct node_link *link)
@@ -44,7 +46,24 @@ static void unlist(struct owners *owners, struct node_link *link)
     link->is_owner_listed = false;
 }
 
-static void displace(struct owners *owners, struct node_link *old, const struct node_link *by)
+static void list(struct owners *owners, struct node_link *link)
+{
+    struct node_link **slot = &owners->slots[link->owner_key % OWNER_SLOTS];
+    link->owner_next = *slot;
+    *slot = link;
+    link->is_owner_listed = true;
+}
+
+/* Its displaced_text is written. */
+static void displace(struct owners *owners, struct node_link *old)
+{
+    unlist(owners, old);
+    atomic_store(&old->is_displaced, true);
+    peer_wake(old->peer);
+}
+
+static void displace_receiver(struct owners *owners, struct node_link *old,
+                              const struct node_link *by)
 {
     char epoch[24] = "none";
     if (old->has_epoch) (void)snprintf(epoch, sizeof epoch, "%lld", (long long)old->epoch);
@@ -55,9 +74,7 @@ static void displace(struct owners *owners, struct node_link *old, const struct 
                    (int)RF_MIN(shown(by).len, (size_t)64), (const char *)shown(by).ptr,
                    (long long)by->epoch, (int)RF_MIN(shown(old).len, (size_t)64),
                    (const char *)shown(old).ptr, epoch);
-    unlist(owners, old);
-    atomic_store(&old->is_displaced, true);
-    peer_wake(old->peer);
+    displace(owners, old);
 }
 
 static enum rf_kind admit(struct owners *owners, struct node_link *link, struct rf_err *err)
@@ -92,12 +109,15 @@ static enum rf_kind admit(struct owners *owners, struct node_link *link, struct 
                        PLAIN_RECEIVERS_MAX);
     for (struct node_link *l = *slot, *next; link->has_epoch && l != NULL; l = next) {
         next = l->owner_next;
-        if (is_same_place(l, link)) displace(owners, l, link);
+        if (is_same_place(l, link)) displace_receiver(owners, l, link);
     }
-    link->owner_next = *slot;
-    *slot = link;
-    link->is_owner_listed = true;
+    list(owners, link);
     return RF_OK;
+}
+
+static void set_key(struct node_link *link, uint64_t of)
+{
+    link->owner_key = rf_hash_mix(rf_hash_mix(of, (uint64_t)(uintptr_t)link->hub), link->partition);
 }
 
 enum rf_kind owners_admit(struct owners *owners, struct node_link *link, struct rf_err *err)
@@ -105,12 +125,29 @@ enum rf_kind owners_admit(struct owners *owners, struct node_link *link, struct 
     uint64_t hash = 0;
     for (size_t i = 0; i < link->group.len; i++)
         hash = rf_hash_mix(hash, rf_lower(link->group.ptr[i]));
-    link->owner_key =
-        rf_hash_mix(rf_hash_mix(hash, (uint64_t)(uintptr_t)link->hub), link->partition);
+    set_key(link, hash);
     pthread_mutex_lock(&owners->lock);
     enum rf_kind kind = admit(owners, link, err);
     pthread_mutex_unlock(&owners->lock);
     return kind;
+}
+
+void owners_take_over(struct owners *owners, struct node_link *link)
+{
+    set_key(link, (uint64_t)link->producer.id);
+    pthread_mutex_lock(&owners->lock);
+    for (struct node_link *l = owners->slots[link->owner_key % OWNER_SLOTS], *next; l != NULL;
+         l = next) {
+        next = l->owner_next;
+        if (!is_same_place(l, link) || l->producer.epoch >= link->producer.epoch) continue;
+        (void)snprintf(l->displaced_text, sizeof l->displaced_text,
+                       "The producer %lld has been taken over with the epoch %d, which is higher "
+                       "than this link's %d.",
+                       (long long)link->producer.id, link->producer.epoch, l->producer.epoch);
+        displace(owners, l);
+    }
+    list(owners, link);
+    pthread_mutex_unlock(&owners->lock);
 }
 
 void owners_leave(struct owners *owners, struct node_link *link)

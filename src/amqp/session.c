@@ -366,7 +366,7 @@ void session_fail(struct session *session, const char *condition, const char *te
     session_leave_links(session, AMQP_BY_SERVER);
 }
 
-void session_on_end(struct amqp_connection *c, struct session *session)
+void session_on_end(struct session *session)
 {
     if (!session->is_ending) {
         session_flush(session);
@@ -375,5 +375,4 @@ void session_on_end(struct amqp_connection *c, struct session *session)
         session_leave_links(session, AMQP_BY_PEER);
     }
     session_free(session);
-    if (c->link_count == 0) c->linkless_at = c->now;
 }

@@ -251,6 +251,7 @@ struct walk_call {
     size_t body_bytes;             /* 0: it is a text */
     const char *peer;              /* NULL: 192.0.2.1 */
     struct http_header headers[4]; /* further ones */
+    rf_str certificate;            /* of the TLS client, DER; empty: none */
 };
 
 WALK_HELPER struct http_response
@@ -267,6 +268,7 @@ walk_exchange(struct walk_site *walk, struct dispatcher *dispatcher, const struc
         .target = target,
         .path = mark == SIZE_MAX ? target : rf_slice(target, 0, mark),
         .query = mark == SIZE_MAX ? (rf_str){0} : rf_slice(target, mark + 1, target.len),
+        .client_certificate = call->certificate,
         .host = host,
         .headers = headers,
         .body = call->body_bytes > 0 ? rf_str_make(call->body, call->body_bytes)

@@ -279,7 +279,9 @@ struct rf_arena_chunk {
 
 enum {
     ARENA_ALIGN = 16,
-    ARENA_CHUNK_MIN = 4096,
+    ARENA_CHUNK_LEAST = 512, /* the first one of an arena that may hold little ... */
+    ARENA_CHUNK_MIN = 4096,  /* ... and of others */
+    ARENA_LITTLE = 1024,     /* the first one is this part of the limit, within these two */
     ARENA_CHUNK_MAX =
         1 << 20, /* chunks double up to here; a larger request gets a chunk of its own */
 };
@@ -349,13 +351,20 @@ static struct rf_arena_chunk *chunk_new(struct rf_arena *arena, size_t bytes)
     return chunk;
 }
 
+/* Thousands of links that are idle have an arena each, for a few names. */
+static size_t first_chunk(const struct rf_arena *arena)
+{
+    size_t part = arena->budget->limit_bytes / ARENA_LITTLE;
+    return RF_MAX((size_t)ARENA_CHUNK_LEAST, RF_MIN(part, (size_t)ARENA_CHUNK_MIN));
+}
+
 /* Makes a chunk in which `bytes` (aligned) fit. A tight budget gets just what was asked for, so
  * that the growth of chunks never makes a small request fail. */
 static RF_MUST_USE bool arena_extend(struct rf_arena *arena, size_t bytes)
 {
     size_t need;
     if (!rf_add_size(bytes, sizeof(struct rf_arena_chunk), &need)) return false;
-    size_t want = arena->chunk == NULL ? ARENA_CHUNK_MIN : arena->chunk->bytes * 2;
+    size_t want = arena->chunk == NULL ? first_chunk(arena) : arena->chunk->bytes * 2;
     want = RF_MAX(need, RF_MIN(want, (size_t)ARENA_CHUNK_MAX));
     struct rf_arena_chunk *chunk = chunk_new(arena, want);
     if (chunk == NULL && want > need) chunk = chunk_new(arena, need);

@@ -130,6 +130,22 @@ Test(rf, arena_aligns_and_resets)
     cr_assert(rf_arena_alloc(&arena, 1) != NULL, "an arena may be used again");
 }
 
+/* There are thousands of them in a server whose clients are idle. */
+Test(rf, arena_that_may_hold_little_begins_small)
+{
+    static const struct {
+        size_t limit_bytes, taken_bytes;
+    } cases[] = {{4096, 512}, {1 << 16, 512}, {1 << 20, 1024}, {4 << 20, 4096}, {1 << 30, 4096}};
+    for (size_t i = 0; i < RF_COUNT(cases); i++) {
+        RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+        rf_arena_init(&arena, cases[i].limit_bytes);
+        cr_assert(rf_arena_alloc(&arena, 100) != NULL);
+        cr_expect(atomic_load(&arena.budget->used_bytes) == cases[i].taken_bytes, "limit %zu",
+                  cases[i].limit_bytes);
+        cr_assert(rf_arena_alloc(&arena, 3000) != NULL, "it grows as others do");
+    }
+}
+
 Test(rf, arena_stops_at_its_budget)
 {
     struct rf_budget budget;

@@ -43,6 +43,7 @@ int cli_rule_list(int argc, char **argv);
 int cli_watchlist(int argc, char **argv);
 int cli_sigma(int argc, char **argv);
 int cli_events(int argc, char **argv);
+int cli_device(int argc, char **argv);
 
 /* Prints "ringfort: ..." on standard error. */
 void cli_say(const char *fmt, ...) RF_PRINTF(1, 2);

@@ -17,6 +17,7 @@
 
 #include <openssl/crypto.h>
 
+#include "crypt/device.h"
 #include "crypt/keeper_wire.h"
 
 enum {
@@ -411,9 +412,10 @@ static enum rf_kind exchange(struct keeper *keeper, struct slot *own, enum keepe
 /* The code of a keeper's error as a static string: those that callers act on. */
 static const char *static_code(rf_str code)
 {
-    static const char *const known[] = {"CryptoFailed", "TooManyRequests", "BadSigningInput",
-                                        "BadDigest",    "BadPurpose",      "MessageTooLarge",
-                                        "DiskFull",     "InputOutput",     "MemoryBudgetExceeded"};
+    static const char *const known[] = {"CryptoFailed", "TooManyRequests",     "BadSigningInput",
+                                        "BadDigest",    "BadPurpose",          "MessageTooLarge",
+                                        "BadName",      "BadRequest",          "DiskFull",
+                                        "InputOutput",  "MemoryBudgetExceeded"};
     for (size_t i = 0; i < RF_COUNT(known); i++)
         if (rf_str_is(code, known[i])) return known[i];
     return "KeeperFailed";
@@ -529,6 +531,28 @@ enum rf_kind keeper_jwt_sign_if(struct keeper *keeper, const struct keeper_proof
     RF_TRY(copy_into(arena, answer.bytes, signature, err));
     *match = answer.match;
     return RF_OK;
+}
+
+enum rf_kind keeper_device_authority(struct keeper *keeper, struct rf_arena *arena, rf_str *der,
+                                     struct rf_err *err)
+{
+    SLOT_HERE(own);
+    struct keeper_answer answer;
+    RF_TRY(call(keeper, &(struct keeper_request){.verb = KEEPER_DEVICE_CA}, own, &answer, err));
+    return copy_into(arena, answer.bytes, der, err);
+}
+
+enum rf_kind keeper_device_issue(struct keeper *keeper, const struct device_order *order,
+                                 struct rf_arena *arena, rf_str *der, struct rf_err *err)
+{
+    SLOT_HERE(own);
+    struct keeper_answer answer;
+    struct keeper_request request = {.verb = KEEPER_DEVICE_ISSUE,
+                                     .purpose = order->name,
+                                     .bytes = order->public_key,
+                                     .seconds = order->seconds};
+    RF_TRY(call(keeper, &request, own, &answer, err));
+    return copy_into(arena, answer.bytes, der, err);
 }
 
 /* An answer of 32 bytes. */

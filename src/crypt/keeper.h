@@ -69,6 +69,16 @@ RF_MUST_USE enum rf_kind keeper_jwt_sign_if(struct keeper *keeper, const struct 
 /* HMAC-SHA256 of `bytes` under a key that belongs to `purpose` and stays in the keeper: verifiers of client secrets. */
 RF_MUST_USE enum rf_kind keeper_mac(struct keeper *keeper, const char *purpose, rf_str bytes,
                                     uint8_t out[32], struct rf_err *err);
+/* The certificate of the authority over devices (DER, in `arena`), made at first use. */
+RF_MUST_USE enum rf_kind keeper_device_authority(struct keeper *keeper, struct rf_arena *arena,
+                                                 rf_str *der, struct rf_err *err);
+/* A certificate for a device, in DER. The keeper builds all of it itself but for name and key, which it checks (crypt/device.h), and
+ * leaves a line of its audit log. RF_INVALID BadName, BadRequest. */
+struct device_order;
+RF_MUST_USE enum rf_kind keeper_device_issue(struct keeper *keeper,
+                                             const struct device_order *order,
+                                             struct rf_arena *arena, rf_str *der,
+                                             struct rf_err *err);
 /* The key under which the tables of this installation are encrypted (32 bytes, derived from the root key). */
 RF_MUST_USE enum rf_kind keeper_store_key(struct keeper *keeper, uint8_t out[32],
                                           struct rf_err *err);

@@ -17,6 +17,7 @@
 #include <openssl/rsa.h>
 
 #include "base/pool.h"
+#include "crypt/device.h"
 #include "crypt/jwt.h"
 #include "crypt/keeper_int.h"
 #include "crypt/secret.h"
@@ -273,6 +274,22 @@ static enum rf_kind store_key(struct desk *desk, const struct keeper_request *re
     return RF_OK;
 }
 
+static enum rf_kind device_ca(struct desk *desk, const struct keeper_request *request,
+                              struct keeper_answer *answer, struct rf_err *err)
+{
+    EVP_PKEY *key;
+    (void)request;
+    return keeper_keys_device_ca(&desk->core->keys, &key, &answer->bytes, err);
+}
+
+static enum rf_kind device_issue(struct desk *desk, const struct keeper_request *request,
+                                 struct keeper_answer *answer, struct rf_err *err)
+{
+    struct device_order order = {
+        .name = request->purpose, .public_key = request->bytes, .seconds = request->seconds};
+    return keeper_keys_issue(&desk->core->keys, &order, &desk->arena, &answer->bytes, err);
+}
+
 /* ---- the table -------------------------------------------------------------------------------------------------------- */
 
 /* What is not in here is refused. The rates lie far above what a busy installation needs, and bound what a captured server
@@ -291,6 +308,8 @@ static const struct {
     [KEEPER_MAC] = {mac, 50000, 0},
     [KEEPER_STORE_KEY] = {store_key, 5, 0},
     [KEEPER_JWT_SIGN_IF] = {jwt_sign_if, 20000, KEEPER_JWT_SIGN},
+    [KEEPER_DEVICE_CA] = {device_ca, 100, 0},
+    [KEEPER_DEVICE_ISSUE] = {device_issue, 200, 0},
 };
 
 /* Takes one of the `per_second` of this second. Two threads that meet at its turn may let a few more through. */

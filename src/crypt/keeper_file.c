@@ -126,7 +126,7 @@ static bool take(rf_str *rest, rf_str *out)
 static bool read_record(rf_str inside, struct keeper_record *out)
 {
     if (inside.len < FIXED_BYTES || inside.ptr[0] < KEEPER_RECORD_CA ||
-        inside.ptr[0] > KEEPER_RECORD_RETIRED)
+        inside.ptr[0] >= KEEPER_RECORD_TYPE_END)
         return false;
     rf_str rest = rf_slice(inside, FIXED_BYTES, inside.len);
     *out = (struct keeper_record){.type = (enum keeper_record_type)inside.ptr[0],

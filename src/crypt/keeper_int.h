@@ -48,7 +48,9 @@ enum keeper_record_type {
     KEEPER_RECORD_CA = 1,
     KEEPER_RECORD_TLS,
     KEEPER_RECORD_JWT,
-    KEEPER_RECORD_RETIRED /* a kid that verifies no longer */
+    KEEPER_RECORD_RETIRED, /* a kid that verifies no longer */
+    KEEPER_RECORD_DEVICE_CA,
+    KEEPER_RECORD_TYPE_END /* one past the last */
 };
 
 /* One record in clear: what the type does not use is empty. */
@@ -125,8 +127,9 @@ struct keeper_keys {
     struct keeper_audit audit;
     struct rf_clock *clock;
     uint8_t root[KEEPER_SECRET_BYTES];
-    EVP_PKEY *ca, *tls;
+    EVP_PKEY *ca, *tls, *device_ca; /* the last: NULL until it is first asked for */
     rf_usec tls_until;
+    rf_str device_ca_der;                            /* allocated, like the next */
     rf_str ca_der, tls_der, tls_names, wanted_names; /* allocated */
     struct keeper_jwt_own jwt[KEEPER_KEYS_MAX];      /* by `from` */
     uint32_t jwt_count;
@@ -148,6 +151,14 @@ void keeper_keys_done(struct keeper_keys *keys);
 RF_MUST_USE enum rf_kind keeper_keys_tick(struct keeper_keys *keys, struct rf_err *err);
 /* Issues the TLS certificate anew, for the same key, when it ends within 30 days. */
 RF_MUST_USE enum rf_kind keeper_keys_renew_tls(struct keeper_keys *keys, struct rf_err *err);
+/* The authority over devices: makes it when there is none; views and keys that hold until keeper_keys_done. */
+RF_MUST_USE enum rf_kind keeper_keys_device_ca(struct keeper_keys *keys, EVP_PKEY **key,
+                                               rf_str *der, struct rf_err *err);
+/* Issues a device's certificate, in `arena`. */
+struct device_order;
+RF_MUST_USE enum rf_kind keeper_keys_issue(struct keeper_keys *keys,
+                                           const struct device_order *order, struct rf_arena *arena,
+                                           rf_str *der, struct rf_err *err);
 RF_MUST_USE enum rf_kind keeper_keys_rotate(struct keeper_keys *keys, bool emergency,
                                             struct rf_err *err);
 /* Fills the answer's keys, newest last; views that hold while keys->lock is held. */

@@ -7,6 +7,7 @@
 #include <openssl/x509.h>
 
 #include "base/encode.h"
+#include "crypt/device.h"
 #include "crypt/keeper_int.h"
 
 enum {
@@ -275,6 +276,63 @@ static enum rf_kind make_ca(struct keeper_keys *keys, rf_str domain, struct rf_a
     return audit(keys, "key.created", "authority", err);
 }
 
+/* ---- the authority over devices ------------------------------------------------------------------------------------------ */
+
+/* keys->lock is held for writing. */
+static enum rf_kind make_device_ca(struct keeper_keys *keys, struct rf_err *err)
+{
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    rf_arena_init(&arena, MEMORY_BYTES);
+    struct keeper_record record = {.type = KEEPER_RECORD_DEVICE_CA};
+    EVP_PKEY *key = NULL;
+    RF_TRY(key_make(KEY_P256, &key, err));
+    enum rf_kind kind = device_authority_make(key, now_of(keys), &arena, &record.cert, err);
+    if (kind == RF_OK) kind = store_key(keys, &record, key, err);
+    if (kind == RF_OK) kind = keep(record.cert, &keys->device_ca_der, err);
+    if (kind != RF_OK) {
+        EVP_PKEY_free(key);
+        return kind;
+    }
+    keys->device_ca = key;
+    return audit(keys, "key.created", "device authority", err);
+}
+
+enum rf_kind keeper_keys_device_ca(struct keeper_keys *keys, EVP_PKEY **key, rf_str *der,
+                                   struct rf_err *err)
+{
+    enum rf_kind kind = RF_OK;
+    pthread_rwlock_rdlock(&keys->lock);
+    bool is_there = keys->device_ca != NULL;
+    pthread_rwlock_unlock(&keys->lock);
+    if (!is_there) {
+        pthread_rwlock_wrlock(&keys->lock);
+        if (keys->device_ca == NULL) kind = make_device_ca(keys, err);
+        pthread_rwlock_unlock(&keys->lock);
+    }
+    if (kind != RF_OK) return kind;
+    *key = keys->device_ca;
+    *der = keys->device_ca_der;
+    return RF_OK;
+}
+
+enum rf_kind keeper_keys_issue(struct keeper_keys *keys, const struct device_order *order,
+                               struct rf_arena *arena, rf_str *der, struct rf_err *err)
+{
+    EVP_PKEY *key;
+    rf_str authority, made;
+    struct cert_info info;
+    char detail[2 * DEVICE_NAME_BYTES_MAX + 64];
+    RF_TRY(keeper_keys_device_ca(keys, &key, &authority, err));
+    RF_TRY(device_certificate_make(order, key, authority, now_of(keys), arena, &made, err));
+    RF_TRY(cert_read(made, arena, &info, err));
+    (void)snprintf(detail, sizeof detail, "device %.*s %.*s", RF_FMT(order->name),
+                   RF_FMT(info.serial));
+    /* No certificate without its line. */
+    RF_TRY(audit(keys, "certificate.issued", detail, err));
+    *der = made;
+    return RF_OK;
+}
+
 static bool is_address(rf_str name)
 {
     bool colon = false, digits = true;
@@ -428,6 +486,9 @@ static enum rf_kind each_record(void *ctx, const struct keeper_record *record, s
         RF_TRY(keep(record->cert, &keys->tls_der, err));
         RF_TRY(keep(record->names, &keys->tls_names, err));
         return key_of(record->key, &keys->tls, err);
+    case KEEPER_RECORD_DEVICE_CA:
+        RF_TRY(keep(record->cert, &keys->device_ca_der, err));
+        return key_of(record->key, &keys->device_ca, err);
     case KEEPER_RECORD_JWT:
         RF_TRY(key_of(record->key, &key, err));
         return jwt_add(keys, key, record->cert, record->from, err);
@@ -465,6 +526,8 @@ void keeper_keys_done(struct keeper_keys *keys)
     while (keys->jwt_count > 0) jwt_remove(keys, 0);
     EVP_PKEY_free(keys->ca);
     EVP_PKEY_free(keys->tls);
+    EVP_PKEY_free(keys->device_ca);
+    drop(&keys->device_ca_der);
     drop(&keys->ca_der);
     drop(&keys->tls_der);
     drop(&keys->tls_names);

@@ -5,6 +5,7 @@ static const char *const verb_names[KEEPER_VERB_END] = {
     [KEEPER_JWT_ROTATE] = "jwt_rotate", [KEEPER_TLS_SIGN] = "tls_sign",
     [KEEPER_JWT_SIGN] = "jwt_sign",     [KEEPER_MAC] = "mac",
     [KEEPER_STORE_KEY] = "store_key",   [KEEPER_JWT_SIGN_IF] = "jwt_sign_if",
+    [KEEPER_DEVICE_CA] = "device_ca",   [KEEPER_DEVICE_ISSUE] = "device_issue",
 };
 
 const char *keeper_verb_name(enum keeper_verb verb)
@@ -76,6 +77,11 @@ enum rf_kind keeper_wire_put_request(const struct keeper_request *request, uint8
         put_str(&w, request->bytes);
         put_str(&w, request->macs);
         put_str(&w, request->input);
+        break;
+    case KEEPER_DEVICE_ISSUE:
+        put_str(&w, request->purpose);
+        put_str(&w, request->bytes);
+        put_u64(&w, (uint64_t)request->seconds);
         break;
     default: /* no fields */
         break;
@@ -217,6 +223,11 @@ enum rf_kind keeper_wire_read_request(rf_str message, struct keeper_request *out
         got.macs = take_str(&r);
         got.input = take_str(&r);
         if (got.macs.len % KEEPER_MAC_BYTES != 0) r.bad = true;
+        break;
+    case KEEPER_DEVICE_ISSUE:
+        got.purpose = take_str(&r);
+        got.bytes = take_str(&r);
+        got.seconds = (int64_t)take_u64(&r);
         break;
     default:
         break;

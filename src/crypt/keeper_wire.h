@@ -21,6 +21,9 @@
  *   jwt_sign_if   purpose, bytes,          match (8): the index of the MAC among them, KEEPER_NO_MATCH when it is none;
  *                 MACs (32 bytes each),    signature, empty then
  *                 signing input
+ *   device_ca     -                        certificate (DER) of the authority over devices, made at first use
+ *   device_issue  name, public key (DER),  certificate (DER)
+ *                 seconds (8)
  *
  * A reader takes a body to its last byte: a length that passes the end, bytes left over, an unknown verb, version or kind are
  * RF_INVALID ProtocolError, and the sender is not to be listened to any more. */
@@ -39,6 +42,8 @@ enum keeper_verb {
     KEEPER_MAC,
     KEEPER_STORE_KEY,
     KEEPER_JWT_SIGN_IF,
+    KEEPER_DEVICE_CA,
+    KEEPER_DEVICE_ISSUE,
     KEEPER_VERB_END /* one past the last */
 };
 enum {
@@ -52,11 +57,12 @@ enum {
 struct keeper_request {
     enum keeper_verb verb;
     uint32_t id;
-    bool emergency; /* jwt_rotate */
-    rf_str purpose; /* mac, jwt_sign_if */
-    rf_str bytes;   /* digest, signing input, bytes */
-    rf_str macs;    /* jwt_sign_if: KEEPER_MAC_BYTES each */
-    rf_str input;   /* jwt_sign_if */
+    bool emergency;  /* jwt_rotate */
+    rf_str purpose;  /* mac, jwt_sign_if; the name of device_issue */
+    rf_str bytes;    /* digest, signing input, bytes, public key */
+    rf_str macs;     /* jwt_sign_if: KEEPER_MAC_BYTES each */
+    rf_str input;    /* jwt_sign_if */
+    int64_t seconds; /* device_issue */
 };
 struct keeper_answer {
     enum keeper_verb verb;

@@ -26,10 +26,15 @@ RF_PROP(keeper_wire_requests_come_back, 2000)
     if (request.verb == KEEPER_MAC || request.verb == KEEPER_TLS_SIGN ||
         request.verb == KEEPER_JWT_SIGN || proves)
         request.bytes = some_bytes(prng, raw[1], sizeof raw[1]);
+    if (request.verb == KEEPER_DEVICE_ISSUE) {
+        request.purpose = some_bytes(prng, raw[0], 64);
+        request.bytes = some_bytes(prng, raw[1], sizeof raw[1]);
+        request.seconds = rf_test_i64(prng);
+    }
     cr_assert(keeper_wire_put_request(&request, message, &len, NULL) == RF_OK);
     cr_assert(keeper_wire_read_request(rf_str_make(message, len), &got, NULL) == RF_OK);
     cr_assert(got.verb == request.verb && got.id == request.id &&
-              got.emergency == request.emergency);
+              got.emergency == request.emergency && got.seconds == request.seconds);
     cr_assert(rf_str_eq(got.bytes, request.bytes) && rf_str_eq(got.purpose, request.purpose));
     cr_assert(rf_str_eq(got.macs, request.macs) && rf_str_eq(got.input, request.input));
     /* Every shorter or longer one is refused, and so is what goes the other way. */

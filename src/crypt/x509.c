@@ -1,5 +1,6 @@
 #include "crypt/x509.h"
 
+#include <openssl/bn.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
@@ -87,6 +88,58 @@ static enum rf_kind name_text(const X509_NAME *name, struct rf_arena *arena, rf_
     return kind;
 }
 
+/* The one CN; nothing when there are several, which readers choose from differently, or a NUL hides its end. */
+static enum rf_kind common_name(const X509_NAME *name, struct rf_arena *arena, rf_str *out,
+                                struct rf_err *err)
+{
+    int at = X509_NAME_get_index_by_NID(name, NID_commonName, -1);
+    *out = RF_S("");
+    if (at < 0 || X509_NAME_get_index_by_NID(name, NID_commonName, at) >= 0) return RF_OK;
+    uint8_t *text = NULL;
+    int len = ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at)));
+    rf_str cn = rf_str_make(text, len > 0 ? (size_t)len : 0);
+    bool good = cn.len > 0 && cn.len <= NAME_BYTES_MAX && memchr(cn.ptr, 0, cn.len) == NULL &&
+                rf_utf8_valid(cn);
+    enum rf_kind kind = !good || rf_arena_str(arena, cn, out) ? RF_OK : rf_fail_memory(err, arena);
+    OPENSSL_free(text);
+    return kind;
+}
+
+bool cert_serial(struct rf_arena *arena, rf_str text, rf_str *out)
+{
+    enum { SERIAL_CHARS_MAX = 256 };
+    text = rf_str_trim(text);
+    if (text.len > SERIAL_CHARS_MAX) return false;
+    if (text.len > 2 && text.ptr[0] == '0' && rf_lower(text.ptr[1]) == 'x')
+        text = rf_slice(text, 2, text.len);
+    uint8_t *to = rf_arena_alloc(arena, text.len + 1);
+    size_t len = 0;
+    bool any = false;
+    if (to == NULL) return false;
+    for (size_t i = 0; i < text.len; i++) {
+        uint8_t c = rf_lower(text.ptr[i]);
+        if (c == ':' && any) continue;
+        if (!rf_is_digit(c) && !(c >= 'a' && c <= 'f')) return false;
+        any = true;
+        if (len > 0 || c != '0') to[len++] = c;
+    }
+    if (!any) return false;
+    if (len == 0) to[len++] = '0';
+    *out = rf_str_make(to, len);
+    return true;
+}
+
+static enum rf_kind serial_of(const X509 *cert, struct rf_arena *arena, rf_str *out,
+                              struct rf_err *err)
+{
+    BIGNUM *number = ASN1_INTEGER_to_BN(X509_get0_serialNumber(cert), NULL);
+    char *hex = number == NULL ? NULL : BN_bn2hex(number);
+    bool good = hex != NULL && cert_serial(arena, rf_str_of(hex[0] == '-' ? hex + 1 : hex), out);
+    OPENSSL_free(hex);
+    BN_free(number);
+    return good ? RF_OK : bad("has a serial that cannot be read", err);
+}
+
 static enum rf_kind fill(const X509 *cert, rf_str der, struct rf_arena *arena,
                          struct cert_info *out, struct rf_err *err)
 {
@@ -96,6 +149,8 @@ static enum rf_kind fill(const X509 *cert, rf_str der, struct rf_arena *arena,
         return bad("has a time that cannot be read", err);
     RF_TRY(name_text(X509_get_subject_name(cert), arena, &info.subject, err));
     RF_TRY(name_text(X509_get_issuer_name(cert), arena, &info.issuer, err));
+    RF_TRY(common_name(X509_get_subject_name(cert), arena, &info.common_name, err));
+    RF_TRY(serial_of(cert, arena, &info.serial, err));
     digest_sha1(der, info.sha1);
     digest_sha256(der, info.sha256);
     *out = info;

@@ -10,6 +10,8 @@ struct cert_info {
     uint8_t sha1[20], sha256[32];
     rf_usec not_before, not_after;
     rf_str subject, issuer; /* RFC 2253 text */
+    rf_str common_name;     /* of the subject, UTF-8; empty: it has none, or several */
+    rf_str serial;          /* lower-case hex without zeros in front; "0" for zero */
 };
 /* One certificate of DER, or PEM (the first one in the text). Allocates in `arena`. RF_INVALID BadCertificate. */
 RF_MUST_USE enum rf_kind cert_read(rf_str text, struct rf_arena *arena, struct cert_info *out,
@@ -19,6 +21,8 @@ RF_MUST_USE enum rf_kind cert_read(rf_str text, struct rf_arena *arena, struct c
 bool cert_is_issued_by(rf_str der, rf_str ca_pem, rf_usec now);
 /* PEM of a DER certificate. */
 rf_str cert_pem(struct rf_arena *arena, rf_str der);
+/* A serial as people write it ("0A:1f", "0x0A1F") in the form of cert_info.serial; in `arena`. False: none, or no memory. */
+bool cert_serial(struct rf_arena *arena, rf_str text, rf_str *out);
 
 /* What the keeper makes; private keys are OpenSSL's EVP_PKEY, opaque here. */
 struct evp_pkey_st;
@@ -32,6 +36,11 @@ struct cert_request {
     uint32_t ip_count;
     rf_usec not_before, not_after;
     bool is_ca;
+    rf_str organization; /* O in front of the CN; empty: none */
+    bool is_client;      /* extended key usage: clients only, of an authority too */
+    /* Of an authority: the certificates that it issues must have this O, and no addresses (RFC 5280, 4.2.1.10). Empty: no
+     * constraints. */
+    rf_str constrained_to;
 };
 /* Signs a certificate for `key` with `issuer_key` (`issuer_der` empty: self-signed). DER in `arena`. */
 RF_MUST_USE enum rf_kind cert_make(const struct cert_request *request, struct evp_pkey_st *key,

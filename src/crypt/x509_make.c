@@ -144,12 +144,78 @@ static bool add_usage(X509 *cert, bool is_ca)
     return good;
 }
 
-static bool add_server_usage(X509 *cert)
+static bool add_purpose(X509 *cert, int nid)
 {
     EXTENDED_KEY_USAGE *usage = sk_ASN1_OBJECT_new_null();
-    bool good = usage != NULL && sk_ASN1_OBJECT_push(usage, OBJ_nid2obj(NID_server_auth)) > 0 &&
+    bool good = usage != NULL && sk_ASN1_OBJECT_push(usage, OBJ_nid2obj(nid)) > 0 &&
                 X509_add1_ext_i2d(cert, NID_ext_key_usage, usage, 0, X509V3_ADD_DEFAULT) == 1;
     EXTENDED_KEY_USAGE_free(usage);
+    return good;
+}
+
+static bool add_entry(X509_NAME *name, int nid, rf_str text)
+{
+    return X509_NAME_add_entry_by_NID(name, nid, MBSTRING_UTF8, text.ptr, (int)text.len, -1, 0) ==
+           1;
+}
+
+/* Takes `base`, also when it fails. */
+static bool add_subtree(STACK_OF(GENERAL_SUBTREE) * *trees, GENERAL_NAME *base)
+{
+    GENERAL_SUBTREE *tree = base == NULL ? NULL : GENERAL_SUBTREE_new();
+    if (*trees == NULL) *trees = sk_GENERAL_SUBTREE_new_null();
+    if (tree == NULL || *trees == NULL) {
+        GENERAL_SUBTREE_free(tree);
+        GENERAL_NAME_free(base);
+        return false;
+    }
+    GENERAL_NAME_free(tree->base);
+    tree->base = base;
+    if (sk_GENERAL_SUBTREE_push(*trees, tree) > 0) return true;
+    GENERAL_SUBTREE_free(tree);
+    return false;
+}
+
+/* All addresses: zeros under a mask of zeros. */
+static GENERAL_NAME *any_address(size_t zeros)
+{
+    static const uint8_t nothing[32];
+    GENERAL_NAME *name = GENERAL_NAME_new();
+    ASN1_STRING *value = string_of(V_ASN1_OCTET_STRING, nothing, zeros);
+    if (name == NULL || value == NULL) {
+        GENERAL_NAME_free(name);
+        ASN1_STRING_free(value);
+        return NULL;
+    }
+    GENERAL_NAME_set0_value(name, GEN_IPADD, value);
+    return name;
+}
+
+static GENERAL_NAME *names_of(rf_str organization)
+{
+    GENERAL_NAME *name = GENERAL_NAME_new();
+    X509_NAME *directory = X509_NAME_new();
+    if (name == NULL || directory == NULL ||
+        !add_entry(directory, NID_organizationName, organization)) {
+        GENERAL_NAME_free(name);
+        X509_NAME_free(directory);
+        return NULL;
+    }
+    GENERAL_NAME_set0_value(name, GEN_DIRNAME, directory);
+    return name;
+}
+
+/* DNS names are not excluded here: verifiers take a CN that looks like one for a DNS name when there is no other (RFC 6125,
+ * 6.4.4), and would refuse "truck-7". That none of the certificates serves as a server's is the extended key usage's part. */
+static bool add_name_constraints(X509 *cert, rf_str organization)
+{
+    enum { IPV4_AND_MASK = 8, IPV6_AND_MASK = 32 };
+    NAME_CONSTRAINTS *value = NAME_CONSTRAINTS_new();
+    bool good = value != NULL && add_subtree(&value->permittedSubtrees, names_of(organization)) &&
+                add_subtree(&value->excludedSubtrees, any_address(IPV4_AND_MASK)) &&
+                add_subtree(&value->excludedSubtrees, any_address(IPV6_AND_MASK)) &&
+                X509_add1_ext_i2d(cert, NID_name_constraints, value, 1, X509V3_ADD_DEFAULT) == 1;
+    NAME_CONSTRAINTS_free(value);
     return good;
 }
 
@@ -196,11 +262,12 @@ static bool set_serial(X509 *cert)
     return good;
 }
 
-static bool set_subject(X509 *cert, rf_str cn)
+static bool set_subject(X509 *cert, const struct cert_request *request)
 {
     X509_NAME *name = X509_get_subject_name(cert);
-    return X509_NAME_add_entry_by_NID(name, NID_commonName, MBSTRING_UTF8, cn.ptr, (int)cn.len, -1,
-                                      0) == 1;
+    return (request->organization.len == 0 ||
+            add_entry(name, NID_organizationName, request->organization)) &&
+           add_entry(name, NID_commonName, request->subject_cn);
 }
 
 static enum rf_kind build(const struct cert_request *request, X509 *cert, EVP_PKEY *key,
@@ -209,14 +276,17 @@ static enum rf_kind build(const struct cert_request *request, X509 *cert, EVP_PK
     enum { X509_V3 = 2 };
     const X509 *by = issuer == NULL ? cert : issuer;
     bool good = X509_set_version(cert, X509_V3) == 1 && set_serial(cert) &&
-                set_subject(cert, request->subject_cn) &&
+                set_subject(cert, request) &&
                 X509_set_issuer_name(cert, X509_get_subject_name(by)) == 1 &&
                 set_time(X509_getm_notBefore(cert), request->not_before) &&
                 set_time(X509_getm_notAfter(cert), request->not_after) &&
                 X509_set_pubkey(cert, key) == 1 && add_constraints(cert, request->is_ca) &&
                 add_usage(cert, request->is_ca) && add_key_ids(cert, by);
     if (good && !request->is_ca && request->dns_count + request->ip_count > 0)
-        good = add_server_usage(cert);
+        good = add_purpose(cert, NID_server_auth);
+    if (good && request->is_client) good = add_purpose(cert, NID_client_auth);
+    if (good && request->constrained_to.len > 0)
+        good = add_name_constraints(cert, request->constrained_to);
     if (!good) return failed("a certificate", err);
     RF_TRY(add_names(request, cert, err));
     if (X509_sign(cert, issuer_key, EVP_sha256()) <= 0) return failed("a signature", err);

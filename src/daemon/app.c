@@ -7,6 +7,8 @@
 #include "base/log.h"
 #include "collect/collect.h"
 #include "crypt/digest.h"
+#include "crypt/x509.h"
+#include "daemon/external_kafka.h"
 #include "daemon/first_start.h"
 #include "daemon/streams.h"
 #include "hub/grant.h"
@@ -29,7 +31,8 @@ struct app {
     uint8_t keys_digest[SHA256_BYTES];  /* of the ids of the keys that tokens are checked with */
     uint16_t port;
     struct extent_key store_key;
-    struct tls_context *tls, *tls_peers; /* the second asks clients for certificates */
+    struct tls_context *tls,
+        *tls_peers; /* of HTTPS; of streams, where no names of authorities are told */
     struct state *state;
     struct tables *tables;
     struct external_places external;
@@ -45,7 +48,9 @@ struct app {
     struct siem *siem;
     struct alerts *alerts;
     struct export_folder *export_folders;
-    rf_str mail_password; /* in `arena`; wiped at the end */
+    struct archive_folder *archive_folders; /* the same */
+    rf_str mail_password;                   /* in `arena`; wiped at the end */
+    struct kafka_store_options kafka; /* texts in `arena`; servers NULL: event hubs lie in files */
     struct directory directory;
     struct dispatcher *dispatcher;
     struct server *server;
@@ -85,10 +90,15 @@ static void refuse(void *ctx, const struct http_request *head, const char *why,
 
 static enum rf_kind listen_https(struct app *app, struct rf_err *err)
 {
-    rf_str chain;
+    rf_str chain, devices;
     RF_TRY(keeper_tls_chain(app->keeper, &app->arena, &chain, &app->ca_pem, err));
-    struct tls_server_options tls = {
-        .chain_pem = chain, .sign = sign_handshake, .sign_ctx = app->keeper};
+    RF_TRY(keeper_device_authority(app->keeper, &app->arena, &devices, err));
+    /* Devices may show certificates instead of a token; by the hint browsers leave other people's certificates alone. */
+    struct tls_server_options tls = {.chain_pem = chain,
+                                     .sign = sign_handshake,
+                                     .sign_ctx = app->keeper,
+                                     .client = TLS_CLIENT_ASKED,
+                                     .client_hint_pem = cert_pem(&app->arena, devices)};
     RF_TRY(tls_server_new(&tls, &app->tls, err));
     digest_sha256(chain, app->chain_digest);
     struct server_options options = {
@@ -168,6 +178,7 @@ enum rf_kind app_listen(const struct config *config, struct keeper *keeper, stru
     enum rf_kind kind = listen_https(app, err);
     if (kind == RF_OK) kind = listen_others(app, err);
     if (kind == RF_OK) kind = read_mail_password(app, err);
+    if (kind == RF_OK) kind = external_kafka_read(config, &app->arena, &app->kafka, err);
     if (kind != RF_OK) {
         app_stop(app);
         return kind;
@@ -241,13 +252,17 @@ static enum rf_kind read_export_folders(struct app *app, struct rf_err *err)
     const struct config *config = &app->config;
     app->export_folders =
         rf_arena_new(&app->arena, struct export_folder, config->export_folder_count);
-    if (app->export_folders == NULL) return rf_fail_memory(err, &app->arena);
+    app->archive_folders =
+        rf_arena_new(&app->arena, struct archive_folder, config->export_folder_count);
+    if (app->export_folders == NULL || app->archive_folders == NULL)
+        return rf_fail_memory(err, &app->arena);
     for (uint32_t i = 0; i < config->export_folder_count; i++) {
         struct export_folder *f = &app->export_folders[i];
         rf_str folder;
         if (!config_export_folder(config->export_folders[i], &f->account, &folder)) continue;
         f->folder = rf_arena_cstr(&app->arena, folder);
         if (f->folder == NULL) return rf_fail_memory(err, &app->arena);
+        app->archive_folders[i] = (struct archive_folder){f->account, f->folder};
     }
     return RF_OK;
 }
@@ -265,11 +280,20 @@ static enum rf_kind open_streams(struct app *app, struct rf_err *err)
         .directory = &app->directory,
         .audit = &app->audit,
         .site = &app->site,
+        .keeper = app->keeper,
+        .kafka = app->kafka.servers == NULL ? NULL : &app->kafka,
     };
-    if (hubs.folder == NULL) return rf_fail_memory(err, &app->arena);
+    struct archives_options archives = {
+        .folder = rf_arena_cstr(
+            &app->arena, rf_arena_printf(&app->arena, "%.*s/capture", RF_FMT(app->config.data))),
+        .folders = app->archive_folders,
+        .folder_count = app->config.export_folder_count,
+    };
+    if (hubs.folder == NULL || archives.folder == NULL) return rf_fail_memory(err, &app->arena);
     streams_key(app->store_key.bytes, hubs.key);
-    enum rf_kind kind = streams_open(app->streams, &hubs, err);
+    enum rf_kind kind = streams_open(app->streams, &hubs, &archives, err);
     explicit_bzero(hubs.key, sizeof hubs.key);
+    external_kafka_wipe(&app->kafka);
     return kind;
 }
 

@@ -12,6 +12,7 @@ enum setting_type {
     SETTING_LOOPBACK,
     SETTING_LIST,
     SETTING_HOSTS,
+    SETTING_BROKERS,
     SETTING_FOLDERS,
     SETTING_HARDENING,
     SETTING_LEVEL,
@@ -19,7 +20,12 @@ enum setting_type {
     SETTING_COUNT,
     SETTING_DELAY,
     SETTING_LATE,
-    SETTING_BYTES
+    SETTING_SECONDS,
+    SETTING_REPLICAS,
+    SETTING_BYTES,
+    SETTING_STORE,
+    SETTING_SECURITY,
+    SETTING_MECHANISM
 };
 struct setting {
     const char *name;
@@ -29,8 +35,11 @@ struct setting {
 /* Of numbers. */
 static const struct {
     uint32_t least, most;
-} ranges[] = {
-    [SETTING_COUNT] = {0, 100000}, [SETTING_DELAY] = {1, 3600}, [SETTING_LATE] = {1, 168}};
+} ranges[] = {[SETTING_COUNT] = {0, 100000},
+              [SETTING_DELAY] = {1, 3600},
+              [SETTING_LATE] = {1, 168},
+              [SETTING_SECONDS] = {1, 300},
+              [SETTING_REPLICAS] = {0, 16}};
 #define AT(member) offsetof(struct config, member)
 static const struct setting settings[] = {
     {"data", SETTING_TEXT, AT(data), 0},
@@ -62,6 +71,18 @@ static const struct setting settings[] = {
     {"mail.from", SETTING_TEXT, AT(mail_from), 0},
     {"mail.user", SETTING_TEXT, AT(mail_user), 0},
     {"mail.password-file", SETTING_TEXT, AT(mail_password_file), 0},
+    {"hub.store", SETTING_STORE, AT(hub_store), 0},
+    {"hub.kafka.servers", SETTING_BROKERS, AT(kafka_servers), AT(kafka_server_count)},
+    {"hub.kafka.security", SETTING_SECURITY, AT(kafka_security), 0},
+    {"hub.kafka.mechanism", SETTING_MECHANISM, AT(kafka_mechanism), 0},
+    {"hub.kafka.user", SETTING_TEXT, AT(kafka_user), 0},
+    {"hub.kafka.password-file", SETTING_TEXT, AT(kafka_password_file), 0},
+    {"hub.kafka.ca-file", SETTING_TEXT, AT(kafka_ca_file), 0},
+    {"hub.kafka.certificate-file", SETTING_TEXT, AT(kafka_certificate_file), 0},
+    {"hub.kafka.key-file", SETTING_TEXT, AT(kafka_key_file), 0},
+    {"hub.kafka.topic-prefix", SETTING_TEXT, AT(kafka_topic_prefix), 0},
+    {"hub.kafka.replicas", SETTING_REPLICAS, AT(kafka_replicas), 0},
+    {"hub.kafka.timeout", SETTING_SECONDS, AT(kafka_timeout_seconds), 0},
 };
 
 struct config config_default(void)
@@ -72,6 +93,10 @@ struct config config_default(void)
                            .query_rate = 200, /* as Azure has it */
                            .rule_delay_seconds = 30,
                            .rule_late_hours = 24,
+                           .hub_store = RF_S("files"),
+                           .kafka_security = RF_S("tls"),
+                           .kafka_mechanism = RF_S("SCRAM-SHA-512"),
+                           .kafka_timeout_seconds = 20,
                            .query_memory_bytes = (size_t)1 << 30};
 }
 
@@ -111,6 +136,7 @@ static const char *const wanted[] = {
                          "off",
     [SETTING_LIST] = "a list of texts",
     [SETTING_HOSTS] = "a list of hosts without wildcards, each with :PORT or :* if it is not 443",
+    [SETTING_BROKERS] = "a list of brokers, each as HOST:PORT",
     [SETTING_FOLDERS] = "a list of ACCOUNT=FOLDER: a storage account's name or id, and an absolute "
                         "path; no account and no folder twice",
     [SETTING_HARDENING] = "best-effort, strict or off",
@@ -120,6 +146,11 @@ static const char *const wanted[] = {
     [SETTING_DELAY] = "a number of seconds from 1 to 3600",
     [SETTING_LATE] = "a number of hours from 1 to 168",
     [SETTING_BYTES] = "a size such as 512M or 2G",
+    [SETTING_SECONDS] = "a number of seconds from 1 to 300",
+    [SETTING_REPLICAS] = "a number from 0 (as many as there are brokers, at most 3) to 16",
+    [SETTING_STORE] = "files or kafka",
+    [SETTING_SECURITY] = "plaintext, tls, sasl-plaintext or sasl-tls",
+    [SETTING_MECHANISM] = "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512",
 };
 
 /* A list comes as texts with commas between. */
@@ -146,7 +177,8 @@ static enum rf_kind set_list(struct config *config, const struct setting *settin
 
 static bool is_list(enum setting_type type)
 {
-    return type == SETTING_LIST || type == SETTING_HOSTS || type == SETTING_FOLDERS;
+    return type == SETTING_LIST || type == SETTING_HOSTS || type == SETTING_BROKERS ||
+           type == SETTING_FOLDERS;
 }
 
 /* HOST, HOST:PORT or HOST:*; an address of version 6 in brackets. */
@@ -174,16 +206,23 @@ static bool is_host(rf_str text)
     return host.len > 0;
 }
 
+static bool is_port_named(rf_str host)
+{
+    size_t at = host.len;
+    while (at > 0 && rf_is_digit(host.ptr[at - 1])) at--;
+    return at > 0 && at < host.len && host.ptr[at - 1] == ':';
+}
+
 static enum rf_kind check_hosts(const struct config *config, const struct setting *setting,
                                 struct rf_err *err)
 {
     const rf_str *items = *(const rf_str *const *)((const uint8_t *)config + setting->at);
     uint32_t count = *(const uint32_t *)((const uint8_t *)config + setting->count_at);
     for (uint32_t i = 0; i < count; i++)
-        if (!is_host(items[i]))
+        if (!is_host(items[i]) || (setting->type == SETTING_BROKERS && !is_port_named(items[i])))
             return RF_FAIL(err, RF_INVALID, "BadValue", "'%s' has %.*s, but must be %s",
                            setting->name, (int)RF_MIN(items[i].len, 100),
-                           (const char *)items[i].ptr, wanted[SETTING_HOSTS]);
+                           (const char *)items[i].ptr, wanted[setting->type]);
     return RF_OK;
 }
 
@@ -250,7 +289,21 @@ static bool is_listen(rf_str text, bool loopback)
 
 static bool is_number(enum setting_type type)
 {
-    return type == SETTING_COUNT || type == SETTING_DELAY || type == SETTING_LATE;
+    return type == SETTING_COUNT || type == SETTING_DELAY || type == SETTING_LATE ||
+           type == SETTING_SECONDS || type == SETTING_REPLICAS;
+}
+
+/* One of a few texts, kept as it is. */
+static bool is_one_of(enum setting_type type, rf_str value)
+{
+    static const char *const texts[][4] = {
+        [SETTING_STORE] = {"files", "kafka"},
+        [SETTING_SECURITY] = {"plaintext", "tls", "sasl-plaintext", "sasl-tls"},
+        [SETTING_MECHANISM] = {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"},
+    };
+    for (size_t i = 0; type < RF_COUNT(texts) && i < RF_COUNT(texts[0]); i++)
+        if (texts[type][i] != NULL && rf_str_is(value, texts[type][i])) return true;
+    return false;
 }
 
 static enum rf_kind set_value(struct config *config, const struct setting *setting, rf_str value,
@@ -260,7 +313,8 @@ static enum rf_kind set_value(struct config *config, const struct setting *setti
     if (is_list(setting->type)) {
         RF_TRY(set_list(config, setting, value, arena, err));
         if (setting->type == SETTING_FOLDERS) return check_folders(config, setting, err);
-        return setting->type == SETTING_HOSTS ? check_hosts(config, setting, err) : RF_OK;
+        bool has_hosts = setting->type == SETTING_HOSTS || setting->type == SETTING_BROKERS;
+        return has_hosts ? check_hosts(config, setting, err) : RF_OK;
     }
     if (setting->type == SETTING_TEXT) {
         if (value.len == 0)
@@ -270,7 +324,8 @@ static enum rf_kind set_value(struct config *config, const struct setting *setti
     bool good = false;
     bool is_text = (setting->type == SETTING_STATE && is_state_url(value)) ||
                    (setting->type == SETTING_LISTEN && is_listen(value, false)) ||
-                   (setting->type == SETTING_LOOPBACK && is_listen(value, true));
+                   (setting->type == SETTING_LOOPBACK && is_listen(value, true)) ||
+                   is_one_of(setting->type, value);
     if (is_text) return rf_arena_str(arena, value, at) ? RF_OK : rf_fail_memory(err, arena);
     if (setting->type == SETTING_STATE) /* not quoted: it may hold a secret */
         return RF_FAIL(err, RF_INVALID, "BadValue", "'%s' must be %s", setting->name,
@@ -382,6 +437,27 @@ static enum rf_kind read_member(struct config *config, const struct json_node *m
     return kind;
 }
 
+/* Groups lie in groups, no deeper than the names of settings say. */
+static enum rf_kind read_group(struct config *config, const struct json_node *group, rf_str prefix,
+                               struct rf_arena *arena, struct rf_err *err)
+{
+    for (const struct json_node *m = group->first; m != NULL; m = m->next) {
+        rf_str name = prefix.len == 0
+                          ? m->name
+                          : rf_arena_printf(arena, "%.*s.%.*s", RF_FMT(prefix), RF_FMT(m->name));
+        if (name.ptr == NULL && m->name.len > 0) return rf_fail_memory(err, arena);
+        if (!is_group(name)) {
+            RF_TRY(read_member(config, m, name, arena, err));
+            continue;
+        }
+        if (m->type != JSON_T_OBJECT)
+            return RF_FAIL(err, RF_INVALID, "BadValue",
+                           "'%.*s' must hold settings as 'name: value'", RF_FMT(name));
+        RF_TRY(read_group(config, m, name, arena, err));
+    }
+    return RF_OK;
+}
+
 enum rf_kind config_read(struct config *config, rf_str yaml, struct rf_arena *arena,
                          struct rf_err *err)
 {
@@ -390,21 +466,7 @@ enum rf_kind config_read(struct config *config, rf_str yaml, struct rf_arena *ar
     if (root->type == JSON_T_NULL) return RF_OK;
     if (root->type != JSON_T_OBJECT)
         return RF_FAIL(err, RF_INVALID, "BadValue", "the file must hold settings as 'name: value'");
-    for (const struct json_node *m = root->first; m != NULL; m = m->next) {
-        if (!is_group(m->name)) {
-            RF_TRY(read_member(config, m, m->name, arena, err));
-            continue;
-        }
-        if (m->type != JSON_T_OBJECT)
-            return RF_FAIL(err, RF_INVALID, "BadValue",
-                           "'%.*s' must hold settings as 'name: value'", RF_FMT(m->name));
-        for (const struct json_node *k = m->first; k != NULL; k = k->next) {
-            rf_str name = rf_arena_printf(arena, "%.*s.%.*s", RF_FMT(m->name), RF_FMT(k->name));
-            if (name.ptr == NULL) return rf_fail_memory(err, arena);
-            RF_TRY(read_member(config, k, name, arena, err));
-        }
-    }
-    return RF_OK;
+    return read_group(config, root, (rf_str){0}, arena, err);
 }
 
 /* ---- the environment ------------------------------------------------------------------------------------------- */
@@ -461,10 +523,14 @@ rf_str config_to_json(const struct config *config, struct rf_arena *arena)
         case SETTING_STATE:
         case SETTING_LISTEN:
         case SETTING_LOOPBACK:
+        case SETTING_STORE:
+        case SETTING_SECURITY:
+        case SETTING_MECHANISM:
             value = *(const rf_str *)at;
             break;
         case SETTING_LIST:
         case SETTING_HOSTS:
+        case SETTING_BROKERS:
         case SETTING_FOLDERS:
             value = joined(*(const rf_str *const *)at,
                            *(const uint32_t *)((const uint8_t *)config + s->count_at), arena);
@@ -483,6 +549,8 @@ rf_str config_to_json(const struct config *config, struct rf_arena *arena)
         case SETTING_COUNT:
         case SETTING_DELAY:
         case SETTING_LATE:
+        case SETTING_SECONDS:
+        case SETTING_REPLICAS:
             value = rf_arena_printf(arena, "%u", *(const uint32_t *)at);
             break;
         case SETTING_BYTES:

@@ -20,6 +20,9 @@
  *                private: [localhost:9443]}                    # the same at loopback or private addresses
  *   outbound: {hosts: [hooks.contoso.example, 10.20.0.9:8443]} # where alerts may be sent; inside ones as addresses
  *   mail: {server: mail.contoso.example, from: ringfort@contoso.example, user: ringfort, password-file: /etc/ringfort/mail}
+ *   hub: {store: kafka}                                        # event hubs in an external Kafka cluster; files: in the folder
+ *   hub: {kafka: {servers: [k1.contoso.example:9093], security: sasl-tls, mechanism: SCRAM-SHA-512, user: ringfort,
+ *                 password-file: /etc/ringfort/kafka, ca-file: /etc/ringfort/kafka-ca.pem}}   # docs/external-kafka.md
  *
  * A key that is not known is refused with the nearest known one. docs/configuration.md says the same to people. */
 #ifndef RF_CONFIG_H
@@ -61,6 +64,13 @@ struct config {
     const rf_str *outbound_hosts; /* HOST, HOST:PORT, HOST:* */
     uint32_t outbound_host_count;
     rf_str mail_server, mail_from, mail_user, mail_password_file; /* empty: none */
+    rf_str hub_store;                                             /* files, kafka */
+    const rf_str *kafka_servers;                                  /* HOST:PORT */
+    uint32_t kafka_server_count;
+    rf_str kafka_security; /* plaintext, tls, sasl-plaintext, sasl-tls */
+    rf_str kafka_mechanism, kafka_user, kafka_password_file, kafka_topic_prefix; /* empty: none */
+    rf_str kafka_ca_file, kafka_certificate_file, kafka_key_file;
+    uint32_t kafka_replicas, kafka_timeout_seconds;
 };
 /* The defaults. */
 struct config config_default(void);

@@ -13,16 +13,20 @@ Test(config, reads_every_setting_and_hands_it_on)
 {
     RF_CLEANUP(rf_arena_done) struct rf_arena arena;
     rf_arena_init(&arena, 1 << 20);
-    struct config config = read_good(&arena, "data: /srv/rf\n"
-                                             "domain: rf.example\n"
-                                             "state: postgresql://u@h:5433/d?passfile=/x\n"
-                                             "listen: {https: '[::]:443'}\n"
-                                             "names: [a.example, 10.0.0.1]\n"
-                                             "hardening: strict\n"
-                                             "log:\n  level: warn\n  format: json\n"
-                                             "query: {lanes: 3, memory: 2G, rate: 300}\n"
-                                             "rules: {delay: 300, late: 48}\n"
-                                             "federation: {allow: [token.example]}\n");
+    struct config config =
+        read_good(&arena, "data: /srv/rf\n"
+                          "domain: rf.example\n"
+                          "state: postgresql://u@h:5433/d?passfile=/x\n"
+                          "listen: {https: '[::]:443'}\n"
+                          "names: [a.example, 10.0.0.1]\n"
+                          "hardening: strict\n"
+                          "log:\n  level: warn\n  format: json\n"
+                          "query: {lanes: 3, memory: 2G, rate: 300}\n"
+                          "rules: {delay: 300, late: 48}\n"
+                          "federation: {allow: [token.example]}\n"
+                          "hub:\n  store: kafka\n  kafka:\n"
+                          "    servers: ['k1:9092', '[::1]:9093']\n"
+                          "    security: sasl-tls\n    user: u\n    timeout: 5\n");
     for (int round = 0; round < 2; round++) {
         struct rf_err err;
         cr_assert(rf_str_is(config.data, "/srv/rf"));
@@ -36,6 +40,11 @@ Test(config, reads_every_setting_and_hands_it_on)
         cr_assert(config.rule_delay_seconds == 300 && config.rule_late_hours == 48);
         cr_assert(config.query_lanes == 3 && config.query_memory_bytes == (size_t)2 << 30);
         cr_assert(config.federation_host_count == 1);
+        cr_assert(rf_str_is(config.hub_store, "kafka") && config.kafka_server_count == 2);
+        cr_assert(rf_str_is(config.kafka_servers[1], "[::1]:9093"));
+        cr_assert(rf_str_is(config.kafka_security, "sasl-tls") &&
+                  rf_str_is(config.kafka_user, "u"));
+        cr_assert(config.kafka_timeout_seconds == 5 && config.kafka_replicas == 0);
         rf_str json = config_to_json(&config, &arena);
         config = config_default();
         cr_assert(config_of_json(json, &arena, &config, &err) == RF_OK, "%s", err.text);
@@ -58,6 +67,11 @@ Test(config, refuses_with_the_line_and_the_remedy)
         uint32_t line;
     } bad[] = {
         {"data: /x\ndomian: a\n", "UnknownKey", "did you mean 'domain'", 2},
+        {"hub: {store: disk}\n", "BadValue", "files or kafka", 1},
+        {"hub:\n  kafka:\n    servers: [k1]\n", "BadValue", "HOST:PORT", 3},
+        {"hub:\n  kafka:\n    server: [k1]\n", "UnknownKey", "hub.kafka.servers", 3},
+        {"hub: {kafka: off}\n", "BadValue", "name: value", 0},
+        {"hub: {kafka: {timeout: 0}}\n", "BadValue", "seconds", 1},
         {"listen:\n  htps: a\n", "UnknownKey", "did you mean 'listen.https'", 2},
         {"rules: {delay: 0}\n", "BadValue", "seconds from 1 to 3600", 1},
         {"rules:\n  late: 169\n", "BadValue", "hours from 1 to 168", 2},

@@ -32,6 +32,8 @@ static const struct cli_command commands[] = {
     {"rules", "the analytics rules of a server: list, show, switch, run", cli_rule_list},
     {"watchlist", "the watchlists of a server: list, show, put, delete", cli_watchlist},
     {"events", "the event hubs of a server: send, tail, peek, stats", cli_events},
+    {"device", "the devices of a server's event hubs: enrol, renew, revoke, list, show",
+     cli_device},
     {"resource", "read, write and remove the resources of a server", cli_resource},
     {"apply", "put the resources that files describe onto a server", cli_apply},
     {"deploy", "deploy a template to a server", cli_deploy},

@@ -129,7 +129,7 @@ static int read_line(int argc, char **argv, struct config *config, struct rf_are
  * The two files that people look for lie in DIR all the same: links. */
 enum rf_kind serve_make_layout(const char *data, struct rf_arena *arena, struct rf_err *err)
 {
-    static const char *const folders[] = {"state", "tables", "hubs"};
+    static const char *const folders[] = {"state", "tables", "hubs", "capture"};
     static const char *const files[] = {"bootstrap.json", "ca.pem"};
     for (size_t i = 0; i < RF_COUNT(folders); i++) {
         const char *path = rf_arena_cstr(arena, rf_arena_printf(arena, "%s/%s", data, folders[i]));

@@ -62,14 +62,15 @@ static enum rf_kind state_needs(rf_str url, uint16_t *port, const char **passfil
 static enum rf_kind enter_sandbox(const struct config *config, struct rf_arena *arena,
                                   struct sandbox_report *report, struct rf_err *err)
 {
-    static const char *const folders[] = {"state", "tables", "hubs"};
-    enum { HTTPS_PORT = 443, MAIL_PORT = 587 };
+    static const char *const folders[] = {"state", "tables", "hubs", "capture"};
+    enum { HTTPS_PORT = 443, MAIL_PORT = 587, KAFKA_PORT = 9092 };
     const char *passfile = NULL;
     uint32_t count = 0;
     uint16_t *egress =
         rf_arena_new(arena, uint16_t,
                      (size_t)config->federation_host_count + config->federation_private_count +
-                         config->outbound_host_count + config->external_host_count + 3);
+                         config->outbound_host_count + config->external_host_count +
+                         config->kafka_server_count + 3);
     bool every_port = false;
     if (egress == NULL) return rf_fail_memory(err, arena);
     egress[count++] = HTTPS_PORT;
@@ -87,6 +88,8 @@ static enum rf_kind enter_sandbox(const struct config *config, struct rf_arena *
         every_port |= rf_str_ends(config->external_hosts[i], RF_S(":*"));
         egress[count++] = port_of(config->external_hosts[i], HTTPS_PORT);
     }
+    for (uint32_t i = 0; i < config->kafka_server_count; i++)
+        egress[count++] = port_of(config->kafka_servers[i], KAFKA_PORT);
     if (config->mail_server.len > 0) egress[count++] = port_of(config->mail_server, MAIL_PORT);
     if (config->state.len > 0)
         RF_TRY(state_needs(config->state, &egress[count++], &passfile, arena, err));

@@ -15,6 +15,7 @@ struct streams {
     struct amqp_nodes *amqp;
     struct kafka *kafka;
     struct hubs *hubs;
+    struct archives *archives;
     struct state *state;
     rf_str host; /* of the broker's address */
     struct streams_ports ports;
@@ -127,11 +128,14 @@ static rf_str host_of(rf_str origin)
 }
 
 enum rf_kind streams_open(struct streams *streams, const struct hubs_options *options,
-                          struct rf_err *err)
+                          const struct archives_options *archives, struct rf_err *err)
 {
+    struct archives_options with_hubs = *archives;
     streams->state = options->state;
     streams->host = host_of(options->site->origin);
-    return hubs_new(options, &streams->hubs, err);
+    RF_TRY(hubs_new(options, &streams->hubs, err));
+    with_hubs.hubs = streams->hubs;
+    return archives_new(&with_hubs, &streams->archives, err);
 }
 
 struct hubs *streams_hubs(const struct streams *streams)
@@ -162,6 +166,7 @@ enum rf_kind streams_start(struct streams *streams, struct rf_err *err)
 void streams_stop(struct streams *streams)
 {
     if (streams == NULL) return;
+    archives_stop(streams->archives);
     amqp_nodes_stop(streams->amqp);
     kafka_stop(streams->kafka);
 }
@@ -171,6 +176,7 @@ void streams_free(struct streams *streams)
     if (streams == NULL) return;
     kafka_free(streams->kafka);
     amqp_nodes_free(streams->amqp);
+    archives_free(streams->archives);
     hubs_free(streams->hubs);
     free(streams);
 }

@@ -3,7 +3,7 @@
 #define RF_DAEMON_STREAMS_H
 
 #include "daemon/config.h"
-#include "hub/hub.h"
+#include "hub/archive.h"
 
 struct server;
 struct service;
@@ -23,9 +23,10 @@ RF_MUST_USE enum rf_kind streams_listen(const struct config *config, struct serv
                                         struct streams **out, struct rf_err *err);
 struct streams_ports streams_ports(const struct streams *streams);
 
-/* Opens the hubs. Its types are registered with options->arm, so arm_free comes before streams_free. */
+/* Opens the hubs, and begins to capture into files; of `archives` its hubs are set here. Types are registered with options->arm, so
+ * arm_free comes before streams_free. */
 RF_MUST_USE enum rf_kind streams_open(struct streams *streams, const struct hubs_options *options,
-                                      struct rf_err *err);
+                                      const struct archives_options *archives, struct rf_err *err);
 struct hubs *streams_hubs(const struct streams *streams); /* NULL before streams_open */
 /* Routes of HTTPS; behind streams_open. */
 RF_MUST_USE enum rf_kind streams_services(struct streams *streams,
@@ -33,7 +34,7 @@ RF_MUST_USE enum rf_kind streams_services(struct streams *streams,
                                           struct rf_err *err);
 /* Peers are served as soon as the server starts. */
 RF_MUST_USE enum rf_kind streams_start(struct streams *streams, struct rf_err *err);
-/* Waits for what the protocols have under way in the hubs; behind server_stop, before server_free. NULL is fine. */
+/* Captures no more, and waits for what the protocols have under way in the hubs; behind server_stop, before server_free. NULL is fine. */
 void streams_stop(struct streams *streams);
 /* Closes all; behind streams_stop, server_free and arm_free. NULL is fine. */
 void streams_free(struct streams *streams);

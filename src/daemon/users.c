@@ -194,7 +194,8 @@ enum rf_kind users_own_data(const char *data, const struct users *users, struct 
     } folders[] = {{"keeper", USER_KEEPER},
                    {"state", USER_SERVER},
                    {"tables", USER_SERVER},
-                   {"hubs", USER_SERVER}};
+                   {"hubs", USER_SERVER},
+                   {"capture", USER_SERVER}};
     const struct role_user self = {.uid = geteuid(), .gid = getegid()};
     if (users != NULL) RF_TRY(open_passage(data, err));
     for (size_t i = 0; i < RF_COUNT(folders); i++) {

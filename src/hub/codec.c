@@ -29,7 +29,7 @@ static enum codec_end gzip_all(z_stream *z, struct codec_sink *sink)
     for (;;) {
         enum codec_end end = codec_room(sink, 1);
         /* At the limit there may still be an end without bytes to read. */
-        uint8_t spare;
+        uint8_t spare = 0;
         bool full = end == CODEC_TOO_LONG;
         if (end == CODEC_NO_MEMORY) return end;
         uInt room = full ? 1 : (uInt)(sink->cap - sink->len);
@@ -85,7 +85,7 @@ static enum codec_end lz4_all(LZ4F_dctx *ctx, rf_str in, struct codec_sink *sink
     size_t hint = 1;
     while (in.len > 0 || hint != 0) {
         enum codec_end end = codec_room(sink, 1);
-        uint8_t spare;
+        uint8_t spare = 0;
         bool full = end == CODEC_TOO_LONG;
         if (end == CODEC_NO_MEMORY) return end;
         size_t taken = in.len, got = full ? 1 : sink->cap - sink->len;
@@ -115,7 +115,7 @@ static enum codec_end zstd_all(ZSTD_DCtx *ctx, rf_str packed, struct codec_sink 
     size_t hint = 1;
     while (in.pos < in.size || hint != 0) {
         enum codec_end end = codec_room(sink, 1);
-        uint8_t spare;
+        uint8_t spare = 0;
         bool full = end == CODEC_TOO_LONG;
         if (end == CODEC_NO_MEMORY) return end;
         ZSTD_outBuffer out = {full ? &spare : sink->ptr, full ? 1 : sink->cap,

@@ -288,10 +288,15 @@ enum rf_kind event_frame_next(struct event_frame_reader *reader, struct event_ou
     out->enqueued = reader->frame->enqueued;
     out->kind = reader->frame->kind;
     out->partition_key = out->publisher = (rf_str){0};
-    if (out->kind != FRAME_AMQP) return RF_OK;
-    out->partition_key = out->record.key;
     struct record_header header;
     rf_str headers = out->record.headers;
+    if (out->kind != FRAME_AMQP) {
+        while (record_header_next(&headers, &header))
+            out->publisher = event_is_publisher_header(header.name) ? header.value : (rf_str){0};
+        if (!rf_utf8_valid(out->publisher)) out->publisher = (rf_str){0}; /* it is a string */
+        return RF_OK;
+    }
+    out->partition_key = out->record.key;
     while (record_header_next(&headers, &header))
         if (rf_str_is(header.name, "p")) out->publisher = header.value;
     return RF_OK;
@@ -388,17 +393,18 @@ static bool is_repeated(rf_str headers, rf_str name)
 
 enum { HEADERS_COMPARED_MAX = 256 }; /* a record with more of them is shown with its repeats */
 
-static void put_kafka(struct rf_buf *buf, const struct record *record)
+static void put_kafka(struct rf_buf *buf, const struct record *record, bool has_publisher)
 {
     rf_str headers = record->headers;
     struct record_header header;
-    if (record->header_count > 0) {
+    if (record->header_count > (has_publisher ? 1u : 0u)) {
         uint32_t count = 0;
         amqp_put_descriptor(buf, AMQP_APPLICATION_PROPERTIES);
         size_t start = amqp_put_begin(buf);
         while (record_header_next(&headers, &header)) {
             if (record->header_count <= HEADERS_COMPARED_MAX && is_repeated(headers, header.name))
                 continue;
+            if (has_publisher && event_is_publisher_header(header.name)) continue;
             put_header_name(buf, header.name);
             if (header.value.ptr == NULL)
                 amqp_put_null(buf);
@@ -422,7 +428,7 @@ void event_put_amqp(struct rf_buf *buf, const struct event_out *event,
     if (runtime != NULL) put_runtime(buf, runtime);
     if (event->kind == FRAME_KAFKA) {
         put_annotations(buf, event, &section.value);
-        put_kafka(buf, &event->record);
+        put_kafka(buf, &event->record, event->publisher.ptr != NULL);
         return;
     }
     /* Clients may write the descriptor at length, so anything that is not certainly another section is looked at. */

@@ -2,7 +2,9 @@
  *
  * An event that came by AMQP or HTTP is kept as a record of a FRAME_AMQP batch: value = its encoded sections properties,
  * application-properties, body, footer and the user's message-annotations, bit for bit; key = the partition key; header "p" = the
- * publisher. One that came by Kafka is a record as it was produced. Either is shown in the other's terms on the way out. */
+ * publisher. One that came by Kafka is a record as it was produced, but for devices', whose records have the header
+ * x-opt-publisher (event_publish). Whoever may send to all of a hub may write that header himself, as he may attach as any
+ * publisher. Either is shown in the other's terms on the way out. */
 #ifndef RF_HUB_EVENT_H
 #define RF_HUB_EVENT_H
 
@@ -38,13 +40,19 @@ RF_MUST_USE enum rf_kind event_read_batch(rf_str message, struct rf_arena *arena
 void event_add(struct batch_builder *batch, rf_usec now, const struct event_in *event,
                rf_str publisher);
 
+/* A device's Kafka batch, which was checked (batch_check), as it is stored: every record has the publisher's name in its last header, and
+ * as its key when it has none; codec, producer and times stay. In `arena`. RF_LIMIT MemoryBudgetExceeded, MessageTooLarge. */
+RF_MUST_USE enum rf_kind event_publish(const struct batch_head *head, rf_str publisher,
+                                       struct rf_arena *arena, rf_str *out, struct rf_err *err);
+
 /* One event as it is read from a frame. */
 struct event_out {
     int64_t number;
     rf_usec enqueued;
-    uint8_t kind;                    /* enum frame_kind */
-    struct record record;            /* as it lies there */
-    rf_str partition_key, publisher; /* FRAME_AMQP; ptr NULL: none */
+    uint8_t kind;         /* enum frame_kind */
+    struct record record; /* as it lies there */
+    rf_str partition_key; /* FRAME_AMQP; ptr NULL: none, like the next */
+    rf_str publisher;     /* FRAME_KAFKA: the last header, when it is named x-opt-publisher */
 };
 struct event_frame_reader {
     struct batch_head head;
@@ -82,7 +90,8 @@ RF_MUST_USE enum rf_kind event_json(const struct event_out *event, struct rf_are
 RF_MUST_USE enum rf_kind event_body(const struct event_out *event, struct rf_arena *arena,
                                     rf_str *out, struct rf_err *err);
 
-/* Makes a message from what HTTP brought. Property values are JSON: strings, bools, ints (int or long), reals (double). */
+/* Makes a message from what HTTP brought. Property values are JSON: strings, bools, ints (int or long), reals (double), nulls; objects
+ * (map) and arrays (list), nested at most 16 deep: RF_INVALID amqp:not-allowed. */
 struct event_parts {
     rf_str body, content_type, message_id, correlation_id, partition_key; /* ptr NULL: none */
     const struct json_node *properties;                                   /* NULL: none */

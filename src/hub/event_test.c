@@ -313,9 +313,10 @@ Test(event, http_parts_become_a_message_and_json)
     RF_CLEANUP(done) struct world w;
     struct event_in in, again;
     struct log_frame frame;
-    struct json_node *properties, *json;
+    struct json_node *properties, *json, *deep;
     setup(&w);
-    cr_assert_eq(json_parse(RF_S("{\"i\":5,\"l\":5000000000,\"r\":1.5,\"b\":true,\"s\":\"x\"}"),
+    cr_assert_eq(json_parse(RF_S("{\"i\":5,\"l\":5000000000,\"r\":1.5,\"b\":true,\"s\":\"x\",\"m\":"
+                                 "{\"k\":[1,{},[]],\"n\":null}}"),
                             &w.arena, &properties, &w.err),
                  RF_OK);
     struct event_parts parts = {.body = RF_S("{\"a\":1}"),
@@ -332,6 +333,13 @@ Test(event, http_parts_become_a_message_and_json)
                               "\"2023-11-14T22:13:20.0000000Z\",\"partitionKey\":\"k\","
                               "\"publisher\":\"truck\",\"messageId\":\"m\",\"contentType\":"
                               "\"application/json\",\"properties\":{\"i\":5,\"l\":5000000000,"
-                              "\"r\":1.5,\"b\":true,\"s\":\"x\"},\"body\":{\"a\":1}}"),
+                              "\"r\":1.5,\"b\":true,\"s\":\"x\",\"m\":{\"k\":[1,{},[]],\"n\":null}"
+                              "},\"body\":{\"a\":1}}"),
               "%.*s", RF_FMT(text));
+    cr_assert_eq(
+        json_parse(RF_S("{\"d\":[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]}"), &w.arena, &deep, &w.err),
+        RF_OK);
+    parts.properties = deep;
+    cr_assert_eq(event_make(&parts, &w.arena, &in, &w.err), RF_INVALID);
+    cr_assert_str_eq(w.err.code, "amqp:not-allowed");
 }

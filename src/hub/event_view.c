@@ -148,21 +148,23 @@ static const char *const property_names[PROPERTIES_COUNT] = {
     [PROPERTY_REPLY_TO_GROUP_ID] = "reply-to-group-id",
 };
 
+const char *event_property_name(enum event_property property) { return property_names[property]; }
+
 static bool is_kafka_property(uint32_t index)
 {
     return index != PROPERTY_SUBJECT && index != PROPERTY_CORRELATION_ID &&
            index != PROPERTY_ABSOLUTE_EXPIRY_TIME && index <= PROPERTY_CREATION_TIME;
 }
 
-static enum rf_kind kafka_headers(const struct event_sections *sections, struct rf_arena *arena,
-                                  struct record_header **out, uint32_t *out_count,
-                                  struct rf_err *err)
+enum rf_kind event_kafka_headers(const struct event_sections *sections, struct rf_arena *arena,
+                                 uint32_t more, struct record_header **out, uint32_t *out_count,
+                                 struct rf_err *err)
 {
     struct amqp_items items = amqp_items_of(&sections->application);
     struct amqp_value name, value;
     uint32_t count = 0;
     struct record_header *headers =
-        rf_arena_raw(arena, struct record_header, PROPERTY_HEADERS_MAX + items.left / 2);
+        rf_arena_raw(arena, struct record_header, PROPERTY_HEADERS_MAX + items.left / 2 + more);
     if (headers == NULL) return rf_fail_memory(err, arena);
     while (amqp_item(&items, &name) && amqp_item(&items, &value)) {
         rf_str text = event_scalar_text(&name, arena);
@@ -190,7 +192,7 @@ static enum rf_kind add_kafka(struct batch_builder *batch, const struct event_ou
     rf_str body;
     if (!event_sections_read(event->record.value, &sections)) return spoiled(event, err);
     RF_TRY(event_join_body(sections.body, true, arena, &body, err));
-    RF_TRY(kafka_headers(&sections, arena, &headers, &header_count, err));
+    RF_TRY(event_kafka_headers(&sections, arena, 0, &headers, &header_count, err));
     batch_add(batch, event->enqueued / 1000, event->partition_key, body, headers, header_count);
     return RF_OK;
 }
@@ -327,6 +329,17 @@ static bool fill(struct rf_arena *arena, struct json_node *root, const struct am
     return true;
 }
 
+struct json_node *event_value_json(const struct amqp_value *value, struct rf_arena *arena)
+{
+    struct amqp_value inner = *value;
+    while (inner.type == AMQP_DESCRIBED && amqp_inner(&inner, &inner)) continue;
+    bool is_map = inner.type == AMQP_MAP;
+    if (!is_map && inner.type != AMQP_LIST && inner.type != AMQP_ARRAY)
+        return new_scalar(arena, &inner);
+    struct json_node *node = json_new(arena, is_map ? JSON_T_OBJECT : JSON_T_ARRAY);
+    return node != NULL && fill(arena, node, &inner) ? node : NULL;
+}
+
 static bool add_map(struct rf_arena *arena, struct json_node *into, const struct amqp_value *map)
 {
     return map->type != AMQP_MAP || fill(arena, into, map);
@@ -350,10 +363,13 @@ static bool add_properties(struct rf_arena *arena, struct json_node *event,
     return true;
 }
 
-static bool add_kafka_headers(struct rf_arena *arena, struct json_node *into, rf_str headers)
+static bool add_kafka_headers(struct rf_arena *arena, struct json_node *into,
+                              const struct event_out *event)
 {
     struct record_header header;
+    rf_str headers = event->record.headers;
     while (record_header_next(&headers, &header)) {
+        if (event->publisher.ptr != NULL && event_is_publisher_header(header.name)) continue;
         struct json_node *node = header.value.ptr == NULL ? json_new(arena, JSON_T_NULL)
                                                           : new_bytes(arena, header.value);
         if (json_set(arena, into, header.name, node) == NULL) return false;
@@ -399,7 +415,7 @@ static bool fill_event(const struct event_out *event, const struct event_section
         json_set_text(arena, out, "publisher", event->publisher) == NULL)
         return false;
     if (event->kind == FRAME_KAFKA) {
-        if (!add_kafka_headers(arena, properties, event->record.headers)) return false;
+        if (!add_kafka_headers(arena, properties, event)) return false;
         if (event->record.key.ptr != NULL && json_set(arena, system, RF_S("x-opt-kafka-key"),
                                                       new_bytes(arena, event->record.key)) == NULL)
             return false;
@@ -448,12 +464,11 @@ static void put_number(struct rf_buf *buf, const struct json_node *node)
     }
 }
 
-static void put_json(struct rf_buf *buf, const struct json_node *node, struct rf_arena *arena)
+enum { NESTED_MAX = 16 }; /* well below AMQP_NESTING_MAX */
+
+static void put_leaf(struct rf_buf *buf, const struct json_node *node)
 {
     switch (node->type) {
-    case JSON_T_NULL:
-        amqp_put_null(buf);
-        break;
     case JSON_T_FALSE:
     case JSON_T_TRUE:
         amqp_put_bool(buf, node->type == JSON_T_TRUE);
@@ -464,11 +479,39 @@ static void put_json(struct rf_buf *buf, const struct json_node *node, struct rf
     case JSON_T_STRING:
         amqp_put_string(buf, node->text);
         break;
-    default: { /* application properties are simple types (part 3, 3.2.5) */
-        rf_str text = json_to_text(arena, node);
-        if (text.ptr == NULL) buf->failed = true;
-        amqp_put_string(buf, text);
+    default:
+        amqp_put_null(buf);
     }
+}
+
+/* Objects become maps, arrays lists: the specification wants simple values in application properties (part 3, 3.2.5), but what a
+ * client nests is better kept as it is than as a text. False: it nests too deep. */
+static bool put_json(struct rf_buf *buf, const struct json_node *root)
+{
+    struct level {
+        const struct json_node *node, *next;
+        size_t start;
+    } stack[NESTED_MAX];
+    uint32_t depth = 0;
+    const struct json_node *node = root;
+    for (;;) {
+        bool is_map = node->type == JSON_T_OBJECT;
+        if (is_map || node->type == JSON_T_ARRAY) {
+            if (depth == NESTED_MAX) return false;
+            stack[depth++] = (struct level){node, node->first, amqp_put_begin(buf)};
+        } else {
+            put_leaf(buf, node);
+        }
+        while (depth > 0 && stack[depth - 1].next == NULL) {
+            const struct level *level = &stack[--depth];
+            bool ends_map = level->node->type == JSON_T_OBJECT;
+            amqp_put_end(buf, level->start, ends_map ? AMQP_MAP : AMQP_LIST,
+                         level->node->count * (ends_map ? 2 : 1));
+        }
+        if (depth == 0) return true;
+        node = stack[depth - 1].next;
+        stack[depth - 1].next = node->next;
+        if (stack[depth - 1].node->type == JSON_T_OBJECT) amqp_put_string(buf, node->name);
     }
 }
 
@@ -536,7 +579,9 @@ enum rf_kind event_make(const struct event_parts *parts, struct rf_arena *arena,
         size_t start = amqp_put_begin(&buf);
         for (const struct json_node *node = parts->properties->first; node; node = node->next) {
             amqp_put_string(&buf, node->name);
-            put_json(&buf, node, arena);
+            if (!put_json(&buf, node))
+                return RF_FAIL(err, RF_INVALID, EVENT_NOT_ALLOWED,
+                               "A property nests more than %d levels.", NESTED_MAX);
         }
         amqp_put_end(&buf, start, AMQP_MAP, 2 * parts->properties->count);
     }

@@ -343,12 +343,30 @@ enum rf_kind hub_grant_key(struct hub_namespace *space, rf_str hub, rf_str rule,
     return refuse(space, "key", rule, hub, kind, err);
 }
 
+/* Who names no hub means a rule of the namespace, and none of a hub that happens to have its name. */
+static enum rf_kind string_key_grant(struct hub_namespace *space,
+                                     const struct connection_string *parts, struct rf_arena *arena,
+                                     struct hub_grant *out, struct rf_err *err)
+{
+    struct hub_grant made;
+    const struct proof proof = {.key = parts->key};
+    if (parts->entity.len > 0)
+        return hub_grant_key(space, parts->entity, parts->rule, parts->key, arena, out, err);
+    enum rf_kind kind = local_auth(space, err);
+    if (kind == RF_OK)
+        kind = grant_of_rule(space, (rf_str){0}, parts->rule, &proof, arena, &made, err);
+    if (kind == RF_OK) {
+        made.path = RF_S("");
+        *out = made;
+    }
+    return refuse(space, "key", parts->rule, (rf_str){0}, kind, err);
+}
+
 static enum rf_kind string_grant(struct hub_namespace *space, const struct connection_string *parts,
                                  struct rf_arena *arena, struct hub_grant *out, struct rf_err *err)
 {
     struct hub_grant made;
-    if (parts->signature.len == 0)
-        return hub_grant_key(space, parts->entity, parts->rule, parts->key, arena, out, err);
+    if (parts->signature.len == 0) return string_key_grant(space, parts, arena, out, err);
     RF_TRY(hub_grant_sas(space, parts->signature, arena, &made, err));
     rf_str entity = lower_path(arena, parts->entity);
     if (entity.ptr == NULL) return rf_fail_memory(err, arena);
@@ -521,6 +539,13 @@ enum rf_kind hub_grant_check(struct hub_namespace *space, const struct hub_grant
     if (grant->kind == GRANT_PRINCIPAL) RF_TRY(principal_allows(space, grant, path, right, err));
     if (grant->kind == GRANT_DEVICE) RF_TRY(hub_device_allows(space, grant, path, right, err));
     return right == RIGHT_SEND ? check_publisher(space, path, err) : RF_OK;
+}
+
+enum rf_kind hub_grant_holds(struct hub_namespace *space, const struct hub_grant *grant,
+                             struct rf_err *err)
+{
+    if (grant->expires != INT64_MAX) RF_TRY(check_expiry(space, grant->expires, err));
+    return grant->kind == GRANT_DEVICE ? hub_device_holds(space, grant, err) : RF_OK;
 }
 
 void hub_grant_refused(struct hub_namespace *space, const struct hub_grant *grant, rf_str path,

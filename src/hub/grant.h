@@ -20,6 +20,7 @@ struct hub_grant {
     rf_str rule_hub;
     uint64_t rule_version;
     struct principal *principal; /* GRANT_PRINCIPAL */
+    rf_str serial;               /* GRANT_DEVICE: of the certificate (cert_info.serial) */
 };
 
 /* Each tells why not: RF_DENIED with one of the codes InvalidSignature, ExpiredToken, InvalidAudience, UnknownRule, InvalidToken, and
@@ -39,7 +40,8 @@ RF_MUST_USE enum rf_kind hub_grant_connection_string(struct hub_namespace *space
 RF_MUST_USE enum rf_kind hub_grant_jwt(struct hub_namespace *space, rf_str token,
                                        struct rf_arena *arena, struct hub_grant *out,
                                        struct rf_err *err);
-/* A client certificate in DER that chains to the device authority or to an authority registered for the namespace. */
+/* A client certificate in DER of one of the namespace's devices, or that chains to an authority registered for the namespace. The
+ * device is named by its CN and may send to {hub}/publishers/{CN} of the hubs that it, or its authority, is registered for. */
 RF_MUST_USE enum rf_kind hub_grant_certificate(struct hub_namespace *space, rf_str certificate,
                                                struct rf_arena *arena, struct hub_grant *out,
                                                struct rf_err *err);
@@ -53,6 +55,10 @@ bool hub_path_of(const struct hub_namespace *space, rf_str uri, struct rf_arena 
  * when hubs_version changed. RF_DENIED Unauthorized, ExpiredToken, PublisherRevoked. */
 RF_MUST_USE enum rf_kind hub_grant_check(struct hub_namespace *space, const struct hub_grant *grant,
                                          rf_str path, enum hub_right right, struct rf_err *err);
+/* Whether the proof as such is still good, whatever is asked for: not expired, and of a device: its certificate not revoked. Cheap; RF_DENIED
+ * ExpiredToken, PublisherRevoked. */
+RF_MUST_USE enum rf_kind hub_grant_holds(struct hub_namespace *space, const struct hub_grant *grant,
+                                         struct rf_err *err);
 /* Leaves a row in RingfortDenials about an operation that hub_grant_check refused: for whoever turns a peer away, not for looks at what
  * he may. Any thread. */
 void hub_grant_refused(struct hub_namespace *space, const struct hub_grant *grant, rf_str path,

@@ -1,11 +1,12 @@
-/* grant_device.c - devices that prove who they are by a certificate of an authority that was registered for the namespace.
+/* grant_device.c - devices that prove who they are by a certificate: of the installation's authority over devices (devices_int.h), or of
+ * an authority that was registered for the namespace.
  *
- * A device is named by the CN of its certificate and may send to {hub}/publishers/{CN} of the hubs that its authority is for. */
+ * A device is named by the CN of its certificate and may send to {hub}/publishers/{CN} of the hubs that it, or its authority, is for. */
 #include <stdlib.h>
 
 #include "base/encode.h"
 #include "crypt/x509.h"
-#include "hub/types_int.h"
+#include "hub/devices_int.h"
 
 enum { CERTIFICATE_BYTES_MAX = 16 << 10, CERTIFICATE_ARENA_BYTES = 256 << 10 };
 
@@ -28,6 +29,22 @@ void hub_devices_done(struct hub_types *types)
         authority_free(types->authorities);
         types->authorities = next;
     }
+    hub_devices_free(types);
+}
+
+void hub_authorities_forget(struct hub_namespace *space)
+{
+    struct hub_types *types = hub_types_of(space->hubs);
+    (void)pthread_rwlock_wrlock(&types->devices);
+    for (struct device_authority **at = &types->authorities, *gone; (gone = *at) != NULL;) {
+        if (gone->space != space) {
+            at = &gone->next;
+            continue;
+        }
+        *at = gone->next;
+        authority_free(gone);
+    }
+    (void)pthread_rwlock_unlock(&types->devices);
 }
 
 static struct device_authority *authority_new(struct hub_namespace *space, rf_str name, rf_str pem,
@@ -80,23 +97,12 @@ static bool has_word(const char *list, rf_str word)
 
 /* ---- certificates --------------------------------------------------------------------------------------------------- */
 
-/* The CN of an RFC 2253 text when it is plain: a name with escapes could be taken for another one in a path. */
-static rf_str plain_cn(rf_str subject)
+/* A name with further signs could be taken for another one in a path. */
+static bool is_plain(rf_str name)
 {
-    for (size_t at = 0; at < subject.len;) {
-        size_t end = at;
-        while (end < subject.len && subject.ptr[end] != ',') end++;
-        rf_str part = rf_str_trim(rf_slice(subject, at, end));
-        if (part.len > 3 && rf_str_eq_nocase(rf_slice(part, 0, 3), RF_S("CN="))) {
-            rf_str name = rf_slice(part, 3, part.len);
-            for (size_t i = 0; i < name.len; i++)
-                if (strchr("\\/+\"<>;#?% ", name.ptr[i]) != NULL || name.ptr[i] < 0x21)
-                    return (rf_str){0};
-            return name.len <= HUB_NAME_BYTES_MAX ? name : (rf_str){0};
-        }
-        at = end + 1;
-    }
-    return (rf_str){0};
+    for (size_t i = 0; i < name.len; i++)
+        if (name.ptr[i] < 0x21 || strchr("\\/+\"<>;,#?% ", name.ptr[i]) != NULL) return false;
+    return name.len > 0 && name.len <= HUB_NAME_BYTES_MAX;
 }
 
 /* The grant is for one authority: its name and the certificate's hash, so that either can be taken back. */
@@ -113,7 +119,7 @@ static enum rf_kind find_authority(struct hub_namespace *space, const struct cer
     (void)pthread_rwlock_rdlock(&types->devices);
     for (const struct device_authority *a = types->authorities; a != NULL; a = a->next) {
         if (a->space != space || !cert_is_issued_by(info->der, rf_str_of(a->pem), now)) continue;
-        if (has_word(a->revoked, hash))
+        if (has_word(a->revoked, hash) || has_word(a->revoked, info->serial))
             kind = RF_FAIL(err, RF_DENIED, "InvalidToken", "The certificate has been revoked.");
         else
             kind =
@@ -124,29 +130,50 @@ static enum rf_kind find_authority(struct hub_namespace *space, const struct cer
     return kind;
 }
 
+/* One that was registered for the namespace. */
+static enum rf_kind foreign_grant(struct hub_namespace *space, const struct cert_info *info,
+                                  struct rf_arena *arena, rf_str *basis, struct rf_err *err)
+{
+    rf_str authority, hash = hex_encode(arena, rf_str_make(info->sha256, sizeof info->sha256));
+    if (hash.ptr == NULL) return rf_fail_memory(err, arena);
+    RF_TRY(find_authority(space, info, hash, arena, &authority, err));
+    *basis = rf_arena_printf(arena, "%.*s %.*s", RF_FMT(hash), RF_FMT(authority));
+    return basis->ptr == NULL ? rf_fail_memory(err, arena) : RF_OK;
+}
+
+static enum rf_kind expired(const struct cert_info *info, struct rf_arena *arena,
+                            struct rf_err *err)
+{
+    rf_str then = time_iso(arena, info->not_after);
+    return RF_FAIL(err, RF_DENIED, "ExpiredToken",
+                   "The certificate expired at %.*s; enrol the device anew.", RF_FMT(then));
+}
+
 static enum rf_kind certificate_grant(struct hub_namespace *space, rf_str certificate,
                                       struct rf_arena *arena, struct hub_grant *out,
                                       struct rf_err *err)
 {
     struct cert_info info;
-    rf_str authority;
+    const struct hub_types *types = hub_types_of(space->hubs);
+    rf_usec now = rf_clock_now(space->hubs->options.clock);
+    rf_str basis = RF_S("");
     if (certificate.len == 0 || certificate.len > CERTIFICATE_BYTES_MAX ||
         cert_read(certificate, arena, &info, NULL) != RF_OK)
         return RF_FAIL(err, RF_DENIED, "InvalidToken", "The client certificate cannot be read.");
-    rf_str name = plain_cn(info.subject);
-    if (name.len == 0)
+    out->name = info.common_name;
+    if (!is_plain(info.common_name))
         return RF_FAIL(err, RF_DENIED, "InvalidToken",
                        "The client certificate has no CN that could be a publisher's name.");
-    rf_str hash = hex_encode(arena, rf_str_make(info.sha256, sizeof info.sha256));
-    if (hash.ptr == NULL) return rf_fail_memory(err, arena);
-    RF_TRY(find_authority(space, &info, hash, arena, &authority, err));
-    /* rule_hub holds what the proof stands on: the authority and the certificate. */
-    rf_str basis = rf_arena_printf(arena, "%.*s %.*s", RF_FMT(hash), RF_FMT(authority));
-    if (basis.ptr == NULL || !rf_arena_str(arena, name, &name)) return rf_fail_memory(err, arena);
+    if (info.not_after <= now) return expired(&info, arena, err);
+    bool is_own = types != NULL && types->authority_pem.len > 0 &&
+                  cert_is_issued_by(info.der, types->authority_pem, now);
+    RF_TRY(is_own ? hub_devices_check(space, info.common_name, info.serial, (rf_str){0}, err)
+                  : foreign_grant(space, &info, arena, &basis, err));
     *out = (struct hub_grant){.kind = GRANT_DEVICE,
                               .path = RF_S(""),
                               .expires = info.not_after,
-                              .name = name,
+                              .name = info.common_name,
+                              .serial = info.serial,
                               .rule_hub = basis};
     return RF_OK;
 }
@@ -155,9 +182,11 @@ enum rf_kind hub_grant_certificate(struct hub_namespace *space, rf_str certifica
                                    struct rf_arena *arena, struct hub_grant *out,
                                    struct rf_err *err)
 {
-    enum rf_kind kind = certificate_grant(space, certificate, arena, out, err);
+    struct hub_grant made = {.kind = GRANT_DEVICE};
+    enum rf_kind kind = certificate_grant(space, certificate, arena, &made, err);
+    if (kind == RF_OK) *out = made;
     if (kind == RF_DENIED && err != NULL)
-        hub_note_denial(space, "certificate", (rf_str){0}, (rf_str){0}, err);
+        hub_note_denial(space, "certificate", made.name, (rf_str){0}, err);
     return kind;
 }
 
@@ -176,26 +205,65 @@ static bool is_own_path(rf_str path, rf_str name, rf_str *hub)
            (end == path.len || path.ptr[end] == '/');
 }
 
+enum foreign { FOREIGN_REVOKED, FOREIGN_OTHER_HUB, FOREIGN_GOOD };
+
+/* What an authority that was registered for the namespace says. `hub` (ptr NULL: any). */
+static enum foreign ask_foreign(const struct hub_namespace *space, const struct hub_grant *grant,
+                                rf_str hub)
+{
+    enum { HASH_CHARS = 64 };
+    struct hub_types *types = hub_types_of(space->hubs);
+    enum foreign found = FOREIGN_REVOKED; /* one that is registered no longer, too */
+    RF_ASSERT(grant->rule_hub.len > HASH_CHARS + 1);
+    rf_str hash = rf_slice(grant->rule_hub, 0, HASH_CHARS);
+    rf_str name = rf_slice(grant->rule_hub, HASH_CHARS + 1, grant->rule_hub.len);
+    (void)pthread_rwlock_rdlock(&types->devices);
+    for (const struct device_authority *a = types->authorities; a != NULL; a = a->next) {
+        if (a->space != space || !rf_str_eq(rf_str_of(a->name), name)) continue;
+        if (has_word(a->revoked, hash) || has_word(a->revoked, grant->serial)) continue;
+        found = hub.ptr == NULL || a->hubs[0] == 0 || has_word(a->hubs, hub) ? FOREIGN_GOOD
+                                                                             : FOREIGN_OTHER_HUB;
+    }
+    (void)pthread_rwlock_unlock(&types->devices);
+    return found;
+}
+
+static enum rf_kind check(struct hub_namespace *space, const struct hub_grant *grant, rf_str hub,
+                          struct rf_err *err)
+{
+    if (hub_types_of(space->hubs) == NULL)
+        return RF_FAIL(err, RF_DENIED, "Unauthorized", "The server ends.");
+    if (grant->rule_hub.len == 0)
+        return hub_devices_check(space, grant->name, grant->serial, hub, err);
+    enum foreign found = ask_foreign(space, grant, hub);
+    if (found == FOREIGN_GOOD) return RF_OK;
+    if (found == FOREIGN_REVOKED)
+        return RF_FAIL(err, RF_DENIED, "PublisherRevoked",
+                       "The certificate of the device '%.*s', or its authority, has been revoked.",
+                       RF_FMT(grant->name));
+    return RF_FAIL(err, RF_DENIED, "Unauthorized",
+                   "Unauthorized access. The authority of the device '%.*s' is not registered for "
+                   "'%.*s'.",
+                   RF_FMT(grant->name), (int)RF_MIN(hub.len, (size_t)HUB_NAME_BYTES_MAX),
+                   (const char *)hub.ptr);
+}
+
+enum rf_kind hub_device_holds(struct hub_namespace *space, const struct hub_grant *grant,
+                              struct rf_err *err)
+{
+    return check(space, grant, (rf_str){0}, err);
+}
+
 enum rf_kind hub_device_allows(struct hub_namespace *space, const struct hub_grant *grant,
                                rf_str path, enum hub_right right, struct rf_err *err)
 {
-    struct hub_types *types = hub_types_of(space->hubs);
-    enum { HASH_CHARS = 64 };
-    rf_str hub;
-    bool may = false;
-    bool fits = types != NULL && right == RIGHT_SEND && grant->rule_hub.len > HASH_CHARS + 1 &&
-                is_own_path(path, grant->name, &hub);
-    if (fits) {
-        rf_str hash = rf_slice(grant->rule_hub, 0, HASH_CHARS);
-        rf_str name = rf_slice(grant->rule_hub, HASH_CHARS + 1, grant->rule_hub.len);
-        (void)pthread_rwlock_rdlock(&types->devices);
-        for (const struct device_authority *a = types->authorities; a != NULL; a = a->next)
-            if (a->space == space && rf_str_eq(rf_str_of(a->name), name))
-                may = !has_word(a->revoked, hash) && (a->hubs[0] == 0 || has_word(a->hubs, hub));
-        (void)pthread_rwlock_unlock(&types->devices);
-    }
-    if (may) return RF_OK;
+    rf_str hub = {0};
+    bool fits = right == RIGHT_SEND && is_own_path(path, grant->name, &hub);
+    /* What was revoked says so whatever was asked for. */
+    RF_TRY(check(space, grant, fits ? hub : (rf_str){0}, err));
+    if (fits) return RF_OK;
     return RF_FAIL(err, RF_DENIED, "Unauthorized",
-                   "Unauthorized access. The device '%.*s' may send as its own publisher only.",
-                   RF_FMT(grant->name));
+                   "Unauthorized access. The device '%.*s' may send as its own publisher only, to "
+                   "HUB/publishers/%.*s.",
+                   RF_FMT(grant->name), RF_FMT(grant->name));
 }

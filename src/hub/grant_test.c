@@ -208,6 +208,55 @@ Test(hub_grant, entra_tokens)
     h_done(&w);
 }
 
+static void count_call(void *ctx) { ++*(int *)ctx; }
+
+Test(hub_grant, changes_of_roles_are_told_at_once)
+{
+    struct hub_world w;
+    struct hub_grant grant;
+    int access = 0, changes = 0;
+    h_init(&w);
+    hubs_on_access(w.hubs, count_call, &access);
+    hubs_on_change(w.hubs, count_call, &changes);
+    rf_str token = h_jwt(&w, H_SENDER, "https://eventhubs.azure.net/");
+    cr_assert(hub_grant_jwt(w.space, token, &w.site.arena, &grant, &w.err) == RF_OK);
+    uint64_t version = hubs_version(w.hubs);
+    h_assign(&w, H_SENDER, H_ROLE_DATA_SENDER, H_HUB);
+    cr_assert(access == 1 && hubs_version(w.hubs) > version);
+    cr_assert(hub_grant_check(w.space, &grant, RF_S("telemetry"), RIGHT_SEND, &w.err) == RF_OK);
+    struct state_txn *txn;
+    cr_assert(state_begin_write(w.site.state, &txn, &w.err) == RF_OK);
+    cr_assert(state_delete_prefix(txn, "roleAssignment", RF_S(""), NULL, &w.err) == RF_OK);
+    cr_assert(access == 1);
+    cr_assert(state_commit(txn, &w.err) == RF_OK);
+    cr_assert(access == 2 && changes == 0);
+    cr_assert(hub_grant_check(w.space, &grant, RF_S("telemetry"), RIGHT_SEND, &w.err) == RF_DENIED);
+    cr_assert(hubs_set_group(w.space, RF_S("telemetry"), RF_S("g"), &w.err) == RF_OK);
+    cr_assert(access == 3 && changes == 1, "what changes a hub may change rights");
+    h_done(&w);
+}
+
+/* Who names no hub means the namespace's rules, and who does may be given either. */
+Test(hub_grant, connection_strings_mean_rules_of_one_level)
+{
+    struct hub_world w;
+    struct hub_grant grant;
+    h_init(&w);
+    struct rf_arena *arena = &w.site.arena;
+    h_expect(&w, "PUT", H_HUB "/authorizationRules/tap" H_V,
+             "{\"properties\":{\"rights\":[\"Listen\"]}}", 200);
+    h_expect(&w, "POST", H_HUB "/authorizationRules/tap/listKeys" H_V, NULL, 200);
+    rf_str text = rf_arena_printf(
+        arena, "Endpoint=sb://localhost/;SharedAccessKeyName=tap;SharedAccessKey=%.*s",
+        RF_FMT(json_text_at(w.answer, "primaryKey")));
+    cr_assert(hub_grant_connection_string(w.space, text, arena, &grant, &w.err) == RF_DENIED);
+    cr_assert(strcmp(w.err.code, "UnknownRule") == 0);
+    text = rf_arena_printf(arena, "%.*s;EntityPath=Telemetry", RF_FMT(text));
+    cr_assert(hub_grant_connection_string(w.space, text, arena, &grant, &w.err) == RF_OK);
+    cr_assert(rf_str_is(grant.path, "telemetry") && rf_str_is(grant.rule_hub, "telemetry"));
+    h_done(&w);
+}
+
 Test(hub_grant, local_authentication_can_be_switched_off)
 {
     struct hub_world w;

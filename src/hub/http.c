@@ -11,7 +11,8 @@ enum {
     SENT_BYTES_MAX = 2 * HUB_BYTES_MAX, /* JSON with escapes is longer than what it means */
     PEEK_COUNT_DEFAULT = 100,
     PEEK_COUNT_MAX = 1000,
-    PEEK_BYTES = 4 << 20
+    PEEK_BYTES = 4 << 20,
+    CSR_BODY_BYTES_MAX = 32 << 10
 };
 
 /* ---- errors ------------------------------------------------------------------------------------------------------------ */
@@ -53,6 +54,10 @@ static void write_error(struct request *request, uint16_t status, const struct r
         json_error(request, err);
         return;
     }
+    if (est_is_route(request->route)) {
+        est_error(request, err);
+        return;
+    }
     http_set_literal(response, "Content-Type", "application/xml; charset=utf-8");
     struct rf_buf *buf = &response->body;
     rf_buf_printf(buf, "<Error><Code>%u</Code><Detail>", (unsigned)status);
@@ -74,7 +79,7 @@ static rf_str host_name(rf_str host)
     return end > 0 && host.ptr[end - 1] == ':' ? rf_slice(host, 0, end - 1) : host;
 }
 
-static enum rf_kind find_space(struct request *request, struct hub_namespace **out,
+enum rf_kind hub_request_space(struct request *request, struct hub_namespace **out,
                                struct rf_err *err)
 {
     struct hubs *hubs = request->service;
@@ -93,9 +98,12 @@ static enum rf_kind read_grant(struct request *request, struct hub_namespace *sp
     }
     if (count == 1 && header.len > 0)
         return hub_grant_header(space, header, request->arena, grant, err);
+    if (count == 0 && request->http->client_certificate.len > 0)
+        return hub_grant_certificate(space, request->http->client_certificate, request->arena,
+                                     grant, err);
     return RF_FAIL(err, RF_DENIED, "MissingToken",
                    "The request needs one 'Authorization' header with a shared access signature "
-                   "or an access token.");
+                   "or an access token, or a device's client certificate.");
 }
 
 /* Finds the namespace and checks the proof for "{hub}/..." as the request's path names it. A refusal is 401, also when a right is
@@ -105,7 +113,7 @@ static enum rf_kind admit(struct request *request, enum hub_right right,
 {
     struct hub_grant grant;
     rf_str path;
-    RF_TRY(find_space(request, space, err));
+    RF_TRY(hub_request_space(request, space, err));
     enum rf_kind kind = read_grant(request, *space, &grant, err);
     if (kind == RF_OK)
         kind = percent_decode(request->arena,
@@ -195,6 +203,13 @@ static enum rf_kind encode_batch(struct request *request, const struct http_even
     return batch_end(&batch, CODEC_NONE, NULL, err);
 }
 
+/* A full disk is no fault of what was sent: clients try again. */
+static enum rf_kind no_room(struct request *request, struct rf_err *err)
+{
+    return request_fail(request, err, 503, "ServerBusy",
+                        "There is no room for the event now; try again in a moment.");
+}
+
 static enum rf_kind run_send(struct request *request, struct rf_err *err)
 {
     struct hub_namespace *space;
@@ -213,7 +228,9 @@ static enum rf_kind run_send(struct request *request, struct rf_err *err)
                                 .count = events.count,
                                 .kind = FRAME_AMQP,
                                 .producer = {.id = -1}};
-    RF_TRY(hub_append_wait(hub, partition, &append, err));
+    enum rf_kind kind = hub_append_wait(hub, partition, &append, err);
+    if (kind == RF_LIMIT) return no_room(request, err);
+    RF_TRY(kind);
     return request_answer_empty(request, 201);
 }
 
@@ -414,7 +431,27 @@ static enum rf_kind run_check_name(struct request *request, struct rf_err *err)
         .run = (handler)                                                                           \
     }
 
+#define EST_ROUTES(where)                                                                          \
+    {.method = HTTP_GET,                                                                           \
+     .access = ROUTE_OPEN,                                                                         \
+     .path = where "/cacerts",                                                                     \
+     .why_open = "the authority's certificate is public",                                          \
+     .run = est_run_authority},                                                                    \
+        {.method = HTTP_POST,                                                                      \
+         .access = ROUTE_OPEN,                                                                     \
+         .path = where "/simpleenroll",                                                            \
+         .why_open = "a one-time code, which the handler checks",                                  \
+         .run = est_run_enrol,                                                                     \
+         .body_bytes_max = CSR_BODY_BYTES_MAX},                                                    \
+    {                                                                                              \
+        .method = HTTP_POST, .access = ROUTE_OPEN, .path = where "/simplereenroll",                \
+        .why_open = "a device's client certificate, which the handler checks",                     \
+        .run = est_run_renew, .body_bytes_max = CSR_BODY_BYTES_MAX                                 \
+    }
+
 static const struct route routes[] = {
+    EST_ROUTES(EST_PATH),
+    EST_ROUTES(EST_PATH "/{namespace}"),
     SEND_ROUTE("/{hub}/messages"),
     SEND_ROUTE("/{hub}/partitions/{partition}/messages"),
     SEND_ROUTE("/{hub}/publishers/{publisher}/messages"),

@@ -201,12 +201,6 @@ static enum rf_kind read_item(const struct json_node *item, struct event_parts *
         if (properties->type != JSON_T_OBJECT || properties->count > PROPERTIES_MAX)
             return BAD_EVENT(err, "'UserProperties' must be an object of at most %d members.",
                              PROPERTIES_MAX);
-        for (const struct json_node *p = properties->first; p != NULL; p = p->next)
-            if (p->type == JSON_T_ARRAY || p->type == JSON_T_OBJECT)
-                return BAD_EVENT(err,
-                                 "The property '%.*s' must be a text, a number or a truth "
-                                 "value.",
-                                 (int)RF_MIN(p->name.len, (size_t)100), (const char *)p->name.ptr);
         if (properties->count > 0) event->properties = properties;
     }
     return read_broker(json_get_nocase(item, RF_S("BrokerProperties")), event, err);

@@ -24,4 +24,19 @@ struct json_node *http_property(struct rf_arena *arena, rf_str text);
 /* Whether a header is one of HTTP's own, of the platform or of the browser, and so no property. */
 bool http_is_own_header(rf_str name);
 
+/* The namespace that the request's host means. */
+struct request;
+struct route;
+struct hub_namespace;
+RF_MUST_USE enum rf_kind hub_request_space(struct request *request, struct hub_namespace **out,
+                                           struct rf_err *err);
+
+/* http_est.c */
+#define EST_PATH "/.well-known/est"
+enum rf_kind est_run_authority(struct request *request, struct rf_err *err);
+enum rf_kind est_run_enrol(struct request *request, struct rf_err *err);
+enum rf_kind est_run_renew(struct request *request, struct rf_err *err);
+bool est_is_route(const struct route *route);
+void est_error(struct request *request, const struct rf_err *err);
+
 #endif

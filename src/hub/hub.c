@@ -3,15 +3,15 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "hub/kafka_store_int.h"
 
-enum { CACHE_BYTES_DEFAULT = 64 << 20, PENDING_BYTES_DEFAULT = 64 << 20, WRITERS_LEAST = 2 };
+enum { CACHE_BYTES_DEFAULT = 64 << 20, PENDING_BYTES_DEFAULT = 64 << 20 };
 
 /* ---- life ------------------------------------------------------------------------------------------------------------- */
 
 static enum rf_kind start_threads(struct hubs *hubs, struct rf_err *err)
 {
-    uint32_t wanted =
-        RF_MIN(RF_MAX(pool_processors(), (unsigned)WRITERS_LEAST), (unsigned)HUB_WRITERS_MAX);
+    uint32_t wanted = hubs->kafka != NULL ? HUB_WRITERS_KAFKA : HUB_WRITERS;
     for (; hubs->writer_count < wanted; hubs->writer_count++)
         if (pthread_create(&hubs->writers[hubs->writer_count], NULL, hub_writer_main, hubs) != 0)
             return RF_FAIL(err, RF_LIMIT, "ThreadLimit", "cannot start a writer of event hubs");
@@ -35,6 +35,20 @@ static void init_locks(struct hubs *hubs)
     (void)pthread_condattr_destroy(&attr);
 }
 
+/* What a principal's rights are made of (authz/authz.h, and the directory's objects in identity/). */
+static void watch_access(struct hubs *hubs)
+{
+    static const char *const spaces[] = {
+        "roleAssignment", "roleDefinition", "denyAssignment", "servicePrincipal",
+        "application",    "user",           "group",          "member"};
+    if (hubs->options.state == NULL) return;
+    hubs->access = (struct state_watch){.spaces = spaces,
+                                        .space_count = RF_COUNT(spaces),
+                                        .committed = hubs_access_changed,
+                                        .ctx = hubs};
+    state_watch(hubs->options.state, &hubs->access);
+}
+
 enum rf_kind hubs_new(const struct hubs_options *options, struct hubs **out, struct rf_err *err)
 {
     RF_TRY(rf_fs_mkdirs(options->fs, options->folder, err));
@@ -54,13 +68,17 @@ enum rf_kind hubs_new(const struct hubs_options *options, struct hubs **out, str
     atomic_init(&hubs->version, 1);
     init_locks(hubs);
     if (options->by_hand) hub_sweep(hubs);
-    enum rf_kind kind = options->arm == NULL ? RF_OK : hub_types_start(hubs, err);
+    enum rf_kind kind = RF_OK;
+    hubs->options.kafka = NULL; /* the caller's */
+    if (options->kafka != NULL) kind = kafka_store_new(options->kafka, hubs, &hubs->kafka, err);
+    if (kind == RF_OK && options->arm != NULL) kind = hub_types_start(hubs, err);
     hubs->has_types = kind == RF_OK && options->arm != NULL;
     if (kind == RF_OK && !options->by_hand) kind = start_threads(hubs, err);
     if (kind != RF_OK) {
         hubs_free(hubs);
         return kind;
     }
+    watch_access(hubs);
     *out = hubs;
     return RF_OK;
 }
@@ -89,6 +107,7 @@ static void free_space(struct hub_namespace *space)
 void hubs_free(struct hubs *hubs)
 {
     if (hubs == NULL) return;
+    if (hubs->options.state != NULL) state_unwatch(hubs->options.state, &hubs->access);
     stop_threads(hubs);
     if (hubs->options.by_hand) hub_writers_step(hubs);
     if (hubs->has_types) hub_types_stop(hubs);
@@ -100,6 +119,7 @@ void hubs_free(struct hubs *hubs)
     hub_bury(hubs); /* hubs name their namespace until they go */
     for (uint32_t i = 0; i < hubs->space_count; i++) free_space(hubs->spaces[i]);
     free(hubs->spaces);
+    kafka_store_free(hubs->kafka);
     while (hubs->old_texts != NULL) {
         struct hub_old_text *old = hubs->old_texts;
         hubs->old_texts = old->next;
@@ -130,11 +150,31 @@ uint64_t hubs_version(const struct hubs *hubs)
     return atomic_load_explicit(&hubs->version, memory_order_acquire);
 }
 
-void hubs_on_change(struct hubs *hubs, void (*changed)(void *ctx), void *ctx)
+static void add_listener(struct hubs *hubs, void (*changed)(void *ctx), void *ctx,
+                         bool wants_access)
 {
     RF_ASSERT(hubs->listener_count < HUB_LISTENERS_MAX);
     hubs->listeners[hubs->listener_count].changed = changed;
+    hubs->listeners[hubs->listener_count].wants_access = wants_access;
     hubs->listeners[hubs->listener_count++].ctx = ctx;
+}
+
+void hubs_on_change(struct hubs *hubs, void (*changed)(void *ctx), void *ctx)
+{
+    add_listener(hubs, changed, ctx, false);
+}
+
+void hubs_on_access(struct hubs *hubs, void (*changed)(void *ctx), void *ctx)
+{
+    add_listener(hubs, changed, ctx, true);
+}
+
+void hubs_access_changed(void *ctx)
+{
+    struct hubs *hubs = ctx;
+    (void)atomic_fetch_add_explicit(&hubs->version, 1, memory_order_release);
+    for (uint32_t i = 0; i < hubs->listener_count; i++)
+        if (hubs->listeners[i].wants_access) hubs->listeners[i].changed(hubs->listeners[i].ctx);
 }
 
 void hubs_changed(struct hubs *hubs)
@@ -288,6 +328,14 @@ enum rf_kind hubs_namespace(struct hubs *hubs, rf_str host, struct hub_namespace
 
 rf_str hub_namespace_name(const struct hub_namespace *space) { return rf_str_of(space->name); }
 struct hubs *hub_namespace_hubs(const struct hub_namespace *space) { return space->hubs; }
+
+bool hub_namespace_takes_kafka(const struct hub_namespace *space)
+{
+    (void)pthread_rwlock_rdlock(&space->hubs->registry);
+    bool takes = !space->settings.kafka_disabled && !space->settings.disabled;
+    (void)pthread_rwlock_unlock(&space->hubs->registry);
+    return takes;
+}
 
 void hub_namespace_settings(const struct hub_namespace *space, struct hub_namespace_settings *out)
 {

@@ -1,8 +1,8 @@
 /* hub.h - event hubs: namespaces, hubs, partitions; events in, events out. What AMQP, Kafka and HTTP stand on.
  *
  * A namespace is the resource Microsoft.EventHub/namespaces/{ns}, a hub .../eventhubs/{hub}; settings are ARM documents (hub_types.c) and
- * take effect before the answer to their PUT. Partition logs lie in DIR/hubs/{hub id}/{partition} (log.h). Names are compared
- * without case.
+ * take effect before the answer to their PUT. Partition logs lie in DIR/hubs/{hub id}/{partition} (log.h), or, by hubs_options.kafka, in
+ * an external Kafka cluster. Names are compared without case.
  *
  * Appends of many callers are written and synced as groups by a few threads of the hub's own; callers are told afterwards
  * (hub_append.done) and never wait. Reads of what came last are served from memory. Any thread, where nothing else is said.
@@ -15,6 +15,7 @@
 #include "authz/authz.h"
 #include "authz/site.h"
 #include "hub/event.h"
+#include "hub/kafka_store.h"
 
 enum {
     HUB_NAME_BYTES_MAX = 256,
@@ -40,7 +41,10 @@ struct hubs_options {
     const struct directory *directory; /* verifies Entra tokens */
     const struct audit *audit;         /* where refusals are told (authz/audit.h); NULL: nowhere */
     const struct site *site;
-    size_t cache_bytes;   /* of what came last, all partitions; 0: 64 MiB */
+    const struct kafka_store_options *kafka; /* NULL: partitions lie in files */
+    struct keeper
+        *keeper;        /* holds the authority over devices (crypt/keeper.h); NULL: there is none */
+    size_t cache_bytes; /* of what came last, all partitions; 0: 64 MiB */
     size_t pending_bytes; /* of appends that wait; 0: 64 MiB */
     bool by_hand;         /* no threads: hubs_step does their work */
 };
@@ -53,6 +57,9 @@ void hubs_step(struct hubs *hubs);
 uint64_t hubs_version(const struct hubs *hubs);
 /* Called after each change, on any thread; must not block. Before any change can happen (at start); at most 8. */
 void hubs_on_change(struct hubs *hubs, void (*changed)(void *ctx), void *ctx);
+/* The same, and also when somebody's roles, groups or account changed, which hubs_version counts too: for whoever holds links and requests open
+ * that rely on rights. */
+void hubs_on_access(struct hubs *hubs, void (*changed)(void *ctx), void *ctx);
 
 /* The namespace that a host name (without port) means: "{ns}.{domain}", or for localhost and addresses the first namespace. Lives
  * as long as `hubs`. RF_NOT_FOUND NamespaceNotFound. */
@@ -60,6 +67,8 @@ RF_MUST_USE enum rf_kind hubs_namespace(struct hubs *hubs, rf_str host, struct h
                                         struct rf_err *err);
 rf_str hub_namespace_name(const struct hub_namespace *space);
 struct hubs *hub_namespace_hubs(const struct hub_namespace *space);
+bool hub_namespace_takes_kafka(
+    const struct hub_namespace *space); /* its kafkaEnabled, as it is now */
 
 /* RF_NOT_FOUND HubNotFound. The caller gives it back with hub_unref. A deleted hub stays readable as an object. */
 RF_MUST_USE enum rf_kind hub_find(struct hub_namespace *space, rf_str name, struct hub **out,

@@ -97,12 +97,25 @@ static void refuse_group(struct hub_append *group, enum rf_kind kind, const stru
     for (struct hub_append *a = group; a != NULL; a = a->next) a->kind_of_end = kind, a->err = *err;
 }
 
+/* Where others append too the producer may have gone on at one of them. Only a batch that does not follow on what is known here makes
+ * this read what came meanwhile. */
+static enum rf_kind catch_up(struct hub_partition *p, struct hub_append *a)
+{
+    int16_t epoch;
+    int32_t sequence;
+    producers_find(p, a->producer.id, &epoch, &sequence);
+    int32_t next = (int32_t)(((uint32_t)sequence + 1) & INT32_MAX);
+    if (epoch == a->producer.epoch && next == a->producer.sequence) return RF_OK;
+    return producers_catch_up(p, atomic_load_explicit(&p->store, memory_order_acquire), &a->err);
+}
+
 static enum rf_kind judge(struct hub_partition *p, struct hub_append *a, int64_t next, rf_usec now)
 {
     a->repeated = false;
     a->first = next;
     if (a->producer.id < 0) return RF_OK;
     enum producer_verdict verdict = PRODUCER_NEW;
+    if (p->hub->hubs->kafka != NULL) RF_TRY(catch_up(p, a));
     RF_TRY(producers_check(p, a, now, &a->first, &verdict, &a->err));
     a->repeated = verdict == PRODUCER_REPEAT;
     if (verdict == PRODUCER_GAP)
@@ -148,6 +161,83 @@ static void fail_from(struct hub_append *group, int64_t number, enum rf_kind kin
         }
 }
 
+/* ---- where the store numbers ------------------------------------------------------------------------------------------- */
+
+/* What the frames are numbered by until the store has given them their numbers. */
+static const int64_t GUESSED_FROM = INT64_C(1) << 62;
+
+struct renumbering {
+    const struct log_frame *frames;
+    uint32_t count;
+};
+
+static int64_t moved(const void *ctx, int64_t number)
+{
+    const struct renumbering *r = ctx;
+    int64_t at = GUESSED_FROM;
+    for (uint32_t i = 0; i < r->count; i++) {
+        const struct log_frame *frame = &r->frames[i];
+        if (number < at + frame->count) return frame->first < 0 ? -1 : frame->first + (number - at);
+        at += frame->count;
+    }
+    return -1;
+}
+
+/* Frames that failed are left out of those that others may read at once. */
+static uint32_t renumber(struct writer *w, struct hub_partition *p, struct hub_append *group,
+                         uint32_t count, enum rf_kind kind, const struct rf_err *err)
+{
+    struct renumbering r = {w->frames, count};
+    uint32_t kept = 0;
+    producers_renumber(p, GUESSED_FROM, moved, &r);
+    for (struct hub_append *a = group; a != NULL; a = a->next) {
+        if (a->kind_of_end != RF_OK || a->first < GUESSED_FROM) continue;
+        a->first = moved(&r, a->first);
+        if (a->first >= 0) continue;
+        a->kind_of_end = kind, a->err = *err;
+        a->repeated = false;
+    }
+    for (uint32_t i = 0; i < count; i++)
+        if (w->frames[i].first >= 0) w->frames[kept++] = w->frames[i];
+    return kept;
+}
+
+static void set_times(struct hub_append *group, const struct log_frame *frames, uint32_t count)
+{
+    uint32_t at = 0;
+    for (struct hub_append *a = group; a != NULL && at < count; a = a->next)
+        if (a->kind_of_end == RF_OK && !a->repeated && a->first == frames[at].first)
+            a->enqueued = frames[at++].enqueued;
+}
+
+static int64_t total_of(const struct log_frame *frames, uint32_t count)
+{
+    int64_t total = 0;
+    for (uint32_t i = 0; i < count; i++) total += frames[i].count;
+    return total;
+}
+
+/* Readers get the events from the cluster, in its order with what others appended, and are woken when they are there; here only the end becomes
+ * known. */
+static void publish_end(struct hub_partition *p, const struct log_frame *frames, uint32_t count)
+{
+    if (count == 0) return;
+    const struct log_frame *last = &frames[count - 1];
+    int64_t end = last->first + last->count;
+    if (p->producers_end == frames[0].first && end - frames[0].first == total_of(frames, count))
+        p->producers_end = end;
+    hub_partition_raise(p, end, last->enqueued);
+}
+
+/* ---- a group's end ------------------------------------------------------------------------------------------------------ */
+
+/* In the order in which they came, so that it is the first of a producer that is waited for. */
+static void expect_again(struct hub_partition *p, const struct hub_append *group)
+{
+    for (const struct hub_append *a = group; a != NULL; a = a->next)
+        if (a->kind_of_end == RF_OK && !a->repeated) producers_expect(p, &a->producer);
+}
+
 static void publish(struct hub_partition *p, const struct log_frame *frames, uint32_t count,
                     rf_usec now)
 {
@@ -169,23 +259,75 @@ static bool is_durable(struct hub *hub)
     return durable;
 }
 
+static void log_failure(const struct hub_partition *p, const struct rf_err *err)
+{
+    rf_log(RF_ERROR, "hub.append_failed", RF_KV_STR("hub", rf_str_of(p->hub->name)),
+           RF_KV_U64("partition", p->index), RF_KV_STR("error", rf_str_of(err->text)));
+}
+
+static bool is_link_of(const struct hub_append *a, int64_t producer)
+{
+    return a->kind == FRAME_AMQP && a->producer.id == producer && producer >= 0;
+}
+
+/* Where the group is cut: a link's events are sent when those before are stored. Else, when the first failed and the second did not, the
+ * first, sent again, would be taken for a repeat, as it is older than what is there. (A Kafka client is told of a gap.) */
+static struct hub_append **end_of_round(struct hub_append *group)
+{
+    struct hub_append **at = &group->next;
+    for (; *at != NULL; at = &(*at)->next)
+        for (const struct hub_append *a = group; a != *at; a = a->next)
+            if (is_link_of(*at, a->producer.id) && a->kind == FRAME_AMQP) return at;
+    return at;
+}
+
+static void write_round(struct writer *w, struct hub_partition *p, struct part_store *store,
+                        struct hub_append *group, rf_usec now)
+{
+    struct rf_err err;
+    producers_begin(p);
+    uint32_t count = make_frames(w, p, group, GUESSED_FROM, now);
+    enum rf_kind kind = RF_OK;
+    if (count > 0) kind = store->ops->append(store, w->frames, count, true, &err);
+    if (kind != RF_OK) log_failure(p, &err);
+    count = renumber(w, p, group, count, kind, &err);
+    producers_keep(p);
+    set_times(group, w->frames, count);
+    publish_end(p, w->frames, count);
+}
+
+static void write_to_cluster(struct writer *w, struct hub_partition *p, struct part_store *store,
+                             struct hub_append *group, rf_usec now)
+{
+    while (group != NULL) {
+        struct hub_append **end = end_of_round(group), *rest = *end;
+        *end = NULL;
+        write_round(w, p, store, group, now);
+        *end = rest;
+        group = rest;
+    }
+}
+
 /* Holds p->write. True when there is something new to read. */
 static bool write_group(struct writer *w, struct hub_partition *p, struct hub_append *group)
 {
     struct rf_err err;
-    struct log *log = atomic_load_explicit(&p->log, memory_order_acquire);
-    int64_t next = log_next(log);
+    struct part_store *store = atomic_load_explicit(&p->store, memory_order_acquire);
+    int64_t next = store->ops->next(store);
     rf_usec now = RF_MAX(rf_clock_now(p->hub->hubs->options.clock),
                          atomic_load_explicit(&p->last_enqueued, memory_order_relaxed));
+    if (next < 0) {
+        write_to_cluster(w, p, store, group, now);
+        return false;
+    }
     producers_begin(p);
     uint32_t count = make_frames(w, p, group, next, now);
     enum rf_kind kind = RF_OK;
-    if (count > 0) kind = log_write(log, w->frames, count, &err);
-    if (count > 0 && kind == RF_OK) kind = log_sync(log, is_durable(p->hub), &err);
+    if (count > 0) kind = store->ops->append(store, w->frames, count, is_durable(p->hub), &err);
     if (kind != RF_OK) {
-        rf_log(RF_ERROR, "hub.append_failed", RF_KV_STR("hub", rf_str_of(p->hub->name)),
-               RF_KV_U64("partition", p->index), RF_KV_STR("error", rf_str_of(err.text)));
+        log_failure(p, &err);
         producers_undo(p);
+        expect_again(p, group);
         fail_from(group, next, kind, &err);
         return false;
     }
@@ -209,6 +351,10 @@ static void commit_group(struct writer *w, struct hub_partition *p, struct hub_a
         wakes = write_group(w, p, group);
         (void)pthread_mutex_unlock(&p->write);
     } else {
+        (void)pthread_mutex_lock(&p->write);
+        for (const struct hub_append *a = group; a != NULL; a = a->next)
+            producers_expect(p, &a->producer);
+        (void)pthread_mutex_unlock(&p->write);
         refuse_group(group, kind, &err);
     }
     end_group(p->hub->hubs, group);

@@ -13,7 +13,7 @@
 
 #include "base/pool.h"
 #include "hub/hub.h"
-#include "hub/log.h"
+#include "hub/part_store.h"
 #include "state/state.h"
 
 /* ---- for the ARM types ------------------------------------------------------------------------------------------------ */
@@ -99,14 +99,18 @@ RF_MUST_USE enum rf_kind hubs_namespaces(struct hubs *hubs, struct rf_arena *are
                                          struct rf_err *err);
 /* hubs_version grows and the listeners are told. For whatever else a link depends on (registered device authorities). */
 void hubs_changed(struct hubs *hubs);
+void hubs_access_changed(void *hubs); /* the same for those of hubs_on_access only */
 
 /* ---- inside ----------------------------------------------------------------------------------------------------------- */
 
 enum {
     HUB_CHUNK_PARTITIONS = 16, /* partitions are made in chunks, so that they never move */
     HUB_CHUNKS_MAX = HUB_PARTITIONS_MAX / HUB_CHUNK_PARTITIONS,
-    HUB_WRITERS_MAX = 4,
+    /* More than processors: while one waits for the disk, or for the cluster's answers, the others' partitions go on. */
+    HUB_WRITERS = 8,
+    HUB_WRITERS_KAFKA = 16,
     HUB_LISTENERS_MAX = 8,
+    HUB_EXPECTED_MAX = 16, /* producers of a partition whose first batch failed */
 };
 
 /* A sorted set of names, compared without case. */
@@ -167,12 +171,15 @@ struct hub_partition {
 
     /* Held by whoever changes the producers or what is known of the log: a commit, retention, a cut. */
     pthread_mutex_t write;
-    _Atomic(struct log *) log; /* NULL: not opened; stays open until the hub goes */
-    enum rf_kind failed_kind;  /* hub.opening: of the last try to open it, and what follows */
+    _Atomic(struct part_store *) store; /* NULL: not opened; stays open until the hub goes */
+    enum rf_kind failed_kind; /* hub.opening: of the last try to open it, and what follows */
     const char *failed_code;
-    rf_usec retry_at;                 /* on the clock that never goes back */
-    struct producer_table *producers; /* NULL: there are none */
-    uint64_t snapshot_bytes;          /* written to the log since */
+    rf_usec retry_at;                                 /* on the clock that never goes back */
+    struct producer_table *producers;                 /* NULL: there are none */
+    struct batch_producer expected[HUB_EXPECTED_MAX]; /* producers_expect */
+    uint32_t expected_count;
+    int64_t producers_end;   /* of a Kafka cluster, where others append too: known up to here */
+    uint64_t snapshot_bytes; /* written to the log since */
     rf_usec snapshot_time;
     uint32_t
         compacted_segments; /* the keeper's: how many there were at the last compaction, and when it was */
@@ -180,7 +187,9 @@ struct hub_partition {
 
     _Atomic int64_t begin, end;
     _Atomic rf_usec last_enqueued;
-    atomic_bool is_known;       /* the three above are right */
+    atomic_bool is_known; /* the three above are right */
+    atomic_bool
+        is_asked; /* by somebody, since the Kafka store looked last (it follows what is asked for) */
     struct hub_waiter *waiters; /* hub.waking */
     struct cache_ring cached;   /* hubs.cache.lock */
 };
@@ -221,6 +230,7 @@ struct hubs {
     char *folder;
     void *types; /* of hub_types.c */
     struct hub_cache cache;
+    struct kafka_store *kafka; /* NULL: partitions lie in files */
 
     pthread_rwlock_t registry;
     struct hub_namespace **spaces; /* in the order in which they were first set */
@@ -236,8 +246,10 @@ struct hubs {
     struct {
         void (*changed)(void *ctx);
         void *ctx;
+        bool wants_access;
     } listeners[HUB_LISTENERS_MAX];
     uint32_t listener_count;
+    struct state_watch access; /* of what roles are made of; spaces NULL: there is no state */
 
     /* Partitions whose queue has something in it. */
     pthread_mutex_t work_lock;
@@ -246,7 +258,7 @@ struct hubs {
     struct hub *graveyard; /* hubs without references */
     atomic_bool ends;
     atomic_size_t pending_bytes;
-    pthread_t writers[HUB_WRITERS_MAX], keeper;
+    pthread_t writers[HUB_WRITERS_KAFKA], keeper;
     uint32_t writer_count;
     bool has_keeper;
 
@@ -270,11 +282,14 @@ char *hub_text(rf_str text);          /* a copy with NUL; NULL: no memory */
 /* The hub of this name, or NULL; the registry is held. *at (may be NULL): its place, or where it would be put. */
 struct hub *hub_in(const struct hub_namespace *space, rf_str name, uint32_t *at);
 
-/* hub_open.c: makes what is known of a partition known. Its log is opened when its folder is there or `creates`; may read files. */
+/* hub_open.c: makes what is known of a partition known. Its log is opened when its folder is there or `creates`; may read files. In a
+ * Kafka cluster `creates` opens it without a look at it. */
 RF_MUST_USE enum rf_kind hub_partition_open(struct hub_partition *p, bool creates,
                                             struct rf_err *err);
 void hub_partition_close(struct hub_partition *p);
 void hub_partition_looked(struct hub_partition *p); /* takes over what the log says of itself */
+/* What others than the writers of this process see first: the end never goes back. Any thread. */
+void hub_partition_raise(struct hub_partition *p, int64_t end, rf_usec enqueued);
 
 /* hub_append.c */
 void *hub_writer_main(void *hubs);
@@ -302,10 +317,19 @@ RF_MUST_USE enum rf_kind producers_check(struct hub_partition *p, const struct h
 void producers_begin(struct hub_partition *p);
 void producers_keep(struct hub_partition *p);
 void producers_undo(struct hub_partition *p);
+/* A batch could not be stored. A producer of which nothing is known may begin anywhere, but not behind it: what it has sent after it must
+ * wait until this one has come again. */
+void producers_expect(struct hub_partition *p, const struct batch_producer *producer);
 void producers_find(const struct hub_partition *p, int64_t id, int16_t *epoch, int32_t *sequence);
 /* Reads the file and replays what the log has since; at open. */
-RF_MUST_USE enum rf_kind producers_load(struct hub_partition *p, struct log *log,
+RF_MUST_USE enum rf_kind producers_load(struct hub_partition *p, struct part_store *store,
                                         struct rf_err *err);
+/* Of a store with others' appends: reads what came since the last time, at most PRODUCERS_REPLAYED events. hub_partition.write is held. */
+RF_MUST_USE enum rf_kind producers_catch_up(struct hub_partition *p, struct part_store *store,
+                                            struct rf_err *err);
+/* Between begin and keep: the numbers from `base` on were guesses. moved() tells what became of one, -1: it was not stored. */
+void producers_renumber(struct hub_partition *p, int64_t base,
+                        int64_t (*moved)(const void *ctx, int64_t number), const void *ctx);
 /* Writes the file when that saves the next start enough work; takes hub_partition.write itself. */
 void producers_save(struct hub_partition *p, bool closes);
 void producers_free(struct hub_partition *p);

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "hub/kafka_store_int.h"
 
 /* What need not be done at once: events that are too old go, keys are compacted, producers are saved, the files of deleted hubs go. */
 
@@ -120,45 +121,47 @@ void hub_sweep(struct hubs *hubs)
 /* ---- the living ------------------------------------------------------------------------------------------------------- */
 
 /* When a segment was closed since the last time, and each hour for the sake of tombstones: it reads all that is closed. */
-static void compact_log(struct hub_partition *p, struct log *log, const struct hub_settings *s,
-                        rf_usec now)
+static void compact(struct hub_partition *p, struct part_store *store, const struct hub_settings *s,
+                    rf_usec now)
 {
     struct rf_err err;
     struct log_info info;
-    log_info(log, &info);
+    store_info(store, &info);
     if (info.segment_count == p->compacted_segments && now - p->compacted < COMPACT_USEC) return;
     rf_usec tombstones = now - (s->tombstone_usec > 0 ? s->tombstone_usec : TOMBSTONE_USEC);
     p->compacted = now;
-    if (log_compact(log, tombstones, &err) != RF_OK) warn("compaction", p->hub, &err);
-    log_info(log, &info);
+    if (store->ops->compact(store, tombstones, &err) != RF_OK) warn("compaction", p->hub, &err);
+    store_info(store, &info);
     p->compacted_segments = info.segment_count;
 }
 
 static void keep_log(struct hub_partition *p, const struct hub_settings *s, rf_usec now)
 {
     struct rf_err err;
-    struct log *log = atomic_load_explicit(&p->log, memory_order_acquire);
-    if (log == NULL) return;
+    struct part_store *store = atomic_load_explicit(&p->store, memory_order_acquire);
+    if (store == NULL) return;
+    if (p->hub->hubs->kafka != NULL) kafka_part_tend(store, now);
+    producers_save(p, false); /* before their events go */
     rf_usec before = s->retention_usec > 0 ? now - s->retention_usec : INT64_MIN;
-    if (before != INT64_MIN || s->retention_bytes > 0) {
-        if (log_retain(log, before, s->retention_bytes, &err) != RF_OK)
+    if (store->ops->retain != NULL && (before != INT64_MIN || s->retention_bytes > 0)) {
+        if (store->ops->retain(store, before, s->retention_bytes, &err) != RF_OK)
             warn("retention", p->hub, &err);
         (void)pthread_mutex_lock(&p->write); /* or the end could be set to one of before */
         hub_partition_looked(p);
         (void)pthread_mutex_unlock(&p->write);
     }
-    producers_save(p, false);
-    if (s->compacts) compact_log(p, log, s, now);
+    if (s->compacts && store->ops->compact != NULL) compact(p, store, s, now);
 }
 
 /* Old events of partitions that nobody asks for must go too: a few are opened each time, so that a start with thousands of them is not
- * a storm. */
+ * a storm. A Kafka cluster sees to its own. */
 static void open_few(struct hub_partition *p, uint32_t *left)
 {
     struct rf_err err;
     if (*left == 0 || atomic_load_explicit(&p->is_known, memory_order_acquire)) return;
+    if (p->hub->hubs->kafka != NULL) return;
     if (hub_partition_open(p, false, &err) != RF_OK) warn("open", p->hub, &err);
-    if (atomic_load_explicit(&p->log, memory_order_acquire) != NULL) (*left)--;
+    if (atomic_load_explicit(&p->store, memory_order_acquire) != NULL) (*left)--;
 }
 
 static void keep_hub(struct hub *hub, uint32_t *opens_left)

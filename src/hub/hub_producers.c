@@ -5,6 +5,7 @@
 
 #include "base/checksum.h"
 #include "base/log.h"
+#include "hub/kafka_store_int.h"
 
 /* What idempotent producers sent last to a partition. The table is in memory; a file beside the partition's folder (DIR/hubs/ID/N.producers)
  * holds it as it was at some number of the log, and what came behind that is read from the log again at the next open:
@@ -24,6 +25,7 @@ enum {
     SUM_BYTES = 16,
     FILE_BYTES_MAX = HEAD_BYTES + PRODUCERS_MAX * ENTRY_BYTES + SUM_BYTES,
     REPLAY_BYTES = 4 << 20,
+    PRODUCERS_REPLAYED = 10000, /* of a cluster's partition */
     SEQUENCE_MAX = INT32_MAX,
 };
 static const uint64_t SAVE_BYTES = 64 << 20, SAVE_BYTES_AT_CLOSE = 4 << 20;
@@ -196,6 +198,32 @@ static enum producer_verdict judge(const struct producer_entry *e, const struct 
     return begins ? PRODUCER_NEW : PRODUCER_GAP;
 }
 
+static uint32_t expected_at(const struct hub_partition *p, const struct batch_producer *producer)
+{
+    uint32_t i = 0;
+    while (i < p->expected_count &&
+           (p->expected[i].id != producer->id || p->expected[i].epoch != producer->epoch))
+        i++;
+    return i;
+}
+
+static void expected_drop(struct hub_partition *p, uint32_t at)
+{
+    if (at == p->expected_count) return;
+    p->expected_count--;
+    memmove(p->expected + at, p->expected + at + 1,
+            (p->expected_count - at) * sizeof p->expected[0]);
+}
+
+void producers_expect(struct hub_partition *p, const struct batch_producer *producer)
+{
+    const struct producer_entry *e = find(p, producer->id);
+    if (producer->id < 0 || (e != NULL && e->epoch >= producer->epoch)) return;
+    if (expected_at(p, producer) < p->expected_count) return;
+    if (p->expected_count == HUB_EXPECTED_MAX) expected_drop(p, 0);
+    p->expected[p->expected_count++] = *producer;
+}
+
 enum rf_kind producers_check(struct hub_partition *p, const struct hub_append *append, rf_usec now,
                              int64_t *first, enum producer_verdict *out, struct rf_err *err)
 {
@@ -208,6 +236,10 @@ enum rf_kind producers_check(struct hub_partition *p, const struct hub_append *a
     int64_t number = *first;
     struct producer_entry *e = find(p, producer->id);
     enum producer_verdict verdict = judge(e, append, last, &number);
+    uint32_t expected = expected_at(p, producer);
+    if (expected < p->expected_count && p->expected[expected].sequence != producer->sequence)
+        verdict = PRODUCER_GAP;
+    if (verdict == PRODUCER_NEW) expected_drop(p, expected);
     if (verdict == PRODUCER_NEW && !note(p, producer, last, number, now))
         return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "no memory for a producer");
     if (verdict == PRODUCER_REPEAT) {
@@ -311,7 +343,7 @@ static enum rf_kind put_file(const struct hub_partition *p, int64_t end, struct 
 
 static void expire(struct producer_table *t, rf_usec now)
 {
-    if (t == NULL || t->cap == 0 || now - t->expired < EXPIRE_USEC) return;
+    if (t == NULL || t->cap == 0 || (now >= t->expired && now - t->expired < EXPIRE_USEC)) return;
     t->expired = now;
     (void)rebuild(t, t->cap, now - KEPT_USEC);
 }
@@ -320,7 +352,9 @@ static bool is_due(const struct hub_partition *p, bool closes, rf_usec now)
 {
     const struct producer_table *t = p->producers;
     if (p->snapshot_bytes >= (closes ? SAVE_BYTES_AT_CLOSE : SAVE_BYTES)) return true;
-    return t != NULL && t->is_changed && (closes || now - p->snapshot_time >= SAVE_USEC);
+    /* Somebody may have set the clock back. */
+    bool is_time = now < p->snapshot_time || now - p->snapshot_time >= SAVE_USEC;
+    return t != NULL && t->is_changed && (closes || is_time);
 }
 
 /* The file is written without the lock, so that appends do not wait for its sync. When that fails the log still has it all. */
@@ -338,7 +372,9 @@ void producers_save(struct hub_partition *p, bool closes)
     bool saves = is_due(p, closes, now);
     uint64_t bytes = p->snapshot_bytes;
     if (saves) {
-        kind = put_file(p, atomic_load_explicit(&p->end, memory_order_acquire), &buf, &err);
+        bool is_remote = p->hub->hubs->kafka != NULL;
+        int64_t end = atomic_load_explicit(&p->end, memory_order_acquire);
+        kind = put_file(p, is_remote ? p->producers_end : end, &buf, &err);
         p->snapshot_time = now;
         p->snapshot_bytes = 0;
         if (t != NULL) t->is_changed = false;
@@ -402,6 +438,28 @@ static void read_file(struct hub_partition *p, int64_t *end)
     rf_log(RF_WARN, "hub.producers_spoiled", RF_KV_STR("path", rf_str_of(path)));
 }
 
+static bool is_noted(const struct hub_partition *p, const struct batch_producer *producer,
+                     int32_t last)
+{
+    const struct producer_entry *e = find(p, producer->id);
+    if (e == NULL || e->epoch != producer->epoch) return false;
+    for (uint32_t i = 0; i < e->batch_count; i++)
+        if (e->batches[i].base == producer->sequence && e->batches[i].last == last) return true;
+    return false;
+}
+
+/* It tells of events that were lost: they had been acknowledged without a sync. Others will get their numbers, so the file goes for good. */
+static enum rf_kind forget_file(struct hub_partition *p, int64_t *end, struct rf_err *err)
+{
+    struct rf_fs *fs = p->hub->hubs->options.fs;
+    char path[4096];
+    producers_free(p);
+    *end = -1;
+    if (!path_of(p, path)) return RF_OK;
+    RF_TRY(rf_fs_unlink(fs, path, err));
+    return rf_fs_sync_dir(fs, p->hub->folder, err);
+}
+
 static enum rf_kind replay(struct hub_partition *p, const struct log_frames *frames,
                            struct rf_err *err)
 {
@@ -414,32 +472,81 @@ static enum rf_kind replay(struct hub_partition *p, const struct log_frames *fra
         struct batch_producer producer = {
             .id = head.producer_id, .epoch = head.producer_epoch, .sequence = head.base_sequence};
         int32_t last = sequence_after(head.base_sequence, (uint32_t)head.last_offset_delta);
+        if (is_noted(p, &producer, last)) continue;
         if (!note(p, &producer, last, frame->first, frame->enqueued))
             return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "no memory for producers");
     }
     return RF_OK;
 }
 
-enum rf_kind producers_load(struct hub_partition *p, struct log *log, struct rf_err *err)
+static enum rf_kind replay_range(struct hub_partition *p, struct part_store *store, int64_t at,
+                                 int64_t end, struct rf_err *err)
 {
-    struct log_info info;
-    log_info(log, &info);
-    rf_usec now = rf_clock_now(p->hub->hubs->options.clock);
-    int64_t at = -1;
-    p->snapshot_time = now;
-    p->snapshot_bytes = 0;
-    read_file(p, &at);
-    if (at < 0) RF_TRY(log_find_time(log, now - KEPT_USEC, &at, err));
     RF_CLEANUP(rf_arena_done) struct rf_arena arena;
     rf_arena_init(&arena, 8 * (size_t)REPLAY_BYTES + BATCH_INFLATED_BYTES_MAX);
-    for (at = RF_MAX(at, info.begin); at < info.end;) {
+    while (at < end) {
         struct log_frames frames;
         rf_arena_reset(&arena);
-        RF_TRY(log_read(log, at, REPLAY_BYTES, &arena, &frames, err));
+        RF_TRY(store_read(store, at, REPLAY_BYTES, &arena, &frames, err));
         if (frames.count == 0) break;
         RF_TRY(replay(p, &frames, err));
         at = frames.items[frames.count - 1].first + frames.items[frames.count - 1].count;
     }
+    return RF_OK;
+}
+
+enum rf_kind producers_catch_up(struct hub_partition *p, struct part_store *store,
+                                struct rf_err *err)
+{
+    struct log_info info;
+    int64_t saved = -1;
+    RF_TRY(kafka_part_ask(store, &info, err));
+    if (p->producers_end == 0 && p->producers == NULL) read_file(p, &saved);
+    int64_t at = RF_MAX(RF_MAX(saved, p->producers_end), info.end - PRODUCERS_REPLAYED);
+    RF_TRY(replay_range(p, store, RF_MAX(at, info.begin), info.end, err));
+    p->producers_end = info.end;
+    return RF_OK;
+}
+
+static void renumber_entry(struct producer_entry *e, int64_t base,
+                           int64_t (*moved)(const void *ctx, int64_t number), const void *ctx)
+{
+    uint8_t kept = 0;
+    for (uint32_t k = 0; k < e->batch_count; k++) {
+        struct sent_batch batch = e->batches[k];
+        if (batch.first >= base) batch.first = moved(ctx, batch.first);
+        if (batch.first >= 0) e->batches[kept++] = batch;
+    }
+    e->batch_count = kept;
+    if (kept == 0) e->epoch = -1; /* as if nothing had come of it */
+}
+
+void producers_renumber(struct hub_partition *p, int64_t base,
+                        int64_t (*moved)(const void *ctx, int64_t number), const void *ctx)
+{
+    struct producer_table *t = p->producers;
+    if (t == NULL) return;
+    /* A table that is of this group itself has no notes of what changed, and few entries. */
+    uint32_t count = t->undoes ? t->undo_count : t->cap;
+    for (uint32_t i = 0; i < count; i++) {
+        struct producer_entry *e = t->undoes ? slot_of(t, t->undo[i].id) : &t->slots[i];
+        if (e->id != -1) renumber_entry(e, base, moved, ctx);
+    }
+}
+
+enum rf_kind producers_load(struct hub_partition *p, struct part_store *store, struct rf_err *err)
+{
+    struct log_info info;
+    store_info(store, &info);
+    rf_usec now = rf_clock_now(p->hub->hubs->options.clock);
+    int64_t at = -1;
+    p->snapshot_time = 0; /* what is replayed is saved soon: retention may remove it */
+    p->snapshot_bytes = 0;
+    read_file(p, &at);
+    if (p->hub->hubs->kafka == NULL && at > info.end) RF_TRY(forget_file(p, &at, err));
+    if (p->producers != NULL) p->producers->is_changed = false;
+    if (at < 0) RF_TRY(store_find_time(store, now - KEPT_USEC, &at, err));
+    RF_TRY(replay_range(p, store, RF_MAX(at, info.begin), info.end, err));
     if (p->producers != NULL) expire(p->producers, now);
     return RF_OK;
 }

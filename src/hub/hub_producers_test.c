@@ -163,6 +163,40 @@ Test(hub, what_was_not_written_never_was)
     rig_done(&rig);
 }
 
+/* Of batches under way the first finds no room, and the second would: stored, it would make the first one late for ever. */
+Test(hub, what_follows_a_first_batch_that_failed_waits_for_it)
+{
+    enum { FULL = 28 /* ENOSPC */ };
+    struct rig rig;
+    struct rf_err err;
+    rig_init(&rig, true);
+    struct hub *hub = find_hub(&rig, "flow");
+    must_send(hub, 0, 1, 1, 0); /* the log is open */
+    for (int kind = FRAME_KAFKA; kind <= FRAME_AMQP; kind++) {
+        struct batch_producer producer = {.id = 5000 + kind, .epoch = 3, .sequence = 7};
+        int64_t first = -1, end = info_of(hub, 0).end;
+        for (int i = 0; i < 4; i++) {
+            struct sent sent;
+            bool fails = i == 0, waits = i == 1;
+            producer.sequence = i == 1 || i == 3 ? 8 : 7;
+            make(&sent, 1, 1, &producer);
+            sent.append.kind = (uint8_t)kind;
+            if (fails) rf_fs_fault_fail_at(rig.disk, 1, FULL, false);
+            enum rf_kind got = hub_append_wait(hub, 0, &sent.append, &err);
+            rf_fs_fault_fail_at(rig.disk, 0, 0, false);
+            cr_assert(got == (fails   ? RF_LIMIT
+                              : waits ? RF_CONFLICT
+                                      : RF_OK),
+                      "%d: %s", i, got == RF_OK ? "stored" : err.text);
+            first = sent.append.first;
+            sent_done(&sent);
+        }
+        cr_assert(first == end + 1 && info_of(hub, 0).end == end + 2);
+    }
+    hub_unref(hub);
+    rig_done(&rig);
+}
+
 /* A producer sends until the power goes, and again what it has no answer to, as clients do: each batch is there once. */
 RF_PROP(hub_keeps_its_word_over_a_power_cut, 60)
 {

@@ -12,10 +12,10 @@ static enum rf_kind not_in_memory(const struct hub_partition *p, int64_t from, s
 static int64_t end_of(const struct hub_partition *p, int64_t from)
 {
     int64_t end = atomic_load_explicit(&p->end, memory_order_acquire);
-    struct log *log = atomic_load_explicit(&p->log, memory_order_acquire);
-    if (from <= end || log == NULL) return end;
+    struct part_store *store = atomic_load_explicit(&p->store, memory_order_acquire);
+    if (from <= end || store == NULL) return end;
     struct log_info info;
-    log_info(log, &info);
+    store_info(store, &info);
     return RF_MAX(info.end, end);
 }
 
@@ -46,9 +46,9 @@ enum rf_kind hub_read(struct hub *hub, uint32_t partition, int64_t from, size_t 
     RF_TRY(hub_cache_read(p, from, bytes_max, arena, out, &hit, err));
     if (hit) return RF_OK;
     if (!may_block) return not_in_memory(p, from, err);
-    struct log *log = atomic_load_explicit(&p->log, memory_order_acquire);
-    RF_ASSERT(log != NULL); /* something was written */
-    return log_read(log, from, bytes_max, arena, out, err);
+    struct part_store *store = atomic_load_explicit(&p->store, memory_order_acquire);
+    RF_ASSERT(store != NULL); /* something was written */
+    return store_read(store, from, bytes_max, arena, out, err);
 }
 
 enum rf_kind hub_find_time(struct hub *hub, uint32_t partition, rf_usec time, int64_t *out,
@@ -57,12 +57,12 @@ enum rf_kind hub_find_time(struct hub *hub, uint32_t partition, rf_usec time, in
     struct hub_partition *p;
     RF_TRY(hub_partition_find(hub, partition, &p, err));
     RF_TRY(hub_partition_open(p, false, err));
-    struct log *log = atomic_load_explicit(&p->log, memory_order_acquire);
-    if (log == NULL) {
+    struct part_store *store = atomic_load_explicit(&p->store, memory_order_acquire);
+    if (store == NULL) {
         *out = atomic_load_explicit(&p->end, memory_order_acquire);
         return RF_OK;
     }
-    return log_find_time(log, time, out, err);
+    return store_find_time(store, time, out, err);
 }
 
 enum rf_kind hub_cut_front(struct hub *hub, uint32_t partition, int64_t number, struct rf_err *err)
@@ -74,11 +74,12 @@ enum rf_kind hub_cut_front(struct hub *hub, uint32_t partition, int64_t number, 
     if (number < 0 || number > end)
         return RF_FAIL(err, RF_INVALID, "OffsetOutOfRange", "%s/%u ends at %lld, before %lld",
                        hub->name, partition, (long long)end, (long long)number);
-    struct log *log = atomic_load_explicit(&p->log, memory_order_acquire);
-    if (log == NULL) return RF_OK; /* empty from the start */
+    struct part_store *store = atomic_load_explicit(&p->store, memory_order_acquire);
+    if (store == NULL) return RF_OK; /* empty from the start */
+    producers_save(p, true);         /* their events go */
     (void)pthread_mutex_lock(&p->write);
-    enum rf_kind kind = log_cut_front(log, number, err);
-    hub_partition_looked(p);
+    enum rf_kind kind = store->ops->cut_front(store, number, err);
+    if (p->hub->hubs->kafka == NULL) hub_partition_looked(p);
     (void)pthread_mutex_unlock(&p->write);
     return kind;
 }
@@ -90,9 +91,12 @@ enum rf_kind hub_producer_state(struct hub *hub, uint32_t partition, int64_t id,
     RF_TRY(hub_partition_find(hub, partition, &p, err));
     RF_TRY(hub_partition_open(p, false, err));
     (void)pthread_mutex_lock(&p->write);
-    producers_find(p, id, epoch, sequence);
+    enum rf_kind kind = RF_OK;
+    if (hub->hubs->kafka != NULL)
+        kind = producers_catch_up(p, atomic_load_explicit(&p->store, memory_order_acquire), err);
+    if (kind == RF_OK) producers_find(p, id, epoch, sequence);
     (void)pthread_mutex_unlock(&p->write);
-    return RF_OK;
+    return kind;
 }
 
 /* ---- waiters ---------------------------------------------------------------------------------------------------------- */

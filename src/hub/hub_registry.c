@@ -6,6 +6,7 @@
 #include "base/encode.h"
 #include "base/log.h"
 #include "crypt/digest.h"
+#include "hub/kafka_store_int.h"
 
 /* ---- one hub ---------------------------------------------------------------------------------------------------------- */
 
@@ -241,9 +242,13 @@ void hubs_drop_hub(struct hub_namespace *space, rf_str name)
     mark_gone(hub);
     for (uint32_t i = 0; i < atomic_load(&hub->partition_count); i++) {
         struct hub_partition *p = hub_partition_at(hub, i);
+        struct part_store *store = atomic_load_explicit(&p->store, memory_order_acquire);
+        if (space->hubs->kafka != NULL && store != NULL) kafka_part_stop(store);
         hub_wake(p, true);
         hub_cache_drop(p);
     }
+    if (space->hubs->kafka != NULL)
+        kafka_store_drop(space->hubs->kafka, rf_str_of(space->name), rf_str_of(hub->name));
     hubs_changed(space->hubs);
     hub_unref(hub);
 }
@@ -435,6 +440,8 @@ enum rf_kind hub_partition_find(struct hub *hub, uint32_t index, struct hub_part
                        "%s has no partition %u; its partitions are 0 to %u", hub->name, index,
                        count - 1);
     *out = hub_partition_at(hub, index);
+    if (hub->hubs->kafka != NULL)
+        atomic_store_explicit(&(*out)->is_asked, true, memory_order_relaxed);
     return RF_OK;
 }
 
@@ -444,9 +451,9 @@ enum rf_kind hub_partition_info(struct hub *hub, uint32_t partition, struct hub_
     struct hub_partition *p;
     RF_TRY(hub_partition_find(hub, partition, &p, err));
     RF_TRY(hub_partition_open(p, false, err));
-    struct log *log = atomic_load_explicit(&p->log, memory_order_acquire);
+    struct part_store *store = atomic_load_explicit(&p->store, memory_order_acquire);
     struct log_info info = {0};
-    if (log != NULL) log_info(log, &info);
+    if (store != NULL) store_info(store, &info);
     /* The time belongs to the end: an append is published end last. */
     int64_t end = atomic_load_explicit(&p->end, memory_order_acquire);
     int64_t begin = atomic_load_explicit(&p->begin, memory_order_acquire);

@@ -22,6 +22,8 @@ struct hub_world {
     struct walk_site site;
     struct arm *arm;
     struct hubs *hubs;
+    struct keeper *keeper; /* NULL: no authority over devices */
+    rf_str certificate;    /* that the next calls show */
     struct hub_namespace *space;
     struct dispatcher *dispatcher;
     char folder[64];
@@ -62,7 +64,8 @@ WALK_HELPER void h_header(struct hub_world *w, const char *name, const char *val
 WALK_HELPER int h_call(struct hub_world *w, const char *method, const char *target,
                        const char *body)
 {
-    struct walk_call call = {.target = target, .body = body, .authorization = w->token};
+    struct walk_call call = {
+        .target = target, .body = body, .authorization = w->token, .certificate = w->certificate};
     for (int m = 0; m < HTTP_METHOD_COUNT; m++)
         if (strcmp(http_method_name((enum http_method)m), method) == 0)
             call.method = (enum http_method)m;
@@ -107,7 +110,8 @@ WALK_HELPER void h_open(struct hub_world *w)
                                 .authz = w->site.authz,
                                 .directory = &w->site.directory,
                                 .audit = &w->site.audit,
-                                .site = &w->site.site};
+                                .site = &w->site.site,
+                                .keeper = w->keeper};
     cr_assert(hubs_new(&hubs, &w->hubs, &w->err) == RF_OK, "%s", w->err.text);
     w->dispatcher = walk_dispatcher(&w->site);
     hub_grant_dispatcher(w->hubs, w->dispatcher);
@@ -132,9 +136,10 @@ WALK_HELPER void h_reopen(struct hub_world *w)
 
 /* With the namespace "ringfort", whose root rule has the primary key H_KEY, the hub "telemetry" of 4 partitions, and whoever owns
  * all of it as the caller. */
-WALK_HELPER void h_init(struct hub_world *w)
+WALK_HELPER void h_init_with(struct hub_world *w, struct keeper *keeper)
 {
     memset(w, 0, sizeof *w);
+    w->keeper = keeper;
     walk_site_init(&w->site);
     (void)snprintf(w->folder, sizeof w->folder, "/tmp/ringfort-hub-XXXXXX");
     cr_assert(mkdtemp(w->folder) != NULL);
@@ -148,6 +153,8 @@ WALK_HELPER void h_init(struct hub_world *w)
              "{\"keyType\":\"PrimaryKey\",\"key\":\"" H_KEY "\"}", 200);
     cr_assert(hubs_namespace(w->hubs, RF_S("localhost"), &w->space, &w->err) == RF_OK);
 }
+
+WALK_HELPER void h_init(struct hub_world *w) { h_init_with(w, NULL); }
 
 WALK_HELPER void h_done(struct hub_world *w)
 {

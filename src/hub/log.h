@@ -84,7 +84,9 @@ RF_MUST_USE enum rf_kind log_read(struct log *log, int64_t from, size_t bytes_ma
 RF_MUST_USE enum rf_kind log_find_time(struct log *log, rf_usec time, int64_t *out,
                                        struct rf_err *err);
 
-/* Removes whole segments whose every frame was enqueued before `before`, and the oldest as long as there are more than
+/* The number that it begins with is kept before anything is removed: what comes back with the power is known for what it is. A file that
+ * cannot be removed stays, with those behind it, until the next time.
+ * Removes whole segments whose every frame was enqueued before `before`, and the oldest as long as there are more than
  * `bytes_max` (0: no bound). Readers of removed files finish. The end stays as it is, also when nothing is left. */
 RF_MUST_USE enum rf_kind log_retain(struct log *log, rf_usec before, uint64_t bytes_max,
                                     struct rf_err *err);

@@ -90,6 +90,7 @@ struct log {
     uint32_t generation;
     uint64_t at; /* where the next frame goes; behind segment.bytes when frames wait for log_sync */
     int64_t next, synced;
+    uint64_t synced_at; /* of the last segment's bytes */
     rf_usec last;       /* of what was written */
     uint64_t index_at;  /* of the last entry; 0: none yet */
     rf_usec first_time; /* of the last segment, what was written */
@@ -185,11 +186,24 @@ uint32_t log_find(const struct log *log, int64_t number); /* the segment that ho
 int64_t log_begin(const struct log *log);
 /* Takes the lock itself. */
 void segment_unref(struct log *log, struct segment *segment);
+/* With log.lock held, or before anybody knows the log. */
+/* Room for two: the one that is added, and one that was taken off the front and must go back there. False: no memory. */
+bool log_list_reserve(struct log *log);
+void log_list_add(struct log *log, struct segment *segment); /* as the last one; there is room */
 /* Begins a new segment; nothing waits for log_sync. With log.writing held. */
 enum rf_kind log_roll(struct log *log, struct rf_err *err);
-/* Keeps on the disk that nothing below `number` is read. */
-enum rf_kind log_keep_cut(struct log *log, int64_t number, struct rf_err *err);
 /* Syncs what is written. With log.writing held. */
 enum rf_kind log_settle(struct log *log, struct rf_err *err);
+
+/* ---- opening (log_open.c) ----------------------------------------------------------------------------- */
+
+/* Reads log->cut, which what follows needs. */
+enum rf_kind log_read_cut(struct log *log, struct rf_err *err);
+/* Keeps on the disk that nothing below `number` is read. */
+enum rf_kind log_keep_cut(struct log *log, int64_t number, struct rf_err *err);
+/* Fills the list with what the folder holds, of which the last has its head read only; makes the first segment where there is none. */
+enum rf_kind log_open_folder(struct log *log, struct rf_err *err);
+/* Reads what came after the index of the last one was saved, and cuts off what is torn. */
+enum rf_kind log_recover(struct log *log, struct rf_err *err);
 
 #endif

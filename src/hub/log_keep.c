@@ -3,33 +3,54 @@
 
 #include <stdlib.h>
 
-static void unlink_segment(struct log *log, const struct segment *segment, enum rf_kind *kind,
-                           struct rf_err *err)
+static enum rf_kind unlink_segment(struct log *log, const struct segment *segment,
+                                   struct rf_err *err)
 {
+    enum rf_kind kind = rf_fs_unlink(log->fs, segment->path, err);
+    if (kind != RF_OK && kind != RF_NOT_FOUND) return kind;
     char *index = segment_path(log, segment->first, "index");
-    enum rf_kind result = rf_fs_unlink(log->fs, segment->path, *kind == RF_OK ? err : NULL);
-    if (*kind == RF_OK) *kind = result;
     if (index != NULL) rf_fs_unlink(log->fs, index, NULL);
     free(index);
+    return RF_OK;
 }
 
-/* Takes the first `count` segments off the list, which keeps at least one, and removes their files, oldest first. */
+static struct segment *take_front(struct log *log)
+{
+    (void)pthread_mutex_lock(&log->lock);
+    RF_ASSERT(log->segment_count > 1);
+    struct segment *segment = log->segments[0];
+    segment->is_listed = false;
+    log->segment_count--;
+    memmove(log->segments, log->segments + 1, log->segment_count * sizeof(struct segment *));
+    (void)pthread_mutex_unlock(&log->lock);
+    return segment;
+}
+
+static void put_front(struct log *log, struct segment *segment)
+{
+    (void)pthread_mutex_lock(&log->lock);
+    RF_ASSERT(log->segment_count < log->segment_cap);
+    memmove(log->segments + 1, log->segments, log->segment_count * sizeof(struct segment *));
+    log->segments[0] = segment;
+    log->segment_count++;
+    segment->is_listed = true;
+    (void)pthread_mutex_unlock(&log->lock);
+}
+
+/* Takes the first `count` segments off the list, which keeps at least one, and removes their files, oldest first. One that cannot be removed
+ * stays, and so do those behind it: a log that a segment is missing from does not open. */
 static enum rf_kind drop_front(struct log *log, uint32_t count, struct rf_err *err)
 {
-    enum rf_kind kind = RF_OK;
     for (uint32_t i = 0; i < count; i++) {
-        (void)pthread_mutex_lock(&log->lock);
-        RF_ASSERT(log->segment_count > 1);
-        struct segment *segment = log->segments[0];
-        segment->is_listed = false;
-        log->segment_count--;
-        memmove(log->segments, log->segments + 1, log->segment_count * sizeof(struct segment *));
-        (void)pthread_mutex_unlock(&log->lock);
-        unlink_segment(log, segment, &kind, err);
+        struct segment *segment = take_front(log);
+        enum rf_kind kind = unlink_segment(log, segment, err);
+        if (kind != RF_OK) {
+            put_front(log, segment);
+            return kind;
+        }
         segment_unref(log, segment);
     }
-    if (count > 0 && kind == RF_OK) kind = rf_fs_sync_dir(log->fs, log->folder, err);
-    return kind;
+    return count > 0 ? rf_fs_sync_dir(log->fs, log->folder, err) : RF_OK;
 }
 
 /* ---- by age and size ---------------------------------------------------------------------------------- */
@@ -74,6 +95,25 @@ static int64_t end_of(struct log *log)
     return end;
 }
 
+static int64_t first_of(struct log *log, uint32_t index)
+{
+    (void)pthread_mutex_lock(&log->lock);
+    int64_t first = log->segments[index]->first;
+    (void)pthread_mutex_unlock(&log->lock);
+    return first;
+}
+
+/* Before anything is removed, so that a file whose removal is lost is known for what it is. */
+static enum rf_kind begin_at(struct log *log, int64_t number, struct rf_err *err)
+{
+    if (number <= log->cut) return RF_OK;
+    RF_TRY(log_keep_cut(log, number, err));
+    (void)pthread_mutex_lock(&log->lock);
+    log->cut = number;
+    (void)pthread_mutex_unlock(&log->lock);
+    return RF_OK;
+}
+
 static enum rf_kind retain(struct log *log, rf_usec before, uint64_t bytes_max, struct rf_err *err)
 {
     bool all, rolled;
@@ -83,6 +123,8 @@ static enum rf_kind retain(struct log *log, rf_usec before, uint64_t bytes_max, 
         RF_TRY(roll_at(log, end, &rolled, err));
         if (rolled) count = count_expired(log, before, bytes_max, &all);
     }
+    if (count == 0) return RF_OK;
+    RF_TRY(begin_at(log, first_of(log, count), err));
     return drop_front(log, count, err);
 }
 
@@ -133,10 +175,7 @@ static enum rf_kind cut_front(struct log *log, int64_t number, struct rf_err *er
                        (long long)number, (long long)end);
     if (number <= begin) return RF_OK;
     RF_TRY(settle(log, number, err));
-    RF_TRY(log_keep_cut(log, number, err));
-    (void)pthread_mutex_lock(&log->lock);
-    log->cut = number;
-    (void)pthread_mutex_unlock(&log->lock);
+    RF_TRY(begin_at(log, number, err));
     if (number == end && !empty) RF_TRY(roll_at(log, end, &rolled, err));
     return drop_front(log, count_below(log, number), err);
 }

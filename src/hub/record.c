@@ -31,6 +31,11 @@ bool varint_take(rf_str *s, int32_t *out)
         *s = rf_slice(*s, 1, s->len);
         return true;
     }
+    if (RF_LIKELY(s->len > 1 && s->ptr[1] < 0x80)) { /* lengths below 8 KiB */
+        *out = (int32_t)unzigzag((s->ptr[0] & 0x7f) | (uint64_t)s->ptr[1] << 7);
+        *s = rf_slice(*s, 2, s->len);
+        return true;
+    }
     if (!varlong_take(s, &v) || v < INT32_MIN || v > INT32_MAX) return false;
     *out = (int32_t)v;
     return true;

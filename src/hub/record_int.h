@@ -28,7 +28,7 @@ static inline void put_u16be(uint8_t *p, uint16_t v) { rf_put_u16le(p, __builtin
 static inline void put_u32be(uint8_t *p, uint32_t v) { rf_put_u32le(p, __builtin_bswap32(v)); }
 static inline void put_u64be(uint8_t *p, uint64_t v) { rf_put_u64le(p, __builtin_bswap64(v)); }
 
-static inline uint64_t zigzag(int64_t v) { return (uint64_t)v << 1 ^ (uint64_t)(v >> 63); }
+static inline uint64_t zigzag(int64_t v) { return (uint64_t)v << 1 ^ (v < 0 ? UINT64_MAX : 0); }
 static inline int64_t unzigzag(uint64_t v) { return (int64_t)(v >> 1 ^ -(v & 1)); }
 
 static inline size_t varint_bytes(int64_t v)

@@ -241,6 +241,11 @@ static void changed_namespace(struct arm_call *call, struct arm_resource *resour
     struct hubs *hubs = call->ctx;
     struct rf_err err = {.code = ""};
     if (resource->body == NULL) {
+        struct hub_namespace *gone;
+        if (hubs_namespace_named(hubs, resource->name, &gone, &err) == RF_OK) {
+            hub_devices_forget(gone);
+            hub_authorities_forget(gone);
+        }
         hubs_drop_namespace(hubs, resource->name);
         return;
     }
@@ -384,10 +389,11 @@ enum rf_kind hub_types_start(struct hubs *hubs, struct rf_err *err)
     struct arm_type made[HUB_TYPES_COUNT] = {namespace_type(hubs),      hub_hub_type(hubs),
                                              hub_group_type(hubs),      hub_rule_type(hubs, false),
                                              hub_rule_type(hubs, true), hub_authority_type(hubs),
-                                             network_type(hubs)};
+                                             hub_device_type(hubs),     network_type(hubs)};
     memcpy(types->types, made, sizeof made);
     hubs->types = types;
-    enum rf_kind kind = arm_register(hubs->options.arm, types->types, HUB_TYPES_COUNT, err);
+    enum rf_kind kind = hub_devices_start(hubs, err);
+    if (kind == RF_OK) kind = arm_register(hubs->options.arm, types->types, HUB_TYPES_COUNT, err);
     if (kind == RF_OK) kind = load_stored(hubs, err);
     if (kind != RF_OK) hub_types_stop(hubs);
     return kind;

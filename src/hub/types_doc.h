@@ -39,7 +39,12 @@ RF_MUST_USE enum rf_kind hub_rule_apply(struct hubs *hubs, struct state_txn *txn
 RF_MUST_USE enum rf_kind hub_root_apply(struct hubs *hubs, struct state_txn *txn, rf_str space,
                                         struct rf_err *err);
 
+/* " a b " of ["A", "b"]; empty: there is no list. No blanks within items. */
+RF_MUST_USE enum rf_kind entity_word_list(const struct json_node *body, const char *path,
+                                          struct rf_arena *arena, rf_str *out, struct rf_err *err);
+
 struct arm_type hub_authority_type(struct hubs *hubs);
+struct arm_type hub_device_type(struct hubs *hubs);
 struct arm_type hub_group_type(struct hubs *hubs);
 struct arm_type hub_hub_type(struct hubs *hubs);
 

@@ -1,7 +1,9 @@
 /* types_hubs.c - hubs, consumer groups and device authorities as ARM resources, and what Kafka's admin calls do with hubs.
  *
- *   deviceAuthorities  {certificates: PEM, eventHubs: [name] (absent: all), revokedCertificates: [SHA-256 in hex]} */
+ *   deviceAuthorities  {certificates: PEM, eventHubs: [name] (absent: all), revokedCertificates: [SHA-256 or serial in hex]} */
 #include "crypt/x509.h"
+#include "hub/archive.h"
+#include "hub/kafka_store_int.h"
 #include "hub/types_doc.h"
 
 enum {
@@ -130,6 +132,10 @@ static enum rf_kind put_hub(struct arm_call *call, struct arm_resource *resource
                           "The partition count of an event hub can grow but not shrink: it has "
                           "%lld, and %u were asked for.",
                           (long long)had, settings.partition_count);
+    RF_TRY(archive_put(call, resource, before, (uint32_t)had, err));
+    struct hubs *hubs = call->ctx;
+    if (hubs->kafka != NULL)
+        RF_TRY(kafka_store_prepare(hubs->kafka, entity_of(resource).space, &settings, err));
     rf_str storage = json_text_at(old, "storageId"), created = json_text_at(old, "createdAt");
     hub_make_id(id);
     if (storage.len == 0 && !rf_arena_str(arena, rf_str_of(id), &storage))
@@ -190,7 +196,9 @@ struct arm_type hub_hub_type(struct hubs *hubs)
         .versions = hub_versions,
         .members = "partitionCount messageRetentionInDays status durability captureDescription "
                    "retentionDescription cleanupPolicy retentionTimeInHours retentionBytes "
-                   "tombstoneRetentionTimeInHours userMetadata",
+                   "tombstoneRetentionTimeInHours userMetadata enabled encoding intervalInSeconds "
+                   "sizeLimitInBytes skipEmptyArchives destination name storageAccountResourceId "
+                   "blobContainer archiveNameFormat",
         .flags = ARM_PUT_200_ALWAYS | ARM_NO_STATE,
         .put = put_hub,
         .changed = changed_hub,
@@ -288,8 +296,7 @@ struct arm_type hub_group_type(struct hubs *hubs)
 
 /* ---- device authorities --------------------------------------------------------------------------------------------------------- */
 
-/* " a b " of ["A", "b"]; no blanks within items. */
-static enum rf_kind word_list(const struct json_node *body, const char *path,
+enum rf_kind entity_word_list(const struct json_node *body, const char *path,
                               struct rf_arena *arena, rf_str *out, struct rf_err *err)
 {
     const struct json_node *list = json_at(body, path);
@@ -324,8 +331,8 @@ static enum rf_kind read_authority(const struct json_node *body, struct rf_arena
         cert_read(out->pem, arena, &info, NULL) != RF_OK)
         return BAD_ENTITY(err, "'certificates' must be certificates in PEM of at most %d bytes.",
                           HUB_AUTHORITY_BYTES_MAX);
-    RF_TRY(word_list(body, "properties.eventHubs", arena, &out->hubs, err));
-    return word_list(body, "properties.revokedCertificates", arena, &out->revoked, err);
+    RF_TRY(entity_word_list(body, "properties.eventHubs", arena, &out->hubs, err));
+    return entity_word_list(body, "properties.revokedCertificates", arena, &out->revoked, err);
 }
 
 static enum rf_kind put_authority(struct arm_call *call, struct arm_resource *resource,

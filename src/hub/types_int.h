@@ -6,7 +6,7 @@
 #include "hub/grant.h"
 #include "hub/hub_int.h"
 
-enum { HUB_TYPES_COUNT = 7, HUB_AUTHORITY_BYTES_MAX = 64 << 10 };
+enum { HUB_TYPES_COUNT = 8, HUB_AUTHORITY_BYTES_MAX = 64 << 10 };
 
 /* Rows about refusals: a peer that is refused all the time leaves some, not a full disk. */
 struct hub_denials {
@@ -21,7 +21,7 @@ struct device_authority {
     struct hub_namespace *space;
     char *name, *pem;
     char *hubs;    /* names in lower case, a blank around each; empty: all hubs */
-    char *revoked; /* SHA-256 of certificates in lower-case hex, a blank around each */
+    char *revoked; /* SHA-256 or serials of certificates in lower-case hex, a blank around each */
     struct device_authority *next;
 };
 
@@ -32,8 +32,11 @@ struct hub_types {
         dispatcher; /* who verifies Entra tokens; NULL until hub_service knows it */
     struct hub_denials denials;
     struct service service;
-    pthread_rwlock_t devices;
+    pthread_rwlock_t devices; /* of the next four */
     struct device_authority *authorities;
+    struct hub_device **own_devices; /* sorted (devices.c) */
+    uint32_t own_count, own_cap;
+    rf_str authority, authority_pem; /* over own devices, malloc'ed; empty: there is none */
 };
 static inline struct hub_types *hub_types_of(const struct hubs *hubs) { return hubs->types; }
 
@@ -51,11 +54,19 @@ RF_MUST_USE enum rf_kind hub_grant_header(struct hub_namespace *space, rf_str he
 RF_MUST_USE enum rf_kind hub_device_allows(struct hub_namespace *space,
                                            const struct hub_grant *grant, rf_str path,
                                            enum hub_right right, struct rf_err *err);
+/* RF_DENIED PublisherRevoked: the certificate, or who vouches for it, is not good any more. */
+RF_MUST_USE enum rf_kind hub_device_holds(struct hub_namespace *space,
+                                          const struct hub_grant *grant, struct rf_err *err);
 /* What a document of the type deviceAuthorities says from now on; `pem` empty: nothing any more. Lists have a blank around each
  * item. False: no memory. */
 bool hub_device_set(struct hub_namespace *space, rf_str name, rf_str pem, rf_str hubs,
                     rf_str revoked);
 void hub_devices_done(struct hub_types *types);
+/* The namespace goes: one that is made under its name later must not know its devices. hubs_changed is the caller's. */
+void hub_devices_forget(struct hub_namespace *space);
+void hub_authorities_forget(struct hub_namespace *space);
+/* Asks the keeper for the authority over own devices; at start. */
+RF_MUST_USE enum rf_kind hub_devices_start(struct hubs *hubs, struct rf_err *err);
 
 /* The fields of a signature as they stand in the token; views. RF_DENIED InvalidSignature. */
 struct sas_fields {

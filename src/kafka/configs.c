@@ -369,7 +369,7 @@ static enum kafka_error alter(struct kafka_call *call, struct alteration *wanted
                 "settings of topics (2) can be changed; the server's are in its configuration");
         return KAFKA_INVALID_REQUEST;
     }
-    if (kafka_may(call, wanted->name, RIGHT_MANAGE, &may) != RF_OK || !may) {
+    if (kafka_require(call, wanted->name, RIGHT_MANAGE, &may) != RF_OK || !may) {
         rf_fail(&wanted->err, RF_DENIED, "Unauthorized", "the right Manage is needed");
         return KAFKA_CLUSTER_AUTHORIZATION_FAILED;
     }

@@ -4,112 +4,14 @@
 #include "kafka/kafka_int.h"
 
 enum {
-    LENGTH_BYTES = 4,
     REQUEST_BYTES_MIN = 8,
-    EAGER_BYTES = 2 << 20, /* larger requests get memory as their bytes come */
-    OUT_BYTES_MAX = 2 << 20,
-    LOGIN_SECONDS_MAX = 30,
+    LOGIN_SECONDS_MAX = 20,
     RETRY_MS = 10,
+    SMALL_BYTES = 4 << 10,
+    /* A peer that asks and does not read: with so much to be sent no further call of its begins. */
+    ANSWERED_BYTES_MAX = 4 << 20,
 };
 static const int64_t idle_usec_max = 15 * 60 * RF_USEC_PER_SECOND;
-
-/* ---- calls ------------------------------------------------------------------------------------------------------------- */
-
-static void conn_unref(struct kafka_conn *conn)
-{
-    if (atomic_fetch_sub_explicit(&conn->refs, 1, memory_order_acq_rel) != 1) return;
-    struct kafka *kafka = conn->kafka;
-    kafka_login_unref(conn->login);
-    stream_mailbox_unref(conn->mailbox);
-    if (conn->host.ptr != kafka->host.ptr) free((void *)(uintptr_t)conn->host.ptr);
-    free(conn);
-    pthread_mutex_lock(&kafka->lock);
-    if (--kafka->conn_count == 0) pthread_cond_broadcast(&kafka->changed);
-    pthread_mutex_unlock(&kafka->lock);
-}
-
-void kafka_call_unref(struct kafka_call *call)
-{
-    if (atomic_fetch_sub_explicit(&call->refs, 1, memory_order_acq_rel) != 1) return;
-    struct kafka_conn *conn = call->conn;
-    if (call->drop != NULL) call->drop(call);
-    kafka_login_unref(call->granted);
-    rf_budget_give(&call->kafka->memory, call->cap);
-    kafka_login_unref(call->login);
-    rf_arena_done(&call->arena);
-    free(call->splices);
-    free(call->bytes);
-    free(call);
-    conn_unref(conn);
-}
-
-static void call_ref(struct kafka_call *call)
-{
-    atomic_fetch_add_explicit(&call->refs, 1, memory_order_relaxed);
-}
-
-static bool call_room(struct kafka_call *call, size_t bytes)
-{
-    if (bytes <= call->cap) return true;
-    if (!rf_budget_take(&call->kafka->memory, bytes - call->cap)) return false;
-    uint8_t *grown = realloc(call->bytes, bytes);
-    if (grown == NULL) {
-        rf_budget_give(&call->kafka->memory, bytes - call->cap);
-        return false;
-    }
-    call->bytes = grown;
-    call->cap = bytes;
-    return true;
-}
-
-struct kafka_call *kafka_call_new(struct kafka_conn *conn, size_t len)
-{
-    struct kafka_call *call = calloc(1, sizeof *call);
-    if (call == NULL) return NULL;
-    atomic_init(&call->refs, 1);
-    atomic_fetch_add_explicit(&conn->refs, 1, memory_order_relaxed);
-    call->conn = conn;
-    call->kafka = conn->kafka;
-    call->len = len;
-    rf_arena_init_shared(&call->arena, &conn->kafka->memory);
-    if (call_room(call, RF_MIN(len, (size_t)EAGER_BYTES))) return call;
-    kafka_call_unref(call);
-    return NULL;
-}
-
-size_t kafka_call_out_bytes(const struct kafka_call *call)
-{
-    size_t bytes = call->out.len;
-    for (uint32_t i = 0; i < call->splice_count; i++) bytes += call->splices[i].bytes.len;
-    return bytes;
-}
-
-void kafka_call_splice(struct kafka_call *call, rf_str bytes)
-{
-    if (bytes.len == 0 || call->out.failed) return;
-    if (call->splice_count == call->splice_cap) {
-        uint32_t cap = call->splice_cap * 2 + 8;
-        struct kafka_splice *grown = realloc(call->splices, cap * sizeof *grown);
-        if (grown == NULL) {
-            call->out.failed = true;
-            return;
-        }
-        call->splices = grown;
-        call->splice_cap = cap;
-    }
-    call->splices[call->splice_count++] =
-        (struct kafka_splice){.at = call->out.len, .bytes = bytes};
-}
-
-/* The head of the answer; its length is set when it is sent. */
-void kafka_call_rewind(struct kafka_call *call)
-{
-    call->out = call->out.ptr == NULL ? rf_buf_in(&call->arena) : call->out;
-    call->out.len = 0;
-    call->splice_count = 0;
-    kafka_put_i32(&call->out, 0);
-    if (call->api != NULL) kafka_put_i32(&call->out, call->correlation_id);
-}
 
 /* ---- when something has to be looked at again --------------------------------------------------------------------- */
 
@@ -140,54 +42,6 @@ static void close_conn(struct kafka_conn *conn)
 
 /* ---- sending ----------------------------------------------------------------------------------------------------------- */
 
-/* What of the answer comes next; empty: it is all sent. */
-static rf_str next_piece(const struct kafka_call *call)
-{
-    size_t end = call->out.len;
-    if (call->splice_at < call->splice_count) {
-        const struct kafka_splice *splice = &call->splices[call->splice_at];
-        if (splice->at == call->sent)
-            return rf_slice(splice->bytes, call->splice_sent, splice->bytes.len);
-        end = splice->at;
-    }
-    return rf_slice(rf_buf_view(&call->out), call->sent, end);
-}
-
-static void piece_sent(struct kafka_call *call, size_t bytes)
-{
-    if (call->splice_at < call->splice_count && call->splices[call->splice_at].at == call->sent) {
-        call->splice_sent += bytes;
-        if (call->splice_sent < call->splices[call->splice_at].bytes.len) return;
-        call->splice_at++;
-        call->splice_sent = 0;
-    } else {
-        call->sent += bytes;
-    }
-}
-
-/* False: the stream has no more room now; it will call on_writable. */
-static bool send_answer(struct stream *stream, struct kafka_call *call)
-{
-    for (rf_str piece; (piece = next_piece(call)).len > 0;) {
-        size_t bytes = RF_MIN(piece.len, (size_t)OUT_BYTES_MAX);
-        if (!stream_send(stream, rf_slice(piece, 0, bytes))) {
-            bytes = RF_MIN(stream_room(stream), bytes);
-            if (bytes == 0 || !stream_send(stream, rf_slice(piece, 0, bytes))) return false;
-        }
-        piece_sent(call, bytes);
-    }
-    return true;
-}
-
-static bool seal_answer(struct kafka_call *call)
-{
-    if (call->sent > 0 || call->splice_at > 0 || call->splice_sent > 0) return true;
-    size_t bytes = kafka_call_out_bytes(call);
-    if (call->out.failed || bytes - LENGTH_BYTES > INT32_MAX) return false;
-    kafka_set_i32(&call->out, 0, (int32_t)(bytes - LENGTH_BYTES));
-    return true;
-}
-
 /* What is behind a call that waits could not be answered in time. */
 static void stop_when_idle(struct kafka_conn *conn)
 {
@@ -202,16 +56,17 @@ static void flush(struct kafka_conn *conn)
     struct kafka_call *call;
     while (!conn->is_closing && (call = conn->first) != NULL && call->is_finished) {
         if (!call->is_silent) {
-            if (!seal_answer(call)) {
+            if (!kafka_call_seal(call)) {
                 rf_log(RF_WARN, "kafka.answer_lost", RF_KV_U64("key", (uint64_t)call->api->key));
                 close_conn(conn);
                 return;
             }
-            if (!send_answer(conn->stream, call)) return;
+            if (!kafka_call_send(call, conn->stream)) return;
         }
         conn->first = call->next;
         if (conn->first == NULL) conn->last = NULL;
         conn->call_count--;
+        conn->answered_bytes -= kafka_call_out_bytes(call);
         bool closes = call->closes;
         kafka_call_unref(call);
         if (closes) close_conn(conn);
@@ -226,7 +81,7 @@ static void flush(struct kafka_conn *conn)
 
 /* ---- running ----------------------------------------------------------------------------------------------------------- */
 
-static void start_calls(struct kafka_conn *conn);
+static void go_on(struct kafka_conn *conn);
 
 static void run_on_worker(struct stream_task *task, const atomic_bool *gone)
 {
@@ -259,9 +114,7 @@ static void deliver_work(struct stream_task *task, struct stream *stream, void *
     } else {
         call->is_running = false;
         apply(conn, call, call->outcome);
-        start_calls(conn);
-        flush(conn);
-        schedule(conn);
+        go_on(conn);
     }
     kafka_call_unref(call);
 }
@@ -270,7 +123,7 @@ static void put_to_work(struct kafka_conn *conn, struct kafka_call *call)
 {
     call->work.run = run_on_worker;
     call->work.deliver = deliver_work;
-    call_ref(call);
+    kafka_call_ref(call);
     call->is_running = true;
     call->is_work_due = false;
     uint64_t who = rf_hash(conn->peer, strlen(conn->peer), 0);
@@ -279,16 +132,6 @@ static void put_to_work(struct kafka_conn *conn, struct kafka_call *call)
     call->is_work_due = true;
     kafka_call_unref(call);
     retry_soon(conn);
-}
-
-enum kafka_outcome kafka_call_run(struct kafka_call *call)
-{
-    if (call->own == NULL) {
-        call->in = kafka_reader_of(
-            rf_slice(rf_str_make(call->bytes, call->len), call->body_at, call->len));
-        kafka_call_rewind(call);
-    }
-    return call->api == NULL ? kafka_sasl_bare(call) : call->api->run(call);
 }
 
 /* The call's handler is to run, on the loop first; the promise is made. */
@@ -307,6 +150,14 @@ static void pass_on(struct kafka_conn *conn, struct kafka_call *call)
     if (conn->starting == call) conn->starting = call->next;
 }
 
+static void end_call(struct kafka_conn *conn, struct kafka_call *call)
+{
+    call->is_finished = true;
+    conn->answered_bytes += kafka_call_out_bytes(call);
+    kafka_call_unref(call); /* the promise; the queue's is left */
+    pass_on(conn, call);
+}
+
 static void install_login(struct kafka_conn *conn, struct kafka_call *call)
 {
     kafka_login_unref(conn->login);
@@ -323,9 +174,7 @@ static void apply(struct kafka_conn *conn, struct kafka_call *call, enum kafka_o
         call->is_silent = true;
         __attribute__((fallthrough));
     case KAFKA_DONE:
-        call->is_finished = true;
-        kafka_call_unref(call);
-        pass_on(conn, call);
+        end_call(conn, call);
         return;
     case KAFKA_LATER:
         if (call->is_early) {
@@ -335,9 +184,7 @@ static void apply(struct kafka_conn *conn, struct kafka_call *call, enum kafka_o
                 put_to_work(conn, call); /* not run here: that could go on for ever */
                 return;
             }
-            call->is_finished = true;
-            kafka_call_unref(call);
-            pass_on(conn, call);
+            end_call(conn, call);
             return;
         }
         call->is_later = true;
@@ -348,45 +195,39 @@ static void apply(struct kafka_conn *conn, struct kafka_call *call, enum kafka_o
         put_to_work(conn, call);
         return;
     case KAFKA_BAD:
-        call->is_finished = call->is_silent = call->closes = true;
-        kafka_call_unref(call);
-        pass_on(conn, call);
+        call->is_silent = call->closes = true;
+        end_call(conn, call);
         return;
     }
 }
 
-bool kafka_call_read_head(struct kafka_call *call)
+static bool may_start(const struct kafka_conn *conn)
 {
-    struct kafka_conn *conn = call->conn;
-    call->login = conn->login == NULL ? NULL : kafka_login_ref(conn->login);
-    if (conn->sasl == SASL_BARE) return true; /* the whole frame is the token */
-    struct kafka_reader in = kafka_reader_of(rf_str_make(call->bytes, call->len));
-    int16_t key = kafka_get_i16(&in);
-    call->version = kafka_get_i16(&in);
-    call->correlation_id = kafka_get_i32(&in);
-    call->client_id = kafka_get_nullable(&in);
-    call->api = kafka_api(key);
-    if (in.bad || call->api == NULL) return false;
-    call->is_foreign_version = call->version < call->api->min || call->version > call->api->max;
-    if (call->is_foreign_version) return key == KAFKA_API_VERSIONS; /* which knows what to say */
-    if (key == KAFKA_API_VERSIONS && call->version >= 3) kafka_skip_tags(&in);
-    call->body_at = call->len - in.rest.len;
-    if (in.bad) return false;
-    if (call->api->before_login) return true;
-    return call->login != NULL && rf_clock_now(conn->kafka->clock) < call->login->grant.expires;
+    return !conn->is_closing && conn->starting != NULL && !conn->starting->is_begun &&
+           conn->answered_bytes < ANSWERED_BYTES_MAX;
 }
 
 static void start_calls(struct kafka_conn *conn)
 {
-    struct kafka_call *call;
-    while (!conn->is_closing && (call = conn->starting) != NULL && !call->is_begun) {
+    while (may_start(conn)) {
+        struct kafka_call *call = conn->starting;
         call->is_begun = true;
-        call_ref(call); /* the promise */
+        kafka_call_ref(call); /* the promise */
         if (kafka_call_read_head(call))
             run_call(conn, call);
         else
             apply(conn, call, KAFKA_BAD);
     }
+}
+
+/* Sends make room for further calls, and those have answers to send. */
+static void go_on(struct kafka_conn *conn)
+{
+    do {
+        start_calls(conn);
+        flush(conn);
+    } while (may_start(conn));
+    schedule(conn);
 }
 
 /* ---- what comes back from other threads -------------------------------------------------------------------------- */
@@ -409,13 +250,9 @@ static void deliver_post(struct stream_task *task, struct stream *stream, void *
         run_call(conn, call);
     } else {
         call->is_later = false;
-        call->is_finished = true;
-        pass_on(conn, call);
-        kafka_call_unref(call);
+        end_call(conn, call);
     }
-    start_calls(conn);
-    flush(conn);
-    schedule(conn);
+    go_on(conn);
 }
 
 static void post(struct kafka_call *call, bool resumes)
@@ -429,11 +266,64 @@ static void post(struct kafka_call *call, bool resumes)
 void kafka_call_finish(struct kafka_call *call) { post(call, false); }
 void kafka_call_resume(struct kafka_call *call) { post(call, true); }
 
-void kafka_call_wake_at(struct kafka_call *call, rf_usec at,
-                        bool (*on_wake)(struct kafka_call *call))
+/* ---- rights that have changed -------------------------------------------------------------------------------------- */
+
+static void look_at_calls(struct kafka_conn *conn)
 {
-    call->wake_at = at;
-    call->on_wake = on_wake;
+    for (struct kafka_call *call = conn->first; call != NULL; call = call->next) {
+        bool waits = call->is_later && !call->is_running && call->wake_at != 0;
+        if (waits && call->api != NULL && call->api->waits && call->on_wake(call))
+            run_call(conn, call);
+    }
+}
+
+static void deliver_look(struct stream_task *task, struct stream *stream, void *state)
+{
+    struct kafka_conn *conn =
+        (struct kafka_conn *)(void *)((uint8_t *)task - offsetof(struct kafka_conn, look));
+    (void)state;
+    atomic_store(&conn->is_look_due, false);
+    if (stream != NULL) {
+        /* Who has not logged in yet is told why not when he does. */
+        if (conn->login != NULL && !hub_namespace_takes_kafka(conn->space)) close_conn(conn);
+        if (!conn->is_closing) look_at_calls(conn);
+        go_on(conn);
+    }
+    kafka_conn_unref(conn);
+}
+
+void kafka_access_changed(void *ctx)
+{
+    struct kafka *kafka = ctx;
+    pthread_mutex_lock(&kafka->lock);
+    for (struct kafka_conn *conn = kafka->conns; conn != NULL; conn = conn->next) {
+        if (atomic_exchange(&conn->is_look_due, true)) continue;
+        conn->look.deliver = deliver_look;
+        atomic_fetch_add(&conn->refs, 1);
+        if (stream_post(conn->mailbox, &conn->look)) continue;
+        atomic_store(&conn->is_look_due, false);
+        atomic_fetch_sub(&conn->refs, 1); /* not the last: it is in the list */
+    }
+    pthread_mutex_unlock(&kafka->lock);
+}
+
+static void enlist(struct kafka_conn *conn)
+{
+    struct kafka *kafka = conn->kafka;
+    pthread_mutex_lock(&kafka->lock);
+    conn->next = kafka->conns;
+    if (conn->next != NULL) conn->next->link = &conn->next;
+    conn->link = &kafka->conns;
+    kafka->conns = conn;
+    pthread_mutex_unlock(&kafka->lock);
+}
+
+static void delist(struct kafka_conn *conn)
+{
+    pthread_mutex_lock(&conn->kafka->lock);
+    *conn->link = conn->next;
+    if (conn->next != NULL) conn->next->link = conn->link;
+    pthread_mutex_unlock(&conn->kafka->lock);
 }
 
 /* ---- the stream -------------------------------------------------------------------------------------------------------- */
@@ -476,11 +366,13 @@ static void *on_open(struct stream *stream, void *ctx, const struct stream_peer 
     conn->mailbox = stream_mailbox(stream);
     size_t len = RF_MIN(peer->address.len, sizeof conn->peer - 1);
     memcpy(conn->peer, peer->address.ptr, len);
-    if (conn->mailbox == NULL || !find_space(conn, peer->server_name)) {
-        conn_unref(conn);
+    if (conn->mailbox == NULL || !find_space(conn, peer->server_name) ||
+        !kafka_device_keep(conn, peer->certificate)) {
+        kafka_conn_unref(conn);
         return NULL;
     }
     conn->login_by = rf_clock_elapsed(kafka->clock) + LOGIN_SECONDS_MAX * RF_USEC_PER_SECOND;
+    enlist(conn);
     schedule(conn);
     return conn;
 }
@@ -494,7 +386,7 @@ static void pause_reading(struct kafka_conn *conn)
 /* A frame begins whose length has come; false: not now, or never. */
 static bool begin_frame(struct kafka_conn *conn)
 {
-    struct kafka_reader in = kafka_reader_of(rf_str_make(conn->head, LENGTH_BYTES));
+    struct kafka_reader in = kafka_reader_of(rf_str_make(conn->head, KAFKA_LENGTH_BYTES));
     int32_t len = kafka_get_i32(&in);
     int32_t max = conn->login == NULL ? KAFKA_UNKNOWN_REQUEST_BYTES_MAX : KAFKA_REQUEST_BYTES_MAX;
     if (len < REQUEST_BYTES_MIN || len > max) {
@@ -527,7 +419,7 @@ static size_t take_body(struct kafka_conn *conn, rf_str bytes)
     size_t count = RF_MIN(bytes.len, call->len - conn->incoming_bytes);
     if (conn->incoming_bytes + count > call->cap) {
         size_t cap = RF_MAX(call->cap * 2, conn->incoming_bytes + count);
-        if (!call_room(call, RF_MIN(cap, call->len))) {
+        if (!kafka_call_room(call, RF_MIN(cap, call->len))) {
             pause_reading(conn);
             retry_soon(conn);
             return 0;
@@ -546,32 +438,30 @@ static size_t on_bytes(struct stream *stream, void *state, rf_str bytes, bool is
 {
     struct kafka_conn *conn = state;
     size_t at = 0;
-    (void)stream;
     (void)is_end;
+    /* librdkafka writes a small request in several TLS records, and waits for the first to be confirmed. */
+    if (bytes.len < SMALL_BYTES) stream_ack(stream);
     while (at < bytes.len && !conn->is_paused && !conn->is_closing) {
         if (conn->incoming != NULL) {
             at += take_body(conn, rf_slice(bytes, at, bytes.len));
-        } else if (conn->head_bytes < LENGTH_BYTES) {
+        } else if (conn->head_bytes < KAFKA_LENGTH_BYTES) {
             conn->head[conn->head_bytes++] = bytes.ptr[at++];
         }
         if (conn->incoming == NULL && conn->call_count >= KAFKA_CALLS_MAX) {
             pause_reading(conn);
-        } else if (conn->incoming == NULL && conn->head_bytes == LENGTH_BYTES) {
+        } else if (conn->incoming == NULL && conn->head_bytes == KAFKA_LENGTH_BYTES) {
             start_calls(conn); /* what came before says how long it may be */
             if (!begin_frame(conn)) break;
         }
     }
-    start_calls(conn);
-    flush(conn);
-    schedule(conn);
+    go_on(conn);
     return conn->is_closing ? bytes.len : at;
 }
 
 static void on_writable(struct stream *stream, void *state)
 {
     (void)stream;
-    flush(state);
-    schedule(state);
+    go_on(state);
 }
 
 static void retry(struct kafka_conn *conn)
@@ -605,9 +495,7 @@ static void on_wake(struct stream *stream, void *state)
     }
     if (conn->retry_at != 0 && conn->retry_at <= now) retry(conn);
     wake_calls(conn, now);
-    start_calls(conn);
-    flush(conn);
-    schedule(conn);
+    go_on(conn);
 }
 
 static void on_stop(struct stream *stream, void *state)
@@ -629,6 +517,7 @@ static void on_close(void *state, enum stream_end why, uint16_t code)
     struct kafka_conn *conn = state;
     (void)why;
     (void)code;
+    delist(conn);
     conn->stream = NULL;
     atomic_store(&conn->is_gone, true);
     while (conn->first != NULL) {
@@ -641,7 +530,7 @@ static void on_close(void *state, enum stream_end why, uint16_t code)
     conn->last = conn->starting = NULL;
     if (conn->incoming != NULL) kafka_call_unref(conn->incoming);
     conn->incoming = NULL;
-    conn_unref(conn);
+    kafka_conn_unref(conn);
 }
 
 const struct stream_handlers *kafka_stream_handlers(void)
@@ -653,7 +542,7 @@ const struct stream_handlers *kafka_stream_handlers(void)
                                                     .on_stop = on_stop,
                                                     .on_close = on_close,
                                                     .in_bytes_max = 256 << 10,
-                                                    .out_bytes_max = OUT_BYTES_MAX,
+                                                    .out_bytes_max = KAFKA_OUT_BYTES_MAX,
                                                     .idle_usec_max = idle_usec_max};
     return &handlers;
 }

@@ -7,6 +7,8 @@
 
 enum {
     ANSWER_BYTES_MAX = 8 << 20,
+    ANSWER_BYTES_MIN = 64 << 10,
+    MEMORY_SHARE = 32,
     LOOP_CONVERT_BYTES_MAX = 16 << 10, /* of batches of other protocols; more is a worker's */
     FETCH_SESSION_ID_NOT_FOUND = 70,
     ZSTD_VERSION_MIN = 10
@@ -39,6 +41,7 @@ struct fetch {
     size_t bytes_max;
     bool has_session; /* one that does not exist */
     rf_usec until;    /* elapsed */
+    uint64_t version; /* of the hubs, when rights were looked at */
     struct rf_arena frames;
     size_t bytes; /* read */
     size_t converted;
@@ -81,6 +84,15 @@ static bool read_topics(struct kafka_call *call, struct fetch *fetch)
     return !call->in.bad;
 }
 
+/* The less memory is left for all requests, the less an answer holds, so that those who ask and read slowly never have all of it. */
+static size_t answer_bytes_max(const struct kafka_call *call)
+{
+    const struct rf_budget *memory = &call->kafka->memory;
+    size_t used = atomic_load_explicit(&memory->used_bytes, memory_order_relaxed);
+    size_t left = used < memory->limit_bytes ? memory->limit_bytes - used : 0;
+    return RF_MIN(RF_MAX(left / MEMORY_SHARE, (size_t)ANSWER_BYTES_MIN), (size_t)ANSWER_BYTES_MAX);
+}
+
 /* What follows (partitions that a session forgets, the rack) says nothing to us. */
 static struct fetch *read_request(struct kafka_call *call)
 {
@@ -97,7 +109,7 @@ static struct fetch *read_request(struct kafka_call *call)
         (void)kafka_get_i32(in); /* its epoch */
     }
     if (!read_topics(call, fetch)) return NULL;
-    fetch->bytes_max = (size_t)RF_MIN(RF_MAX(bytes_max, 0), ANSWER_BYTES_MAX);
+    fetch->bytes_max = RF_MIN((size_t)RF_MAX(bytes_max, 0), answer_bytes_max(call));
     fetch->bytes_min = RF_MIN(fetch->bytes_min, (int32_t)fetch->bytes_max);
     wait_usec = RF_MIN(RF_MAX(wait_usec, 0), wait_usec_max);
     fetch->until = rf_clock_elapsed(call->kafka->clock) + wait_usec;
@@ -146,7 +158,7 @@ static bool find_topic(struct kafka_call *call, struct fetch_topic *topic)
     struct hub_facts facts = {0};
     enum kafka_error error = KAFKA_NONE;
     bool may;
-    if (kafka_may(call, topic->name, RIGHT_LISTEN, &may) != RF_OK) return false;
+    if (kafka_require(call, topic->name, RIGHT_LISTEN, &may) != RF_OK) return false;
     if (!may) {
         error = KAFKA_TOPIC_AUTHORIZATION_FAILED;
     } else if (hub_find(call->conn->space, topic->name, &hub, &err) != RF_OK) {
@@ -158,6 +170,8 @@ static bool find_topic(struct kafka_call *call, struct fetch_topic *topic)
     }
     for (uint32_t i = 0; i < topic->part_count; i++) {
         struct fetch_part *part = &topic->parts[i];
+        hub_unref(part->hub); /* of a look before */
+        part->hub = NULL;
         part->error = error;
         if (error != KAFKA_NONE) continue;
         if (part->index < 0 || (uint32_t)part->index >= facts.partition_count)
@@ -318,9 +332,31 @@ static bool may_be_enough(struct fetch *fetch)
            fetch->bytes + (now - fetch->log_bytes) >= (uint64_t)RF_MAX(fetch->bytes_min, 0);
 }
 
+/* Rights may go while the call waits: what comes then is not for it any more. False: a worker has to look. */
+static bool look_again(struct kafka_call *call, struct fetch *fetch)
+{
+    uint64_t version = hubs_version(call->kafka->hubs);
+    bool is_expired = call->login->grant.expires <= rf_clock_now(call->kafka->clock);
+    if (version == fetch->version && !is_expired) return true;
+    for (uint32_t t = 0; t < fetch->topic_count; t++)
+        if (!find_topic(call, &fetch->topics[t])) return false;
+    EACH_PART(fetch, part) fetch->has_error |= part->error != KAFKA_NONE;
+    fetch->version = version;
+    return true;
+}
+
+/* Its own end, or that of the token. */
+static rf_usec waits_until(const struct kafka_call *call, const struct fetch *fetch)
+{
+    rf_usec expires = call->login->grant.expires;
+    if (expires == INT64_MAX) return fetch->until;
+    rf_usec left = RF_MAX(expires - rf_clock_now(call->kafka->clock), 1);
+    return RF_MIN(fetch->until, rf_clock_elapsed(call->kafka->clock) + left);
+}
+
 static enum kafka_outcome wait_for_more(struct kafka_call *call, struct fetch *fetch)
 {
-    kafka_call_wake_at(call, fetch->until, on_wake);
+    kafka_call_wake_at(call, waits_until(call, fetch), on_wake);
     call->cancel = cancel;
     atomic_store(&fetch->is_told, false);
     EACH_PART(fetch, part)
@@ -375,6 +411,7 @@ static enum kafka_outcome begin(struct kafka_call *call)
 {
     struct fetch *fetch = read_request(call);
     if (fetch == NULL) return KAFKA_BAD;
+    fetch->version = hubs_version(call->kafka->hubs);
     for (uint32_t t = 0; t < fetch->topic_count; t++) {
         if (find_topic(call, &fetch->topics[t])) continue;
         release_hubs(fetch);
@@ -396,7 +433,9 @@ enum kafka_outcome kafka_fetch(struct kafka_call *call)
     bool was_waiting = call->cancel != NULL;
     stop_waiting(fetch);
     bool is_late = call->hurries || rf_clock_elapsed(call->kafka->clock) >= fetch->until;
-    if (was_waiting && !is_late && !may_be_enough(fetch)) return wait_for_more(call, fetch);
+    if (was_waiting && !look_again(call, fetch)) return KAFKA_ON_WORKER;
+    if (was_waiting && !is_late && !fetch->has_error && !may_be_enough(fetch))
+        return wait_for_more(call, fetch);
     if (read_all(call, fetch) != RF_OK) return KAFKA_ON_WORKER;
     bool is_enough = fetch->bytes > 0 ? fetch->bytes >= (uint64_t)RF_MAX(fetch->bytes_min, 0)
                                       : fetch->bytes_min <= 0;

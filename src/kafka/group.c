@@ -1,47 +1,6 @@
-#include "kafka/group.h"
-
 #include <stdlib.h>
 
-static const int64_t rebalance_ms_min = 1000, rebalance_ms_max = INT64_C(24) * 3600 * 1000;
-
-struct group_member {
-    uint8_t *bytes; /* what the texts are views of; replaced by each join */
-    rf_str id, instance_id, client_id, client_host;
-    struct group_protocol *protocols;
-    uint32_t protocol_count;
-    int64_t session_usec, rebalance_usec;
-    rf_usec seen;
-    struct group_wait *join, *sync; /* NULL: does not wait */
-    uint8_t *
-        former; /* the bytes before a static member's last restart, which its answer may still name */
-    uint8_t *assigned;
-    size_t assigned_len;
-    bool is_told;   /* it knows its id */
-    bool is_synced; /* of this generation */
-};
-
-/* An id that was given out (error 79) and has not come back. */
-struct group_pending {
-    rf_str id; /* malloc'ed */
-    rf_usec until;
-};
-
-struct group {
-    enum group_state state;
-    int32_t generation;
-    bool is_initial;     /* GROUP_PREPARING out of GROUP_EMPTY */
-    bool must_rebalance; /* a member went */
-    rf_usec deadline;    /* GROUP_PREPARING: of joins; then: of syncs */
-    rf_usec emptied;
-    rf_str type;                   /* protocol type; malloc'ed; kept while there are members */
-    rf_str protocol;               /* malloc'ed; ptr NULL: none chosen */
-    struct group_member *leader;   /* NULL: none */
-    struct group_member **members; /* in the order in which they came */
-    uint32_t member_count, member_cap;
-    struct group_pending *pending;
-    uint32_t pending_count, pending_cap;
-    struct group_wait *answered, **answered_end;
-};
+#include "kafka/group_int.h"
 
 const char *group_state_name(enum group_state state)
 {
@@ -57,54 +16,21 @@ struct group *group_new(void)
     return group;
 }
 
-/* ---- small things ------------------------------------------------------------------------------------------------------ */
+void group_limit(struct group *group, struct rf_budget *memory) { group->memory = memory; }
 
-static void free_text(rf_str *text)
+void group_free(struct group *group)
 {
-    free((void *)(uintptr_t)text->ptr);
-    *text = (rf_str){0};
+    if (group == NULL) return;
+    for (uint32_t i = 0; i < group->member_count; i++) group_member_free(group->members[i]);
+    while (group->pending_count > 0) group_remove_pending(group, 0);
+    group_text_free(&group->type);
+    group_text_free(&group->protocol);
+    free(group->members);
+    free(group->pending);
+    free(group);
 }
 
-static bool copy_text(rf_str text, rf_str *out)
-{
-    uint8_t *bytes = malloc(text.len + 1);
-    if (bytes == NULL) return false;
-    if (text.len > 0) memcpy(bytes, text.ptr, text.len);
-    *out = rf_str_make(bytes, text.len);
-    return true;
-}
-
-static struct group_member *by_id(const struct group *group, rf_str id)
-{
-    for (uint32_t i = 0; i < group->member_count; i++)
-        if (rf_str_eq(group->members[i]->id, id)) return group->members[i];
-    return NULL;
-}
-
-static struct group_member *by_instance(const struct group *group, rf_str instance_id)
-{
-    if (instance_id.ptr == NULL) return NULL;
-    for (uint32_t i = 0; i < group->member_count; i++) {
-        struct group_member *member = group->members[i];
-        if (member->instance_id.ptr != NULL && rf_str_eq(member->instance_id, instance_id))
-            return member;
-    }
-    return NULL;
-}
-
-static const struct group_protocol *supported(const struct group_member *member, rf_str name)
-{
-    for (uint32_t i = 0; i < member->protocol_count; i++)
-        if (rf_str_eq(member->protocols[i].name, name)) return &member->protocols[i];
-    return NULL;
-}
-
-static bool all_support(const struct group *group, rf_str name, const struct group_member *but)
-{
-    for (uint32_t i = 0; i < group->member_count; i++)
-        if (group->members[i] != but && supported(group->members[i], name) == NULL) return false;
-    return true;
-}
+/* ---- rebalances -------------------------------------------------------------------------------------------------------- */
 
 static int64_t rebalance_usec(const struct group *group)
 {
@@ -118,152 +44,12 @@ static void forget_assignments(struct group *group)
 {
     for (uint32_t i = 0; i < group->member_count; i++) {
         struct group_member *member = group->members[i];
-        free(member->assigned);
+        group_discharge(member->assigned);
         member->assigned = NULL;
         member->assigned_len = 0;
         member->is_synced = false;
     }
 }
-
-/* ---- answers ----------------------------------------------------------------------------------------------------------- */
-
-static void answer(struct group *group, struct group_wait *wait, enum kafka_error error)
-{
-    RF_ASSERT(!wait->is_answered);
-    wait->error = error;
-    wait->is_answered = true;
-    wait->member = NULL;
-    wait->next = NULL;
-    *group->answered_end = wait;
-    group->answered_end = &wait->next;
-}
-
-struct group_wait *group_answered(struct group *group)
-{
-    struct group_wait *first = group->answered;
-    group->answered = NULL;
-    group->answered_end = &group->answered;
-    return first;
-}
-
-static void fail_waits(struct group *group, struct group_member *member, enum kafka_error error)
-{
-    struct group_wait *waits[] = {member->join, member->sync};
-    member->join = member->sync = NULL;
-    for (size_t i = 0; i < RF_COUNT(waits); i++)
-        if (waits[i] != NULL) answer(group, waits[i], error);
-}
-
-static void answer_join(struct group *group, struct group_member *member, struct group_wait *wait,
-                        rf_usec now)
-{
-    wait->member_id = member->id;
-    wait->leader = group->leader->id;
-    wait->protocol = group->protocol;
-    wait->generation = group->generation;
-    wait->is_leader = group->leader == member;
-    member->is_told = true;
-    member->seen = now;
-    answer(group, wait, KAFKA_NONE);
-}
-
-static void answer_sync(struct group *group, struct group_member *member, struct group_wait *wait,
-                        rf_usec now)
-{
-    wait->assignment = rf_str_make(member->assigned, member->assigned_len);
-    member->is_synced = true;
-    member->seen = now;
-    answer(group, wait, KAFKA_NONE);
-}
-
-/* ---- members ----------------------------------------------------------------------------------------------------------- */
-
-static void put_text(uint8_t **at, rf_str text, rf_str *out)
-{
-    if (text.len > 0) memcpy(*at, text.ptr, text.len);
-    *out = rf_str_make(text.ptr == NULL ? NULL : *at, text.len);
-    *at += text.len;
-}
-
-/* One allocation with all texts of a member as it joins; bounded by check_join. */
-static bool set_texts(struct group_member *member, const struct group_join *join, rf_str id)
-{
-    size_t bytes = id.len + join->instance_id.len + join->client_id.len + join->client_host.len + 1;
-    for (uint32_t i = 0; i < join->protocol_count; i++)
-        bytes += join->protocols[i].name.len + join->protocols[i].metadata.len;
-    size_t head = join->protocol_count * sizeof *member->protocols;
-    uint8_t *block = malloc(head + bytes);
-    if (block == NULL) return false;
-    struct group_protocol *protocols = (struct group_protocol *)(void *)block;
-    uint8_t *at = block + head;
-    put_text(&at, id, &member->id);
-    put_text(&at, join->instance_id, &member->instance_id);
-    put_text(&at, join->client_id, &member->client_id);
-    put_text(&at, join->client_host, &member->client_host);
-    for (uint32_t i = 0; i < join->protocol_count; i++) {
-        put_text(&at, join->protocols[i].name, &protocols[i].name);
-        put_text(&at, join->protocols[i].metadata, &protocols[i].metadata);
-    }
-    member->protocols = protocols;
-    member->protocol_count = join->protocol_count;
-    free(member->former);
-    member->former = member->bytes; /* `id` may lie in them */
-    member->bytes = block;
-    member->session_usec = join->session_ms * RF_USEC_PER_MS;
-    int64_t rebalance_ms = RF_MIN(RF_MAX(join->rebalance_ms, rebalance_ms_min), rebalance_ms_max);
-    member->rebalance_usec = rebalance_ms * RF_USEC_PER_MS;
-    return true;
-}
-
-static void member_free(struct group_member *member)
-{
-    free(member->bytes);
-    free(member->former);
-    free(member->assigned);
-    free(member);
-}
-
-static void remove_member(struct group *group, struct group_member *member, enum kafka_error error)
-{
-    uint32_t at = 0;
-    fail_waits(group, member, error);
-    while (group->members[at] != member) at++;
-    group->member_count--;
-    for (; at < group->member_count; at++) group->members[at] = group->members[at + 1];
-    if (group->leader == member) group->leader = NULL;
-    group->must_rebalance = true;
-    member_free(member);
-}
-
-static void remove_pending(struct group *group, uint32_t at)
-{
-    free_text(&group->pending[at].id);
-    group->pending[at] = group->pending[--group->pending_count];
-}
-
-static bool take_pending(struct group *group, rf_str id)
-{
-    for (uint32_t i = 0; i < group->pending_count; i++) {
-        if (!rf_str_eq(group->pending[i].id, id)) continue;
-        remove_pending(group, i);
-        return true;
-    }
-    return false;
-}
-
-void group_free(struct group *group)
-{
-    if (group == NULL) return;
-    for (uint32_t i = 0; i < group->member_count; i++) member_free(group->members[i]);
-    while (group->pending_count > 0) remove_pending(group, 0);
-    free_text(&group->type);
-    free_text(&group->protocol);
-    free(group->members);
-    free(group->pending);
-    free(group);
-}
-
-/* ---- rebalances -------------------------------------------------------------------------------------------------------- */
 
 static void prepare(struct group *group, rf_usec now)
 {
@@ -274,7 +60,7 @@ static void prepare(struct group *group, rf_usec now)
         member->sync = NULL;
         if (sync == NULL) continue;
         member->seen = now;
-        answer(group, sync, KAFKA_REBALANCE_IN_PROGRESS);
+        group_answer(group, sync, KAFKA_REBALANCE_IN_PROGRESS);
     }
     group->is_initial = group->state == GROUP_EMPTY;
     int64_t wait_usec = rebalance_usec(group);
@@ -296,7 +82,7 @@ static void remove_absent(struct group *group)
     for (uint32_t i = group->member_count; i-- > 0;) {
         struct group_member *member = group->members[i];
         if (member->join == NULL && member->instance_id.ptr == NULL)
-            remove_member(group, member, KAFKA_UNKNOWN_MEMBER_ID);
+            group_remove(group, member, KAFKA_UNKNOWN_MEMBER_ID);
     }
 }
 
@@ -317,10 +103,10 @@ static bool choose_protocol(struct group *group)
     const struct group_member *leader = group->leader;
     for (uint32_t i = 0; i < leader->protocol_count; i++) {
         rf_str name = leader->protocols[i].name;
-        if (!all_support(group, name, leader)) continue;
+        if (!group_all_support(group, name, leader)) continue;
         rf_str copy;
-        if (!copy_text(name, &copy)) return false;
-        free_text(&group->protocol);
+        if (!group_text_copy(name, &copy)) return false;
+        group_text_free(&group->protocol);
         group->protocol = copy;
         return true;
     }
@@ -333,8 +119,8 @@ static void become_empty(struct group *group, rf_usec now)
     group->state = GROUP_EMPTY;
     group->emptied = now;
     group->leader = NULL;
-    free_text(&group->type);
-    free_text(&group->protocol);
+    group_text_free(&group->type);
+    group_text_free(&group->protocol);
 }
 
 static void complete(struct group *group, rf_usec now)
@@ -358,7 +144,7 @@ static void complete(struct group *group, rf_usec now)
         struct group_member *member = group->members[i];
         struct group_wait *join = member->join;
         member->join = NULL;
-        if (join != NULL) answer_join(group, member, join, now);
+        if (join != NULL) group_answer_join(group, member, join, now);
         if (join == NULL) member->is_synced = true; /* absent: it is not waited for */
     }
 }
@@ -397,7 +183,7 @@ static bool suits(const struct group *group, const struct group_join *join,
     if (group->member_count == 0) return true;
     if (!rf_str_eq(group->type, join->protocol_type)) return false;
     for (uint32_t i = 0; i < join->protocol_count; i++)
-        if (all_support(group, join->protocols[i].name, self)) return true;
+        if (group_all_support(group, join->protocols[i].name, self)) return true;
     return false;
 }
 
@@ -418,7 +204,7 @@ static enum kafka_error require_return(struct group *group, const struct group_j
     struct group_pending pending = {.until = now + join->session_ms * RF_USEC_PER_MS};
     if (!grow((void **)&group->pending, group->pending_count, &group->pending_cap,
               sizeof *group->pending) ||
-        !copy_text(join->new_id, &pending.id))
+        !group_text_copy(join->new_id, &pending.id))
         return KAFKA_COORDINATOR_NOT_AVAILABLE;
     group->pending[group->pending_count++] = pending;
     wait->member_id = join->new_id;
@@ -430,16 +216,17 @@ static enum kafka_error add_member(struct group *group, const struct group_join 
 {
     struct group_member *member = calloc(1, sizeof *member);
     rf_str type = group->type;
+    if (member != NULL) member->memory = group->memory;
     if (member == NULL ||
         !grow((void **)&group->members, group->member_count, &group->member_cap,
               sizeof(struct group_member *)) ||
-        !set_texts(member, join, id) ||
-        (group->member_count == 0 && !copy_text(join->protocol_type, &type))) {
-        if (member != NULL) member_free(member);
+        !group_member_set(member, join, id) ||
+        (group->member_count == 0 && !group_text_copy(join->protocol_type, &type))) {
+        if (member != NULL) group_member_free(member);
         return KAFKA_COORDINATOR_NOT_AVAILABLE;
     }
     if (group->member_count == 0) {
-        free_text(&group->type);
+        group_text_free(&group->type);
         group->type = type;
     }
     member->seen = now;
@@ -466,8 +253,8 @@ static enum kafka_error take_part(struct group *group, struct group_member *memb
                                   const struct group_join *join, rf_str id, struct group_wait *wait,
                                   rf_usec now)
 {
-    if (!set_texts(member, join, id)) return KAFKA_COORDINATOR_NOT_AVAILABLE;
-    fail_waits(group, member, KAFKA_REBALANCE_IN_PROGRESS);
+    if (!group_member_set(member, join, id)) return KAFKA_COORDINATOR_NOT_AVAILABLE;
+    group_fail_waits(group, member, KAFKA_REBALANCE_IN_PROGRESS);
     member->seen = now;
     member->join = wait;
     wait->member = member;
@@ -485,7 +272,7 @@ static enum kafka_error join_again(struct group *group, struct group_member *mem
                    (group->state == GROUP_COMPLETING ||
                     (group->state == GROUP_STABLE && group->leader != member));
     if (!repeats) return take_part(group, member, join, member->id, wait, now);
-    answer_join(group, member, wait, now);
+    group_answer_join(group, member, wait, now);
     return KAFKA_NONE;
 }
 
@@ -495,16 +282,16 @@ static enum kafka_error replace(struct group *group, struct group_member *member
                                 const struct group_join *join, struct group_wait *wait, rf_usec now)
 {
     const struct group_protocol *before = NULL, *after = NULL;
-    if (group->state == GROUP_STABLE) before = supported(member, group->protocol);
+    if (group->state == GROUP_STABLE) before = group_supported(member, group->protocol);
     for (uint32_t i = 0; before != NULL && i < join->protocol_count; i++)
         if (rf_str_eq(join->protocols[i].name, group->protocol)) after = &join->protocols[i];
     bool is_quiet = after != NULL && rf_str_eq(before->metadata, after->metadata);
     rf_str former = member->id;
-    fail_waits(group, member, KAFKA_FENCED_INSTANCE_ID);
+    group_fail_waits(group, member, KAFKA_FENCED_INSTANCE_ID);
     member->is_told = false;
     if (!is_quiet) return take_part(group, member, join, join->new_id, wait, now);
-    if (!set_texts(member, join, join->new_id)) return KAFKA_COORDINATOR_NOT_AVAILABLE;
-    answer_join(group, member, wait, now);
+    if (!group_member_set(member, join, join->new_id)) return KAFKA_COORDINATOR_NOT_AVAILABLE;
+    group_answer_join(group, member, wait, now);
     if (wait->is_leader) wait->leader = former; /* lies in member->former */
     wait->is_leader = false;
     return KAFKA_NONE;
@@ -526,9 +313,9 @@ static enum kafka_error check_join(const struct group *group, const struct group
 static enum kafka_error find_member(const struct group *group, const struct group_who *who,
                                     struct group_member **out)
 {
-    struct group_member *member = by_instance(group, who->instance_id);
+    struct group_member *member = group_by_instance(group, who->instance_id);
     if (who->instance_id.ptr == NULL)
-        member = by_id(group, who->member_id);
+        member = group_by_id(group, who->member_id);
     else if (member != NULL && !rf_str_eq(member->id, who->member_id))
         return KAFKA_FENCED_INSTANCE_ID;
     if (member == NULL) return KAFKA_UNKNOWN_MEMBER_ID;
@@ -545,7 +332,7 @@ static enum kafka_error try_join(struct group *group, const struct group_join *j
     if (join->member_id.len > 0)
         found = find_member(group, &who, &member);
     else
-        member = by_instance(group, join->instance_id);
+        member = group_by_instance(group, join->instance_id);
     enum kafka_error error = check_join(group, join, member);
     if (error != KAFKA_NONE) return error;
     if (join->member_id.len == 0) {
@@ -554,7 +341,7 @@ static enum kafka_error try_join(struct group *group, const struct group_join *j
             return require_return(group, join, wait, now);
         return add_member(group, join, join->new_id, wait, now);
     }
-    if (found == KAFKA_UNKNOWN_MEMBER_ID && take_pending(group, join->member_id))
+    if (found == KAFKA_UNKNOWN_MEMBER_ID && group_take_pending(group, join->member_id))
         return add_member(group, join, join->member_id, wait, now);
     if (found != KAFKA_NONE) return found;
     return join_again(group, member, join, wait, now);
@@ -565,7 +352,7 @@ void group_join(struct group *group, const struct group_join *join, struct group
 {
     *wait = (struct group_wait){0};
     enum kafka_error error = try_join(group, join, wait, now);
-    if (error != KAFKA_NONE) answer(group, wait, error);
+    if (error != KAFKA_NONE) group_answer(group, wait, error);
     settle(group, now);
 }
 
@@ -581,7 +368,7 @@ bool group_cancel(struct group *group, struct group_wait *wait, rf_usec now)
     wait->member = NULL;
     member->seen = now;
     if (is_join && !member->is_told && member->instance_id.ptr == NULL)
-        remove_member(group, member, KAFKA_UNKNOWN_MEMBER_ID);
+        group_remove(group, member, KAFKA_UNKNOWN_MEMBER_ID);
     settle(group, now);
     return true;
 }
@@ -608,13 +395,15 @@ static enum kafka_error assign(struct group *group, const struct group_assignmen
         if (!rf_add_size(bytes, assignments[i].bytes.len, &bytes)) return KAFKA_INVALID_REQUEST;
     if (bytes > GROUP_ASSIGNMENT_BYTES_MAX) return KAFKA_INVALID_REQUEST;
     for (uint32_t i = 0; i < count; i++) {
-        struct group_member *member = by_id(group, assignments[i].member_id);
-        rf_str copy;
+        struct group_member *member = group_by_id(group, assignments[i].member_id);
+        rf_str text = assignments[i].bytes;
         if (member == NULL) continue;
-        if (!copy_text(assignments[i].bytes, &copy)) return KAFKA_COORDINATOR_NOT_AVAILABLE;
-        free(member->assigned);
-        member->assigned = (uint8_t *)(uintptr_t)copy.ptr;
-        member->assigned_len = copy.len;
+        uint8_t *copy = group_charge(group->memory, text.len);
+        if (copy == NULL) return KAFKA_COORDINATOR_NOT_AVAILABLE;
+        if (text.len > 0) memcpy(copy, text.ptr, text.len);
+        group_discharge(member->assigned);
+        member->assigned = copy;
+        member->assigned_len = text.len;
     }
     return KAFKA_NONE;
 }
@@ -626,7 +415,7 @@ static void become_stable(struct group *group, rf_usec now)
         struct group_member *member = group->members[i];
         struct group_wait *sync = member->sync;
         member->sync = NULL;
-        if (sync != NULL) answer_sync(group, member, sync, now);
+        if (sync != NULL) group_answer_sync(group, member, sync, now);
     }
 }
 
@@ -640,12 +429,12 @@ static enum kafka_error try_sync(struct group *group, const struct group_who *wh
     member->seen = now;
     if (group->state == GROUP_PREPARING) return KAFKA_REBALANCE_IN_PROGRESS;
     if (group->state == GROUP_STABLE) {
-        answer_sync(group, member, wait, now);
+        group_answer_sync(group, member, wait, now);
         return KAFKA_NONE;
     }
     bool is_leader = member == group->leader;
     if (is_leader && (error = assign(group, assignments, count)) != KAFKA_NONE) return error;
-    fail_waits(group, member, KAFKA_REBALANCE_IN_PROGRESS); /* an older sync of its own */
+    group_fail_waits(group, member, KAFKA_REBALANCE_IN_PROGRESS); /* an older sync of its own */
     member->sync = wait;
     member->is_synced = true;
     wait->member = member;
@@ -659,7 +448,7 @@ void group_sync(struct group *group, const struct group_who *who,
 {
     *wait = (struct group_wait){.is_sync = true};
     enum kafka_error error = try_sync(group, who, assignments, count, wait, now);
-    if (error != KAFKA_NONE) answer(group, wait, error);
+    if (error != KAFKA_NONE) group_answer(group, wait, error);
     settle(group, now);
 }
 
@@ -679,15 +468,15 @@ enum kafka_error group_leave(struct group *group, const struct group_who *who, r
     struct group_member *member = NULL;
     enum kafka_error error = KAFKA_NONE;
     if (who->instance_id.ptr != NULL && who->member_id.len == 0) {
-        member = by_instance(group, who->instance_id);
+        member = group_by_instance(group, who->instance_id);
         if (member == NULL) return KAFKA_UNKNOWN_MEMBER_ID;
     } else {
         error = find_member(group, who, &member);
-        if (error == KAFKA_UNKNOWN_MEMBER_ID && take_pending(group, who->member_id))
+        if (error == KAFKA_UNKNOWN_MEMBER_ID && group_take_pending(group, who->member_id))
             return KAFKA_NONE;
         if (error != KAFKA_NONE) return error;
     }
-    remove_member(group, member, KAFKA_UNKNOWN_MEMBER_ID);
+    group_remove(group, member, KAFKA_UNKNOWN_MEMBER_ID);
     settle(group, now);
     return KAFKA_NONE;
 }
@@ -700,7 +489,7 @@ enum kafka_error group_may_commit(struct group *group, const struct group_who *w
     enum kafka_error error = find_current(group, who, &member);
     if (error != KAFKA_NONE) return error;
     member->seen = now;
-    return group->state == GROUP_COMPLETING ? KAFKA_REBALANCE_IN_PROGRESS : KAFKA_NONE;
+    return group->state == GROUP_STABLE ? KAFKA_NONE : KAFKA_REBALANCE_IN_PROGRESS;
 }
 
 static rf_usec session_end(const struct group_member *member)
@@ -714,7 +503,7 @@ static void remove_unsynced(struct group *group)
 {
     for (uint32_t i = group->member_count; i-- > 0;)
         if (!group->members[i]->is_synced)
-            remove_member(group, group->members[i], KAFKA_UNKNOWN_MEMBER_ID);
+            group_remove(group, group->members[i], KAFKA_UNKNOWN_MEMBER_ID);
 }
 
 static bool waits_for_sync(const struct group *group)
@@ -728,10 +517,10 @@ static bool waits_for_sync(const struct group *group)
 void group_tick(struct group *group, rf_usec now)
 {
     for (uint32_t i = group->pending_count; i-- > 0;)
-        if (group->pending[i].until <= now) remove_pending(group, i);
+        if (group->pending[i].until <= now) group_remove_pending(group, i);
     for (uint32_t i = group->member_count; i-- > 0;)
         if (session_end(group->members[i]) <= now)
-            remove_member(group, group->members[i], KAFKA_UNKNOWN_MEMBER_ID);
+            group_remove(group, group->members[i], KAFKA_UNKNOWN_MEMBER_ID);
     if (waits_for_sync(group) && now >= group->deadline) remove_unsynced(group);
     settle(group, now);
 }
@@ -749,8 +538,8 @@ rf_usec group_due(const struct group *group)
 void group_shut(struct group *group, enum kafka_error error, rf_usec now)
 {
     while (group->member_count > 0)
-        remove_member(group, group->members[group->member_count - 1], error);
-    while (group->pending_count > 0) remove_pending(group, 0);
+        group_remove(group, group->members[group->member_count - 1], error);
+    while (group->pending_count > 0) group_remove_pending(group, 0);
     group->must_rebalance = false;
     if (group->state != GROUP_EMPTY) become_empty(group, now);
 }
@@ -770,7 +559,7 @@ struct group_member_view group_member_at(const struct group *group, uint32_t ind
 {
     const struct group_member *member = group->members[index];
     const struct group_protocol *chosen =
-        group->protocol.ptr == NULL ? NULL : supported(member, group->protocol);
+        group->protocol.ptr == NULL ? NULL : group_supported(member, group->protocol);
     return (struct group_member_view){.id = member->id,
                                       .instance_id = member->instance_id,
                                       .client_id = member->client_id,

@@ -69,6 +69,8 @@ struct group_who {
 
 struct group;
 struct group *group_new(void); /* Empty; NULL: no memory */
+/* What members bring and are assigned is charged to `memory`, which outlives the group; several may share it. Before the first join. */
+void group_limit(struct group *group, struct rf_budget *memory);
 /* Nothing waits. NULL is fine. */
 void group_free(struct group *group);
 
@@ -87,8 +89,8 @@ bool group_cancel(struct group *group, struct group_wait *wait, rf_usec now);
 enum kafka_error group_heartbeat(struct group *group, const struct group_who *who, rf_usec now);
 /* 0, 25, 82. With an instance id and no member id: whoever has it. */
 enum kafka_error group_leave(struct group *group, const struct group_who *who, rf_usec now);
-/* Whether it may commit: 0, 22, 25, 27 (between joins and assignments: it does not know yet what it owns), 82. While preparing it may:
- * that is when consumers commit what they give up. Generation -1 without a member: on an empty group only. */
+/* Whether it may commit: 0, 22, 25, 27 (from the moment that a rebalance is due until it knows what it owns now), 82.
+ * Generation -1 without a member: on an empty group only. */
 enum kafka_error group_may_commit(struct group *group, const struct group_who *who, rf_usec now);
 
 /* What time brings: silent members, ends of waiting. */

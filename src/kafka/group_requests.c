@@ -13,7 +13,7 @@ static const rf_str none = {(const uint8_t *)"", 0};
 static enum rf_kind check_group(struct kafka_call *call, rf_str id, enum kafka_error *error)
 {
     bool may;
-    RF_TRY(kafka_may_group(call, &may));
+    RF_TRY(kafka_require_group(call, &may));
     *error = !may ? KAFKA_GROUP_AUTHORIZATION_FAILED : KAFKA_NONE;
     if (may && !groups_is_id(id)) *error = KAFKA_INVALID_GROUP_ID;
     return RF_OK;
@@ -31,7 +31,7 @@ enum kafka_outcome kafka_find_coordinator(struct kafka_call *call)
     (void)kafka_get_string(&call->in);                     /* all keys have the same one */
     if (call->version >= 1) (void)kafka_get_i8(&call->in); /* of groups or transactions */
     if (call->in.bad) return KAFKA_BAD;
-    if (kafka_may_group(call, &may) != RF_OK) return KAFKA_ON_WORKER;
+    if (kafka_require_group(call, &may) != RF_OK) return KAFKA_ON_WORKER;
     put_throttle(call, 1);
     kafka_put_i16(out, may ? KAFKA_NONE : KAFKA_GROUP_AUTHORIZATION_FAILED);
     if (call->version >= 1) kafka_put_nullable(out, (rf_str){0});
@@ -375,7 +375,7 @@ enum kafka_outcome kafka_list_groups(struct kafka_call *call)
     uint32_t count = 0;
     bool may;
     if (!call->may_block) return KAFKA_ON_WORKER;
-    if (kafka_may_group(call, &may) != RF_OK) return KAFKA_BAD;
+    if (kafka_require_group(call, &may) != RF_OK) return KAFKA_BAD;
     enum kafka_error error = may ? KAFKA_NONE : KAFKA_GROUP_AUTHORIZATION_FAILED;
     if (may && kafka_groups_list(call->kafka, call->conn->space, &call->arena, &items, &count,
                                  &err) != RF_OK)

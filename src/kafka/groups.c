@@ -40,6 +40,7 @@ struct group_entry *groups_make(struct kafka_groups *groups, struct hub_namespac
         free(entry);
         return NULL;
     }
+    group_limit(group, &groups->memory);
     uint8_t *text = (uint8_t *)(entry + 1);
     memcpy(text, id.ptr, id.len);
     struct group_entry **bucket = &groups->buckets[bucket_of(space, id)];
@@ -183,6 +184,7 @@ enum rf_kind kafka_groups_new(struct kafka *kafka, struct kafka_groups **out, st
     pthread_cond_init(&groups->changed, &attr);
     pthread_condattr_destroy(&attr);
     groups->kafka = kafka;
+    rf_budget_init(&groups->memory, GROUPS_BYTES_MAX);
     groups->due = INT64_MAX;
     *out = groups; /* kafka_groups_free ends what was begun */
     RF_TRY(offsets_start(groups, err));

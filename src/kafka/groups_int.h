@@ -12,7 +12,8 @@
 
 enum {
     GROUP_ID_BYTES_MAX = 1000,
-    GROUPS_MAX = 20000,       /* in memory */
+    GROUPS_MAX = 20000,           /* in memory */
+    GROUPS_BYTES_MAX = 256 << 20, /* of all members */
     GROUP_IDLE_SECONDS = 600, /* an empty group is forgotten after so long, its offsets are not */
     OFFSET_METADATA_BYTES_MAX = 4096,
     GROUP_BUCKETS = 4096,
@@ -61,6 +62,7 @@ struct kafka_groups {
     pthread_t thread;
     bool has_thread, is_stopping;
     rf_usec due; /* the timer's next look; elapsed */
+    struct rf_budget memory;
     uint32_t count;
     struct group_entry *buckets[GROUP_BUCKETS];
     struct offsets_queue queue;

@@ -89,6 +89,7 @@ enum rf_kind kafka_start(struct kafka *kafka, struct hubs *hubs, struct state *s
     kafka->hubs = hubs;
     kafka->state = state;
     RF_TRY(kafka_groups_new(kafka, &kafka->groups, err));
+    hubs_on_access(hubs, kafka_access_changed, kafka);
     atomic_store(&kafka->is_started, true);
     return RF_OK;
 }

@@ -118,8 +118,9 @@ struct kafka_login {
 };
 struct kafka_login *kafka_login_ref(struct kafka_login *login);
 void kafka_login_unref(struct kafka_login *login); /* NULL is fine */
+struct kafka_login *kafka_login_new(void);         /* NULL: no memory */
 
-struct kafka_groups; /* group.c */
+struct kafka_groups; /* groups_int.h */
 struct kafka {
     struct rf_clock *clock;
     struct hubs *hubs; /* NULL before kafka_start */
@@ -130,7 +131,8 @@ struct kafka {
     struct rf_budget memory; /* of requests and answers of all connections */
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    uint32_t conn_count; /* of those whose memory is not free yet; under the lock */
+    uint32_t conn_count; /* of those whose memory is not free yet; under the lock, like the next */
+    struct kafka_conn *conns; /* whose stream has not ended */
     atomic_bool is_started;
 };
 
@@ -144,19 +146,26 @@ enum kafka_mechanism { MECHANISM_PLAIN, MECHANISM_OAUTHBEARER };
 
 struct kafka_conn {
     struct kafka *kafka;
-    atomic_uint refs;      /* its stream's, and one for each call */
-    atomic_bool is_gone;   /* the stream has ended */
-    struct stream *stream; /* NULL when it has ended; the loop's, like all that follows */
+    struct kafka_conn *next, **link; /* kafka->conns */
+    struct stream_task look;         /* rights have changed: at calls that wait */
+    atomic_bool is_look_due;
+    _Atomic rf_usec throttle_logged; /* elapsed; 0: never */
+    atomic_uint refs;                /* its stream's, and one for each call */
+    atomic_bool is_gone;             /* the stream has ended */
+    struct stream *stream;           /* NULL when it has ended; the loop's, like all that follows */
     struct stream_mailbox *mailbox;
     struct hub_namespace *space;
     rf_str host; /* how Metadata names the broker to it; malloc'ed when it is not kafka->host */
     char peer[STREAM_ADDRESS_BYTES_MAX];
     enum kafka_sasl_state sasl;
     enum kafka_mechanism mechanism;
-    struct kafka_login *login;       /* NULL before SASL is through */
+    struct kafka_login *login; /* NULL before SASL is through */
+    rf_str
+        certificate; /* of a peer that may be a device, malloc'ed; empty: none, or it was looked at */
     struct kafka_call *first, *last; /* in the order of their requests */
     struct kafka_call *starting; /* the first whose handler has not got through; NULL: all have */
     uint32_t call_count;
+    size_t answered_bytes; /* of answers that are written and not sent */
     bool is_paused, is_closing, is_stopping;
     rf_usec login_by; /* elapsed: SASL must be through */
     rf_usec retry_at; /* elapsed: memory or a worker may be free again; 0: nothing waits for them */
@@ -252,22 +261,43 @@ RF_MUST_USE enum rf_kind kafka_may_cluster(struct kafka_call *call, enum hub_rig
                                            bool *may);
 /* Groups belong to the namespace: whoever may listen to any of its hubs may use them. */
 RF_MUST_USE enum rf_kind kafka_may_group(struct kafka_call *call, bool *may);
+/* The same for who is turned away when he has it not: a refusal leaves a row (hub_grant_refused). */
+RF_MUST_USE enum rf_kind kafka_require(struct kafka_call *call, rf_str topic, enum hub_right right,
+                                       bool *may);
+RF_MUST_USE enum rf_kind kafka_require_group(struct kafka_call *call, bool *may);
+/* Whether nobody asked so for a path within the last seconds: for rows about refusals, which clients that try again would repeat. */
+bool kafka_is_news(struct kafka_call *call, rf_str path);
 /* How our errors are told in Kafka's terms. */
 enum kafka_error kafka_error_of(const struct rf_err *err);
 
-/* ---- conn.c and kafka.c -------------------------------------------------------------------------------------------- */
+/* ---- call.c and conn.c --------------------------------------------------------------------------------------------- */
 
-enum { KAFKA_API_VERSIONS = 18 };
+enum {
+    KAFKA_API_VERSIONS = 18,
+    KAFKA_LENGTH_BYTES = 4,        /* in front of every request and answer */
+    KAFKA_OUT_BYTES_MAX = 2 << 20, /* that wait in the stream to be sent */
+};
 const struct stream_handlers *kafka_stream_handlers(void);
+/* What rights rely on has changed: calls that wait look at it again. `ctx`: the struct kafka. Any thread. */
+void kafka_access_changed(void *ctx);
 /* A call of `len` bytes, which come later; NULL: no memory. */
 struct kafka_call *kafka_call_new(struct kafka_conn *conn, size_t len);
+void kafka_call_ref(struct kafka_call *call);
 void kafka_call_unref(struct kafka_call *call);
+void kafka_conn_unref(struct kafka_conn *conn);
+/* Room for so many bytes of the request; false: no memory now. */
+bool kafka_call_room(struct kafka_call *call, size_t bytes);
 /* What stands before the body, when its turn has come; false: it cannot be understood, or must not be asked now. */
 bool kafka_call_read_head(struct kafka_call *call);
 /* Runs its handler, with an answer as yet empty when it begins. */
 enum kafka_outcome kafka_call_run(struct kafka_call *call);
 /* Nothing of the answer stands yet but its head. */
 void kafka_call_rewind(struct kafka_call *call);
+
+/* Sets the length of an answer that is written; false: it cannot be sent. Again does nothing while it is being sent. */
+bool kafka_call_seal(struct kafka_call *call);
+/* Sends on; false: the stream has no more room now, on_writable tells when. */
+bool kafka_call_send(struct kafka_call *call, struct stream *stream);
 
 /* ---- requests ------------------------------------------------------------------------------------------------------- */
 
@@ -306,6 +336,25 @@ RF_MUST_USE enum rf_kind kafka_groups_new(struct kafka *kafka, struct kafka_grou
 /* Finishes every call that waits; none waits any more behind it. NULL is fine. */
 void kafka_groups_stop(struct kafka_groups *groups);
 void kafka_groups_free(struct kafka_groups *groups); /* NULL is fine */
+
+/* ---- device.c ------------------------------------------------------------------------------------------------------ */
+
+/* Copies the certificate that TLS showed; false: no memory. */
+bool kafka_device_keep(struct kafka_conn *conn, rf_str certificate);
+void kafka_device_forget(struct kafka_conn *conn);
+/* A peer that asks for something without SASL is the device that its certificate names; conn->login is set then. On the loop: a
+ * signature is checked, once for each connection. */
+void kafka_device_log_in(struct kafka_conn *conn);
+bool kafka_device_is(const struct kafka_login *login); /* NULL is fine */
+/* The connection of a device whose certificate has expired or was revoked ends behind the answer. */
+void kafka_device_look(struct kafka_call *call);
+/* "hub/publishers/NAME" of a topic; ptr NULL: no memory. */
+rf_str kafka_device_path(struct kafka_call *call, rf_str topic);
+/* Puts the device's name into the records of a batch, which are in call->arena then; of who is no device they stay. */
+RF_MUST_USE enum rf_kind kafka_device_stamp(struct kafka_call *call, const struct batch_head *head,
+                                            rf_str *records, struct rf_err *err);
+/* Leaves a row about a topic that a device may not send to, one while it asks again and again. */
+void kafka_device_refused(struct kafka_call *call, rf_str topic);
 
 /* ---- sasl.c, called by kafka.c ------------------------------------------------------------------------------------ */
 

@@ -20,7 +20,7 @@ static enum rf_kind open_topic(struct kafka_call *call, rf_str name, struct topi
     bool may;
     struct rf_err err;
     *out = (struct topic_ref){.error = KAFKA_TOPIC_AUTHORIZATION_FAILED};
-    RF_TRY(kafka_may(call, name, RIGHT_LISTEN, &may));
+    RF_TRY(kafka_require(call, name, RIGHT_LISTEN, &may));
     if (!may) return RF_OK;
     out->error = KAFKA_NONE;
     if (hub_find(call->conn->space, name, &out->hub, &err) != RF_OK) {

@@ -104,6 +104,8 @@ static enum kafka_outcome write_named(struct kafka_call *call, uint32_t count)
         rf_str name = kafka_get_string(&call->in);
         if (call->in.bad) return KAFKA_BAD;
         if (look(call, name, &view) != RF_OK) return KAFKA_ON_WORKER;
+        /* Producers who are told so do not even try. */
+        if (view.error == KAFKA_TOPIC_AUTHORIZATION_FAILED) kafka_device_refused(call, name);
         write_topic(call, &view);
     }
     kafka_set_i32(&call->out, at, (int32_t)count);

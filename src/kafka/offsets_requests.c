@@ -15,7 +15,7 @@ static enum rf_kind open_topic(struct kafka_call *call, rf_str name, struct topi
     bool may;
     struct rf_err err;
     *out = (struct topic_ref){.name = name, .error = KAFKA_TOPIC_AUTHORIZATION_FAILED};
-    RF_TRY(kafka_may(call, name, RIGHT_LISTEN, &may));
+    RF_TRY(kafka_require(call, name, RIGHT_LISTEN, &may));
     if (!may) return RF_OK;
     out->error = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
     if (hub_find(call->conn->space, name, &out->hub, &err) != RF_OK) {
@@ -207,7 +207,7 @@ enum kafka_outcome kafka_offset_commit(struct kafka_call *call)
     if (own == NULL) return KAFKA_BAD;
     own->call = call;
     if (!read_commit(call, own)) return KAFKA_BAD;
-    if (kafka_may_group(call, &may) != RF_OK) return KAFKA_ON_WORKER;
+    if (kafka_require_group(call, &may) != RF_OK) return KAFKA_ON_WORKER;
     if (!may) return refuse_commit(own, KAFKA_GROUP_AUTHORIZATION_FAILED);
     if (!groups_is_id(own->group)) return refuse_commit(own, KAFKA_INVALID_GROUP_ID);
     if (open_topics(call, own) != RF_OK) return KAFKA_ON_WORKER;
@@ -321,7 +321,7 @@ static void read_offsets(struct fetch_state *fetch, rf_str group)
     struct offset_row *rows = NULL;
     struct rf_err err;
     bool may;
-    if (kafka_may_group(call, &may) != RF_OK || !may) {
+    if (kafka_require_group(call, &may) != RF_OK || !may) {
         fetch->error = KAFKA_GROUP_AUTHORIZATION_FAILED;
     } else if (!groups_is_id(group)) {
         fetch->error = KAFKA_INVALID_GROUP_ID;
@@ -426,7 +426,7 @@ static enum kafka_error find_group(struct kafka_call *call, rf_str group)
     struct rf_err err;
     uint32_t count;
     bool may;
-    if (kafka_may_group(call, &may) != RF_OK || !may) return KAFKA_GROUP_AUTHORIZATION_FAILED;
+    if (kafka_require_group(call, &may) != RF_OK || !may) return KAFKA_GROUP_AUTHORIZATION_FAILED;
     if (!groups_is_id(group)) return KAFKA_INVALID_GROUP_ID;
     groups_lock(groups);
     bool is_there = groups_find(groups, call->conn->space, group) != NULL;

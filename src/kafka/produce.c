@@ -2,6 +2,7 @@
  *
  *   v0-2  acks i16, timeout i32, [topic, [partition i32, records bytes]]
  *   v3-8  transactional id, then the same                          Source: protocol guide, Produce API */
+#include "base/log.h"
 #include "kafka/kafka_int.h"
 
 enum {
@@ -10,7 +11,8 @@ enum {
     LEADER_EPOCH_AT = 12,
     SCRATCH_BYTES_MAX = 80 << 20
 };
-static const int64_t busy_usec_max = 20 * RF_USEC_PER_SECOND;
+static const int64_t busy_usec_max = 20 * RF_USEC_PER_SECOND; /* or the request's time-out */
+static const int64_t throttle_logged_usec = 60 * RF_USEC_PER_SECOND;
 
 struct produce_part {
     struct kafka_call *call;
@@ -35,7 +37,9 @@ struct produce {
     size_t bytes;
     atomic_uint pending;        /* appends, and one while the handler is at work */
     uint32_t topic_at, part_at; /* what is appended next */
-    rf_usec busy_since;         /* elapsed; 0: never */
+    int64_t timeout_usec;
+    rf_usec busy_since;   /* elapsed; 0: never */
+    int64_t delayed_usec; /* by a hub that had too much to do */
 };
 
 /* ---- reading ----------------------------------------------------------------------------------------------------------- */
@@ -65,7 +69,8 @@ static struct produce *read_request(struct kafka_call *call)
     if (produce == NULL) return NULL;
     if (call->version >= 3) produce->is_transactional = kafka_get_nullable(in).ptr != NULL;
     produce->acks = kafka_get_i16(in);
-    (void)kafka_get_i32(in); /* the time-out: an append takes as long as the disk does */
+    int64_t timeout_usec = kafka_get_i32(in) * RF_USEC_PER_MS;
+    produce->timeout_usec = RF_MIN(RF_MAX(timeout_usec, 0), busy_usec_max);
     produce->topic_count = kafka_get_count(in, 6, NULL);
     produce->topics = rf_arena_new(&call->arena, struct produce_topic, produce->topic_count);
     if (produce->topics == NULL) return NULL;
@@ -101,12 +106,15 @@ static bool check_batch(struct produce_part *part, bool small, struct rf_arena *
         batch_codec_of(&head) != CODEC_NONE)
         return false;
     rf_arena_reset(scratch);
-    if (batch_check(part->records, scratch, &head, &err) != RF_OK) {
-        refuse(part, kafka_error_of(&err), &err);
+    if (batch_check(part->records, scratch, &head, &err) != RF_OK ||
+        kafka_device_stamp(part->call, &head, &part->records, &err) != RF_OK) {
+        /* What does not fit into the scratch memory is larger than batches may be when they are unpacked. */
+        bool is_bomb = err.kind == RF_LIMIT && part->records.len <= HUB_BYTES_MAX;
+        refuse(part, is_bomb ? KAFKA_MESSAGE_TOO_LARGE : kafka_error_of(&err), &err);
         return true;
     }
     part->append = (struct hub_append){
-        .batch = (uint8_t *)(uintptr_t)part->records.ptr, /* in call->bytes */
+        .batch = (uint8_t *)(uintptr_t)part->records.ptr, /* in call->bytes or call->arena */
         .len = part->records.len,
         .count = head.record_count,
         .kind = FRAME_KAFKA,
@@ -122,13 +130,14 @@ static bool check_topic(struct kafka_call *call, struct produce *produce,
     struct hub_facts facts = {0};
     enum kafka_error error = KAFKA_NONE;
     bool may = false;
-    if (kafka_may(call, topic->name, RIGHT_SEND, &may) != RF_OK) return false;
-    if (!may)
+    if (kafka_require(call, topic->name, RIGHT_SEND, &may) != RF_OK) return false;
+    if (!may) {
         error = KAFKA_TOPIC_AUTHORIZATION_FAILED;
-    else if (hub_find(call->conn->space, topic->name, &hub, &err) != RF_OK)
+    } else if (hub_find(call->conn->space, topic->name, &hub, &err) != RF_OK) {
         error = kafka_error_of(&err);
-    else
+    } else {
         hub_facts(hub, &facts);
+    }
     if (produce->is_transactional) error = KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
     if (produce->acks < -1 || produce->acks > 1) error = KAFKA_INVALID_REQUIRED_ACKS;
     bool done = true;
@@ -203,7 +212,8 @@ static void write_answer(struct kafka_call *call, const struct produce *produce)
             failed |= topic->parts[i].error != KAFKA_NONE;
         }
     }
-    if (call->version >= 1) kafka_put_i32(&call->out, 0); /* throttled for */
+    if (call->version >= 1)
+        kafka_put_i32(&call->out, (int32_t)(produce->delayed_usec / RF_USEC_PER_MS));
     if (produce->acks != 0) return;
     call->is_silent = true;
     call->closes = failed; /* the one way to tell who asked for no answer */
@@ -228,6 +238,17 @@ static void on_appended(struct hub_append *append)
     kafka_call_finish(call);
 }
 
+/* A line for each client that is slowed down, now and then. */
+static void log_throttled(struct kafka_call *call, rf_usec now)
+{
+    rf_usec last = atomic_load(&call->conn->throttle_logged);
+    if (last != 0 && now - last < throttle_logged_usec) return;
+    if (!atomic_compare_exchange_strong(&call->conn->throttle_logged, &last, now)) return;
+    rf_log(RF_WARN, "kafka.throttled", RF_KV_STR("peer", rf_str_of(call->conn->peer)),
+           RF_KV_STR("client", rf_slice(call->client_id, 0, RF_MIN(call->client_id.len, 100))),
+           RF_KV_STR("login", call->login->grant.name));
+}
+
 /* False: the hub has too much to do; to be tried again. */
 static bool append_part(struct kafka_call *call, struct produce *produce, struct produce_part *part)
 {
@@ -245,9 +266,12 @@ static bool append_part(struct kafka_call *call, struct produce *produce, struct
     if (kind == RF_AGAIN && !call->hurries) {
         rf_usec now = rf_clock_elapsed(call->kafka->clock);
         if (produce->busy_since == 0) produce->busy_since = now;
-        if (now - produce->busy_since < busy_usec_max) return false;
+        produce->delayed_usec = now - produce->busy_since;
+        log_throttled(call, now);
+        if (produce->delayed_usec < produce->timeout_usec) return false;
     }
-    part->error = kafka_error_of(&err);
+    bool is_throttled = kind == RF_AGAIN && !call->hurries;
+    part->error = is_throttled ? KAFKA_POLICY_VIOLATION : kafka_error_of(&err);
     return true;
 }
 

@@ -3,8 +3,20 @@
 
 #include "kafka/kafka_int.h"
 
-/* Role assignments change without hubs_version. */
+/* Another process that shares the state changes roles without hubs_version. */
 static const int64_t verdict_usec_max = 10 * RF_USEC_PER_SECOND;
+
+enum { LOGIN_MEMORY_MAX = 1 << 20 };
+
+struct kafka_login *kafka_login_new(void)
+{
+    struct kafka_login *login = calloc(1, sizeof *login);
+    if (login == NULL) return NULL;
+    atomic_init(&login->refs, 1);
+    rf_arena_init(&login->arena, LOGIN_MEMORY_MAX);
+    pthread_mutex_init(&login->lock, NULL);
+    return login;
+}
 
 struct kafka_login *kafka_login_ref(struct kafka_login *login)
 {
@@ -64,6 +76,18 @@ static enum rf_kind judge(struct kafka_call *call, rf_str path, uint64_t seed, e
     return RF_OK;
 }
 
+bool kafka_is_news(struct kafka_call *call, rf_str path)
+{
+    struct kafka_verdict verdict = {.is_known = true,
+                                    .version = hubs_version(call->kafka->hubs),
+                                    .at = rf_clock_now(call->kafka->clock),
+                                    .hash = rf_hash(path.ptr, path.len, 4u << 8)};
+    bool ignored;
+    if (recall(call->login, verdict.hash, verdict.version, verdict.at, &ignored)) return false;
+    remember(call->login, &verdict);
+    return true;
+}
+
 static bool has_right(struct kafka_call *call, rf_str path, enum hub_right right)
 {
     struct rf_err err;
@@ -82,7 +106,12 @@ enum rf_kind kafka_may(struct kafka_call *call, rf_str topic, enum hub_right rig
         *may = false;
         return RF_OK;
     }
-    return judge(call, rf_str_make(path, topic.len), 1, right, has_right, may);
+    rf_str whole = rf_str_make(path, topic.len);
+    /* A device stands for a publisher of the hub, and nothing else. */
+    if (kafka_device_is(call->login)) whole = kafka_device_path(call, whole);
+    if (whole.ptr != NULL) return judge(call, whole, 1, right, has_right, may);
+    *may = false;
+    return RF_OK;
 }
 
 enum rf_kind kafka_may_cluster(struct kafka_call *call, enum hub_right right, bool *may)
@@ -118,6 +147,43 @@ enum rf_kind kafka_may_group(struct kafka_call *call, bool *may)
     return judge(call, RF_S(""), 3, RIGHT_LISTEN, has_right_somewhere, may);
 }
 
+/* ---- who is turned away ------------------------------------------------------------------------------------------------ */
+
+static void note_refusal(struct kafka_call *call, rf_str path, enum hub_right right)
+{
+    static const char *const names[] = {
+        [RIGHT_SEND] = "Send", [RIGHT_LISTEN] = "Listen", [RIGHT_MANAGE] = "Manage"};
+    const struct hub_grant *grant = &call->login->grant;
+    struct rf_err err;
+    if (right == RIGHT_SEND && kafka_device_is(call->login)) {
+        kafka_device_refused(call, path);
+        return;
+    }
+    if (grant->expires <= rf_clock_now(call->kafka->clock))
+        rf_fail(&err, RF_DENIED, "ExpiredToken", "The token has expired.");
+    else
+        rf_fail(&err, RF_DENIED, "Unauthorized",
+                "Unauthorized access. '%s' claim(s) are required to perform this operation on "
+                "'%.*s'.",
+                names[right], (int)RF_MIN(path.len, (size_t)HUB_NAME_BYTES_MAX),
+                (const char *)path.ptr);
+    hub_grant_refused(call->conn->space, grant, path, &err);
+}
+
+enum rf_kind kafka_require(struct kafka_call *call, rf_str topic, enum hub_right right, bool *may)
+{
+    RF_TRY(kafka_may(call, topic, right, may));
+    if (!*may) note_refusal(call, topic, right);
+    return RF_OK;
+}
+
+enum rf_kind kafka_require_group(struct kafka_call *call, bool *may)
+{
+    RF_TRY(kafka_may_group(call, may));
+    if (!*may) note_refusal(call, RF_S(""), RIGHT_LISTEN);
+    return RF_OK;
+}
+
 /* ---- errors ------------------------------------------------------------------------------------------------------------ */
 
 enum kafka_error kafka_error_of(const struct rf_err *err)
@@ -140,6 +206,7 @@ enum kafka_error kafka_error_of(const struct rf_err *err)
         {"OutOfOrderSequence", KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER},
         {"ProducerFenced", KAFKA_INVALID_PRODUCER_EPOCH},
         {"ServerBusy", KAFKA_REQUEST_TIMED_OUT}, /* clients try again, like behind the next */
+        {"KafkaTooOld", KAFKA_UNSUPPORTED_FOR_MESSAGE_FORMAT}, /* as an old broker answers itself */
         {"MemoryBudgetExceeded", KAFKA_REQUEST_TIMED_OUT},
         {"EntityDisabled", KAFKA_POLICY_VIOLATION},
         {"BadPartitionCount", KAFKA_INVALID_PARTITIONS},

@@ -1,9 +1,5 @@
 /* Login: SaslHandshake and SaslAuthenticate (KIP-43, KIP-152, KIP-368) with PLAIN (RFC 4616) and OAUTHBEARER (RFC 7628). */
-#include <stdlib.h>
-
 #include "kafka/kafka_int.h"
-
-enum { LOGIN_MEMORY_MAX = 1 << 20 };
 
 static const char *const mechanisms[] = {"PLAIN", "OAUTHBEARER"};
 
@@ -72,11 +68,11 @@ static enum rf_kind login_bearer(struct kafka_call *call, rf_str token, struct k
 /* What it says is in call->granted. */
 static enum rf_kind log_in(struct kafka_call *call, rf_str token, struct rf_err *err)
 {
-    struct kafka_login *login = calloc(1, sizeof *login);
+    if (!hub_namespace_takes_kafka(call->conn->space))
+        return RF_FAIL(err, RF_DENIED, "EntityDisabled",
+                       "Kafka is disabled for the namespace (its property kafkaEnabled).");
+    struct kafka_login *login = kafka_login_new();
     if (login == NULL) return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "no memory");
-    atomic_init(&login->refs, 1);
-    rf_arena_init(&login->arena, LOGIN_MEMORY_MAX);
-    pthread_mutex_init(&login->lock, NULL);
     enum rf_kind kind = call->conn->mechanism == MECHANISM_PLAIN
                             ? login_plain(call, token, login, err)
                             : login_bearer(call, token, login, err);

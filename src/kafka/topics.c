@@ -5,7 +5,7 @@
 static bool may_manage(struct kafka_call *call, rf_str topic)
 {
     bool may = false;
-    return kafka_may(call, topic, RIGHT_MANAGE, &may) == RF_OK && may;
+    return kafka_require(call, topic, RIGHT_MANAGE, &may) == RF_OK && may;
 }
 
 static enum kafka_error told(enum rf_kind kind, const struct rf_err *err, enum kafka_error denied)

@@ -126,6 +126,12 @@ static void refresh(struct captures *captures)
         source_free(s);
         (void)pthread_mutex_lock(&captures->lock);
     }
+    if (kind == RF_OK) {
+        (void)pthread_mutex_unlock(&captures->lock);
+        kind = capture_forget_marks(captures->logs, &err);
+        (void)pthread_mutex_lock(&captures->lock);
+        if (kind != RF_OK) tables_log_failure("capture.marks_not_forgotten", RF_S(""), &err);
+    }
     for (uint32_t i = 0; i < count; i++) {
         struct capture_source *s = captures->sources;
         while (s != NULL && !is_wanted(s, &wants[i])) s = s->next;

@@ -57,6 +57,7 @@ static enum rf_kind read_targets(struct capture_part *part, struct rule *rule, u
         for (uint32_t w = 0; w < rule->flows[i].workspace_count; w++)
             if (rule->flows[i].stream == stream)
                 RF_TRY(add_target(part, &rule->flows[i], rule->flows[i].workspaces[w], err));
+    RF_TRY(capture_note_marks(part, dead_source(part, &part->arena), err));
     return read_marks(part, err);
 }
 

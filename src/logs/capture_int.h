@@ -66,6 +66,12 @@ struct captures {
 /* Captures some events. False: there is nothing more at the moment, or it failed and waits. */
 bool capture_batch(struct capture_part *part);
 
+/* capture_marks.c: notes where the marks of its source are, before the first of them is made; `dead`: of its dead letters. */
+RF_MUST_USE enum rf_kind capture_note_marks(const struct capture_part *part, uint64_t dead,
+                                            struct rf_err *err);
+/* Marks of rules that are gone go too. No source of theirs is at work. */
+RF_MUST_USE enum rf_kind capture_forget_marks(struct logs *logs, struct rf_err *err);
+
 /* Makes rows of the dead letter table of the events that are marked, with numbers from `from` on; *batch_count 0: none is. */
 RF_MUST_USE enum rf_kind capture_dead_rows(const struct capture_part *part,
                                            const struct capture_event *events, uint32_t count,

@@ -237,6 +237,60 @@ Test(capture, an_association_says_the_hub_and_changes_are_seen)
     w_done(&w);
 }
 
+/* Where App_CL's mark of the first partition is, by the note about it; -1: none. *notes: how many there are. */
+static int64_t mark_of(struct world *w, uint64_t *source, uint32_t *notes)
+{
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    rf_arena_init(&arena, 1 << 20);
+    struct state_txn *txn;
+    struct state_list list;
+    struct state_scan scan = {.space = "logs.capture.marks"};
+    struct json_node *places;
+    int64_t next = -1;
+    cr_assert(state_begin_read(w->site.state, &txn, &w->err) == RF_OK);
+    cr_assert(state_list(txn, &scan, &arena, &list, &w->err) == RF_OK);
+    state_end(txn);
+    *notes = list.count;
+    if (list.count > 0) {
+        cr_assert(json_parse(list.items[0].body, &arena, &places, &w->err) == RF_OK);
+        for (const struct json_node *n = places->first; n != NULL; n = n->next)
+            if (rf_str_is(json_text_at(n, "table"), "App_CL"))
+                *source = strtoull(rf_arena_cstr(&arena, json_text_at(n, "source")), NULL, 16);
+    }
+    cr_assert(tables_mark(w->tables, RF_S(W_GUID), RF_S("App_CL"), *source, 0, &next, &w->err) ==
+                  RF_OK,
+              "%s", w->err.text);
+    return next;
+}
+
+static void reopen(struct world *w)
+{
+    w_close(w);
+    w_open(w);
+}
+
+Test(capture, a_rule_that_goes_takes_its_marks_along)
+{
+    struct world w;
+    uint64_t source = 0;
+    uint32_t notes;
+    open_world(&w, NULL);
+    for (int down = 0; down < 2; down++) {
+        w_expect(&w, "PUT", W_RULES "one" W_RULE_V, rule, 201);
+        send_numbers(&w, 0, 0, 3);
+        captures_run(w.logs->captures);
+        cr_assert(mark_of(&w, &source, &notes) == 3 * (down + 1) && notes == 1);
+        w_expect(&w, "DELETE", W_RULES "one" W_RULE_V, NULL, 200);
+        /* The server goes down before anybody looked. */
+        if (down == 1) reopen(&w);
+        captures_run(w.logs->captures);
+        cr_assert(mark_of(&w, &source, &notes) == -1 && notes == 0);
+        reopen(&w);
+        cr_assert(mark_of(&w, &source, &notes) == -1, "durably");
+    }
+    w_done(&w);
+}
+
 Test(capture, who_may_not_receive_captures_nothing)
 {
     struct world w;

@@ -416,8 +416,12 @@ enum rf_kind http_client_new(const struct http_client_options *options, struct h
     client->answer_bytes_max =
         options->answer_bytes_max > 0 ? options->answer_bytes_max : (size_t)1 << 30;
     client->trust_loopback = options->trust_loopback;
+    client->tls = NULL;
     enum rf_kind kind = tls_client_new(options->ca_pem, &client->tls, err);
+    if (kind == RF_OK && options->certificate_pem.len > 0)
+        kind = tls_client_prove(client->tls, options->certificate_pem, options->key_pem, err);
     if (kind != RF_OK) {
+        tls_free(client->tls);
         free(client);
         return kind;
     }

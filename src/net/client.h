@@ -15,6 +15,8 @@ struct http_client_options {
      * made its own. Others are checked as ever. */
     bool trust_loopback;
     const struct egress *egress; /* borrowed; NULL: anywhere */
+    rf_str certificate_pem,
+        key_pem; /* shown to servers that ask for a certificate (tls_client_prove); empty: none */
 };
 RF_MUST_USE enum rf_kind http_client_new(const struct http_client_options *options,
                                          struct http_client **out, struct rf_err *err);

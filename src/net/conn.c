@@ -324,6 +324,17 @@ static bool dispatch(struct conn *conn)
     return enter_writing(conn, CONN_WRITING);
 }
 
+static bool show_certificate(struct conn *conn, struct http_request *request)
+{
+    uint8_t *der = NULL;
+    bool is_trusted;
+    size_t bytes = tls_peer_certificate(conn->ssl, &der, &is_trusted);
+    bool fits = bytes == 0 || rf_arena_str(&conn->x->arena, rf_str_make(der, bytes),
+                                           &request->client_certificate);
+    free(der);
+    return fits;
+}
+
 static bool fill_peer(struct conn *conn, struct http_request *request)
 {
     char text[STREAM_ADDRESS_BYTES_MAX];
@@ -331,6 +342,7 @@ static bool fill_peer(struct conn *conn, struct http_request *request)
     request->peer_port = conn->port;
     request->is_loopback = address_is_loopback(conn->address);
     request->is_tls = conn->ssl != NULL;
+    if (conn->ssl != NULL && !show_certificate(conn, request)) return false;
     request->is_1_0 = conn->x->head.is_1_0;
     return rf_arena_str(&conn->x->arena, rf_str_of(text), &request->peer_address);
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
+#include <openssl/ssl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -226,6 +227,8 @@ enum dial_io dial_read(struct dial *dial, void *out, size_t cap, size_t *got)
 bool dial_is_quiet(const struct dial *dial)
 {
     uint8_t byte;
+    /* TLS reads ahead: what has left the socket may not have been read yet. */
+    if (dial->ssl != NULL && SSL_has_pending(dial->ssl) == 1) return false;
     return recv(dial->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
 }
 

@@ -37,6 +37,9 @@ struct http_request {
     bool is_1_0;      /* HTTP/1.0: nothing to upgrade */
     bool is_loopback; /* the peer's address is of the loopback net */
     bool is_tls;
+    /* The client's certificate in DER, whose key it has proved, and nothing else; empty: none. Only listeners whose TLS asks for one
+     * see it (tls_server_options.client). */
+    rf_str client_certificate;
 };
 /* The first header of that name, ASCII case ignored; empty and *found false (found may be NULL) when there is none. */
 rf_str http_header(const struct http_request *request, const char *name, bool *found);

@@ -1,6 +1,7 @@
 #include "net/stream.h"
 
 #include <arpa/inet.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 
 #include "net/stream_int.h"
@@ -128,6 +129,13 @@ void stream_resume(struct stream *stream)
     stream->has_new = queue_bytes(&stream->rest) > 0;
     stream->heard = stream->conn->loop->now; /* the peer could not be heard until now */
     stream_stir(stream);
+}
+
+/* The system forgets it with the next answer, so it is asked for each time. */
+void stream_ack(struct stream *stream)
+{
+    if (stream->ws == NULL)
+        (void)setsockopt(stream->conn->fd, IPPROTO_TCP, TCP_QUICKACK, &(int){1}, sizeof(int));
 }
 
 void stream_wake_in(struct stream *stream, int64_t usec)

@@ -83,6 +83,10 @@ size_t stream_room(const struct stream *stream);
 /* No bytes are read and handed over until stream_resume, which hands over what was left first. */
 void stream_pause(struct stream *stream);
 void stream_resume(struct stream *stream);
+/* Has the peer's system told at once that what was read has arrived (TCP_QUICKACK), where it would wait up to 40 ms for an answer to go
+ * with it. For peers that write a request in pieces and leave Nagle's algorithm on: theirs sends the next piece only then. One system
+ * call; nothing happens for WebSocket. */
+void stream_ack(struct stream *stream);
 /* Calls on_wake once, in so many microseconds; replaces the time before; 0: never. For heartbeats, and for the end of
  * an opening, which has no time limit of its own beside idle_usec_max. */
 void stream_wake_in(struct stream *stream, int64_t usec);

@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -27,6 +28,7 @@ enum mode {
     DEAF,  /* takes nothing */
     WORK,  /* has a worker answer */
     FLOOD, /* at the first byte sends until it is refused */
+    ACK,   /* has what came confirmed, and sends it back */
     WAKE   /* says "woken" a minute after the first byte */
 };
 
@@ -45,7 +47,7 @@ struct rig {
 
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    int opened, closed, delivered, undelivered, woken, writable, at_gate;
+    int opened, closed, delivered, undelivered, woken, writable, at_gate, late;
     bool gate_is_shut;
     enum stream_end why;
     uint16_t code;
@@ -174,6 +176,15 @@ static size_t echo(struct stream *stream, rf_str bytes)
     return fits;
 }
 
+/* As long as nothing is sent; whoever answers soon is taken for one whose answers confirm. */
+static bool confirms_at_once(const struct stream *stream)
+{
+    int on = 0;
+    socklen_t len = sizeof on;
+    cr_assert(getsockopt(stream->conn->fd, IPPROTO_TCP, TCP_QUICKACK, &on, &len) == 0);
+    return on != 0;
+}
+
 static size_t on_bytes(struct stream *stream, void *opaque, rf_str bytes, bool is_end)
 {
     struct rig *rig = ((struct state *)opaque)->rig;
@@ -187,6 +198,10 @@ static size_t on_bytes(struct stream *stream, void *opaque, rf_str bytes, bool i
     case ECHO:
         if (rf_str_find(bytes, RF_S("close!"), 0) != SIZE_MAX) stream_close(stream, 1000);
         if (rf_str_find(bytes, RF_S("abort!"), 0) != SIZE_MAX) stream_abort(stream);
+        return echo(stream, bytes);
+    case ACK:
+        stream_ack(stream);
+        if (!confirms_at_once(stream)) note(rig, &rig->late);
         return echo(stream, bytes);
     case LINES:
         for (size_t i = 0; i < bytes.len; i++)
@@ -502,6 +517,19 @@ Test(stream, takes_bytes_and_ends_with_its_peer)
     cr_assert_str_eq(rig->rest, "fo");
     cr_assert(rf_str_starts(rf_str_make(rig->heard, rig->heard_len),
                             RF_S("[127.0.0.1 1 tls=0 sni= cert=0/0]")));
+    close(fd);
+    rig_free(rig);
+}
+
+Test(stream, confirms_pieces_at_once)
+{
+    struct rig *rig = rig_new((struct setup){.mode = ACK});
+    int fd = dial(rig->port);
+    for (int i = 0; i < 20; i++) {
+        say(fd, "a request");
+        expect(rig, fd, "a request");
+    }
+    cr_assert(rig->late == 0, "%d of 20 would wait", rig->late);
     close(fd);
     rig_free(rig);
 }

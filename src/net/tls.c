@@ -36,6 +36,7 @@ struct tls_context {
     void *sign_ctx;
     enum tls_client_proof client;
     X509_STORE *client_trust; /* shared by the contexts of all renewals; NULL: nobody is trusted */
+    X509_STORE *client_hint;  /* the same; NULL: no names are told */
     pthread_mutex_t lock;     /* of `ssl`, which may be renewed, and of the ticket keys */
     struct ticket_key now, before;
     rf_usec made; /* elapsed time at which `now` was made */
@@ -266,13 +267,12 @@ static int accept_any(int is_good, X509_STORE_CTX *store)
 
 static void ask_client(const struct tls_context *context, SSL_CTX *ssl)
 {
-    if (context->client_trust != NULL) {
-        SSL_CTX_set1_cert_store(ssl, context->client_trust);
-        /* Clients with several certificates choose by the names of issuers that they are told. */
-        STACK_OF(X509) *trusted = X509_STORE_get1_all_certs(context->client_trust);
-        for (int i = 0; i < sk_X509_num(trusted); i++)
-            (void)SSL_CTX_add_client_CA(ssl, sk_X509_value(trusted, i));
-        sk_X509_pop_free(trusted, X509_free);
+    if (context->client_trust != NULL) SSL_CTX_set1_cert_store(ssl, context->client_trust);
+    if (context->client_hint != NULL) {
+        STACK_OF(X509) *named = X509_STORE_get1_all_certs(context->client_hint);
+        for (int i = 0; i < sk_X509_num(named); i++)
+            (void)SSL_CTX_add_client_CA(ssl, sk_X509_value(named, i));
+        sk_X509_pop_free(named, X509_free);
     }
     if (context->client == TLS_CLIENT_ASKED) SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER, accept_any);
     if (context->client == TLS_CLIENT_REQUIRED)
@@ -313,19 +313,25 @@ static enum rf_kind trust_pem(X509_STORE *store, rf_str pem, struct rf_err *err)
     return RF_FAIL(err, RF_INVALID, "BadCertificate", "no certificate to trust is in the text");
 }
 
+static enum rf_kind store_of(rf_str pem, X509_STORE **out, struct rf_err *err)
+{
+    *out = X509_STORE_new();
+    if (*out == NULL) return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "the trusted ones");
+    return trust_pem(*out, pem, err);
+}
+
 static enum rf_kind trust_clients(struct tls_context *context,
                                   const struct tls_server_options *options, struct rf_err *err)
 {
     context->client = options->client;
+    if (options->client_hint_pem.len > 0)
+        RF_TRY(store_of(options->client_hint_pem, &context->client_hint, err));
     if (options->client == TLS_CLIENT_NONE || options->client_ca_pem.len == 0) {
         if (options->client != TLS_CLIENT_REQUIRED) return RF_OK;
         return RF_FAIL(err, RF_INVALID, "BadCertificate",
                        "certificates of clients are required, and nobody's are trusted");
     }
-    context->client_trust = X509_STORE_new();
-    if (context->client_trust == NULL)
-        return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "the trusted ones");
-    return trust_pem(context->client_trust, options->client_ca_pem, err);
+    return store_of(options->client_ca_pem, &context->client_trust, err);
 }
 
 enum rf_kind tls_server_new(const struct tls_server_options *options, struct tls_context **out,
@@ -412,6 +418,7 @@ void tls_free(struct tls_context *context)
     if (context == NULL) return;
     SSL_CTX_free(context->ssl);
     X509_STORE_free(context->client_trust);
+    X509_STORE_free(context->client_hint);
     if (context->method != NULL) EC_KEY_METHOD_free(context->method); /* it takes no NULL */
     pthread_mutex_destroy(&context->lock);
     explicit_bzero(context, sizeof *context);

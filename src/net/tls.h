@@ -22,9 +22,12 @@ struct tls_server_options {
     tls_sign *sign;
     void *sign_ctx;
     enum tls_client_proof
-        client; /* certificates of clients; streams see them (net/stream.h), HTTP does not */
+        client; /* certificates of clients; streams and requests see them (net/stream.h, net/http.h) */
     rf_str
         client_ca_pem; /* who issued those that are trusted; empty: none is, which TLS_CLIENT_ASKED allows only */
+    /* Whose names are told to clients, which choose by them which of their certificates to show, if any; empty: none is told, and they show
+     * whatever they have. */
+    rf_str client_hint_pem;
 };
 /* Only ECDHE with AEAD ciphers; ALPN http/1.1 (listeners of streams take any); session tickets under keys that live in memory for an hour or two.
  * RF_INVALID BadCertificate: the chain is empty, malformed, or its first key is not of P-256. */

@@ -46,6 +46,9 @@ struct state {
     uint32_t idle_count, open_count;
     uint64_t
         etag_max; /* given out by this process, committed or not: an etag that was undone does not come again */
+
+    pthread_mutex_t watch_lock; /* held while they are called */
+    struct state_watch *watches;
 };
 
 /* ---- opening ------------------------------------------------------------------------------------------------ */
@@ -56,7 +59,8 @@ static void init_locks(struct state *state)
     pthread_condattr_t attr;
     bool good = pthread_mutex_init(&state->lock, NULL) == 0 && pthread_condattr_init(&attr) == 0 &&
                 pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0 &&
-                pthread_cond_init(&state->writer_gone, &attr) == 0;
+                pthread_cond_init(&state->writer_gone, &attr) == 0 &&
+                pthread_mutex_init(&state->watch_lock, NULL) == 0;
     RF_ASSERT(good); /* they fail for wrong arguments only */
     pthread_condattr_destroy(&attr);
 }
@@ -78,6 +82,7 @@ static void free_state(struct state *state)
     }
     pthread_cond_destroy(&state->writer_gone);
     pthread_mutex_destroy(&state->lock);
+    pthread_mutex_destroy(&state->watch_lock);
     free((char *)(uintptr_t)state->options.path);
     free(state);
 }
@@ -247,6 +252,18 @@ enum rf_kind state_begin_write(struct state *state, struct state_txn **out, stru
     return RF_OK;
 }
 
+static _Atomic(struct space *) *bucket_of(struct state *state, const char *name)
+{
+    return &state->spaces[rf_hash(name, strlen(name), 0) % SPACE_BUCKETS];
+}
+
+static struct space *find_space(_Atomic(struct space *) *bucket, const char *name)
+{
+    struct space *space = *bucket;
+    while (space != NULL && strcmp(space->name, name) != 0) space = space->next;
+    return space;
+}
+
 /* Counts the spaces that were written to, or forgets them. */
 static void settle_spaces(struct state *state, bool committed)
 {
@@ -271,6 +288,51 @@ void state_end(struct state_txn *txn)
     leave_place(state);
 }
 
+/* ---- watches ------------------------------------------------------------------------------------------------- */
+
+void state_watch(struct state *state, struct state_watch *watch)
+{
+    pthread_mutex_lock(&state->watch_lock);
+    watch->is_due = false;
+    watch->next = state->watches;
+    state->watches = watch;
+    pthread_mutex_unlock(&state->watch_lock);
+}
+
+void state_unwatch(struct state *state, struct state_watch *watch)
+{
+    pthread_mutex_lock(&state->watch_lock);
+    struct state_watch **at = &state->watches;
+    while (*at != NULL && *at != watch) at = &(*at)->next;
+    if (*at != NULL) *at = watch->next;
+    pthread_mutex_unlock(&state->watch_lock);
+}
+
+/* By the writer, while it still knows what it has touched. */
+static void mark_watches(struct state *state)
+{
+    pthread_mutex_lock(&state->watch_lock);
+    for (struct state_watch *watch = state->watches; watch != NULL; watch = watch->next) {
+        for (uint32_t i = 0; i < watch->space_count && !watch->is_due; i++) {
+            const struct space *space =
+                find_space(bucket_of(state, watch->spaces[i]), watch->spaces[i]);
+            watch->is_due = space != NULL && space->touched;
+        }
+    }
+    pthread_mutex_unlock(&state->watch_lock);
+}
+
+static void tell_watches(struct state *state)
+{
+    pthread_mutex_lock(&state->watch_lock);
+    for (struct state_watch *watch = state->watches; watch != NULL; watch = watch->next) {
+        if (!watch->is_due) continue;
+        watch->is_due = false;
+        watch->committed(watch->ctx);
+    }
+    pthread_mutex_unlock(&state->watch_lock);
+}
+
 enum rf_kind state_commit(struct state_txn *txn, struct rf_err *err)
 {
     struct state *state = txn->state;
@@ -289,24 +351,14 @@ enum rf_kind state_commit(struct state_txn *txn, struct rf_err *err)
         state_end(txn);
         return kind;
     }
+    mark_watches(state);
     settle_spaces(state, true);
     leave_place(state);
+    tell_watches(state);
     return RF_OK;
 }
 
 /* ---- versions of spaces --------------------------------------------------------------------------------------- */
-
-static _Atomic(struct space *) *bucket_of(struct state *state, const char *name)
-{
-    return &state->spaces[rf_hash(name, strlen(name), 0) % SPACE_BUCKETS];
-}
-
-static struct space *find_space(_Atomic(struct space *) *bucket, const char *name)
-{
-    struct space *space = *bucket;
-    while (space != NULL && strcmp(space->name, name) != 0) space = space->next;
-    return space;
-}
 
 uint64_t state_version(struct state *state, const char *name)
 {

@@ -119,6 +119,21 @@ RF_MUST_USE enum rf_kind state_list(struct state_txn *txn, const struct state_sc
  * nothing changed; look at it before the read that fills the cache. Cheap, any thread. */
 uint64_t state_version(struct state *state, const char *space);
 
+/* Whoever must know at once: committed() is called behind each commit of this process that wrote to one of the spaces, on the
+ * thread that committed, once the next writer may begin; several commits may be told by one call. It must not block, use the
+ * state, or come back here. The caller keeps the struct until state_unwatch, behind which nothing is called any more. */
+struct state_watch {
+    const char *const *spaces;
+    uint32_t space_count;
+    void (*committed)(void *ctx);
+    void *ctx;
+    struct state_watch *next; /* the state's own, like what follows */
+    bool is_due;
+};
+void state_watch(struct state *state, struct state_watch *watch);
+void state_unwatch(struct state *state,
+                   struct state_watch *watch); /* one that is not there: nothing */
+
 /* A consistent copy into a new file (mode 0600) while others read and write; RF_CONFLICT FileExists. After an error no file
  * is left. */
 RF_MUST_USE enum rf_kind state_backup(struct state *state, const char *path, struct rf_err *err);

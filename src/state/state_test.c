@@ -366,6 +366,38 @@ Test(state, versions_count_commits_by_space)
     stage_done(&s);
 }
 
+static void count_call(void *ctx) { ++*(int *)ctx; }
+
+Test(state, watches_are_told_of_commits_to_their_spaces)
+{
+    struct stage s;
+    int calls = 0;
+    static const char *const watched[] = {"rule", "role"};
+    struct state_watch watch = {
+        .spaces = watched, .space_count = 2, .committed = count_call, .ctx = &calls};
+    stage_init(&s);
+    state_watch(s.state, &watch);
+    put_one(&s, "other", "a", "1");
+    cr_assert(calls == 0);
+    put_one(&s, "role", "a", "1");
+    cr_assert(calls == 1);
+    struct state_txn *txn = begin(&s, true);
+    put(&s, txn, "rule", "a", "1");
+    put(&s, txn, "role", "b", "1");
+    cr_assert(calls == 1, "not before the commit");
+    commit(&s, txn);
+    cr_assert(calls == 2, "once for both");
+    txn = begin(&s, true);
+    put(&s, txn, "rule", "a", "2");
+    state_end(txn);
+    cr_assert(calls == 2, "what was undone is not told");
+    state_unwatch(s.state, &watch);
+    state_unwatch(s.state, &watch);
+    put_one(&s, "rule", "c", "1");
+    cr_assert(calls == 2);
+    stage_done(&s);
+}
+
 Test(state, sizes_have_limits)
 {
     NEEDS_FILE();

@@ -28,7 +28,7 @@ RF_MUST_USE enum rf_kind tables_append_marked(struct tables *tables, rf_str work
 RF_MUST_USE enum rf_kind tables_mark(struct tables *tables, rf_str workspace_id, rf_str name,
                                      uint64_t source, uint32_t part, int64_t *next,
                                      struct rf_err *err);
-/* The source is gone for good: its marks go with the next commit. */
+/* The source is gone for good: so are its marks when this returns, after a crash too. RF_NOT_FOUND TableNotFound. */
 RF_MUST_USE enum rf_kind tables_forget_marks(struct tables *tables, rf_str workspace_id,
                                              rf_str name, uint64_t source, struct rf_err *err);
 

@@ -184,6 +184,10 @@ Test(marks, a_mark_moves_with_its_rows_and_only_from_where_it_is)
     expect_rows(&s, 10);
     cr_assert(tables_forget_marks(s.tables, WS, TABLE, SOURCE, &s.err) == RF_OK);
     cr_assert_eq(mark_of(&s), -1);
+    tables_free(s.tables);
+    stage_open(&s);
+    cr_assert_eq(mark_of(&s), -1, "without rows behind it");
+    expect_rows(&s, 10);
     stage_done(&s);
 }
 

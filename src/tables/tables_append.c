@@ -423,7 +423,13 @@ enum rf_kind tables_forget_marks(struct tables *tables, rf_str workspace_id, rf_
     RF_TRY(entry_find(tables, workspace_id, name, &e, err));
     RF_TRY(entry_take_turn(e, err));
     enum rf_kind kind = entry_writer(e, err);
+    uint32_t had = e->marks.count;
     if (kind == RF_OK) marks_drop(&e->marks, source);
+    /* Durably, without waiting for rows: none may come any more. What failed is read again with the next writer. */
+    if (kind == RF_OK && e->marks.count < had) {
+        kind = commit_group(e, &e->marks, e->arrival, err);
+        if (kind != RF_OK) entry_close_writer(e);
+    }
     entry_give_turn(e);
     return kind;
 }

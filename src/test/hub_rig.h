@@ -2,7 +2,9 @@
 #ifndef RF_TEST_HUB_RIG_H
 #define RF_TEST_HUB_RIG_H
 
+#include "base/encode.h"
 #include "base/fs_fault.h"
+#include "crypt/digest.h"
 #include "hub/hub_int.h"
 
 struct hub_rig {
@@ -61,6 +63,20 @@ __attribute__((unused)) static void hub_rig_rule(struct hub_rig *rig, const char
                             .secondary = RF_S("other"),
                             .rights = rights};
     RF_ASSERT(hubs_set_rule(rig->space, rf_str_of(hub), &rule, &err) == RF_OK);
+}
+
+/* A signature of `uri` that ends `seconds` after now. */
+__attribute__((unused)) static rf_str hub_rig_sas(struct rf_arena *arena, struct rf_clock *clock,
+                                                  const char *uri, const char *rule, rf_str key,
+                                                  int64_t seconds)
+{
+    uint8_t mac[SHA256_BYTES];
+    rf_str resource = percent_encode(arena, rf_str_of(uri));
+    long long end = (long long)(rf_clock_now(clock) / RF_USEC_PER_SECOND + seconds);
+    digest_hmac_sha256(key, rf_arena_printf(arena, "%.*s\n%lld", RF_FMT(resource), end), mac);
+    rf_str sig = percent_encode(arena, base64_encode(arena, rf_str_make(mac, sizeof mac)));
+    return rf_arena_printf(arena, "SharedAccessSignature sr=%.*s&sig=%.*s&se=%lld&skn=%s",
+                           RF_FMT(resource), RF_FMT(sig), end, rule);
 }
 
 #endif
