@@ -145,8 +145,14 @@ static enum rf_kind connect_kafka(struct load *l, struct device *device, struct 
     }
     rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
     device->kafka = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof why);
-    if (device->kafka != NULL) return RF_OK;
-    return RF_FAIL(err, RF_IO, "ConnectFailed", "%s", why);
+    if (device->kafka == NULL) return RF_FAIL(err, RF_IO, "ConnectFailed", "%s", why);
+    /* It connects when it has something to do: a device that is on its way has done so long ago. */
+    const struct rd_kafka_metadata *metadata;
+    rd_kafka_resp_err_t failed = rd_kafka_metadata(device->kafka, 1, NULL, &metadata, FLUSH_MS);
+    if (failed != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return RF_FAIL(err, RF_IO, "ConnectFailed", "%s", rd_kafka_err2str(failed));
+    rd_kafka_metadata_destroy(metadata);
+    return RF_OK;
 }
 
 static enum rf_kind connect_all(struct load *l, struct rf_err *err)

@@ -10,20 +10,14 @@
  * No answer may be 500, and the server's memory must not be larger after the second half than after the first by
  * more than what a heap's holes may take. Attackers come from 127.0.0.2, the good client from 127.0.0.1. */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include <openssl/ssl.h>
 #include <zlib.h>
 
 #include "base/clock.h"
 #include "lib/azure_client.h"
+#include "lib/wire.h"
 
 enum {
     ATTACKERS = 16,
@@ -55,102 +49,6 @@ static void complain(struct storm *s, const char *what, rf_str detail)
     atomic_fetch_add(&s->failures, 1);
     printf("FAILED: %s: %.*s\n", what, (int)RF_MIN(detail.len, (size_t)500),
            (const char *)detail.ptr);
-}
-
-/* ---- wires: TLS from 127.0.0.2 -------------------------------------------------------------------------------------- */
-
-struct wire {
-    SSL_CTX *tls;
-    SSL_SESSION *session; /* of the last connection */
-    SSL *ssl;
-    int fd;
-};
-
-static void wire_close(struct wire *wire)
-{
-    SSL_free(wire->ssl);
-    if (wire->fd >= 0) close(wire->fd);
-    wire->ssl = NULL;
-    wire->fd = -1;
-}
-
-static void wire_init(struct wire *wire)
-{
-    *wire = (struct wire){.fd = -1, .tls = SSL_CTX_new(TLS_client_method())};
-    if (wire->tls == NULL) abort();
-    SSL_CTX_clear_mode(wire->tls, SSL_MODE_AUTO_RETRY); /* a read ends behind what is no answer */
-}
-
-static void wire_done(struct wire *wire)
-{
-    wire_close(wire);
-    SSL_SESSION_free(wire->session);
-    SSL_CTX_free(wire->tls);
-}
-
-static int tcp_open(uint16_t port)
-{
-    struct sockaddr_in from = {.sin_family = AF_INET}, to = {.sin_family = AF_INET};
-    struct timeval patience = {.tv_sec = 5};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
-    if (fd < 0) return -1;
-    from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    to.sin_port = htons(port);
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-    if (bind(fd, (struct sockaddr *)&from, sizeof from) != 0 ||
-        connect(fd, (struct sockaddr *)&to, sizeof to) != 0) {
-        close(fd);
-        return -1;
-    }
-    return fd;
-}
-
-static bool wire_open(struct wire *wire, uint16_t port)
-{
-    wire_close(wire);
-    wire->fd = tcp_open(port);
-    if (wire->fd < 0) return false;
-    wire->ssl = SSL_new(wire->tls);
-    if (wire->ssl == NULL || SSL_set_fd(wire->ssl, wire->fd) != 1) abort();
-    if (wire->session != NULL) (void)SSL_set_session(wire->ssl, wire->session);
-    return SSL_connect(wire->ssl) == 1;
-}
-
-static void wire_keep_session(struct wire *wire)
-{
-    SSL_SESSION *session = SSL_get1_session(wire->ssl);
-    if (session != NULL && SSL_SESSION_is_resumable(session)) {
-        SSL_SESSION_free(wire->session);
-        wire->session = session;
-    } else {
-        SSL_SESSION_free(session);
-    }
-}
-
-static bool wire_send(struct wire *wire, rf_str bytes)
-{
-    while (bytes.len > 0) {
-        int put = SSL_write(wire->ssl, bytes.ptr, (int)RF_MIN(bytes.len, (size_t)1 << 20));
-        if (put <= 0) return false;
-        bytes = rf_slice(bytes, (size_t)put, bytes.len);
-    }
-    return true;
-}
-
-/* More bytes of an answer, waiting at most so long for each piece; 0: there are none. */
-static size_t wire_read(struct wire *wire, uint8_t *out, size_t cap, int wait_ms)
-{
-    struct pollfd poll_fd = {.fd = wire->fd, .events = POLLIN};
-    for (;;) {
-        if (SSL_pending(wire->ssl) == 0 && poll(&poll_fd, 1, wait_ms) <= 0) return 0;
-        int got = SSL_read(wire->ssl, out, (int)cap);
-        if (got > 0) return (size_t)got;
-        /* A ticket was read, and no more is there. */
-        if (SSL_get_error(wire->ssl, got) != SSL_ERROR_WANT_READ) return 0;
-    }
 }
 
 struct reply {
@@ -203,13 +101,6 @@ static void read_reply(struct wire *wire, int wait_ms, struct reply *out)
 }
 
 /* ---- spoiled requests ------------------------------------------------------------------------------------------------- */
-
-static uint64_t next(uint64_t *random)
-{
-    *random += 0x9e3779b97f4a7c15u;
-    return rf_hash_u64(*random);
-}
-static size_t below(uint64_t *random, size_t count) { return next(random) % count; }
 
 static rf_str gzipped(struct rf_arena *arena, rf_str text, int window_bits)
 {
@@ -361,22 +252,6 @@ static rf_str some_noise(uint64_t *random)
 #undef N
     };
     return noise[below(random, RF_COUNT(noise))];
-}
-
-struct draft {
-    size_t len;
-    uint8_t bytes[2 * REQUEST_BYTES_MAX];
-};
-
-/* Puts `with` in the place of some bytes, as far as there is room. */
-static void splice(struct draft *d, size_t at, size_t gone, rf_str with)
-{
-    if (at > d->len) at = d->len;
-    if (gone > d->len - at) gone = d->len - at;
-    if (d->len - gone + with.len > sizeof d->bytes) return;
-    memmove(d->bytes + at + with.len, d->bytes + at + gone, d->len - at - gone);
-    if (with.len > 0) memcpy(d->bytes + at, with.ptr, with.len);
-    d->len = d->len - gone + with.len;
 }
 
 /* Changes some bytes at a place. */
@@ -782,20 +657,6 @@ static void *be_good(void *ctx)
 }
 
 /* ---- all together -------------------------------------------------------------------------------------------------------------- */
-
-/* A line of /proc/PID/status, in KiB; 0: there is none. */
-static unsigned long memory_kib(const char *pid, const char *name)
-{
-    char path[64], line[256];
-    unsigned long kib = 0;
-    (void)snprintf(path, sizeof path, "/proc/%s/status", pid);
-    FILE *file = fopen(path, "r");
-    while (file != NULL && fgets(line, sizeof line, file) != NULL)
-        if (strncmp(line, name, strlen(name)) == 0)
-            kib = strtoul(line + strlen(name) + 1, NULL, 10);
-    if (file != NULL) (void)fclose(file);
-    return kib;
-}
 
 static unsigned long wait_for_attackers(struct storm *s, const char *pid)
 {
