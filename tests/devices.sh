@@ -145,6 +145,10 @@ grep -q revoked sent || fail 'the sender is told why'
 post truck-8 events/publishers/truck-8/messages; answers 401
 run device renew truck-8 --server "$https" --ca "$ca" --out c; ends 1
 says revoked
+printf '{"d":"truck-8","n":1}\n{"d":"truck-7","n":3}\n' >in
+send -; ends 1
+says 'truck-8 is left out'
+[ "$(count)" = $((before + 1)) ] || fail 'the other device goes on'
 device enrol truck-8 --out c3; ends 0
 
 # Revoked by name; the server remembers.

@@ -7,6 +7,7 @@
 #include "amqp/client.h"
 #include "base/fs.h"
 #include "base/json.h"
+#include "cli/cli.h"
 
 enum {
     TEXT_BYTES_MAX = 1 << 20, /* of a certificate, a key, the authority */
@@ -20,6 +21,7 @@ enum {
 struct device {
     rf_str name;
     struct amqp_client *client; /* NULL: none now */
+    bool is_refused;            /* by the server: the others go on */
     uint32_t link;
     struct rf_arena arena;
     struct rf_buf
@@ -37,6 +39,7 @@ struct fleet {
     uint16_t slots[SLOTS]; /* by name: device number + 1 */
     struct rf_buf message;
     uint64_t sent, line;
+    uint32_t refused;
 };
 
 static void pause_usec(int64_t usec)
@@ -110,16 +113,37 @@ static enum rf_kind connect_again(struct fleet *f, struct device *device, struct
     return kind;
 }
 
-static enum rf_kind settle_device(struct fleet *f, struct device *device, struct rf_err *err)
+static void forget_pending(struct device *device)
 {
-    enum rf_kind kind;
-    if (device->pending.len == 0) return RF_OK;
-    while ((kind = amqp_client_settle(device->client, err)) == RF_IO)
-        RF_TRY(connect_again(f, device, err));
-    if (kind != RF_OK) return kind;
     rf_arena_reset(&device->arena);
     device->pending = rf_buf_in(&device->arena);
+}
+
+/* A device that may not send is told and left out. */
+static enum rf_kind unless_refused(struct fleet *f, struct device *device, enum rf_kind kind,
+                                   struct rf_err *err)
+{
+    if (kind != RF_DENIED) return kind;
+    cli_say("%.*s is left out: %s", RF_FMT(device->name), err->text);
+    amqp_client_close(device->client);
+    device->client = NULL;
+    device->is_refused = true;
+    forget_pending(device);
+    f->refused++;
     return RF_OK;
+}
+
+static enum rf_kind settle_device(struct fleet *f, struct device *device, struct rf_err *err)
+{
+    enum rf_kind kind = RF_OK;
+    while (device->pending.len > 0 && kind == RF_OK) {
+        kind = amqp_client_settle(device->client, err);
+        if (kind == RF_OK)
+            forget_pending(device);
+        else if (kind == RF_IO)
+            kind = connect_again(f, device, err);
+    }
+    return unless_refused(f, device, kind, err);
 }
 
 /* Everything that was sent is safe behind it. What all have to say is written before anybody is waited for. */
@@ -127,7 +151,7 @@ static enum rf_kind settle_all(struct fleet *f, struct rf_err *err)
 {
     for (uint32_t i = 0; i < f->count; i++)
         if (f->devices[i].pending.len > 0 && amqp_client_flush(f->devices[i].client, err) != RF_OK)
-            RF_TRY(connect_again(f, &f->devices[i], err));
+            continue; /* settling finds it again */
     for (uint32_t i = 0; i < f->count; i++) RF_TRY(settle_device(f, &f->devices[i], err));
     return RF_OK;
 }
@@ -161,7 +185,7 @@ static enum rf_kind find_device(struct fleet *f, rf_str name, struct device **ou
     f->slots[slot] = (uint16_t)++f->count;
     if (!rf_arena_str(&f->arena, name, &device->name)) return rf_fail_memory(err, &f->arena);
     *out = device;
-    return connect_device(f, device, err);
+    return unless_refused(f, device, connect_device(f, device, err), err);
 }
 
 /* The text of the object's member; false when there is none, or an escaped one, which no device's name needs. */
@@ -190,6 +214,7 @@ static enum rf_kind send_line(struct fleet *f, rf_str line, struct rf_err *err)
         return RF_FAIL(err, RF_INVALID, "BadLine", "line %llu names no device in its member '%s'",
                        (unsigned long long)f->line, f->args->field);
     RF_TRY(find_device(f, name, &device, err));
+    if (device->is_refused) return RF_OK;
     f->message.len = 0;
     amqp_message(&f->message, line, (rf_str){0});
     rf_buf_put(&device->pending, &f->message.len, sizeof f->message.len);
@@ -199,7 +224,7 @@ static enum rf_kind send_line(struct fleet *f, rf_str line, struct rf_err *err)
         amqp_client_send(device->client, device->link, 0, rf_buf_view(&f->message), err);
     if (kind == RF_IO) kind = connect_again(f, device, err);
     if (kind == RF_OK) f->sent++;
-    return kind;
+    return unless_refused(f, device, kind, err);
 }
 
 static enum rf_kind wait_until_due(struct fleet *f, struct cli_pace *pace, rf_str line,
@@ -276,6 +301,10 @@ enum rf_kind cli_fleet_send(const struct cli_fleet_args *args, FILE *file, uint6
     rf_arena_init(&f->arena, 64 << 20);
     enum rf_kind kind = fleet_open(f, err);
     if (kind == RF_OK) kind = send_lines(f, file, err);
+    if (kind == RF_OK && f->refused > 0)
+        kind = RF_FAIL(err, RF_DENIED, "DevicesRefused",
+                       "%u device%s refused; what the others had to say was sent", f->refused,
+                       f->refused == 1 ? " was" : "s were");
     *sent = f->sent;
     *devices = f->count;
     for (uint32_t i = 0; i < f->count; i++) {
