@@ -29,6 +29,7 @@ struct export_table {
     struct export_table *next;
     rf_str name, key;
     bool dirty;
+    int64_t grown;       /* what arrived up to this may still be for it to export */
     int64_t seen;        /* nothing arrived between its place and this */
     rf_usec not_before;  /* elapsed: it failed */
     rf_usec told;        /* the same: when that was told last; 0: it works */
@@ -67,6 +68,20 @@ struct exports {
 static struct export_rule *first_rule(const struct exports *exports)
 {
     return exports->rules == NULL ? NULL : exports->rules->first;
+}
+
+/* The table may hold rows up to this arrival that are not exported yet. */
+static void touch(struct export_table *t, int64_t until)
+{
+    t->dirty = true;
+    t->grown = RF_MAX(t->grown, until);
+}
+
+static void touch_all(struct exports *exports)
+{
+    int64_t now = tables_now(exports->logs->options.tables);
+    for (struct export_rule *r = first_rule(exports); r != NULL; r = r->next)
+        for (struct export_table *t = r->tables; t != NULL; t = t->next) touch(t, now);
 }
 
 /* What a failing table of the rule says; empty: none fails. */
@@ -162,8 +177,7 @@ static enum rf_kind load_tables(struct export_rule *rule, const struct json_node
         for (const struct export_table *o = rule->tables; o != NULL; o = o->next)
             known |= rf_str_eq(o->key, key);
         if (known) continue;
-        *t =
-            (struct export_table){.next = rule->tables, .name = n->text, .key = key, .dirty = true};
+        *t = (struct export_table){.next = rule->tables, .name = n->text, .key = key};
         rule->tables = t;
     }
     return RF_OK;
@@ -305,6 +319,7 @@ static enum rf_kind refresh(struct exports *exports, struct rf_err *err)
         RF_TRY(tables_feed_want(f->feed, NULL, 0, err));
     for (const struct export_rule *r = rules->first; r != NULL; r = r->next)
         RF_TRY(want(exports, r, err));
+    touch_all(exports); /* behind that, so that every row is told by the feed or lies before this */
     return RF_OK;
 }
 
@@ -317,9 +332,10 @@ struct step {
     struct rf_arena *arena;
     struct export_place place;
     struct export_rows rows;
+    int64_t settled;
 };
 
-static enum rf_kind load_place(struct step *s, int64_t settled, struct rf_err *err)
+static enum rf_kind load_place(struct step *s, struct rf_err *err)
 {
     RF_CLEANUP(state_end_cleanup) struct state_txn *txn = NULL;
     struct state *state = s->exports->logs->options.state;
@@ -330,7 +346,7 @@ static enum rf_kind load_place(struct step *s, int64_t settled, struct rf_err *e
     txn = NULL;
     /* A rule that an older program stored. */
     RF_TRY(state_begin_write(state, &txn, err));
-    s->place = (struct export_place){.ticks = settled, .slot = -1, .on = true};
+    s->place = (struct export_place){.ticks = s->settled, .slot = -1, .on = true};
     RF_TRY(export_place_put(txn, s->table->key, &s->place, s->arena, err));
     return state_finish(&txn, err);
 }
@@ -397,7 +413,7 @@ static enum rf_kind write_rows(struct step *s, struct rf_err *err)
 }
 
 /* Rows that take much room are read fewer at a time. */
-static enum rf_kind read_rows(struct step *s, int64_t settled, struct rf_err *err)
+static enum rf_kind read_rows(struct step *s, struct rf_err *err)
 {
     struct exports *exports = s->exports;
     int64_t after = RF_MAX(s->place.ticks, s->table->seen);
@@ -405,7 +421,7 @@ static enum rf_kind read_rows(struct step *s, int64_t settled, struct rf_err *er
         rf_arena_reset(s->arena);
         enum rf_kind kind =
             export_rows_read(exports->logs->options.tables, s->rule->guid, s->table->name, after,
-                             settled, row_max, &exports->stopping, s->arena, &s->rows, err);
+                             s->settled, row_max, &exports->stopping, s->arena, &s->rows, err);
         if (kind != RF_LIMIT || row_max <= 1) return kind;
     }
 }
@@ -415,24 +431,25 @@ static enum rf_kind step(struct step *s, bool *more, struct rf_err *err)
 {
     struct logs *logs = s->exports->logs;
     struct table_def def;
-    int64_t settled;
     *more = false;
-    RF_TRY(tables_settled(logs->options.tables, s->rule->guid, &settled, err));
-    RF_TRY(load_place(s, settled, err));
-    if (!s->place.on || s->place.ticks >= settled) return RF_OK;
+    RF_TRY(tables_settled(logs->options.tables, s->rule->guid, &s->settled, err));
+    RF_TRY(load_place(s, err));
+    if (!s->place.on || s->place.ticks >= s->settled) return RF_OK;
     RF_TRY(tables_find(logs->options.tables, s->rule->guid, s->table->name, s->arena, &def, err));
-    RF_TRY(read_rows(s, settled, err));
+    RF_TRY(read_rows(s, err));
     s->table->seen = s->rows.until;
     if (s->rows.count == 0) return RF_OK;
     enum rf_kind kind = write_rows(s, err);
     if (kind != RF_OK) s->table->seen = 0;
-    *more = kind == RF_OK && s->rows.until < settled;
+    *more = kind == RF_OK && s->rows.until < s->settled;
     return kind;
 }
 
-static void run_table(struct exports *exports, const struct export_rule *rule,
+/* Whether commits that are under way keep rows for the next round. */
+static bool run_table(struct exports *exports, const struct export_rule *rule,
                       struct export_table *t)
 {
+    bool waits = false;
     RF_CLEANUP(rf_arena_done) struct rf_arena arena;
     struct rf_err err = {0};
     rf_arena_init(&arena, STEP_BYTES_MAX);
@@ -443,18 +460,21 @@ static void run_table(struct exports *exports, const struct export_rule *rule,
         enum rf_kind kind = step(&s, &more, &err);
         if (kind == RF_CANCELLED) {
             t->dirty = true;
-            return;
+            return false;
         }
         /* Of a table that was deleted there is nothing to export; one of its name that comes is seen as it grows. */
         if (kind == RF_NOT_FOUND &&
             (strcmp(err.code, "TableNotFound") == 0 || strcmp(err.code, "ObjectNotFound") == 0))
-            return;
+            return false;
         if (kind != RF_OK) {
             failed(exports, rule, t, &err);
-            return;
+            return false;
         }
+        waits = s.settled < t->grown;
     }
     works(exports, rule, t);
+    t->dirty = waits;
+    return waits;
 }
 
 /* ---- rounds ------------------------------------------------------------------------------------------------------------------- */
@@ -467,7 +487,7 @@ static void mark(struct exports *exports, const struct export_feed *feed,
             for (struct export_table *t = r->tables; t != NULL; t = t->next)
                 if (rf_str_is(r->guid, feed->guid) &&
                     rf_str_eq_nocase(t->name, parts->items[i].table))
-                    t->dirty = true;
+                    touch(t, parts->items[i].until_ticks);
 }
 
 /* All is looked at when the feed cannot tell. */
@@ -481,14 +501,14 @@ static void look_for_growth(struct exports *exports)
             tables_feed_release(&parts);
             continue;
         }
-        for (struct export_rule *r = first_rule(exports); r != NULL; r = r->next)
-            for (struct export_table *t = r->tables; t != NULL; t = t->next) t->dirty = true;
+        touch_all(exports);
     }
 }
 
-void exports_run(struct exports *exports)
+bool exports_run(struct exports *exports)
 {
     struct rf_err err = {0};
+    bool waits = false;
     (void)pthread_mutex_lock(&exports->running);
     if (atomic_exchange(&exports->changed, false) && refresh(exports, &err) != RF_OK) {
         atomic_store(&exports->changed, true);
@@ -499,8 +519,9 @@ void exports_run(struct exports *exports)
     for (struct export_rule *r = first_rule(exports); r != NULL; r = r->next)
         for (struct export_table *t = r->tables; t != NULL; t = t->next)
             if (t->dirty && now >= t->not_before && !atomic_load(&exports->stopping))
-                run_table(exports, r, t);
+                waits |= run_table(exports, r, t);
     (void)pthread_mutex_unlock(&exports->running);
+    return waits;
 }
 
 static void *work(void *ctx)
@@ -515,7 +536,7 @@ static void *work(void *ctx)
             if (pthread_cond_timedwait(&exports->woken, &exports->lock, &until) != 0) break;
         exports->due = false;
         (void)pthread_mutex_unlock(&exports->lock);
-        if (!atomic_load(&exports->stopping)) exports_run(exports);
+        if (!atomic_load(&exports->stopping)) (void)exports_run(exports);
         (void)pthread_mutex_lock(&exports->lock);
     }
     (void)pthread_mutex_unlock(&exports->lock);

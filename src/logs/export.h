@@ -28,8 +28,8 @@ RF_MUST_USE enum rf_kind exports_new(struct logs *logs, struct rf_err *err);
 /* Ends the thread; before arm goes. NULL is fine. */
 void exports_stop(struct exports *exports);
 void exports_free(struct exports *exports); /* stops too; NULL is fine */
-/* Writes what has arrived, in this thread; waits for a round of the other. */
-void exports_run(struct exports *exports);
+/* Writes what has arrived, in this thread; waits for a round of the other. True: commits under way keep rows for the next round. */
+bool exports_run(struct exports *exports);
 
 /* A rule has changed: rules are read anew, soon. */
 void exports_changed(struct exports *exports);

@@ -39,6 +39,9 @@ void tables_feed_release(struct feed_parts *parts);
 /* Ends a wait, from any thread. */
 void tables_feed_wake(struct tables_feed *feed);
 
+/* The present on the clock of arrivals: later than what any call was told before. What is committed now has arrived by then. */
+int64_t tables_now(struct tables *tables);
+
 /* Every row with an arrival of at most this is committed and visible, and none will come: the present but for commits that
  * are under way. Any thread. */
 RF_MUST_USE enum rf_kind tables_settled(struct tables *tables, rf_str workspace_id, int64_t *ticks,

@@ -8,6 +8,7 @@
 #include <pthread.h>
 
 #include "tables/content.h"
+#include "tables/feed.h"
 #include "tables/kept_rows.h"
 #include "tables/marks_int.h"
 #include "tables/tables.h"
@@ -149,9 +150,6 @@ static inline struct table_column writer_column(const struct table_def *def, uin
     return def->columns[at < 3 ? def->column_count - 3 + at : at - 3];
 }
 static inline uint32_t writer_width(const struct table_def *def) { return def->column_count + 1; }
-
-/* The time for arrivals: never before one that was told already. */
-int64_t tables_now(struct tables *tables);
 
 /* ---- feed.c ------------------------------------------------------------------------------------------------------- */
 
