@@ -189,13 +189,34 @@ enum rf_kind app_listen(const struct config *config, struct keeper *keeper, stru
 
 /* ---- after ------------------------------------------------------------------------------------------------------------ */
 
+static enum rf_kind fetch_store_key(struct app *app, struct rf_err *err)
+{
+    RF_TRY(keeper_store_key(app->keeper, app->store_key.bytes, err));
+    app->store_key.present = true;
+    return RF_OK;
+}
+
+/* One key for each use. */
+static enum rf_kind open_state_file(struct app *app, struct state_options *options,
+                                    struct rf_err *err)
+{
+    uint8_t key[SHA256_BYTES];
+    digest_hmac_sha256(rf_str_make(app->store_key.bytes, sizeof app->store_key.bytes),
+                       RF_S("ringfort state 1"), key);
+    options->key = key;
+    enum rf_kind kind = state_open(options, &app->state, err);
+    explicit_bzero(key, sizeof key);
+    return kind;
+}
+
 static enum rf_kind open_state(struct app *app, struct rf_err *err)
 {
     rf_str file = rf_arena_printf(&app->arena, "%.*s/state/state.db", RF_FMT(app->config.data));
     struct state_options options = {
         .path = rf_arena_cstr(&app->arena, app->config.state.len > 0 ? app->config.state : file)};
     if (options.path == NULL) return rf_fail_memory(err, &app->arena);
-    RF_TRY(state_open(&options, &app->state, err));
+    RF_TRY(fetch_store_key(app, err));
+    RF_TRY(open_state_file(app, &options, err));
     RF_TRY(first_start_site(app->state, app->config.domain, &app->arena, &app->site, err));
     /* The default domain needs a resolver that knows *.localhost; localhost itself everybody knows. */
     bool is_default = rf_str_is(app->config.domain, "ringfort.localhost");
@@ -238,8 +259,6 @@ static enum rf_kind open_tables(struct app *app, struct rf_err *err)
         .clock = app->clock,
     };
     if (options.folder == NULL) return rf_fail_memory(err, &app->arena);
-    RF_TRY(keeper_store_key(app->keeper, app->store_key.bytes, err));
-    app->store_key.present = true;
     RF_TRY(tables_new(&options, &app->tables, err));
     RF_TRY(let_queries_out(app, err));
     RF_TRY(self_log_new(app->tables, app->site.workspace_id, app->clock, &app->self_log, err));

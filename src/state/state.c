@@ -1,6 +1,7 @@
 #include "state/state_int.h"
 
 #include "base/fs.h"
+#include "state/state_seal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +17,7 @@ enum { IDLE_READERS_MAX = 8, SPACE_BUCKETS = 64 };
 struct state_txn {
     struct state *state;
     struct state_conn *conn;
+    struct state_seal seal;
     struct state_txn *next_idle;
     bool writes;
     uint64_t etag;     /* the last one given out */
@@ -32,8 +34,9 @@ struct space {
 
 struct state {
     const struct state_engine *engine;
-    struct state_options options; /* path is a copy */
-    const char *shown;            /* in errors: a database's address may hold a password */
+    struct state_options options; /* path and key are copies */
+    uint8_t key[STATE_KEY_BYTES];
+    const char *shown; /* in errors: a database's address may hold a password */
     struct rf_clock *clock;
     _Atomic(struct space *) spaces[SPACE_BUCKETS];
 
@@ -65,15 +68,23 @@ static void init_locks(struct state *state)
     pthread_condattr_destroy(&attr);
 }
 
+static void free_reader(struct state *state, struct state_txn *txn)
+{
+    state->engine->disconnect(txn->conn);
+    state_seal_done(&txn->seal);
+    free(txn);
+}
+
 static void free_state(struct state *state)
 {
     for (struct state_txn *txn = state->idle, *next; txn != NULL; txn = next) {
         next = txn->next_idle;
-        state->engine->disconnect(txn->conn);
-        free(txn);
+        free_reader(state, txn);
     }
     /* The writer goes last: it folds the journal into the file. */
     state->engine->disconnect(state->writer.conn);
+    state_seal_done(&state->writer.seal);
+    explicit_bzero(state->key, sizeof state->key);
     for (size_t i = 0; i < SPACE_BUCKETS; i++) {
         for (struct space *space = state->spaces[i], *next; space != NULL; space = next) {
             next = space->next;
@@ -92,8 +103,10 @@ static enum rf_kind new_reader(struct state *state, struct state_txn **out, stru
     struct state_txn *txn = calloc(1, sizeof *txn);
     if (txn == NULL)
         return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "no memory for a reader");
-    enum rf_kind kind = state->engine->connect(&state->options, false, &txn->conn, err);
+    enum rf_kind kind = state_seal_init(&txn->seal, state->options.key, err);
+    if (kind == RF_OK) kind = state->engine->connect(&state->options, false, &txn->conn, err);
     if (kind != RF_OK) {
+        state_seal_done(&txn->seal);
         free(txn);
         return kind;
     }
@@ -101,6 +114,8 @@ static enum rf_kind new_reader(struct state *state, struct state_txn **out, stru
     *out = txn;
     return RF_OK;
 }
+
+static enum rf_kind seal_what_is_there(struct state *state, struct rf_err *err);
 
 /* NULL: this program was built without it. */
 static const struct state_engine *engine_of(const char *path)
@@ -126,6 +141,8 @@ enum rf_kind state_open(const struct state_options *options, struct state **out,
     state->engine = engine;
     state->options = *options;
     state->options.path = path;
+    if (options->key != NULL)
+        state->options.key = memcpy(state->key, options->key, sizeof state->key);
     state->shown = engine == &state_sqlite ? path : "PostgreSQL";
     state->clock = options->clock != NULL ? options->clock : rf_clock_real();
     state->writer.state = state;
@@ -136,7 +153,10 @@ enum rf_kind state_open(const struct state_options *options, struct state **out,
         kind = new_reader(state, &state->idle, err);
         state->idle_count = state->idle != NULL;
     } else {
-        kind = state->engine->connect(&state->options, true, &state->writer.conn, err);
+        kind = state_seal_init(&state->writer.seal, state->options.key, err);
+        if (kind == RF_OK)
+            kind = state->engine->connect(&state->options, true, &state->writer.conn, err);
+        if (kind == RF_OK && options->key != NULL) kind = seal_what_is_there(state, err);
     }
     if (kind != RF_OK) {
         free_state(state);
@@ -167,9 +187,7 @@ static void put_back(struct state *state, struct state_txn *txn, bool reuse)
         state->idle_count++;
     }
     (void)pthread_mutex_unlock(&state->lock);
-    if (keep) return;
-    state->engine->disconnect(txn->conn);
-    free(txn);
+    if (!keep) free_reader(state, txn);
 }
 
 enum rf_kind state_begin_read(struct state *state, struct state_txn **out, struct rf_err *err)
@@ -415,6 +433,7 @@ enum rf_kind state_get(struct state_txn *txn, const char *space, rf_str key, str
     bool found;
     RF_TRY(txn->state->engine->find(txn->conn, space, key, arena, &object, &found, err));
     if (!found) return not_found(space, key, err);
+    RF_TRY(state_open_body(&txn->seal, space, &object, err));
     *out = object;
     return RF_OK;
 }
@@ -434,13 +453,24 @@ static enum rf_kind check_condition(const struct state_put *put, const struct st
     return RF_OK;
 }
 
+static enum rf_kind store(struct state_txn *txn, const char *space,
+                          const struct state_object *object, struct rf_err *err)
+{
+    struct state_object sealed = *object;
+    uint8_t *freed;
+    RF_TRY(state_seal_body(&txn->seal, space, object, &sealed.body, &freed, err));
+    enum rf_kind kind = txn->state->engine->store(txn->conn, space, &sealed, err);
+    free(freed);
+    return kind;
+}
+
 static enum rf_kind write_object(struct state_txn *txn, const struct state_put *put,
                                  const struct state_object *object, bool replaces,
                                  struct rf_err *err)
 {
     const struct state_engine *engine = txn->state->engine;
     RF_TRY(touch_space(txn->state, put->space, err));
-    RF_TRY(engine->store(txn->conn, put->space, object, err));
+    RF_TRY(store(txn, put->space, object, err));
     if (replaces) RF_TRY(engine->unindex(txn->conn, put->space, put->key, err));
     for (uint32_t i = 0; i < put->index_count; i++)
         RF_TRY(engine->index(txn->conn, put->space, put->key, &put->indexes[i], err));
@@ -541,6 +571,7 @@ static enum rf_kind collect(struct state_txn *txn, const struct state_scan *scan
         bool found;
         RF_TRY(txn->state->engine->list_next(txn->conn, arena, &object, &found, err));
         if (!found) return RF_OK;
+        RF_TRY(state_open_body(&txn->seal, scan->space, &object, err));
         list->more = scan->limit != 0 && list->count == scan->limit;
         if (list->more) return RF_OK;
         RF_TRY(add_item(list, &cap, arena, &object, err));
@@ -599,6 +630,89 @@ enum rf_kind state_delete_prefix(struct state_txn *txn, const char *space, rf_st
     RF_TRY(remove_range(txn, &range, &removed, err));
     if (count != NULL) *count = removed;
     return RF_OK;
+}
+
+/* ---- a state that was in clear -------------------------------------------------------------------------------------- */
+
+/* Is there when all bodies are encrypted; that it opens shows the right key. */
+#define SEALED_SPACE "state"
+#define SEALED_KEY RF_S("sealed")
+
+/* Keys, etags and times stay: nobody is to see a change. */
+static enum rf_kind seal_page(struct state_txn *txn, const char *space, rf_str *after,
+                              struct rf_arena *arena, bool *more, struct rf_err *err)
+{
+    enum { PAGE = 200 };
+    struct state_scan scan = {.space = space, .after = *after, .limit = PAGE};
+    struct state_list list;
+    RF_TRY(state_list(txn, &scan, arena, &list, err));
+    for (uint32_t i = 0; i < list.count; i++) RF_TRY(store(txn, space, &list.items[i], err));
+    *more = list.more;
+    if (list.count > 0) *after = list.items[list.count - 1].key;
+    return RF_OK;
+}
+
+static enum rf_kind seal_space(struct state_txn *txn, const char *space, struct rf_err *err)
+{
+    uint8_t last[STATE_KEY_BYTES_MAX];
+    rf_str after = {0};
+    enum rf_kind kind = RF_OK;
+    for (bool more = true; kind == RF_OK && more;) {
+        struct rf_arena arena;
+        rf_arena_init(&arena, (size_t)1 << 34);
+        kind = seal_page(txn, space, &after, &arena, &more, err);
+        if (kind == RF_OK && after.len > 0)
+            after = rf_str_make(memmove(last, after.ptr, after.len), after.len);
+        rf_arena_done(&arena);
+    }
+    return kind;
+}
+
+static enum rf_kind seal_spaces(struct state_txn *txn, struct rf_arena *arena, struct rf_err *err)
+{
+    rf_str *names;
+    uint32_t count;
+    RF_TRY(txn->state->engine->spaces(txn->conn, arena, &names, &count, err));
+    for (uint32_t i = 0; i < count; i++) {
+        const char *space = rf_arena_cstr(arena, names[i]);
+        if (space == NULL) return rf_fail_memory(err, arena);
+        RF_TRY(seal_space(txn, space, err));
+    }
+    return RF_OK;
+}
+
+static enum rf_kind seal_all(struct state *state, struct rf_arena *arena, bool *did,
+                             struct rf_err *err)
+{
+    RF_CLEANUP(state_end_cleanup) struct state_txn *txn = NULL;
+    struct state_object mark;
+    RF_TRY(state_begin_write(state, &txn, err));
+    enum rf_kind kind = state_get(txn, SEALED_SPACE, SEALED_KEY, arena, &mark, err);
+    *did = kind == RF_NOT_FOUND;
+    if (kind != RF_NOT_FOUND) return kind;
+    RF_TRY(seal_spaces(txn, arena, err));
+    return state_finish(&txn, err);
+}
+
+static enum rf_kind put_mark(struct state *state, struct rf_err *err)
+{
+    RF_CLEANUP(state_end_cleanup) struct state_txn *txn = NULL;
+    struct state_put put = {.space = SEALED_SPACE, .key = SEALED_KEY, .body = RF_S("{}")};
+    RF_TRY(state_begin_write(state, &txn, err));
+    RF_TRY(state_put(txn, &put, NULL, NULL, err));
+    return state_finish(&txn, err);
+}
+
+/* The mark comes last: after a crash all is done again. */
+static enum rf_kind seal_what_is_there(struct state *state, struct rf_err *err)
+{
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    bool did;
+    rf_arena_init(&arena, 16 << 20);
+    RF_TRY(seal_all(state, &arena, &did, err));
+    if (!did) return RF_OK;
+    if (state->engine->scrub != NULL) RF_TRY(state->engine->scrub(state->writer.conn, err));
+    return put_mark(state, err);
 }
 
 /* ---- backup ---------------------------------------------------------------------------------------------------- */

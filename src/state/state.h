@@ -23,7 +23,7 @@
 #include "base/clock.h"
 
 /* Above them: RF_LIMIT ObjectTooLarge. */
-enum { STATE_KEY_BYTES_MAX = 4096, STATE_BODY_BYTES_MAX = 64 << 20 };
+enum { STATE_KEY_BYTES_MAX = 4096, STATE_BODY_BYTES_MAX = 64 << 20, STATE_KEY_BYTES = 32 };
 
 struct state;
 struct state_options {
@@ -32,7 +32,10 @@ struct state_options {
     const char *path;
     bool read_only;
     struct rf_clock *clock; /* of created_usec and changed_usec; NULL: the system's */
-    bool fleeting;          /* nothing is synced: a state that nobody opens again. SQLite only */
+    /* STATE_KEY_BYTES, copied; bodies are encrypted under it (state_seal.h), those that a program without one stored are so from the
+     * first opening for writing on. NULL: in clear, and what is encrypted cannot be read (RF_DENIED StateSealed). */
+    const uint8_t *key;
+    bool fleeting; /* nothing is synced: a state that nobody opens again. SQLite only */
 };
 /* Errors: RF_IO StateFailed (says what SQLite said), RF_CORRUPT StateCorrupt, RF_CONFLICT StateVersion: written by a newer
  * program, RF_CONFLICT StateForeign: a database of something else, RF_INVALID StateUnsupported: PostgreSQL is not built in. Older versions of the schema are brought up in one

@@ -61,6 +61,12 @@ struct state_engine {
                               struct state_object *out, bool *found, struct rf_err *err);
     void (*list_end)(struct state_conn *conn);
 
+    /* The names of all spaces, in `arena`. */
+    enum rf_kind (*spaces)(struct state_conn *conn, struct rf_arena *arena, rf_str **names,
+                           uint32_t *count, struct rf_err *err);
+    /* Leaves nothing on the disk of what was replaced or removed; between transactions of the writer. NULL: that is for others to do. */
+    enum rf_kind (*scrub)(struct state_conn *conn, struct rf_err *err);
+
     /* Copies what the transaction sees into a file that is there and empty. */
     enum rf_kind (*backup)(struct state_conn *conn, const char *path, struct rf_err *err);
 };

@@ -42,6 +42,7 @@ enum text {
     TEXT_REMOVE_INDEX,
     TEXT_LIST,
     TEXT_LIST_INDEX,
+    TEXT_SPACES,
     TEXT_COUNT
 };
 /* Parameters: t text, b bytes, i integer. */
@@ -74,6 +75,7 @@ static const struct {
                          " JOIN object o ON o.space = i.space AND o.key = i.key"
                          " WHERE i.space = $1 AND i.name = $5 AND i.value = $6"
                          " AND i.key >= $2 AND i.key < $3 ORDER BY i.key LIMIT $4"},
+    [TEXT_SPACES] = {"spaces", "", "SELECT DISTINCT space FROM object ORDER BY space"},
 };
 
 enum { ARGUMENTS_MAX = 6 };
@@ -492,6 +494,24 @@ static void postgres_list_end(struct state_conn *conn)
     for (PGresult *rest; (rest = PQgetResult(of(conn)->db)) != NULL;) PQclear(rest);
 }
 
+static enum rf_kind postgres_spaces(struct state_conn *conn, struct rf_arena *arena, rf_str **names,
+                                    uint32_t *count, struct rf_err *err)
+{
+    struct arguments none = {.count = 0};
+    PGresult *result = NULL;
+    RF_TRY(run(of(conn), TEXT_SPACES, &none, PGRES_TUPLES_OK, &result, err));
+    *count = (uint32_t)PQntuples(result);
+    *names = rf_arena_new(arena, rf_str, (size_t)*count + 1);
+    bool fits = *names != NULL;
+    for (uint32_t i = 0; fits && i < *count; i++)
+        fits = rf_arena_str(
+            arena,
+            rf_str_make(PQgetvalue(result, (int)i, 0), (size_t)PQgetlength(result, (int)i, 0)),
+            &(*names)[i]);
+    PQclear(result);
+    return fits ? RF_OK : rf_fail_memory(err, arena);
+}
+
 static enum rf_kind postgres_backup(struct state_conn *conn, const char *path, struct rf_err *err)
 {
     (void)conn, (void)path;
@@ -515,6 +535,7 @@ static const struct state_engine engine = {
     .list_begin = postgres_list_begin,
     .list_next = postgres_list_next,
     .list_end = postgres_list_end,
+    .spaces = postgres_spaces,
     .backup = postgres_backup,
 };
 const struct state_engine *const state_postgres = &engine;

@@ -51,6 +51,7 @@ enum text {
     TEXT_REMOVE_INDEX,
     TEXT_LIST,
     TEXT_LIST_INDEX,
+    TEXT_SPACES,
     TEXT_COUNT
 };
 /* The columns of FIND and the LISTs are those that read_object expects. */
@@ -78,6 +79,7 @@ static const char *const texts[TEXT_COUNT] = {
                         " CROSS JOIN object o ON o.space = i.space AND o.key = i.key"
                         " WHERE i.space = ?1 AND i.name = ?5 AND i.value = ?6"
                         " AND i.key >= ?2 AND i.key < ?3 ORDER BY i.key LIMIT ?4",
+    [TEXT_SPACES] = "SELECT DISTINCT space FROM object ORDER BY space",
 };
 
 struct sqlite_conn {
@@ -292,7 +294,7 @@ static enum rf_kind set_up(struct sqlite_conn *c, struct rf_err *err)
     char pragmas[300];
     (void)snprintf(pragmas, sizeof pragmas,
                    "PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY;"
-                   "PRAGMA cache_size = -%d;",
+                   "PRAGMA secure_delete = ON; PRAGMA cache_size = -%d;",
                    c->writes ? WRITER_CACHE_KIB : READER_CACHE_KIB);
     RF_TRY(exec(c, pragmas, err));
     if (!c->writes) {
@@ -535,6 +537,46 @@ static void sqlite_list_end(struct state_conn *conn)
     c->listing = NULL;
 }
 
+static enum rf_kind add_space(sqlite3_stmt *row, struct rf_arena *arena, rf_str **names,
+                              uint32_t *count, struct rf_err *err)
+{
+    if ((*count & (*count - 1)) == 0) { /* full at powers of two */
+        rf_str *more = rf_arena_new(arena, rf_str, RF_MAX(*count * 2, 16u));
+        if (more == NULL) return rf_fail_memory(err, arena);
+        if (*count > 0) memcpy(more, *names, *count * sizeof *more);
+        *names = more;
+    }
+    return column_bytes(row, 0, arena, &(*names)[(*count)++], err);
+}
+
+static enum rf_kind sqlite_spaces(struct state_conn *conn, struct rf_arena *arena, rf_str **names,
+                                  uint32_t *count, struct rf_err *err)
+{
+    struct sqlite_conn *c = of(conn);
+    sqlite3_stmt *statement = NULL;
+    *names = NULL;
+    *count = 0;
+    RF_TRY(prepare(c, TEXT_SPACES, &statement, err));
+    enum rf_kind kind = RF_OK;
+    int rc;
+    while ((rc = sqlite3_step(statement)) == SQLITE_ROW && kind == RF_OK)
+        kind = add_space(statement, arena, names, count, err);
+    if (kind == RF_OK && rc != SQLITE_DONE) kind = failed(c, rc, "read", err);
+    (void)sqlite3_reset(statement);
+    return kind;
+}
+
+/* The journal is folded in before and after: it holds pages as they were. VACUUM attaches a database of its own. */
+static enum rf_kind sqlite_scrub(struct state_conn *conn, struct rf_err *err)
+{
+    struct sqlite_conn *c = of(conn);
+    (void)sqlite3_limit(c->db, SQLITE_LIMIT_ATTACHED, 1);
+    enum rf_kind kind =
+        exec(c, "PRAGMA wal_checkpoint(TRUNCATE); VACUUM; PRAGMA wal_checkpoint(TRUNCATE)", err);
+    (void)sqlite3_limit(c->db, SQLITE_LIMIT_ATTACHED, 0);
+    return kind;
+}
+
 /* ---- backup ------------------------------------------------------------------------------------------------------ */
 
 static enum rf_kind sqlite_backup(struct state_conn *conn, const char *path, struct rf_err *err)
@@ -578,5 +620,7 @@ const struct state_engine state_sqlite = {
     .list_begin = sqlite_list_begin,
     .list_next = sqlite_list_next,
     .list_end = sqlite_list_end,
+    .spaces = sqlite_spaces,
+    .scrub = sqlite_scrub,
     .backup = sqlite_backup,
 };

@@ -22,12 +22,13 @@ struct stage {
     struct rf_clock_fixed clock;
     struct rf_arena arena;
     struct rf_err err;
+    const uint8_t *key; /* NULL: bodies are in clear */
 };
 
 static void stage_open(struct stage *s)
 {
-    struct state_options options = {.path = postgres() != NULL ? postgres() : s->path,
-                                    .clock = &s->clock.clock};
+    struct state_options options = {
+        .path = postgres() != NULL ? postgres() : s->path, .clock = &s->clock.clock, .key = s->key};
     cr_assert(state_open(&options, &s->state, &s->err) == RF_OK, "%s", s->err.text);
 }
 
@@ -51,6 +52,17 @@ static void stage_done(struct stage *s)
     char command[100];
     (void)snprintf(command, sizeof command, "rm -rf %s", s->folder);
     cr_assert(system(command) == 0);
+}
+
+static const uint8_t one_key[STATE_KEY_BYTES] = "one key of thirty-two bytes ....",
+                     other_key[STATE_KEY_BYTES] = "another key of 32 bytes ........";
+
+/* Closes it, and opens it with this key. */
+static void be_sealed(struct stage *s, const uint8_t *key)
+{
+    state_close(s->state);
+    s->key = key;
+    stage_open(s);
 }
 
 static struct state_txn *begin(struct stage *s, bool writes)
@@ -284,6 +296,7 @@ RF_PROP(state_behaves_as_a_map, 60)
     stage_init(&s);
     struct model *kept = calloc(1, sizeof *kept), *now = calloc(1, sizeof *now);
     uint64_t last_etag = 0;
+    if (rf_test_bool(prng)) be_sealed(&s, one_key);
     for (size_t round = 0; round < 1 + prng->size / 10; round++) {
         struct state_txn *txn = begin(&s, true);
         *now = *kept;
@@ -915,6 +928,102 @@ Test(state, make_golden)
     commit(&s, txn);
     cr_assert(state_backup(s.state, target, &s.err) == RF_OK, "%s", s.err.text);
     stage_done(&s);
+}
+
+/* ---- with a key ---------------------------------------------------------------------------------------------------- */
+
+/* In the files of the state, its journal too. */
+static bool is_on_disk(const struct stage *s, const char *text)
+{
+    char command[300];
+    (void)snprintf(command, sizeof command, "grep -qaF '%s' %s/*", text, s->folder);
+    return system(command) == 0;
+}
+
+Test(state, bodies_of_a_state_with_a_key_are_not_on_the_disk)
+{
+    NEEDS_FILE();
+    struct stage s;
+    stage_init(&s);
+    put_one(&s, "rule", "early", "{\"planted\":\"clear-as-day-1\"}");
+    uint64_t etag = put_one(&s, "user", "b", "{\"planted\":\"clear-as-day-2\"}");
+    put_one(&s, "rule", "gone", "{\"planted\":\"clear-as-day-3\"}");
+    struct state_txn *txn = begin(&s, true);
+    cr_assert(state_delete(txn, "rule", RF_S("gone"), &s.err) == RF_OK);
+    commit(&s, txn);
+    cr_assert(is_on_disk(&s, "clear-as-day"), "the search finds what is there");
+    be_sealed(&s, one_key);
+    cr_assert(has_body(&s, "rule", "early", "{\"planted\":\"clear-as-day-1\"}"));
+    struct state_object object;
+    txn = begin(&s, false);
+    cr_assert(state_get(txn, "user", RF_S("b"), &s.arena, &object, &s.err) == RF_OK);
+    cr_assert(object.etag == etag, "nobody sees a change");
+    state_end(txn);
+    put_one(&s, "rule", "late", "{\"planted\":\"clear-as-day-4\"}");
+    put_one(&s, "empty", "e", "");
+    cr_assert(!is_on_disk(&s, "clear-as-day"), "while it is open");
+    be_sealed(&s, one_key);
+    cr_assert(!is_on_disk(&s, "clear-as-day"));
+    cr_assert(has_body(&s, "rule", "late", "{\"planted\":\"clear-as-day-4\"}"));
+    cr_assert(has_body(&s, "empty", "e", ""));
+    stage_done(&s);
+}
+
+Test(state, without_the_key_nothing_is_read)
+{
+    NEEDS_FILE();
+    struct stage s;
+    stage_init(&s);
+    be_sealed(&s, one_key);
+    put_one(&s, "rule", "a", "{}");
+    be_sealed(&s, NULL);
+    struct state_txn *txn = begin(&s, false);
+    struct state_object object;
+    struct state_list list;
+    struct state_scan scan = {.space = "rule"};
+    cr_assert(state_get(txn, "rule", RF_S("a"), &s.arena, &object, &s.err) == RF_DENIED);
+    cr_assert_str_eq(s.err.code, "StateSealed");
+    cr_assert(state_list(txn, &scan, &s.arena, &list, &s.err) == RF_DENIED);
+    state_end(txn);
+    state_close(s.state);
+    struct state_options options = {.path = s.path, .key = other_key};
+    cr_assert(state_open(&options, &s.state, &s.err) == RF_CORRUPT, "another installation's key");
+    s.key = one_key;
+    stage_open(&s);
+    cr_assert(has_body(&s, "rule", "a", "{}"));
+    stage_done(&s);
+}
+
+Test(state, sealed_bodies_stay_where_they_belong)
+{
+    NEEDS_FILE();
+    /* Each makes one body pass for another: of another key, space, an earlier one of its own, with a bit turned, cut. */
+    static const char *const changes[] = {
+        "UPDATE object SET body = (SELECT body FROM object WHERE key = x'62') WHERE key = x'61'",
+        "UPDATE object SET space = 'user' WHERE key = x'61'",
+        "UPDATE object SET etag = etag + 100 WHERE key = x'61'",
+        "UPDATE object SET body = CAST(substr(body, 1, 20) || x'00' || substr(body, 22) AS BLOB) WHERE key = "
+        "x'61'",
+        "UPDATE object SET body = substr(body, 1, length(body) - 1) WHERE key = x'61'",
+    };
+    for (size_t i = 0; i < RF_COUNT(changes); i++) {
+        struct stage s;
+        stage_init(&s);
+        be_sealed(&s, one_key);
+        put_one(&s, "rule", "a", "{\"enabled\":false}");
+        put_one(&s, "rule", "b", "{\"enabled\":true}");
+        state_close(s.state);
+        change_file(s.path, changes[i]);
+        stage_open(&s);
+        struct state_txn *txn = begin(&s, false);
+        struct state_object object;
+        const char *space = i == 1 ? "user" : "rule";
+        cr_assert(state_get(txn, space, RF_S("a"), &s.arena, &object, &s.err) == RF_CORRUPT, "%s",
+                  changes[i]);
+        cr_assert(state_get(txn, "rule", RF_S("b"), &s.arena, &object, &s.err) == RF_OK);
+        state_end(txn);
+        stage_done(&s);
+    }
 }
 
 /* ---- backup ---------------------------------------------------------------------------------------------------------- */
