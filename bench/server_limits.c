@@ -302,19 +302,21 @@ static void forget(struct way *way, const struct tokens *tokens)
 {
     struct token_key key = {.kid = tokens->kid, .cert = tokens->cert};
     struct token_facts *facts;
+    enum token_step step;
     token_verifier_free(way->verifier);
     MUST(token_verifier_new(&tokens->site, &way->verifier, err));
     MUST(token_set_keys(way->verifier, &key, 1, err));
     rf_usec now = rf_clock_now(rf_clock_real());
-    MUST(token_verify(way->verifier, tokens->texts[0], AUDIENCE_ARM, now, &facts, err));
+    MUST(token_verify(way->verifier, tokens->texts[0], AUDIENCE_ARM, now, &facts, &step, err));
     token_release(facts);
 }
 
 static void check_all(struct way *way, const struct tokens *tokens, uint32_t number)
 {
     struct token_facts *facts;
+    enum token_step step;
     rf_usec now = rf_clock_now(rf_clock_real());
-    MUST(token_verify(way->verifier, tokens->texts[number], AUDIENCE_ARM, now, &facts, err));
+    MUST(token_verify(way->verifier, tokens->texts[number], AUDIENCE_ARM, now, &facts, &step, err));
     token_release(facts);
 }
 

@@ -14,6 +14,7 @@
 #include "identity/identity.h"
 #include "logs/logs.h"
 #include "siem/siem.h"
+#include "vault/vault.h"
 
 enum { SERVICES_MAX = 32 };
 
@@ -29,6 +30,7 @@ struct house {
     struct tables *tables;
     struct identity *identity;
     struct arm *arm;
+    struct vaults *vaults;
     struct logs *logs;
     struct collect *collect;
     struct siem *siem;
@@ -94,6 +96,15 @@ static void open_services(struct house *house)
     cr_assert(identity_new(&identity, &house->identity, &err) == RF_OK, "%s", err.text);
     cr_assert(arm_new(&arm, &house->arm, &err) == RF_OK, "%s", err.text);
     cr_assert(tables_new(&tables, &house->tables, &err) == RF_OK, "%s", err.text);
+    struct vaults_options vaults = {.state = walk->state,
+                                    .arm = house->arm,
+                                    .authz = walk->authz,
+                                    .directory = &walk->directory,
+                                    .site = &walk->site,
+                                    .audit = &walk->audit,
+                                    .keeper = house->keeper,
+                                    .clock = &walk->clock.clock};
+    cr_assert(vaults_new(&vaults, &house->vaults, &err) == RF_OK, "%s", err.text);
     struct logs_options logs = {.state = walk->state,
                                 .arm = house->arm,
                                 .authz = walk->authz,
@@ -132,6 +143,8 @@ static void open_services(struct house *house)
     cr_assert(authz_service(walk->authz, &walk->directory, &rbac, &err) == RF_OK, "%s", err.text);
     add_services(house, &rbac, 1);
     add_services(house, &control, 1);
+    control = vaults_arm_service(house->vaults);
+    add_services(house, &control, 1);
     const struct service *const *services = identity_services(house->identity, &count);
     add_services(house, services, count);
     services = logs_services(house->logs, &count);
@@ -160,6 +173,7 @@ static void house_close(struct house *house)
     collect_stop(house->collect);
     siem_stop(house->siem);
     arm_free(house->arm);
+    vaults_free(house->vaults);
     siem_free(house->siem);
     alerts_free(house->alerts);
     collect_free(house->collect);
@@ -343,6 +357,8 @@ Test(routes, none_runs_for_who_may_not, .timeout = 300)
     for (uint32_t s = 0; s < house.service_count; s++) count += house.services[s]->route_count;
     uint32_t checked = route_walk(&house.walk, house.services, house.service_count);
     cr_assert(checked == count - RF_COUNT(open_routes), "%u of %u", checked, count);
+    route_walk_claiming(&house.walk, vaults_service(house.vaults), vaults_claim,
+                        "v.vault.example.test");
     house_close(&house);
 }
 

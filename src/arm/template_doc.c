@@ -583,10 +583,12 @@ static enum rf_kind read_given(struct template_entry *p, const struct json_node 
 {
     if (given == NULL) return RF_OK;
     if (template_member(given, "reference") != NULL)
-        return RF_FAIL(err, RF_INVALID, "KeyVaultParameterReferenceNotSupported",
-                       "The parameter '%.*s' refers to a secret of a key vault. Key vaults are not "
-                       "offered here: give the value.",
-                       RF_FMT(p->name));
+        return RF_FAIL(
+            err, RF_INVALID, "KeyVaultParameterReferenceNotSupported",
+            "The parameter '%.*s' refers to a secret of a key vault. Its value is given out "
+            "for a token of the vault's own audience only, and a deployment has none: "
+            "give the value.",
+            RF_FMT(p->name));
     p->given = template_member(given, "value");
     if (p->given != NULL) return RF_OK;
     return RF_FAIL(err, RF_INVALID, "InvalidDeploymentParameterValue",

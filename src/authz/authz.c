@@ -484,15 +484,16 @@ static uint32_t first_of(const struct snapshot *snapshot, rf_str principal)
     return low;
 }
 
-static bool is_granted(const struct snapshot *snapshot, rf_str principal,
-                       const struct condition_subject *subject, rf_str scope)
+/* The assignment that grants it; NULL: none. */
+static const struct assignment *granted_by(const struct snapshot *snapshot, rf_str principal,
+                                           const struct condition_subject *subject, rf_str scope)
 {
     for (uint32_t i = first_of(snapshot, principal); i < snapshot->assignment_count; i++) {
         const struct assignment *assignment = snapshot->by_principal[i];
         if (!rf_str_eq(assignment->principal, principal)) break;
-        if (assignment_grants(assignment, subject, scope)) return true;
+        if (assignment_grants(assignment, subject, scope)) return assignment;
     }
-    return false;
+    return NULL;
 }
 
 static bool has_word(const struct words *words, rf_str word)
@@ -525,22 +526,23 @@ static bool deny_forbids(const struct deny *deny, const struct condition_subject
 
 enum { SCOPE_BYTES_MAX = 64 << 10 };
 
-static bool snapshot_allows(const struct snapshot *snapshot,
-                            const struct condition_subject *subject)
+/* The assignment by which it is allowed; NULL: it is not. */
+static const struct assignment *allowed_by(const struct snapshot *snapshot,
+                                           const struct condition_subject *subject)
 {
     RF_CLEANUP(rf_arena_done) struct rf_arena arena;
     rf_arena_init(&arena, SCOPE_BYTES_MAX);
     rf_str key = scope_key(&arena, subject->scope);
     rf_str id = lower_copy(&arena, subject->principal->object_id);
-    if (key.ptr == NULL || id.ptr == NULL) return false;
-    bool granted = is_granted(snapshot, id, subject, key);
-    for (uint32_t i = 0; i < subject->principal->group_count && !granted; i++) {
+    if (key.ptr == NULL || id.ptr == NULL) return NULL;
+    const struct assignment *by = granted_by(snapshot, id, subject, key);
+    for (uint32_t i = 0; i < subject->principal->group_count && by == NULL; i++) {
         rf_str group = lower_copy(&arena, subject->principal->groups[i]);
-        granted = group.ptr != NULL && is_granted(snapshot, group, subject, key);
+        if (group.ptr != NULL) by = granted_by(snapshot, group, subject, key);
     }
-    for (uint32_t i = 0; i < snapshot->deny_count && granted; i++)
-        granted = !deny_forbids(&snapshot->denies[i], subject, key);
-    return granted;
+    for (uint32_t i = 0; i < snapshot->deny_count && by != NULL; i++)
+        if (deny_forbids(&snapshot->denies[i], subject, key)) by = NULL;
+    return by;
 }
 
 /* ---- rows ------------------------------------------------------------------------------------------------ */
@@ -593,7 +595,9 @@ enum rf_kind authz_rows(struct authz *authz, const struct principal *principal, 
 
 /* ---- checks ---------------------------------------------------------------------------------------------- */
 
-bool authz_check_subject(struct authz *authz, const struct condition_subject *subject)
+/* `assignment`: the name of the one by which it is allowed is put there, in `arena`; NULL: nobody asks. */
+static bool check_subject(struct authz *authz, const struct condition_subject *subject,
+                          struct rf_arena *arena, rf_str *assignment)
 {
     struct snapshot *snapshot;
     struct rf_err err;
@@ -603,9 +607,24 @@ bool authz_check_subject(struct authz *authz, const struct condition_subject *su
                RF_KV_STR("text", rf_str_of(err.text)));
         return false;
     }
-    bool allowed = snapshot_allows(snapshot, subject);
+    const struct assignment *by = allowed_by(snapshot, subject);
+    if (by != NULL && assignment != NULL && !rf_arena_str(arena, last_segment(by->key), assignment))
+        *assignment = (rf_str){0};
     snapshot_unref(snapshot);
-    return allowed;
+    return by != NULL;
+}
+
+bool authz_check_subject(struct authz *authz, const struct condition_subject *subject)
+{
+    return check_subject(authz, subject, NULL, NULL);
+}
+
+bool authz_check_by(struct authz *authz, const struct principal *principal, rf_str action,
+                    rf_str scope, bool is_data, struct rf_arena *arena, rf_str *assignment)
+{
+    struct condition_subject subject = {
+        .principal = principal, .action = action, .is_data = is_data, .scope = scope};
+    return check_subject(authz, &subject, arena, assignment);
 }
 
 bool authz_check(struct authz *authz, const struct principal *principal, rf_str action,

@@ -22,6 +22,9 @@ void authz_free(struct authz *authz);
  * `action` of a data action with is_data. Costs a walk over the principal's assignments, no I/O. */
 bool authz_check(struct authz *authz, const struct principal *principal, rf_str action,
                  rf_str scope, bool is_data);
+/* The same; *assignment: the name (a GUID) of a role assignment that grants it, in `arena`, set when it may. */
+bool authz_check_by(struct authz *authz, const struct principal *principal, rf_str action,
+                    rf_str scope, bool is_data, struct rf_arena *arena, rf_str *assignment);
 /* RF_OK, or RF_DENIED AuthorizationFailed with Azure's message. */
 RF_MUST_USE enum rf_kind authz_require(struct authz *authz, const struct principal *principal,
                                        rf_str action, rf_str scope, bool is_data,

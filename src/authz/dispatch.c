@@ -2,19 +2,18 @@
 
 #include <stdlib.h>
 
+#include "authz/answer_int.h"
 #include "authz/denial_int.h"
 #include "authz/route_tree_int.h"
 #include "authz/token_int.h"
 #include "base/encode.h"
-#include "base/json_out.h"
-#include "base/log.h"
 #include "crypt/digest.h"
 
 enum {
     BODY_BYTES_DEFAULT = 4 << 20,
-    CLIENT_ID_BYTES_MAX = 128,
     KNOWN_CALLERS = 8192, /* a power of two */
-    PLAN_BYTES_MAX = 256 << 10
+    PLAN_BYTES_MAX = 256 << 10,
+    CLAIMING_MAX = 4
 };
 
 struct dispatcher {
@@ -22,6 +21,11 @@ struct dispatcher {
     struct route_tree *tree;
     struct token_verifier *tokens;
     struct denials *denials;
+    struct claiming {
+        const struct service *service;
+        service_claim *claim;
+    } claiming[CLAIMING_MAX];
+    uint32_t claiming_count;
     uint64_t seed;
     /* Hashes of Authorization headers that were good lately: only those get turns of their own, or a stranger could take as
      * many turns as there are made-up tokens. */
@@ -86,24 +90,67 @@ static const char *missing_check(const struct route *route)
     return "declares no access";
 }
 
+static enum rf_kind check_route(const struct route *route, const struct service *service,
+                                struct rf_err *err)
+{
+    const char *missing = missing_check(route);
+    if (missing == NULL) return RF_OK;
+    return RF_FAIL(err, RF_INVALID, "BadRoute", "%s %s %s of %s", route->path, missing,
+                   http_method_name(route->method), service->name);
+}
+
 enum rf_kind dispatcher_add(struct dispatcher *dispatcher, const struct service *service,
                             struct rf_err *err)
 {
     for (uint32_t i = 0; i < service->route_count; i++) {
-        const struct route *route = &service->routes[i];
-        const char *missing = missing_check(route);
-        if (missing != NULL)
-            return RF_FAIL(err, RF_INVALID, "BadRoute", "%s %s %s of %s", route->path, missing,
-                           http_method_name(route->method), service->name);
-        RF_TRY(route_tree_add(dispatcher->tree, route, service, err));
+        RF_TRY(check_route(&service->routes[i], service, err));
+        RF_TRY(route_tree_add(dispatcher->tree, &service->routes[i], service, err));
     }
     return RF_OK;
+}
+
+enum rf_kind dispatcher_add_claiming(struct dispatcher *dispatcher, const struct service *service,
+                                     service_claim *claim, struct rf_err *err)
+{
+    if (service->route_count == 0)
+        return RF_FAIL(err, RF_INVALID, "BadRoute", "%s has no route for what it claims",
+                       service->name);
+    for (uint32_t i = 0; i < service->route_count; i++)
+        RF_TRY(check_route(&service->routes[i], service, err));
+    RF_ASSERT(dispatcher->claiming_count < CLAIMING_MAX);
+    dispatcher->claiming[dispatcher->claiming_count++] = (struct claiming){service, claim};
+    return RF_OK;
+}
+
+/* The route of who claims a request; NULL: nobody does. */
+static const struct route *claimed_route(const struct dispatcher *dispatcher,
+                                         const struct http_request *head,
+                                         const struct service **service)
+{
+    for (uint32_t i = 0; i < dispatcher->claiming_count; i++) {
+        const struct claiming *claiming = &dispatcher->claiming[i];
+        int index = claiming->claim(claiming->service->ctx, head);
+        if (index == CLAIM_NONE) continue;
+        RF_ASSERT(index >= 0 && (uint32_t)index < claiming->service->route_count);
+        *service = claiming->service;
+        return &claiming->service->routes[index];
+    }
+    return NULL;
 }
 
 const struct route *dispatcher_route(const struct dispatcher *dispatcher, uint32_t index,
                                      const struct service **service)
 {
-    return route_tree_at(dispatcher->tree, index, service);
+    uint32_t count = route_tree_count(dispatcher->tree);
+    if (index < count) return route_tree_at(dispatcher->tree, index, service);
+    index -= count;
+    for (uint32_t i = 0; i < dispatcher->claiming_count; i++) {
+        const struct service *claiming = dispatcher->claiming[i].service;
+        if (service != NULL) *service = claiming;
+        if (index < claiming->route_count) return &claiming->routes[index];
+        index -= claiming->route_count;
+    }
+    return NULL;
 }
 
 /* ---- planning -------------------------------------------------------------------------------------------- */
@@ -144,172 +191,14 @@ static struct http_plan plan(void *ctx, const struct http_request *head)
     RF_CLEANUP(rf_arena_done) struct rf_arena arena;
     rf_arena_init(&arena, PLAN_BYTES_MAX);
     struct path path;
-    struct route_found found;
-    if (path_parse(head->path, &arena, &path, NULL) != RF_OK) return plan;
-    route_tree_find(dispatcher->tree, &path, head->query, head->method, &found);
+    const struct service *claiming;
+    struct route_found found = {.route = claimed_route(dispatcher, head, &claiming)};
+    if (found.route == NULL && path_parse(head->path, &arena, &path, NULL) == RF_OK)
+        route_tree_find(dispatcher->tree, &path, head->query, head->method, &found);
     if (found.route == NULL) return plan;
     if (found.route->body_bytes_max != 0) plan.body_bytes_max = found.route->body_bytes_max;
     plan.lane = found.route->lane;
     return plan;
-}
-
-/* ---- errors ---------------------------------------------------------------------------------------------- */
-
-static void write_error(struct http_response *response, rf_str code, rf_str text)
-{
-    http_set_literal(response, "Content-Type", "application/json; charset=utf-8");
-    response->body.len = 0;
-    struct json_out out = json_out_to(&response->body);
-    json_begin_object(&out, NULL);
-    json_begin_object(&out, "error");
-    json_put_text(&out, "code", code);
-    json_put_text(&out, "message", text);
-    json_end_object(&out);
-    json_end_object(&out);
-    if (response->body.failed) response->failed = true;
-}
-
-uint16_t request_status_of(enum rf_kind kind)
-{
-    switch (kind) {
-    case RF_OK:
-        return 200;
-    case RF_INVALID:
-        return 400;
-    case RF_DENIED:
-        return 403;
-    case RF_NOT_FOUND:
-        return 404;
-    case RF_CONFLICT:
-        return 409;
-    case RF_LIMIT:
-        return 413;
-    case RF_AGAIN:
-        return 503;
-    case RF_CANCELLED:
-        return 499;
-    case RF_IO:
-    case RF_CORRUPT:
-        return 500;
-    }
-    return 500;
-}
-
-/* The text of a quoted string of a header: the quote and the backslash would end or escape it. */
-static rf_str quotable(struct rf_arena *arena, const char *text)
-{
-    char *copy = rf_arena_cstr(arena, rf_str_of(text));
-    if (copy == NULL) return (rf_str){0};
-    for (char *c = copy; *c != '\0'; c++)
-        if (*c == '"' || *c == '\\' || (uint8_t)*c < 0x20 || (uint8_t)*c >= 0x7f) *c = '\'';
-    return rf_str_of(copy);
-}
-
-static void set_challenge(struct request *request, const struct rf_err *err)
-{
-    rf_str why = quotable(request->arena, err->text);
-    http_setf(request->response, "WWW-Authenticate",
-              "Bearer authorization_uri=\"%.*s/%.*s\", error=\"invalid_token\", "
-              "error_description=\"%.*s\"",
-              RF_FMT(request->origin), RF_FMT(request->site->tenant_id), RF_FMT(why));
-}
-
-static bool has_header(const struct http_response *response, rf_str name)
-{
-    for (uint32_t i = 0; i < response->header_count; i++)
-        if (rf_str_eq_nocase(response->headers[i].name, name)) return true;
-    return false;
-}
-
-/* What went wrong in the house is for its log; the caller gets a number to ask about it. */
-static void hide_cause(struct request *request, struct rf_err *err)
-{
-    rf_str route = rf_str_of(request->route == NULL ? "" : request->route->path);
-    rf_log(RF_ERROR, "request.failed", RF_KV_STR("route", route),
-           RF_KV_STR("code", rf_str_of(err->code == NULL ? "" : err->code)),
-           RF_KV_STR("text", rf_str_of(err->text)), RF_KV_STR("request_id", request->request_id));
-    (void)rf_fail(err, err->kind, "InternalServerError",
-                  "The server encountered an internal error. Request id: %.*s.",
-                  RF_FMT(request->request_id));
-}
-
-/* Shapes the answer of an error; `status` 0 is taken from the kind. */
-static void answer_error(struct request *request, uint16_t status, struct rf_err *err)
-{
-    if (status == 0) status = request_status_of(err->kind);
-    if (status == 500) hide_cause(request, err);
-    if (err->code == NULL || err->code[0] == '\0') err->code = "BadRequest";
-    struct http_response *response = request->response;
-    response->status = status;
-    bool is_open = request->route != NULL && request->route->access == ROUTE_OPEN;
-    if (status == 401 && !is_open && !has_header(response, RF_S("WWW-Authenticate")))
-        set_challenge(request, err);
-    if ((status == 429 || status == 503) && !has_header(response, RF_S("Retry-After")))
-        http_set_literal(response, "Retry-After", "1");
-    const struct service *service = request->from;
-    response->body.len = 0;
-    if (service != NULL && service->error != NULL)
-        service->error(request, status, err);
-    else
-        write_error(response, rf_str_of(err->code), rf_str_of(err->text));
-}
-
-static void refuse(void *ctx, const struct http_request *head, const char *why,
-                   struct http_response *response)
-{
-    (void)ctx;
-    (void)head;
-    const char *code = response->status == 413   ? "RequestEntityTooLarge"
-                       : response->status == 408 ? "RequestTimeout"
-                       : response->status == 431 ? "RequestHeaderFieldsTooLarge"
-                       : response->status == 501 ? "NotImplemented"
-                       : response->status >= 500 ? "ServiceUnavailable"
-                                                 : "BadRequest";
-    http_set_literal(response, "Cache-Control", "no-cache");
-    write_error(response, rf_str_of(code), rf_str_of(why));
-}
-
-/* ---- headers --------------------------------------------------------------------------------------------- */
-
-static bool is_echoable(rf_str id)
-{
-    for (size_t i = 0; i < id.len; i++)
-        if (id.ptr[i] <= 0x20 || id.ptr[i] >= 0x7f) return false;
-    return id.len > 0 && id.len <= CLIENT_ID_BYTES_MAX;
-}
-
-static void set_ids(struct request *request)
-{
-    const struct http_request *http = request->http;
-    struct http_response *response = request->response;
-    rf_str client = http_header(http, "client-request-id", NULL);
-    rf_str ms_client = http_header(http, "x-ms-client-request-id", NULL);
-    rf_str correlation = http_header(http, "x-ms-correlation-request-id", NULL);
-    request->request_id = guid_random(request->arena);
-    request->client_request_id = is_echoable(ms_client) ? ms_client
-                                 : is_echoable(client)  ? client
-                                                        : request->request_id;
-    if (!guid_is(correlation)) correlation = request->request_id;
-    http_set(response, "x-ms-request-id", request->request_id);
-    http_set(response, "x-ms-correlation-request-id", correlation);
-    if (is_echoable(client)) http_set(response, "client-request-id", client);
-    rf_str wants = http_header(http, "x-ms-return-client-request-id", NULL);
-    if (is_echoable(ms_client) && rf_str_eq_nocase(wants, RF_S("true")))
-        http_set(response, "x-ms-client-request-id", ms_client);
-}
-
-static void set_defaults(struct request *request)
-{
-    struct http_response *response = request->response;
-    if (!has_header(response, RF_S("Cache-Control")))
-        http_set_literal(response, "Cache-Control", "no-cache");
-    http_set_literal(response, "Strict-Transport-Security", "max-age=31536000; includeSubDomains");
-    http_set_literal(response, "X-Content-Type-Options", "nosniff");
-    if (request->route == NULL || !(request->route->audiences & AUDIENCE_ARM)) return;
-    rf_str now = time_iso(request->arena, request->now);
-    if (now.len < 19) return;
-    http_setf(response, "x-ms-routing-request-id", "%.*s:%.19sZ:%.*s",
-              RF_FMT(request->site->location), (const char *)now.ptr, RF_FMT(request->request_id));
 }
 
 /* ---- who asks -------------------------------------------------------------------------------------------- */
@@ -369,9 +258,11 @@ static enum rf_kind identify(struct dispatcher *dispatcher, struct request *requ
                              struct token_facts **facts, struct rf_err *err)
 {
     rf_str header = {0}, token = {0};
+    request->token_step = TOKEN_MISSING;
     RF_TRY(find_bearer(request->http, &header, &token, err));
     RF_TRY(token_verify(dispatcher->tokens, token, request->route->audiences, request->now, facts,
-                        err));
+                        &request->token_step, err));
+    request->token_step = TOKEN_OWNER;
     struct principal *principal = rf_arena_new(request->arena, struct principal, 1);
     if (principal == NULL) return rf_fail_memory(err, request->arena);
     *principal = (struct principal){.type = (*facts)->type,
@@ -415,8 +306,9 @@ enum rf_kind dispatcher_identify(struct dispatcher *dispatcher, rf_str token, un
 {
     struct token_facts *facts = NULL;
     struct principal made;
+    enum token_step step;
     RF_TRY(token_verify(dispatcher->tokens, token, audiences,
-                        rf_clock_now(dispatcher->options.clock), &facts, err));
+                        rf_clock_now(dispatcher->options.clock), &facts, &step, err));
     rf_usec until = facts->expires_sec * RF_USEC_PER_SECOND;
     enum rf_kind kind = copy_principal(facts, arena, &made) ? RF_OK : rf_fail_memory(err, arena);
     if (kind == RF_OK) kind = look_up(dispatcher, arena, facts, &made, err);
@@ -492,13 +384,40 @@ static void set_allow(struct request *request, unsigned methods)
     http_set(request->response, "Allow", rf_buf_view(&buf));
 }
 
-/* Finds the route and reads the target. */
+static enum rf_kind read_query(struct request *request, struct rf_err *err)
+{
+    return query_parse(request->http->query, request->arena, &request->parameters,
+                       &request->parameter_count, err);
+}
+
+static enum rf_kind take_claimed(struct request *request, const struct route *route,
+                                 const struct service *service)
+{
+    request->route = route;
+    request->from = service;
+    request->service = service->ctx;
+    request->is_claimed = true;
+    return RF_OK;
+}
+
+/* Who asks without a token for what nobody knows may want a challenge first. */
+static bool wants_challenge(const struct dispatcher *dispatcher, const struct http_request *http)
+{
+    bool has_token;
+    (void)http_header(http, "Authorization", &has_token);
+    return !has_token && dispatcher->claiming_count > 0;
+}
+
+/* Finds the route and reads the target; of a claimed request the service reads it. */
 static enum rf_kind find_route(const struct dispatcher *dispatcher, struct request *request,
                                struct rf_err *err)
 {
     const struct http_request *http = request->http;
     struct path path;
     struct route_found found;
+    const struct service *claiming;
+    const struct route *claimed = claimed_route(dispatcher, http, &claiming);
+    if (claimed != NULL) return take_claimed(request, claimed, claiming);
     RF_TRY(path_parse(http->path, request->arena, &path, err));
     route_tree_find(dispatcher->tree, &path, http->query, http->method, &found);
     if (found.route == NULL && found.methods != 0) {
@@ -507,6 +426,9 @@ static enum rf_kind find_route(const struct dispatcher *dispatcher, struct reque
                             "The HTTP method %s is not supported here.",
                             http_method_name(http->method));
     }
+    claiming = dispatcher->claiming[0].service;
+    if (found.route == NULL && wants_challenge(dispatcher, http))
+        return take_claimed(request, &claiming->routes[0], claiming);
     if (found.route == NULL)
         return RF_FAIL(err, RF_NOT_FOUND, "NotFound", "The resource was not found.");
     request->route = found.route;
@@ -514,13 +436,14 @@ static enum rf_kind find_route(const struct dispatcher *dispatcher, struct reque
     request->service = found.service->ctx;
     RF_TRY(route_bind(&found, &path, request->arena, request->variables, &request->variable_count,
                       err));
-    return query_parse(http->query, request->arena, &request->parameters, &request->parameter_count,
-                       err);
+    return read_query(request, err);
 }
 
 static enum rf_kind check_host(struct request *request, struct rf_err *err)
 {
+    rf_str vault, domain;
     if (site_knows_host(request->site, request->http->host)) return RF_OK;
+    if (request->is_claimed && site_vault_host(request->http->host, &vault, &domain)) return RF_OK;
     return request_fail(request, err, 421, "MisdirectedRequest",
                         "The host of the request is none of this server's.");
 }
@@ -560,6 +483,7 @@ static enum rf_kind serve(struct dispatcher *dispatcher, struct request *request
     RF_TRY(check_host(request, err));
     struct route_need need = {.action = {0}};
     enum rf_kind kind = authenticate(dispatcher, request, facts, err);
+    if (kind == RF_OK && request->is_claimed) kind = read_query(request, err);
     if (kind == RF_OK) kind = check_access(dispatcher, request, &need, err);
     if (kind == RF_DENIED) note_denial(request, err, &need);
     RF_TRY(kind);
@@ -604,7 +528,7 @@ void request_run_part(struct request *part)
 {
     struct rf_err err = {.code = ""};
     rf_str client = part->client_request_id;
-    set_ids(part);
+    answer_ids(part);
     if (client.len > 0) part->client_request_id = client;
     if (serve_part(part, &err) != RF_OK) answer_error(part, part->fail_status, &err);
 }
@@ -626,14 +550,15 @@ static void run(void *ctx, const struct http_request *http, struct http_response
                               .gone = gone,
                               .dispatcher = dispatcher};
     request.origin = site_origin_of(options->site, http->host, response->arena);
-    set_ids(&request);
+    answer_ids(&request);
     enum rf_kind kind = serve(dispatcher, &request, &facts, &err);
     if (kind != RF_OK) answer_error(&request, request.fail_status, &err);
-    set_defaults(&request);
+    answer_defaults(&request);
     token_release(facts);
 }
 
 struct http_handler dispatcher_handler(struct dispatcher *dispatcher)
 {
-    return (struct http_handler){.ctx = dispatcher, .plan = plan, .run = run, .refuse = refuse};
+    return (struct http_handler){
+        .ctx = dispatcher, .plan = plan, .run = run, .refuse = answer_refuse};
 }

@@ -584,6 +584,133 @@ Test(dispatch, a_flood_of_refusals_leaves_some_rows)
     house_close(&house);
 }
 
+/* ---- a service that claims its requests -------------------------------------------------------------------------- */
+
+static int claim(void *ctx, const struct http_request *head)
+{
+    rf_str vault, domain;
+    cr_assert(ctx != NULL);
+    if (rf_str_starts(head->path, RF_S("/mine/large"))) return 1;
+    bool is_mine =
+        site_vault_host(head->host, &vault, &domain) || rf_str_starts(head->path, RF_S("/mine/"));
+    return is_mine ? 0 : CLAIM_NONE;
+}
+
+static const struct route claimed_routes[] = {{.method = HTTP_GET,
+                                               .path = "/{path*}",
+                                               .access = ROUTE_MEMBER,
+                                               .audiences = AUDIENCE_VAULT,
+                                               .run = run_echo,
+                                               .body_bytes_max = 55},
+                                              {.method = HTTP_POST,
+                                               .path = "/mine/large",
+                                               .access = ROUTE_MEMBER,
+                                               .audiences = AUDIENCE_VAULT,
+                                               .run = run_echo,
+                                               .body_bytes_max = 99}};
+
+static uint16_t ask(struct house *house, enum http_method method, const char *target,
+                    const char *host, rf_str authorization)
+{
+    struct walk_call call = {
+        .method = method, .target = target, .host = host, .authorization = authorization};
+    return walk_exchange(&house->walk, house->dispatcher, &call).status;
+}
+
+Test(dispatch, a_service_may_claim_requests)
+{
+    struct house house;
+    struct rf_err err;
+    house_open(&house);
+    struct service service = {
+        .name = "mine", .ctx = &house.seen, .routes = claimed_routes, .route_count = 2};
+    rf_str token = good(&house, "https://vault.azure.net"),
+           other = good(&house, "https://management.azure.com"), none = {0};
+    cr_assert(ask(&house, HTTP_GET, "/mine/x", NULL, token) == 404);
+    cr_assert(ask(&house, HTTP_GET, "/nothing", NULL, none) == 404);
+    cr_assert(dispatcher_add_claiming(house.dispatcher, &service, claim, &err) == RF_OK);
+    static const char *const paths[] = {"/mine/x//y/", "/mine/%zz", "/mine/../x",
+                                        "/mine/subscriptions"};
+    for (size_t i = 0; i < RF_COUNT(paths); i++)
+        for (int m = 0; m < HTTP_METHOD_COUNT; m++) {
+            enum http_method method = (enum http_method)m;
+            cr_assert(ask(&house, method, paths[i], NULL, none) == 401, "%s", paths[i]);
+            cr_assert(ask(&house, method, paths[i], NULL, other) == 401, "%s", paths[i]);
+            cr_assert(ask(&house, method, paths[i], NULL, token) == 200, "%s", paths[i]);
+        }
+    /* Who it is comes before what is asked. */
+    cr_assert(ask(&house, HTTP_GET, "/mine/x?%zz=1", NULL, none) == 401);
+    cr_assert(ask(&house, HTTP_GET, "/mine/x?%zz=1", NULL, token) == 400);
+    cr_assert(ask(&house, HTTP_GET, "/member", "v.vault.example.test:99", token) == 200);
+    cr_assert(ask(&house, HTTP_GET, "/mine/x", "vault.example.test", token) == 421);
+    cr_assert(ask(&house, HTTP_GET, "/open/x", "v.other.example.test", none) == 421);
+    /* What nobody knows: a challenge for who has no token, and for others as before. */
+    cr_assert(ask(&house, HTTP_GET, "/nothing", NULL, none) == 401);
+    cr_assert(ask(&house, HTTP_GET, "/nothing", NULL, token) == 404);
+    cr_assert(ask(&house, HTTP_GET, "/nothing", NULL, RF_S("Basic x")) == 404);
+    cr_assert(ask(&house, HTTP_DELETE, "/maybe", NULL, none) == 405);
+    cr_assert(ask(&house, HTTP_GET, "/open/x", NULL, none) == 200);
+    struct http_handler handler = dispatcher_handler(house.dispatcher);
+    struct http_request head = {.path = RF_S("/mine/%zz"), .host = RF_S("localhost:8443")};
+    cr_assert(handler.plan(handler.ctx, &head).body_bytes_max == 55);
+    head.path = RF_S("/mine/large/x");
+    cr_assert(handler.plan(handler.ctx, &head).body_bytes_max == 99);
+    uint32_t count = 0;
+    const struct service *of = NULL;
+    while (dispatcher_route(house.dispatcher, count, &of) != NULL) count++;
+    cr_assert(count == RF_COUNT(routes) + 2 && of == &service, "told with the others");
+    house_close(&house);
+}
+
+Test(dispatch, no_claimed_request_runs_for_a_token_that_is_not_good)
+{
+    struct house house;
+    struct rf_err err;
+    house_open(&house);
+    struct service service = {
+        .name = "mine", .ctx = &house.seen, .routes = claimed_routes, .route_count = 2};
+    route_walk_claiming(&house.walk, &service, claim, "v.vault.example.test");
+    service.route_count = 0;
+    cr_assert(dispatcher_add_claiming(house.dispatcher, &service, claim, &err) == RF_INVALID);
+    struct route bad = claimed_routes[0];
+    bad.audiences = 0;
+    service = (struct service){.name = "bad", .routes = &bad, .route_count = 1};
+    cr_assert(dispatcher_add_claiming(house.dispatcher, &service, claim, &err) == RF_INVALID);
+    house_close(&house);
+}
+
+Test(dispatch, hosts_of_vaults)
+{
+    static const struct {
+        const char *host, *vault, *domain;
+    } rows[] = {
+        {"kv.vault.azure.net", "kv", "azure.net"},
+        {"KV.VAULT.azure.net:8443", "KV", "azure.net"},
+        {"a.vault.b", "a", "b"},
+        {"vault.azure.net", NULL, NULL},
+        {".vault.azure.net", NULL, NULL},
+        {"kv.vault.", NULL, NULL},
+        {"kv.vault", NULL, NULL},
+        {"kv.vault..net", NULL, NULL},
+        {"kv.vaults.azure.net", NULL, NULL},
+        {"a.kv.vault.azure.net", NULL, NULL},
+        {"kv.vault.azure.net:x", NULL, NULL},
+        {"kv.vault.azure.net/", NULL, NULL},
+        {"k\"v.vault.azure.net", NULL, NULL},
+        {"", NULL, NULL},
+        {":8443", NULL, NULL},
+        {"localhost:8443", NULL, NULL},
+    };
+    for (size_t i = 0; i < RF_COUNT(rows); i++) {
+        rf_str vault, domain;
+        bool is = site_vault_host(rf_str_of(rows[i].host), &vault, &domain);
+        cr_expect(is == (rows[i].vault != NULL), "%s", rows[i].host);
+        if (is && rows[i].vault != NULL)
+            cr_expect(rf_str_is(vault, rows[i].vault) && rf_str_is(domain, rows[i].domain), "%s",
+                      rows[i].host);
+    }
+}
+
 Test(dispatch, refuses_routes_without_a_check)
 {
     struct house house;

@@ -19,6 +19,18 @@ struct route_variable {
     rf_str name, value; /* value: percent-decoded */
 };
 
+/* What of an access token was looked at when it was refused. */
+enum token_step {
+    TOKEN_MISSING,   /* no header, or another scheme than Bearer */
+    TOKEN_TEXT,      /* no JWS */
+    TOKEN_SIGNATURE, /* algorithm, key, signature */
+    TOKEN_ISSUER,    /* another issuer or tenant */
+    TOKEN_CLAIMS,    /* no access token, or without what one must say */
+    TOKEN_TIMES,
+    TOKEN_AUDIENCE,
+    TOKEN_OWNER /* disabled, deleted, revoked */
+};
+
 struct request {
     const struct http_request *http;
     struct http_response *response;
@@ -38,10 +50,14 @@ struct request {
     void *service;              /* of the route's service: its ctx */
     const struct service *from; /* the route's service */
     struct authz *authz;
-    const struct audit *audit;             /* where the platform's rows go; may be NULL */
-    uint16_t fail_status;                  /* set by request_fail */
-    const struct json_node *error_details; /* error.details of the control plane; NULL: none */
-    struct dispatcher *dispatcher;         /* that runs it; NULL: none does */
+    const struct audit *audit; /* where the platform's rows go; may be NULL */
+    uint16_t fail_status;      /* set by request_fail */
+    const struct json_node *
+        error_details; /* what the service's `error` adds: error.details of the control plane; NULL: none */
+    enum token_step token_step;    /* behind a 401 for the token */
+    void *prepared;                /* what `resolve` of the route leaves for its `run` */
+    bool is_claimed;               /* see dispatcher_add_claiming */
+    struct dispatcher *dispatcher; /* that runs it; NULL: none does */
 };
 
 enum route_access {
@@ -121,10 +137,20 @@ RF_MUST_USE enum rf_kind dispatcher_new(const struct dispatcher_options *options
  * when one declares no access. */
 RF_MUST_USE enum rf_kind dispatcher_add(struct dispatcher *dispatcher,
                                         const struct service *service, struct rf_err *err);
+/* Adds a service that knows by itself which requests are its own: those for which `claim` (ctx: the service's; must not block)
+ * gives the index of one of its routes, not CLAIM_NONE, go there, whatever their method and path, before any route is looked for.
+ * The path is left as it was sent, slashes and all; query parameters are read behind the check of the token, which comes before
+ * all else. Hosts of vaults (site_vault_host) are let through. A request without a token that no route knows goes to the first
+ * route of the first such service, so that it answers with its challenge. The same errors as dispatcher_add. */
+enum { CLAIM_NONE = -1 };
+typedef int service_claim(void *ctx, const struct http_request *head);
+RF_MUST_USE enum rf_kind dispatcher_add_claiming(struct dispatcher *dispatcher,
+                                                 const struct service *service,
+                                                 service_claim *claim, struct rf_err *err);
 /* For server_new. */
 struct http_handler dispatcher_handler(struct dispatcher *dispatcher);
 void dispatcher_free(struct dispatcher *dispatcher);
-/* Every route in turn, for tests and `ringfort routes`; NULL when there are no more. */
+/* Every route in turn, for tests, those of claiming services last; NULL when there are no more. */
 const struct route *dispatcher_route(const struct dispatcher *dispatcher, uint32_t index,
                                      const struct service **service);
 

@@ -305,7 +305,8 @@ WALK_HELPER bool walk_body_has(const struct http_response *response, const char 
 /* ---- the walk -------------------------------------------------------------------------------------------- */
 
 struct walk_traps {
-    uint32_t sprung; /* handlers that ran */
+    uint32_t sprung;  /* handlers that ran */
+    const char *host; /* that is asked; NULL: the site's */
 };
 
 WALK_HELPER enum rf_kind walk_trap_run(struct request *request, struct rf_err *err)
@@ -462,6 +463,7 @@ WALK_HELPER void walk_refused(struct walk_site *walk, struct dispatcher *dispatc
     struct walk_call call = {.method = route->method,
                              .target = (const char *)path.ptr,
                              .authorization = test->authorization,
+                             .host = traps->host,
                              .peer = (const char *)peer.ptr};
     struct http_response response = walk_exchange(walk, dispatcher, &call);
     cr_assert(traps->sprung == before, "%s %s ran: %s", http_method_name(route->method),
@@ -494,6 +496,23 @@ WALK_HELPER void walk_forbidden(struct walk_site *walk, struct dispatcher *dispa
     walk_refused(walk, dispatcher, route, traps, &test, 403);
 }
 
+/* The service with traps in the place of its handlers. */
+WALK_HELPER struct service *walk_trapped(struct walk_site *walk, const struct service *service,
+                                         struct walk_traps *traps)
+{
+    struct route *routes = rf_arena_new(&walk->arena, struct route, service->route_count);
+    struct service *trapped = rf_arena_new(&walk->arena, struct service, 1);
+    for (uint32_t k = 0; k < service->route_count; k++) {
+        routes[k] = service->routes[k];
+        routes[k].run = walk_trap_run;
+        if (routes[k].scope != NULL) routes[k].scope = walk_trap_scope;
+        if (routes[k].resolve != NULL) routes[k].resolve = walk_trap_resolve;
+    }
+    *trapped = (struct service){
+        .name = service->name, .ctx = traps, .routes = routes, .route_count = service->route_count};
+    return trapped;
+}
+
 /* Calls each route that is not open with each kind of token that is not good. Gives the number of those routes. */
 WALK_HELPER uint32_t route_walk(struct walk_site *walk, const struct service *const *services,
                                 uint32_t count)
@@ -505,18 +524,7 @@ WALK_HELPER uint32_t route_walk(struct walk_site *walk, const struct service *co
     struct walk_case cases[WALK_CASES_MAX];
     unsigned audiences = 0;
     for (uint32_t i = 0; i < count; i++) {
-        struct route *routes = rf_arena_new(&walk->arena, struct route, services[i]->route_count);
-        struct service *trapped = rf_arena_new(&walk->arena, struct service, 1);
-        for (uint32_t k = 0; k < services[i]->route_count; k++) {
-            routes[k] = services[i]->routes[k];
-            routes[k].run = walk_trap_run;
-            if (routes[k].scope != NULL) routes[k].scope = walk_trap_scope;
-            if (routes[k].resolve != NULL) routes[k].resolve = walk_trap_resolve;
-        }
-        *trapped = (struct service){.name = services[i]->name,
-                                    .ctx = &traps,
-                                    .routes = routes,
-                                    .route_count = services[i]->route_count};
+        struct service *trapped = walk_trapped(walk, services[i], &traps);
         cr_assert(dispatcher_add(dispatcher, trapped, &err) == RF_OK, "%s", err.text);
     }
     const struct route *route;
@@ -532,6 +540,27 @@ WALK_HELPER uint32_t route_walk(struct walk_site *walk, const struct service *co
     }
     dispatcher_free(dispatcher);
     return checked;
+}
+
+/* The same for a service that claims its requests: here those of `host`, which is none of the site's, and whose route is found by its pattern as a path. */
+WALK_HELPER void route_walk_claiming(struct walk_site *walk, const struct service *service,
+                                     service_claim *claim, const char *host)
+{
+    struct walk_traps traps = {.host = host};
+    struct rf_err err;
+    struct dispatcher *dispatcher = walk_dispatcher(walk);
+    struct walk_case cases[WALK_CASES_MAX];
+    struct service *trapped = walk_trapped(walk, service, &traps);
+    cr_assert(dispatcher_add_claiming(dispatcher, trapped, claim, &err) == RF_OK, "%s", err.text);
+    const struct route *route;
+    for (uint32_t i = 0; (route = dispatcher_route(dispatcher, i, NULL)) != NULL; i++) {
+        cr_assert(route->access != ROUTE_OPEN);
+        uint32_t count = walk_cases(walk, route->audiences, cases);
+        for (uint32_t c = 0; c < count; c++)
+            walk_refused(walk, dispatcher, route, &traps, &cases[c], 401);
+        walk_forbidden(walk, dispatcher, route, &traps);
+    }
+    dispatcher_free(dispatcher);
 }
 
 #endif

@@ -53,6 +53,21 @@ bool site_knows_host(const struct site *site, rf_str host)
     return rf_str_eq_nocase(name, site->domain) || site_name_is_below(name, site->domain);
 }
 
+bool site_vault_host(rf_str host, rf_str *vault, rf_str *domain)
+{
+    size_t end = host.len;
+    while (end > 0 && rf_is_digit(host.ptr[end - 1])) end--;
+    if (end > 0 && end < host.len && host.ptr[end - 1] == ':') host = rf_slice(host, 0, end - 1);
+    rf_str middle = RF_S(".vault.");
+    size_t dot = rf_str_find(host, RF_S("."), 0);
+    if (dot == SIZE_MAX || dot == 0 || host.len <= dot + middle.len || !is_host_text(host))
+        return false;
+    if (!rf_str_eq_nocase(rf_slice(host, dot, dot + middle.len), middle)) return false;
+    *vault = rf_slice(host, 0, dot);
+    *domain = rf_slice(host, dot + middle.len, host.len);
+    return domain->ptr[0] != '.';
+}
+
 rf_str site_origin_of(const struct site *site, rf_str host, struct rf_arena *arena)
 {
     if (!site_knows_host(site, host)) return site->origin;

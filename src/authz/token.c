@@ -263,14 +263,16 @@ static bool read_type(struct token_facts *facts)
 }
 
 static enum rf_kind read_claims(const struct token_verifier *verifier, struct token_facts *facts,
-                                struct rf_err *err)
+                                enum token_step *step, struct rf_err *err)
 {
     static const char *const apps[] = {"appid", "azp", NULL};
     const struct json_node *claims = facts->claims;
+    *step = TOKEN_ISSUER;
     if (!rf_str_eq_nocase(json_text_at(claims, "tid"), verifier->site->tenant_id))
         return wrong_tenant(verifier, err);
     if (!is_our_issuer(verifier->site, json_text_at(claims, "iss")))
         return wrong_tenant(verifier, err);
+    *step = TOKEN_CLAIMS;
     facts->app_id = first_text(claims, apps);
     /* An ID token tells an application who signed in; it gives no right to call anybody. */
     if (json_get(claims, "nonce") != NULL || facts->app_id.len == 0)
@@ -295,7 +297,8 @@ static enum rf_kind read_claims(const struct token_verifier *verifier, struct to
 }
 
 static enum rf_kind check_signature(struct token_verifier *verifier, const struct jwt *jwt,
-                                    struct token_facts *facts, struct rf_err *err)
+                                    struct token_facts *facts, enum token_step *step,
+                                    struct rf_err *err)
 {
     struct key_set *keys = key_set_ref(verifier);
     const struct public_key *key = key_find(keys, jwt->kid);
@@ -303,26 +306,33 @@ static enum rf_kind check_signature(struct token_verifier *verifier, const struc
     enum rf_kind kind = key == NULL ? RF_NOT_FOUND : jwt_check(jwt, key, JWT_RS256, NULL);
     key_set_unref(keys);
     if (kind == RF_OK) return RF_OK;
+    *step = TOKEN_SIGNATURE;
     /* Another tenant's token has another tenant's key; its owner should hear what is wrong. */
-    if (kind == RF_NOT_FOUND && !is_our_issuer(verifier->site, json_text_at(jwt->claims, "iss")))
+    if (kind == RF_NOT_FOUND && !is_our_issuer(verifier->site, json_text_at(jwt->claims, "iss"))) {
+        *step = TOKEN_ISSUER;
         return wrong_tenant(verifier, err);
+    }
     return bad_token(err, kind == RF_NOT_FOUND ? "it was signed with an unknown key"
                                                : "its signature is not valid");
 }
 
 static enum rf_kind read_token(struct token_verifier *verifier, rf_str text,
-                               struct token_facts *facts, struct rf_err *err)
+                               struct token_facts *facts, enum token_step *step, struct rf_err *err)
 {
     struct jwt jwt;
     struct rf_err inner = {.kind = RF_OK};
     /* The claims are views of what was decoded, in the arena: the token itself need not stay. */
-    if (jwt_parse(text, &facts->arena, &jwt, &inner) != RF_OK)
+    *step = TOKEN_TEXT;
+    if (jwt_parse(text, &facts->arena, &jwt, &inner) != RF_OK) {
+        if (strcmp(inner.code, "BadTokenAlgorithm") == 0) *step = TOKEN_SIGNATURE;
         return RF_FAIL(err, RF_DENIED, INVALID_TOKEN, "The access token is invalid: %.200s",
                        inner.text);
+    }
+    *step = TOKEN_CLAIMS;
     if (!is_access_type(jwt.header)) return bad_token(err, "its type is none of an access token");
     facts->claims = jwt.claims;
-    RF_TRY(check_signature(verifier, &jwt, facts, err));
-    return read_claims(verifier, facts, err);
+    RF_TRY(check_signature(verifier, &jwt, facts, step, err));
+    return read_claims(verifier, facts, step, err);
 }
 
 /* ---- checking -------------------------------------------------------------------------------------------- */
@@ -345,9 +355,11 @@ static enum rf_kind check_times(const struct token_facts *facts, rf_usec now, st
 }
 
 static enum rf_kind check_facts(const struct token_facts *facts, unsigned audiences, rf_usec now,
-                                struct rf_err *err)
+                                enum token_step *step, struct rf_err *err)
 {
+    *step = TOKEN_TIMES;
     RF_TRY(check_times(facts, now, err));
+    *step = TOKEN_AUDIENCE;
     if ((facts->audiences & audiences) != 0) return RF_OK;
     return RF_FAIL(err, RF_DENIED, "InvalidAuthenticationTokenAudience",
                    "The access token has been obtained for wrong audience or resource '%.*s'. It "
@@ -368,8 +380,10 @@ static enum rf_kind facts_new(const uint8_t digest[SHA256_BYTES], struct token_f
 }
 
 enum rf_kind token_verify(struct token_verifier *verifier, rf_str token, unsigned audiences,
-                          rf_usec now, struct token_facts **out, struct rf_err *err)
+                          rf_usec now, struct token_facts **out, enum token_step *step,
+                          struct rf_err *err)
 {
+    *step = TOKEN_TEXT;
     if (token.len > JWT_BYTES_MAX) return bad_token(err, "it is too long");
     uint8_t digest[SHA256_BYTES];
     digest_sha256(token, digest);
@@ -378,9 +392,9 @@ enum rf_kind token_verify(struct token_verifier *verifier, rf_str token, unsigne
     bool is_new = facts == NULL;
     if (is_new) {
         RF_TRY(facts_new(digest, &facts, err));
-        kind = read_token(verifier, token, facts, err);
+        kind = read_token(verifier, token, facts, step, err);
     }
-    if (kind == RF_OK) kind = check_facts(facts, audiences, now, err);
+    if (kind == RF_OK) kind = check_facts(facts, audiences, now, step, err);
     if (kind == RF_OK && is_new) cache_add(verifier, facts, now / RF_USEC_PER_SECOND);
     if (kind != RF_OK) {
         token_release(facts);

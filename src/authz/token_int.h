@@ -32,10 +32,10 @@ struct token_facts {
 };
 /* RF_DENIED with the codes of the contract, section 9: InvalidAuthenticationToken, ExpiredAuthenticationToken,
  * InvalidAuthenticationTokenAudience, InvalidAuthenticationTokenTenant. Texts hold nothing of the token but its times, and
- * its audience once the signature was good. */
+ * its audience once the signature was good. *step: where that was. */
 RF_MUST_USE enum rf_kind token_verify(struct token_verifier *verifier, rf_str token,
                                       unsigned audiences, rf_usec now, struct token_facts **out,
-                                      struct rf_err *err);
+                                      enum token_step *step, struct rf_err *err);
 void token_release(struct token_facts *facts);
 
 /* The sets of audiences that a name belongs to; 0: none. */

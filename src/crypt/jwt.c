@@ -2,6 +2,12 @@
 
 #include "base/encode.h"
 
+/* The header names no key of ours, or none that can be believed. */
+static enum rf_kind bad_algorithm(const char *what, struct rf_err *err)
+{
+    return RF_FAIL(err, RF_INVALID, "BadTokenAlgorithm", "the token %s", what);
+}
+
 static enum rf_kind bad(const char *what, struct rf_err *err)
 {
     return RF_FAIL(err, RF_INVALID, "BadToken", "the token %s", what);
@@ -41,7 +47,7 @@ static enum rf_kind read_header(struct jwt *jwt, struct rf_err *err)
     static const char *const refused[] = {"crit", "jku", "jwk", "x5u", "b64", "zip", "enc"};
     for (size_t i = 0; i < RF_COUNT(refused); i++)
         if (json_get(jwt->header, refused[i]) != NULL)
-            return bad("has a header with a member that is not accepted", err);
+            return bad_algorithm("has a header with a member that is not accepted", err);
     static const char *const texts[] = {"alg", "kid", "x5t", "x5t#S256", "typ", "cty"};
     for (size_t i = 0; i < RF_COUNT(texts); i++) {
         const struct json_node *member = json_get(jwt->header, texts[i]);
@@ -51,7 +57,7 @@ static enum rf_kind read_header(struct jwt *jwt, struct rf_err *err)
     const struct json_node *alg = json_get(jwt->header, "alg");
     for (size_t i = 0; alg != NULL && i < RF_COUNT(algs); i++)
         if (rf_str_is(alg->text, algs[i].name)) jwt->alg = algs[i].alg;
-    if (jwt->alg == 0) return bad("names no algorithm that is accepted", err);
+    if (jwt->alg == 0) return bad_algorithm("names no algorithm that is accepted", err);
     const struct json_node *kid = json_get(jwt->header, "kid"), *x5t = json_get(jwt->header, "x5t"),
                            *s256 = json_get(jwt->header, "x5t#S256");
     if (kid != NULL) jwt->kid = kid->text;

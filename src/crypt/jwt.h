@@ -17,7 +17,8 @@ struct jwt {
     rf_str kid, x5t, x5t_s256; /* of the header; empty when absent */
     rf_str signed_part, signature;
 };
-/* Allocates in `arena`; views of `text`. RF_INVALID BadToken, whose text says what is wrong and holds nothing of the token. */
+/* Allocates in `arena`; views of `text`. RF_INVALID BadToken, or BadTokenAlgorithm (the header asks for an
+ * algorithm or a key that is not accepted); the text says what is wrong and holds nothing of the token. */
 RF_MUST_USE enum rf_kind jwt_parse(rf_str text, struct rf_arena *arena, struct jwt *out,
                                    struct rf_err *err);
 

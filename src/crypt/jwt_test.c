@@ -178,7 +178,7 @@ Test(jwt, hs256_with_the_public_key_as_secret_is_refused)
     digest_hmac_sha256(pem, input, mac);
     rf_str token = jwt_assemble(&b.arena, input, rf_str_make(mac, sizeof mac));
     cr_expect(check(&b, token, ALL) == RF_INVALID);
-    cr_expect_str_eq(b.err.code, "BadToken");
+    cr_expect_str_eq(b.err.code, "BadTokenAlgorithm");
     bench_done(&b);
 }
 
@@ -220,7 +220,12 @@ Test(jwt, odd_tokens_are_refused)
     for (size_t i = 0; i < RF_COUNT(headers); i++) {
         cr_expect(check(&b, token_of(&b, headers[i], claims, JWT_RS256), ALL) == RF_INVALID, "%s",
                   headers[i]);
-        cr_expect_str_eq(b.err.code, "BadToken");
+        /* The first are read and ask for what is not accepted. */
+        bool is_read = i < 7 || strcmp(headers[i], "{}") == 0 ||
+                       strstr(headers[i], "{\"alg\":\"RS256\",\"j") != NULL ||
+                       strstr(headers[i], "x5u") != NULL || strstr(headers[i], "crit") != NULL ||
+                       strstr(headers[i], "b64") != NULL || strstr(headers[i], "zip") != NULL;
+        cr_expect_str_eq(b.err.code, is_read ? "BadTokenAlgorithm" : "BadToken", "%s", headers[i]);
     }
     static const char *const bodies[] = {"",
                                          "[]",

@@ -18,11 +18,11 @@
 #include <openssl/crypto.h>
 
 #include "crypt/device.h"
-#include "crypt/keeper_wire.h"
+#include "crypt/keeper_call_int.h"
 
 enum {
     PATIENCE_USEC = 5000000,
-    ROTATE_PATIENCE = 6,    /* times that: it makes an RSA key */
+    ROTATE_PATIENCE = 6,    /* times that: it makes RSA keys */
     HANDSHAKE_PATIENCE = 5, /* that divided by it: a loop with all its connections waits */
     READS_PER_PATIENCE = 20
 };
@@ -37,9 +37,9 @@ struct connection {
 
 /* A call. Slots live as long as the keeper, so that one may be signalled without the lock: at worst it serves another call by
  * then, which looks around and sleeps on. */
-struct slot {
+struct keeper_slot {
     struct keeper *keeper;
-    struct slot *next; /* of those that wait, or of those that are free */
+    struct keeper_slot *next; /* of those that wait, or of those that are free */
     struct connection *on;
     uint32_t id;
     int64_t patience_usec;
@@ -52,7 +52,7 @@ struct slot {
 struct keeper {
     pthread_mutex_t lock; /* over all below */
     struct connection *connection;
-    struct slot *waiting, *unused;
+    struct keeper_slot *waiting, *unused;
     uint32_t last_id;
     bool reading; /* one of the waiting threads reads; only it touches `inbox` */
     int64_t patience_usec;
@@ -107,19 +107,20 @@ static void limit_reads(const struct connection *connection, int64_t patience_us
 
 static void wake_all(struct keeper *keeper)
 {
-    for (struct slot *s = keeper->waiting; s != NULL; s = s->next) pthread_cond_signal(&s->wake);
+    for (struct keeper_slot *s = keeper->waiting; s != NULL; s = s->next)
+        pthread_cond_signal(&s->wake);
 }
 
-static void wake(struct slot **slot) /* the lock is not held */
+static void wake(struct keeper_slot **slot) /* the lock is not held */
 {
     if (*slot != NULL) pthread_cond_signal(&(*slot)->wake);
     *slot = NULL;
 }
 
 /* Who is to read next, NULL: nobody. One that sleeps, as one that still sends may do so for long. */
-static struct slot *next_reader(const struct keeper *keeper)
+static struct keeper_slot *next_reader(const struct keeper *keeper)
 {
-    struct slot *s = keeper->reading ? NULL : keeper->waiting;
+    struct keeper_slot *s = keeper->reading ? NULL : keeper->waiting;
     while (s != NULL && (!s->asleep || s->answered)) s = s->next;
     return s;
 }
@@ -195,7 +196,7 @@ void keeper_free(struct keeper *keeper)
     RF_ASSERT(keeper->waiting == NULL);
     connection_unref(keeper->connection);
     while (keeper->unused != NULL) {
-        struct slot *slot = keeper->unused;
+        struct keeper_slot *slot = keeper->unused;
         keeper->unused = slot->next;
         pthread_cond_destroy(&slot->wake);
         free(slot);
@@ -231,10 +232,11 @@ static bool send_message(int fd, const uint8_t *bytes, size_t len, rf_usec deadl
 
 /* Hands a message to the one who waits for it, and returns it; the lock is held. An answer that nobody waits for came too
  * late. */
-static struct slot *deliver(struct keeper *keeper, const struct connection *from, rf_str message)
+static struct keeper_slot *deliver(struct keeper *keeper, const struct connection *from,
+                                   rf_str message)
 {
     uint32_t id = rf_get_u32le(message.ptr + 4);
-    struct slot *s = keeper->waiting;
+    struct keeper_slot *s = keeper->waiting;
     while (s != NULL && (s->id != id || s->on != from || s->answered)) s = s->next;
     if (s == NULL) return NULL;
     memcpy(s->answer, message.ptr, message.len);
@@ -245,7 +247,8 @@ static struct slot *deliver(struct keeper *keeper, const struct connection *from
 
 /* Reads one message for whomever it is; it comes back without one after a part of the patience. The lock is held on entry and
  * exit, not meanwhile. *to_wake is told at the beginning, and is who got the message in the end. */
-static void read_one(struct keeper *keeper, const struct slot *own, struct slot **to_wake)
+static void read_one(struct keeper *keeper, const struct keeper_slot *own,
+                     struct keeper_slot **to_wake)
 {
     struct connection *on = own->on;
     keeper->reading = true;
@@ -268,7 +271,7 @@ static void read_one(struct keeper *keeper, const struct slot *own, struct slot 
     if (ended) wake_all(keeper);
 }
 
-static void wait_for_wake(struct keeper *keeper, struct slot *own, rf_usec deadline)
+static void wait_for_wake(struct keeper *keeper, struct keeper_slot *own, rf_usec deadline)
 {
     struct timespec until = {.tv_sec = (time_t)(deadline / RF_USEC_PER_SECOND),
                              .tv_nsec = (long)(deadline % RF_USEC_PER_SECOND) * 1000};
@@ -279,7 +282,7 @@ static void wait_for_wake(struct keeper *keeper, struct slot *own, rf_usec deadl
 
 static bool others_wait(const struct keeper *keeper, const struct connection *on)
 {
-    const struct slot *s = keeper->waiting;
+    const struct keeper_slot *s = keeper->waiting;
     while (s != NULL && s->on != on) s = s->next;
     return s != NULL;
 }
@@ -289,22 +292,22 @@ static bool others_wait(const struct keeper *keeper, const struct connection *on
 static bool is_hung(const struct keeper *keeper, const struct connection *on)
 {
     int64_t patience = keeper->patience_usec;
-    for (const struct slot *s = keeper->waiting; s != NULL; s = s->next)
+    for (const struct keeper_slot *s = keeper->waiting; s != NULL; s = s->next)
         if (s->on == on) patience = RF_MAX(patience, s->patience_usec);
     return !on->gone && clock_usec() - on->silent_since >= patience;
 }
 
-static void leave(struct keeper *keeper, const struct slot *own)
+static void leave(struct keeper *keeper, const struct keeper_slot *own)
 {
-    struct slot **at = &keeper->waiting;
+    struct keeper_slot **at = &keeper->waiting;
     while (*at != NULL && *at != own) at = &(*at)->next;
     RF_ASSERT(*at != NULL);
     *at = own->next;
 }
 
 /* Waits for the answer to `own`; the lock is held. */
-static enum rf_kind await(struct keeper *keeper, struct slot *own, rf_usec deadline,
-                          struct slot **to_wake, struct rf_err *err)
+static enum rf_kind await(struct keeper *keeper, struct keeper_slot *own, rf_usec deadline,
+                          struct keeper_slot **to_wake, struct rf_err *err)
 {
     while (!own->answered) {
         if (own->on->gone) return gone(err);
@@ -321,9 +324,9 @@ static enum rf_kind await(struct keeper *keeper, struct slot *own, rf_usec deadl
 
 /* ---- slots --------------------------------------------------------------------------------------------------------- */
 
-static struct slot *slot_new(struct keeper *keeper)
+static struct keeper_slot *slot_new(struct keeper *keeper)
 {
-    struct slot *slot = calloc(1, sizeof *slot);
+    struct keeper_slot *slot = calloc(1, sizeof *slot);
     pthread_condattr_t attr;
     if (slot == NULL) return NULL;
     slot->keeper = keeper;
@@ -335,18 +338,18 @@ static struct slot *slot_new(struct keeper *keeper)
 }
 
 /* There come to be as many as threads call at one time. NULL on lack of memory. */
-static struct slot *slot_take(struct keeper *keeper)
+static struct keeper_slot *slot_take(struct keeper *keeper)
 {
     pthread_mutex_lock(&keeper->lock);
-    struct slot *slot = keeper->unused;
+    struct keeper_slot *slot = keeper->unused;
     if (slot != NULL) keeper->unused = slot->next;
     pthread_mutex_unlock(&keeper->lock);
     return slot != NULL ? slot : slot_new(keeper);
 }
 
-static void slot_give_back(struct slot **taken)
+static void slot_give_back(struct keeper_slot **taken)
 {
-    struct slot *slot = *taken;
+    struct keeper_slot *slot = *taken;
     if (slot == NULL) return;
     struct connection *on = slot->on;
     slot->on = NULL;
@@ -364,7 +367,7 @@ static void slot_give_back(struct slot **taken)
 /* ---- one exchange ---------------------------------------------------------------------------------------------------- */
 
 /* Sends the slot's request and waits for the answer with its number. */
-static enum rf_kind exchange(struct keeper *keeper, struct slot *own, enum keeper_verb verb,
+static enum rf_kind exchange(struct keeper *keeper, struct keeper_slot *own, enum keeper_verb verb,
                              struct rf_err *err)
 {
     pthread_mutex_lock(&keeper->lock);
@@ -375,7 +378,8 @@ static enum rf_kind exchange(struct keeper *keeper, struct slot *own, enum keepe
     }
     rf_usec now = clock_usec();
     own->patience_usec = keeper->patience_usec;
-    if (verb == KEEPER_JWT_ROTATE) own->patience_usec *= ROTATE_PATIENCE;
+    if (verb == KEEPER_JWT_ROTATE || verb == KEEPER_SEAL_KEY_NEW)
+        own->patience_usec *= ROTATE_PATIENCE;
     if (verb == KEEPER_TLS_SIGN) own->patience_usec /= HANDSHAKE_PATIENCE;
     rf_usec deadline = now + own->patience_usec;
     if (!on->given_up && !others_wait(keeper, on)) on->silent_since = now;
@@ -387,7 +391,7 @@ static enum rf_kind exchange(struct keeper *keeper, struct slot *own, enum keepe
     pthread_mutex_unlock(&keeper->lock);
 
     bool late;
-    struct slot *to_wake = NULL, *reader;
+    struct keeper_slot *to_wake = NULL, *reader;
     rf_put_u32le(own->request + 4, own->id);
     bool sent = send_message(on->fd, own->request, own->request_bytes, deadline, &late);
     pthread_mutex_lock(&keeper->lock);
@@ -412,10 +416,30 @@ static enum rf_kind exchange(struct keeper *keeper, struct slot *own, enum keepe
 /* The code of a keeper's error as a static string: those that callers act on. */
 static const char *static_code(rf_str code)
 {
-    static const char *const known[] = {"CryptoFailed", "TooManyRequests",     "BadSigningInput",
-                                        "BadDigest",    "BadPurpose",          "MessageTooLarge",
-                                        "BadName",      "BadRequest",          "DiskFull",
-                                        "InputOutput",  "MemoryBudgetExceeded"};
+    static const char *const known[] = {"CryptoFailed",
+                                        "TooManyRequests",
+                                        "BadSigningInput",
+                                        "BadDigest",
+                                        "BadPurpose",
+                                        "MessageTooLarge",
+                                        "BadName",
+                                        "BadRequest",
+                                        "DiskFull",
+                                        "InputOutput",
+                                        "SealToken",
+                                        "SealBroken",
+                                        "SealRolledBack",
+                                        "SealDestroyed",
+                                        "SealDisabled",
+                                        "SealNotYet",
+                                        "SealExpired",
+                                        "SealOperation",
+                                        "SealArgument",
+                                        "SealAlgorithm",
+                                        "SealInput",
+                                        "SealRate",
+                                        "MemoryBudgetExceeded",
+                                        "VaultSealed"};
     for (size_t i = 0; i < RF_COUNT(known); i++)
         if (rf_str_is(code, known[i])) return known[i];
     return "KeeperFailed";
@@ -423,7 +447,7 @@ static const char *static_code(rf_str code)
 
 /* Asks; `answer` holds views of `own`. */
 static enum rf_kind call(struct keeper *keeper, const struct keeper_request *request,
-                         struct slot *own, struct keeper_answer *answer, struct rf_err *err)
+                         struct keeper_slot *own, struct keeper_answer *answer, struct rf_err *err)
 {
     if (own == NULL) return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "a request");
     enum rf_kind kind = keeper_wire_put_request(request, own->request, &own->request_bytes, err);
@@ -441,7 +465,17 @@ static enum rf_kind call(struct keeper *keeper, const struct keeper_request *req
     return RF_OK;
 }
 
-#define SLOT_HERE(name) RF_CLEANUP(slot_give_back) struct slot *name = slot_take(keeper)
+void keeper_call_end(struct keeper_slot **slot) { slot_give_back(slot); }
+
+enum rf_kind keeper_call(struct keeper *keeper, const struct keeper_request *request,
+                         struct keeper_slot **slot, struct keeper_answer *answer,
+                         struct rf_err *err)
+{
+    *slot = slot_take(keeper);
+    return call(keeper, request, *slot, answer, err);
+}
+
+#define SLOT_HERE(name) RF_CLEANUP(slot_give_back) struct keeper_slot *name = slot_take(keeper)
 
 /* ---- the verbs ----------------------------------------------------------------------------------------------------- */
 
@@ -461,6 +495,16 @@ enum rf_kind keeper_tls_chain(struct keeper *keeper, struct rf_arena *arena, rf_
     RF_TRY(copy_into(arena, answer.ca_pem, ca_pem, err));
     *chain_pem = chain;
     return RF_OK;
+}
+
+enum rf_kind keeper_unseal(struct keeper *keeper, rf_str text, struct rf_arena *arena,
+                           rf_str *reply, struct rf_err *err)
+{
+    SLOT_HERE(own);
+    struct keeper_answer answer;
+    struct keeper_request request = {.verb = KEEPER_UNSEAL, .fields = {text}};
+    RF_TRY(call(keeper, &request, own, &answer, err));
+    return copy_into(arena, answer.fields[0], reply, err);
 }
 
 enum rf_kind keeper_jwt_keys(struct keeper *keeper, struct rf_arena *arena,

@@ -28,6 +28,10 @@ void keeper_free(struct keeper *keeper);
 /* For tests: another patience than 5 s. */
 void keeper_set_patience(struct keeper *keeper, int64_t usec);
 
+/* While the root key is sealed, for the server: a request of keeper_seal_talk.h and its reply, in `arena`. */
+RF_MUST_USE enum rf_kind keeper_unseal(struct keeper *keeper, rf_str text, struct rf_arena *arena,
+                                       rf_str *reply, struct rf_err *err);
+
 /* Public facts: the chain for TLS (leaf first) and the authority's certificate, PEM. In `arena`. */
 RF_MUST_USE enum rf_kind keeper_tls_chain(struct keeper *keeper, struct rf_arena *arena,
                                           rf_str *chain_pem, rf_str *ca_pem, struct rf_err *err);
@@ -82,5 +86,20 @@ RF_MUST_USE enum rf_kind keeper_device_issue(struct keeper *keeper,
 /* The key under which the tables of this installation are encrypted (32 bytes, derived from the root key). */
 RF_MUST_USE enum rf_kind keeper_store_key(struct keeper *keeper, uint8_t out[32],
                                           struct rf_err *err);
+
+/* Keys of what the server encrypts itself, each its own: of a table, of a hub. They lie with the data, wrapped under the root key; who has the data alone
+ * can read nothing, and once destroyed a key opens no copy of the data any more. `label`, of 1 to 64 letters, digits, dots and dashes, says
+ * in the log what it is for ("table"). */
+enum { KEEPER_DATA_KEY_BYTES = 84 /* wrapped: 16 of id, then a wrapped key of vault_seal.h */ };
+RF_MUST_USE enum rf_kind keeper_data_key_new(struct keeper *keeper, const char *label,
+                                             uint8_t wrapped[KEEPER_DATA_KEY_BYTES],
+                                             uint8_t key[32], struct rf_err *err);
+/* RF_DENIED SealBroken (it was changed, or is of another installation), SealDestroyed. */
+RF_MUST_USE enum rf_kind keeper_data_key_open(struct keeper *keeper, rf_str wrapped,
+                                              uint8_t key[32], struct rf_err *err);
+/* `proof`, in `arena`, names the line of the keeper's audit log that tells of it. */
+RF_MUST_USE enum rf_kind keeper_data_key_destroy(struct keeper *keeper, rf_str wrapped,
+                                                 const char *label, struct rf_arena *arena,
+                                                 rf_str *proof, struct rf_err *err);
 
 #endif

@@ -23,9 +23,9 @@ enum { LINE_BYTES_MAX = 1024, READ_BYTES = 64 << 10, MAC_HEX_BYTES = 2 * SHA256_
 
 /* Events that tell of somebody at the files. */
 #define EVENT(name) ",\"event\":\"" name "\","
-static const char *const alarms[] = {EVENT("audit.broken"), EVENT("audit.cut"),
-                                     EVENT("keys.damaged"), EVENT("heads.missing"),
-                                     EVENT("heads.stale"),  EVENT("heads.damaged")};
+static const char *const alarms[] = {
+    EVENT("audit.broken"), EVENT("audit.cut"),     EVENT("keys.damaged"),  EVENT("heads.missing"),
+    EVENT("heads.stale"),  EVENT("heads.damaged"), EVENT("floors.damaged")};
 
 static void mac_of(const struct keeper_audit *audit, rf_str head, uint8_t out[SHA256_BYTES])
 {
@@ -184,39 +184,81 @@ static enum rf_kind append(struct keeper_audit *audit, const char *what, const c
     return RF_OK;
 }
 
+static bool is_synced(struct keeper_audit *audit, uint64_t seq)
+{
+    pthread_mutex_lock(&audit->lock);
+    bool synced = audit->synced >= seq;
+    pthread_mutex_unlock(&audit->lock);
+    return synced;
+}
+
+/* Syncs for all that were written by now; the sync lock is held. After a failure no sync counts: the kernel tells of it once. */
+static enum rf_kind sync_now(struct keeper_audit *audit, struct rf_err *err)
+{
+    if (audit->failed)
+        return RF_FAIL(err, RF_IO, "InputOutput", "the keeper's audit log cannot be written");
+    pthread_mutex_lock(&audit->lock);
+    struct keeper_head written = audit->head;
+    pthread_mutex_unlock(&audit->lock);
+    if (fdatasync(audit->fd) != 0) return failed(audit, err);
+    enum rf_kind kind = keeper_heads_set(audit->heads, &audit->heads->audit, &written, err);
+    if (kind != RF_OK) {
+        audit->failed = true;
+        return kind;
+    }
+    pthread_mutex_lock(&audit->lock);
+    audit->synced = written.count;
+    pthread_mutex_unlock(&audit->lock);
+    return RF_OK;
+}
+
 /* Waits until line `seq` is on the disk. Whoever gets the sync lock syncs for all that were written by then. */
 static enum rf_kind sync_to(struct keeper_audit *audit, uint64_t seq, struct rf_err *err)
 {
     enum rf_kind kind = RF_OK;
     pthread_mutex_lock(&audit->sync_lock);
-    pthread_mutex_lock(&audit->lock);
-    struct keeper_head written = audit->head;
-    bool needed = audit->synced < seq;
-    pthread_mutex_unlock(&audit->lock);
-    if (needed && fdatasync(audit->fd) != 0) kind = failed(audit, err);
-    if (needed && kind == RF_OK) {
-        kind = keeper_heads_set(audit->heads, &audit->heads->audit, &written, err);
-        if (kind != RF_OK) audit->failed = true;
-    }
-    if (needed && kind == RF_OK) {
-        pthread_mutex_lock(&audit->lock);
-        audit->synced = written.count;
-        pthread_mutex_unlock(&audit->lock);
-    }
+    if (!is_synced(audit, seq)) kind = sync_now(audit, err);
     pthread_mutex_unlock(&audit->sync_lock);
     return kind;
 }
 
-enum rf_kind keeper_audit_write(struct keeper_audit *audit, const char *what, const char *detail,
-                                struct rf_err *err)
+enum rf_kind keeper_audit_try_sync(struct keeper_audit *audit, uint64_t line, bool *busy,
+                                   struct rf_err *err)
+{
+    enum rf_kind kind = RF_OK;
+    *busy = false;
+    if (is_synced(audit, line)) return RF_OK;
+    *busy = pthread_mutex_trylock(&audit->sync_lock) != 0;
+    if (*busy) return RF_OK;
+    if (!is_synced(audit, line)) kind = sync_now(audit, err);
+    pthread_mutex_unlock(&audit->sync_lock);
+    return kind;
+}
+
+enum rf_kind keeper_audit_append(struct keeper_audit *audit, const char *what, const char *detail,
+                                 uint64_t *line, uint8_t mac[SHA256_BYTES], struct rf_err *err)
 {
     pthread_mutex_lock(&audit->lock);
     enum rf_kind kind = audit->failed ? RF_FAIL(err, RF_IO, "InputOutput",
                                                 "the keeper's audit log cannot be written")
                                       : append(audit, what, detail, err);
-    uint64_t seq = audit->head.count;
+    *line = audit->head.count;
+    if (mac != NULL) memcpy(mac, audit->head.chain, SHA256_BYTES);
     pthread_mutex_unlock(&audit->lock);
-    return kind != RF_OK ? kind : sync_to(audit, seq, err);
+    return kind;
+}
+
+enum rf_kind keeper_audit_sync(struct keeper_audit *audit, uint64_t line, struct rf_err *err)
+{
+    return sync_to(audit, line, err);
+}
+
+enum rf_kind keeper_audit_write(struct keeper_audit *audit, const char *what, const char *detail,
+                                struct rf_err *err)
+{
+    uint64_t line;
+    RF_TRY(keeper_audit_append(audit, what, detail, &line, NULL, err));
+    return sync_to(audit, line, err);
 }
 
 void keeper_audit_done(struct keeper_audit *audit)

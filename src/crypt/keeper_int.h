@@ -7,6 +7,7 @@
 #include <openssl/evp.h>
 
 #include "crypt/digest.h"
+#include "crypt/keeper_seal.h"
 #include "crypt/keeper_serve.h"
 #include "crypt/keeper_wire.h"
 #include "crypt/x509.h"
@@ -16,8 +17,8 @@
 enum { KEEPER_SECRET_BYTES = 32 };
 
 /* By how much a file may be ahead of its head after a crash: records are appended one by one; of lines each of the keeper's threads
- * may have one that waits for the disk. */
-enum { KEEPER_KEYS_AHEAD_MAX = 1, KEEPER_AUDIT_AHEAD_MAX = 32 };
+ * may have a batch that waits for the disk. */
+enum { KEEPER_KEYS_AHEAD_MAX = 1, KEEPER_AUDIT_AHEAD_MAX = 320 };
 
 struct keeper_head {
     uint64_t count; /* of records or lines */
@@ -104,6 +105,16 @@ RF_MUST_USE enum rf_kind keeper_audit_open(struct keeper_audit *audit, int fd,
  * words of ours. The result may be left unused where a line is all that comes of an event. */
 enum rf_kind keeper_audit_write(struct keeper_audit *audit, const char *what, const char *detail,
                                 struct rf_err *err);
+/* The same in two steps: the line is written, and on the disk when keeper_audit_sync of its number returned RF_OK. `mac`: the line's, NULL: not
+ * wanted. */
+RF_MUST_USE enum rf_kind keeper_audit_append(struct keeper_audit *audit, const char *what,
+                                             const char *detail, uint64_t *line,
+                                             uint8_t mac[SHA256_BYTES], struct rf_err *err);
+RF_MUST_USE enum rf_kind keeper_audit_sync(struct keeper_audit *audit, uint64_t line,
+                                           struct rf_err *err);
+/* The same, but it does not wait for another thread that syncs: *busy then, and nothing is known of the line. */
+RF_MUST_USE enum rf_kind keeper_audit_try_sync(struct keeper_audit *audit, uint64_t line,
+                                               bool *busy, struct rf_err *err);
 void keeper_audit_done(struct keeper_audit *audit);
 
 /* ---- keeper_keys.c: the keys -------------------------------------------------------------------------------------------- */
@@ -126,8 +137,9 @@ struct keeper_keys {
     struct keeper_heads heads;
     struct keeper_audit audit;
     struct rf_clock *clock;
-    uint8_t root[KEEPER_SECRET_BYTES];
-    EVP_PKEY *ca, *tls, *device_ca; /* the last: NULL until it is first asked for */
+    struct root_seal seal;
+    uint8_t root[KEEPER_SECRET_BYTES]; /* the first generation, of which all is derived */
+    EVP_PKEY *ca, *tls, *device_ca;    /* the last: NULL until it is first asked for */
     rf_usec tls_until;
     rf_str device_ca_der;                            /* allocated, like the next */
     rf_str ca_der, tls_der, tls_names, wanted_names; /* allocated */
@@ -138,6 +150,11 @@ struct keeper_keys {
 /* HMAC of a label under the root key: one secret for each use. */
 void keeper_derive(const struct keeper_keys *keys, const char *label, rf_str more,
                    uint8_t out[KEEPER_SECRET_BYTES]);
+/* The same under the root of a generation, for keys that the server keeps wrapped; false: there is none. */
+bool keeper_derive_of(const struct keeper_keys *keys, uint32_t generation, const char *label,
+                      uint8_t out[KEEPER_SECRET_BYTES]);
+/* The newest generation, 1 at first. */
+uint32_t keeper_root_generation(const struct keeper_keys *keys);
 /* Reads the keys. */
 RF_MUST_USE enum rf_kind keeper_keys_load(struct keeper_keys *keys,
                                           const struct keeper_core_options *options,

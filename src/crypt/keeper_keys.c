@@ -23,7 +23,7 @@ enum {
 /* Certificates begin a little in the past, for clients whose clock is behind. */
 #define BACKDATE_USEC USEC_PER_HOUR
 
-void keeper_derive(const struct keeper_keys *keys, const char *label, rf_str more,
+static void derive(const uint8_t root[KEEPER_SECRET_BYTES], const char *label, rf_str more,
                    uint8_t out[KEEPER_SECRET_BYTES])
 {
     uint8_t text[64 + KEEPER_PURPOSE_BYTES_MAX];
@@ -33,8 +33,28 @@ void keeper_derive(const struct keeper_keys *keys, const char *label, rf_str mor
     RF_ASSERT(more.len <= KEEPER_PURPOSE_BYTES_MAX);
     memcpy(text, label, len);
     if (more.len > 0) memcpy(text + len, more.ptr, more.len);
-    digest_hmac_sha256(rf_str_make(keys->root, sizeof keys->root),
-                       rf_str_make(text, len + more.len), out);
+    digest_hmac_sha256(rf_str_make(root, KEEPER_SECRET_BYTES), rf_str_make(text, len + more.len),
+                       out);
+}
+
+void keeper_derive(const struct keeper_keys *keys, const char *label, rf_str more,
+                   uint8_t out[KEEPER_SECRET_BYTES])
+{
+    derive(keys->root, label, more, out);
+}
+
+bool keeper_derive_of(const struct keeper_keys *keys, uint32_t generation, const char *label,
+                      uint8_t out[KEEPER_SECRET_BYTES])
+{
+    const uint8_t *root = generation == 1 ? keys->root : root_seal_key(&keys->seal, generation);
+    if (root == NULL) return false;
+    derive(root, label, (rf_str){0}, out);
+    return true;
+}
+
+uint32_t keeper_root_generation(const struct keeper_keys *keys)
+{
+    return RF_MAX(atomic_load(&keys->seal.root_count), 1U);
 }
 
 static rf_usec now_of(const struct keeper_keys *keys) { return rf_clock_now(keys->clock); }
@@ -532,6 +552,7 @@ void keeper_keys_done(struct keeper_keys *keys)
     drop(&keys->tls_der);
     drop(&keys->tls_names);
     drop(&keys->wanted_names);
+    root_seal_done(&keys->seal);
     OPENSSL_cleanse(keys->root, sizeof keys->root);
     OPENSSL_cleanse(keys->file.sealing_key, sizeof keys->file.sealing_key);
 }

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/rf.h"
+#include "crypt/keeper_seal_talk.h"
 
 struct keeper_core;
 struct keeper_core_options {
@@ -17,6 +18,9 @@ struct keeper_core_options {
     const rf_str *names; /* further names and addresses */
     uint32_t name_count;
     struct rf_clock *clock;
+    /* Called when people must open the root (keeper_seal.h); returns RF_OK when it is open. NULL: RF_AGAIN VaultSealed instead. */
+    enum rf_kind (*unseal)(void *ctx, struct root_seal *seal, struct rf_err *err);
+    void *unseal_ctx;
 };
 /* Opens or makes the files and keys; issues a new TLS certificate when the one there is for other names or ends within 30
 * days. What is wrong with the files and no reason to stop is a line of the audit log (docs/formats.md lists them). RF_CORRUPT
@@ -27,12 +31,16 @@ RF_MUST_USE enum rf_kind keeper_core_new(const struct keeper_core_options *optio
 /* Answers on `fd` (SOCK_SEQPACKET, borrowed) until the other side closes it: RF_OK; RF_INVALID ProtocolError when a message
  * breaks the rules (the caller ends then). Opens no file. */
 RF_MUST_USE enum rf_kind keeper_core_serve(struct keeper_core *core, int fd, struct rf_err *err);
-/* The same by the calling thread alone; several may do so for one descriptor at a time. keeper_core_serve starts a thread for
- * each processor and calls it. */
+/* The same by the calling thread alone; several may do so for one descriptor at a time. keeper_core_serve starts
+ * keeper_core_workers of them. */
 RF_MUST_USE enum rf_kind keeper_core_work(struct keeper_core *core, int fd, struct rf_err *err);
+/* How many threads should serve: more than processors, as some wait for the disk or make an RSA key. */
+unsigned keeper_core_workers(void);
 /* Signs once with each key, so that OpenSSL has loaded all that it needs before the process gives up its rights. */
 RF_MUST_USE enum rf_kind keeper_core_prime(struct keeper_core *core, struct rf_err *err);
 void keeper_core_free(struct keeper_core *core);
+/* For keeper_seal_talk.h, by one thread at a time. */
+struct root_talk keeper_core_talk(struct keeper_core *core);
 
 /* Counts the lines of an audit log that tell of cut, changed or missing files, and gives time, event and detail of the last one, for
  * people. Reads the file only. RF_IO InputOutput. */

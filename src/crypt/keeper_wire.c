@@ -1,12 +1,60 @@
 #include "crypt/keeper_wire.h"
 
 static const char *const verb_names[KEEPER_VERB_END] = {
-    [KEEPER_TLS_CHAIN] = "tls_chain",   [KEEPER_JWT_KEYS] = "jwt_keys",
-    [KEEPER_JWT_ROTATE] = "jwt_rotate", [KEEPER_TLS_SIGN] = "tls_sign",
-    [KEEPER_JWT_SIGN] = "jwt_sign",     [KEEPER_MAC] = "mac",
-    [KEEPER_STORE_KEY] = "store_key",   [KEEPER_JWT_SIGN_IF] = "jwt_sign_if",
-    [KEEPER_DEVICE_CA] = "device_ca",   [KEEPER_DEVICE_ISSUE] = "device_issue",
+    [KEEPER_TLS_CHAIN] = "tls_chain",
+    [KEEPER_JWT_KEYS] = "jwt_keys",
+    [KEEPER_JWT_ROTATE] = "jwt_rotate",
+    [KEEPER_TLS_SIGN] = "tls_sign",
+    [KEEPER_JWT_SIGN] = "jwt_sign",
+    [KEEPER_MAC] = "mac",
+    [KEEPER_STORE_KEY] = "store_key",
+    [KEEPER_JWT_SIGN_IF] = "jwt_sign_if",
+    [KEEPER_DEVICE_CA] = "device_ca",
+    [KEEPER_DEVICE_ISSUE] = "device_issue",
+    [KEEPER_SEAL_VAULT_NEW] = "seal_vault_new",
+    [KEEPER_SEAL_PUT] = "seal_put",
+    [KEEPER_SEAL_OPEN] = "seal_open",
+    [KEEPER_SEAL_CHANGE] = "seal_change",
+    [KEEPER_SEAL_KEY_NEW] = "seal_key_new",
+    [KEEPER_SEAL_KEY_USE] = "seal_key_use",
+    [KEEPER_SEAL_CERTIFY] = "seal_certify",
+    [KEEPER_SEAL_BUNDLE] = "seal_bundle",
+    [KEEPER_SEAL_BACKUP_MAKE] = "seal_backup_make",
+    [KEEPER_SEAL_BACKUP_OPEN] = "seal_backup_open",
+    [KEEPER_SEAL_BACKUP_PUT] = "seal_backup_put",
+    [KEEPER_SEAL_DESTROY] = "seal_destroy",
+    [KEEPER_SEAL_RANDOM] = "seal_random",
+    [KEEPER_DATA_KEY_NEW] = "data_key_new",
+    [KEEPER_DATA_KEY_OPEN] = "data_key_open",
+    [KEEPER_DATA_KEY_DESTROY] = "data_key_destroy",
+    [KEEPER_UNSEAL] = "unseal",
 };
+
+enum { RING = KEEPER_RING_FIELDS };
+static const struct {
+    uint8_t request, answer;
+} field_counts[KEEPER_VERB_END] = {
+    [KEEPER_SEAL_VAULT_NEW] = {1, 1},
+    [KEEPER_SEAL_PUT] = {1 + RING + 2, 3},
+    [KEEPER_SEAL_OPEN] = {1 + RING + 1, 1},
+    [KEEPER_SEAL_CHANGE] = {1 + RING + 2, 1},
+    [KEEPER_SEAL_KEY_NEW] = {1 + RING + 1, 3},
+    [KEEPER_SEAL_KEY_USE] = {1 + RING + 8, 4},
+    [KEEPER_SEAL_CERTIFY] = {1 + RING + 4, 1},
+    [KEEPER_SEAL_BUNDLE] = {1 + RING + 3 + RING + 1, 2},
+    [KEEPER_SEAL_BACKUP_MAKE] = {1 + RING + 1, 3},
+    [KEEPER_SEAL_BACKUP_OPEN] = {3, 1},
+    [KEEPER_SEAL_BACKUP_PUT] = {1 + 4 + RING, 3},
+    [KEEPER_SEAL_DESTROY] = {RING, 1},
+    [KEEPER_SEAL_RANDOM] = {2, 1},
+    [KEEPER_DATA_KEY_NEW] = {1, 2},
+    [KEEPER_DATA_KEY_OPEN] = {1, 1},
+    [KEEPER_DATA_KEY_DESTROY] = {2, 1},
+    [KEEPER_UNSEAL] = {1, 1},
+};
+
+uint32_t keeper_request_fields(enum keeper_verb verb) { return field_counts[verb].request; }
+uint32_t keeper_answer_fields(enum keeper_verb verb) { return field_counts[verb].answer; }
 
 const char *keeper_verb_name(enum keeper_verb verb)
 {
@@ -83,7 +131,9 @@ enum rf_kind keeper_wire_put_request(const struct keeper_request *request, uint8
         put_str(&w, request->bytes);
         put_u64(&w, (uint64_t)request->seconds);
         break;
-    default: /* no fields */
+    default:
+        for (uint32_t i = 0; i < field_counts[request->verb].request; i++)
+            put_str(&w, request->fields[i]);
         break;
     }
     return finish(&w, request->verb, request->id, len, err);
@@ -113,6 +163,9 @@ enum rf_kind keeper_wire_put_answer(const struct keeper_answer *answer, uint8_t 
         put_str(&w, answer->text);
     } else if (answer->verb == KEEPER_JWT_KEYS) {
         put_keys(&w, answer);
+    } else if (field_counts[answer->verb].answer > 0) {
+        for (uint32_t i = 0; i < field_counts[answer->verb].answer; i++)
+            put_str(&w, answer->fields[i]);
     } else if (answer->verb != KEEPER_JWT_ROTATE) {
         if (answer->verb == KEEPER_JWT_SIGN_IF) put_u64(&w, answer->match);
         put_str(&w, answer->bytes);
@@ -230,6 +283,7 @@ enum rf_kind keeper_wire_read_request(rf_str message, struct keeper_request *out
         got.seconds = (int64_t)take_u64(&r);
         break;
     default:
+        for (uint32_t i = 0; i < field_counts[got.verb].request; i++) got.fields[i] = take_str(&r);
         break;
     }
     RF_TRY(read_end(&r, err));
@@ -265,6 +319,8 @@ enum rf_kind keeper_wire_read_answer(rf_str message, struct keeper_answer *out, 
         got.text = take_str(&r);
     } else if (got.verb == KEEPER_JWT_KEYS) {
         take_keys(&r, &got);
+    } else if (field_counts[got.verb].answer > 0) {
+        for (uint32_t i = 0; i < field_counts[got.verb].answer; i++) got.fields[i] = take_str(&r);
     } else if (got.verb != KEEPER_JWT_ROTATE) {
         if (got.verb == KEEPER_JWT_SIGN_IF) got.match = take_u64(&r);
         got.bytes = take_str(&r);

@@ -25,6 +25,8 @@
  *   device_issue  name, public key (DER),  certificate (DER)
  *                 seconds (8)
  *
+ *   seal_*        the fields that keeper_wire.c counts, all of them bytes; see enum seal_field
+ *
  * A reader takes a body to its last byte: a length that passes the end, bytes left over, an unknown verb, version or kind are
  * RF_INVALID ProtocolError, and the sender is not to be listened to any more. */
 #ifndef RF_KEEPER_WIRE_H
@@ -44,25 +46,48 @@ enum keeper_verb {
     KEEPER_JWT_SIGN_IF,
     KEEPER_DEVICE_CA,
     KEEPER_DEVICE_ISSUE,
-    KEEPER_VERB_END /* one past the last */
+    /* Of vault_seal.h, by the names of its functions. */
+    KEEPER_SEAL_VAULT_NEW, /* vault's id -> its wrapped key */
+    KEEPER_SEAL_PUT,       /* token, ring, head, material -> item's key, version, public key */
+    KEEPER_SEAL_OPEN,      /* token, ring, version -> value */
+    KEEPER_SEAL_CHANGE,    /* token, ring, version, head -> version */
+    KEEPER_SEAL_KEY_NEW,   /* token, ring, head -> item's key, version, public key */
+    KEEPER_SEAL_KEY_USE, /* token, ring, version, op (1 byte), algorithm, value, signature, iv, aad, tag -> value, iv, tag, verified (1 byte) */
+    KEEPER_SEAL_CERTIFY, /* token, ring, version, what (1 byte), issuer, DER -> DER */
+    KEEPER_SEAL_BUNDLE, /* token, ring, version, chain, format (1 byte), the secret's ring, head -> item's key, version */
+    KEEPER_SEAL_BACKUP_MAKE, /* token, ring, about -> item's key, content's key, that in clear */
+    KEEPER_SEAL_BACKUP_OPEN, /* token, content's key, about -> that in clear */
+    KEEPER_SEAL_BACKUP_PUT, /* token, item's key, about, item's id, version, ring -> item's key, version, public key */
+    KEEPER_SEAL_DESTROY, /* ring -> proof */
+    KEEPER_SEAL_RANDOM,  /* token, how many (1 byte) -> bytes */
+    /* Keys of data that the server encrypts itself. */
+    KEEPER_DATA_KEY_NEW,     /* label -> wrapped key, key */
+    KEEPER_DATA_KEY_OPEN,    /* wrapped key -> key */
+    KEEPER_DATA_KEY_DESTROY, /* wrapped key, label -> proof */
+    KEEPER_UNSEAL,           /* a request of keeper_seal_talk.h -> its reply */
+    KEEPER_VERB_END          /* one past the last */
 };
 enum {
     KEEPER_ANSWER = 0x8000,
     KEEPER_KEYS_MAX = 8, /* token-signing keys that verify at one time */
     KEEPER_PURPOSE_BYTES_MAX = 64,
     KEEPER_DIGEST_BYTES_MIN = 20,
-    KEEPER_DIGEST_BYTES_MAX = 64
+    KEEPER_DIGEST_BYTES_MAX = 64,
+    KEEPER_FIELDS_MAX = 20
 };
+/* A ring on the wire: vault's id, item's id, kind (1 byte), name, vault's key, item's key. */
+enum { KEEPER_RING_FIELDS = 6 };
 
 struct keeper_request {
     enum keeper_verb verb;
     uint32_t id;
-    bool emergency;  /* jwt_rotate */
-    rf_str purpose;  /* mac, jwt_sign_if; the name of device_issue */
-    rf_str bytes;    /* digest, signing input, bytes, public key */
-    rf_str macs;     /* jwt_sign_if: KEEPER_MAC_BYTES each */
-    rf_str input;    /* jwt_sign_if */
-    int64_t seconds; /* device_issue */
+    bool emergency;                   /* jwt_rotate */
+    rf_str purpose;                   /* mac, jwt_sign_if; the name of device_issue */
+    rf_str bytes;                     /* digest, signing input, bytes, public key */
+    rf_str macs;                      /* jwt_sign_if: KEEPER_MAC_BYTES each */
+    rf_str input;                     /* jwt_sign_if */
+    int64_t seconds;                  /* device_issue */
+    rf_str fields[KEEPER_FIELDS_MAX]; /* seal_* */
 };
 struct keeper_answer {
     enum keeper_verb verb;
@@ -74,6 +99,7 @@ struct keeper_answer {
     uint64_t match; /* jwt_sign_if */
     uint32_t key_count;
     struct keeper_jwt_key keys[KEEPER_KEYS_MAX];
+    rf_str fields[KEEPER_FIELDS_MAX]; /* seal_* */
 };
 
 /* Writes the whole message into `out` (KEEPER_MESSAGE_BYTES_MAX bytes); *len its length. RF_LIMIT MessageTooLarge. */
@@ -87,5 +113,8 @@ RF_MUST_USE enum rf_kind keeper_wire_read_request(rf_str message, struct keeper_
 RF_MUST_USE enum rf_kind keeper_wire_read_answer(rf_str message, struct keeper_answer *out,
                                                  struct rf_err *err);
 const char *keeper_verb_name(enum keeper_verb verb);
+/* How many fields a verb of vaults has; 0: it is none of them. */
+uint32_t keeper_request_fields(enum keeper_verb verb);
+uint32_t keeper_answer_fields(enum keeper_verb verb);
 
 #endif

@@ -31,8 +31,13 @@ RF_PROP(keeper_wire_requests_come_back, 2000)
         request.bytes = some_bytes(prng, raw[1], sizeof raw[1]);
         request.seconds = rf_test_i64(prng);
     }
+    uint8_t of_fields[KEEPER_FIELDS_MAX][80];
+    for (uint32_t i = 0; i < keeper_request_fields(request.verb); i++)
+        request.fields[i] = some_bytes(prng, of_fields[i], sizeof of_fields[i]);
     cr_assert(keeper_wire_put_request(&request, message, &len, NULL) == RF_OK);
     cr_assert(keeper_wire_read_request(rf_str_make(message, len), &got, NULL) == RF_OK);
+    for (uint32_t i = 0; i < KEEPER_FIELDS_MAX; i++)
+        cr_assert(rf_str_eq(got.fields[i], request.fields[i]));
     cr_assert(got.verb == request.verb && got.id == request.id &&
               got.emergency == request.emergency && got.seconds == request.seconds);
     cr_assert(rf_str_eq(got.bytes, request.bytes) && rf_str_eq(got.purpose, request.purpose));
@@ -61,7 +66,7 @@ static void make_key(struct rf_prng *prng, struct keeper_jwt_key *key, uint8_t r
 RF_PROP(keeper_wire_answers_come_back, 2000)
 {
     static uint8_t message[KEEPER_MESSAGE_BYTES_MAX];
-    uint8_t raw[2][300], of_keys[KEEPER_KEYS_MAX][2][64];
+    uint8_t raw[2][300], of_keys[KEEPER_KEYS_MAX][2][64], of_fields[KEEPER_FIELDS_MAX][80];
     struct keeper_answer got,
         answer = {
             .verb = (enum keeper_verb)rf_test_between(prng, KEEPER_TLS_CHAIN, KEEPER_VERB_END - 1),
@@ -75,6 +80,9 @@ RF_PROP(keeper_wire_answers_come_back, 2000)
     } else if (answer.verb == KEEPER_JWT_KEYS) {
         answer.key_count = (uint32_t)rf_test_below(prng, KEEPER_KEYS_MAX + 1);
         for (uint32_t i = 0; i < answer.key_count; i++) make_key(prng, &answer.keys[i], of_keys[i]);
+    } else if (keeper_answer_fields(answer.verb) > 0) {
+        for (uint32_t i = 0; i < keeper_answer_fields(answer.verb); i++)
+            answer.fields[i] = some_bytes(prng, of_fields[i], sizeof of_fields[i]);
     } else if (answer.verb != KEEPER_JWT_ROTATE) {
         answer.bytes = some_bytes(prng, raw[0], 300);
         if (answer.verb == KEEPER_TLS_CHAIN) answer.ca_pem = some_bytes(prng, raw[1], 300);
@@ -86,6 +94,8 @@ RF_PROP(keeper_wire_answers_come_back, 2000)
     cr_assert(rf_str_eq(got.code, answer.code) && rf_str_eq(got.text, answer.text));
     cr_assert(rf_str_eq(got.bytes, answer.bytes) && rf_str_eq(got.ca_pem, answer.ca_pem));
     cr_assert(got.key_count == answer.key_count && got.match == answer.match);
+    for (uint32_t i = 0; i < KEEPER_FIELDS_MAX; i++)
+        cr_assert(rf_str_eq(got.fields[i], answer.fields[i]));
     for (uint32_t i = 0; i < got.key_count; i++) {
         cr_assert(rf_str_eq(got.keys[i].kid, answer.keys[i].kid) &&
                   rf_str_eq(got.keys[i].cert, answer.keys[i].cert));

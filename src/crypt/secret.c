@@ -146,12 +146,24 @@ static struct {
     struct secret_heap heap;
 } of_openssl = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
+static _Thread_local bool refused;
+
+void secret_heap_refuse(void) { refused = true; }
+
+bool secret_heap_refused(void)
+{
+    bool was = refused;
+    refused = false;
+    return was;
+}
+
 static void *openssl_alloc(size_t bytes, const char *file, int line)
 {
     (void)file, (void)line;
     pthread_mutex_lock(&of_openssl.lock);
     void *ptr = secret_heap_alloc(&of_openssl.heap, bytes);
     pthread_mutex_unlock(&of_openssl.lock);
+    if (ptr == NULL) secret_heap_refuse();
     return ptr;
 }
 

@@ -31,6 +31,10 @@ const char *rf_secret_kind_name(enum secret_kind kind);
 RF_MUST_USE enum rf_kind secret_heap_take_openssl(size_t bytes, enum secret_kind *kind,
                                                   struct rf_err *err);
 
+/* Whether that memory, used up, has refused this thread an allocation since it was last asked: OpenSSL does not always tell that from bad input. */
+bool secret_heap_refused(void);
+void secret_heap_refuse(void); /* notes one; tests with an allocator of their own do as well */
+
 /* ---- the allocator, for tests: power-of-two sizes over one region, a list of free blocks each ------------------------- */
 
 enum { SECRET_CLASS_FIRST_BITS = 5, SECRET_CLASS_COUNT = 17 /* 32 bytes to 2 MiB */ };

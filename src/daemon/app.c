@@ -16,7 +16,9 @@
 #include "logs/logs.h"
 #include "net/tls.h"
 #include "siem/siem.h"
+#include "tables/data_keys.h"
 #include "tables/external.h"
+#include "vault/vault.h"
 
 enum { STOP_GRACE_SECONDS = 20 };
 
@@ -31,6 +33,7 @@ struct app {
     uint8_t keys_digest[SHA256_BYTES];  /* of the ids of the keys that tokens are checked with */
     uint16_t port;
     struct extent_key store_key;
+    struct data_keys *table_keys;
     struct tls_context *tls,
         *tls_peers; /* of HTTPS; of streams, where no names of authorities are told */
     struct state *state;
@@ -41,6 +44,7 @@ struct app {
     struct authz *authz;
     struct identity *identity;
     struct arm *arm;
+    struct vaults *vaults;
     struct logs *logs;
     struct collect_ports *collect_ports; /* NULL: no address for syslog is configured */
     struct collect *collect;
@@ -251,11 +255,13 @@ static enum rf_kind let_queries_out(struct app *app, struct rf_err *err)
 
 static enum rf_kind open_tables(struct app *app, struct rf_err *err)
 {
+    RF_TRY(data_keys_new(app->keeper, "table", &app->table_keys, err));
     struct tables_options options = {
         .fs = rf_fs_real(),
         .folder = rf_arena_cstr(
             &app->arena, rf_arena_printf(&app->arena, "%.*s/tables", RF_FMT(app->config.data))),
         .key = &app->store_key,
+        .keyring = data_keys_ring(app->table_keys),
         .clock = app->clock,
     };
     if (options.folder == NULL) return rf_fail_memory(err, &app->arena);
@@ -341,6 +347,15 @@ static enum rf_kind open_services(struct app *app, struct rf_err *err)
                               .clock = app->clock};
     RF_TRY(arm_new(&arm, &app->arm, err));
     RF_TRY(open_streams(app, err));
+    struct vaults_options vaults = {.state = app->state,
+                                    .arm = app->arm,
+                                    .authz = app->authz,
+                                    .directory = &app->directory,
+                                    .site = &app->site,
+                                    .audit = &app->audit,
+                                    .keeper = app->keeper,
+                                    .clock = app->clock};
+    RF_TRY(vaults_new(&vaults, &app->vaults, err));
     struct logs_options logs = {.state = app->state,
                                 .arm = app->arm,
                                 .authz = app->authz,
@@ -419,6 +434,10 @@ static enum rf_kind add_routes(struct app *app, struct rf_err *err)
     RF_TRY(authz_service(app->authz, &app->directory, &rbac, err));
     RF_TRY(add_all(app, &rbac, 1, err));
     RF_TRY(add_all(app, &control, 1, err));
+    control = vaults_arm_service(app->vaults);
+    RF_TRY(add_all(app, &control, 1, err));
+    RF_TRY(
+        dispatcher_add_claiming(app->dispatcher, vaults_service(app->vaults), vaults_claim, err));
     const struct service *const *services = identity_services(app->identity, &count);
     RF_TRY(add_all(app, services, count, err));
     services = collect_services(app->collect, &count);
@@ -491,6 +510,7 @@ static enum rf_kind finish_first_start(struct app *app, struct rf_err *err)
                                 .authz = app->authz,
                                 .identity = app->identity,
                                 .arm = app->arm,
+                                .vaults = app->vaults,
                                 .site = &app->site,
                                 .ca_pem = app->ca_pem,
                                 .hubs = streams_hubs(app->streams),
@@ -507,6 +527,7 @@ enum rf_kind app_start(struct app *app, struct rf_err *err)
     RF_TRY(add_routes(app, err));
     RF_TRY(app_refresh_keys(app, err));
     RF_TRY(finish_first_start(app, err));
+    RF_TRY(vaults_start(app->vaults, err));
     RF_TRY(collect_start(app->collect, err));
     RF_TRY(siem_start(app->siem, err));
     RF_TRY(alerts_start(app->alerts, err));
@@ -528,11 +549,13 @@ void app_stop(struct app *app)
     if (app->arm != NULL) arm_stop(app->arm); /* its deployments ask through the dispatcher */
     if (streams_hubs(app->streams) != NULL) hub_grant_dispatcher(streams_hubs(app->streams), NULL);
     dispatcher_free(app->dispatcher);
+    vaults_stop(app->vaults);
     siem_stop(app->siem); /* its rules ask arm */
     alerts_stop(app->alerts);
     collect_stop(app->collect);
     logs_stop(app->logs);
     arm_free(app->arm); /* its types' hooks are of the services */
+    vaults_free(app->vaults);
     siem_free(app->siem);
     alerts_free(app->alerts);
     if (app->mail_password.len > 0)
@@ -545,6 +568,7 @@ void app_stop(struct app *app)
     authz_free(app->authz);
     self_log_free(app->self_log);
     tables_free(app->tables);
+    data_keys_free(app->table_keys);
     if (app->state != NULL) state_close(app->state);
     tls_free(app->tls);
     tls_free(app->tls_peers);

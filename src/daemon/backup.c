@@ -243,7 +243,8 @@ static enum rf_kind make_target(struct backup *b, struct rf_err *err)
 static enum rf_kind copy_all(struct backup *b, struct rf_err *err)
 {
     /* The heads come before what they speak of: a file may be ahead of its head, never behind it. */
-    static const char *const keeper[] = {"root.key", "heads", "keys", "audit.log"};
+    static const char *const keeper[] = {"root.key", "root.seal", "heads",
+                                         "keys",     "audit.log", "vault"};
     static const char *const found[] = {"bootstrap.json", "ca.pem"};
     const char *root = path_in(b, b->from, "keeper/root.key");
     const char *state = path_in(b, b->from, "state/state.db");

@@ -12,6 +12,7 @@
 #include "base/json_out.h"
 #include "cli/cli.h"
 #include "cli/cli_options.h"
+#include "crypt/keeper_seal.h"
 #include "crypt/keeper_serve.h"
 #include "crypt/secret.h"
 #include "daemon/names.h"
@@ -183,6 +184,26 @@ static void keeper_files(struct findings *f, const char *data)
             (unsigned long long)count, last);
 }
 
+/* Nothing when the caller may not look. */
+static void root_key(struct findings *f, const char *data)
+{
+    char path[4096], text[ROOT_DESCRIPTION_BYTES];
+    struct rf_err err = {0};
+    struct stat status;
+    (void)snprintf(path, sizeof path, "%s/keeper", data);
+    if (access(path, R_OK | X_OK) != 0) return;
+    if (root_seal_look(path, text, &err) != RF_OK) {
+        if (err.kind != RF_IO)
+            add(f, "root-key", false, "restore the folder keeper/ from a backup (ringfort restore)",
+                "%.180s", err.text);
+        return;
+    }
+    (void)snprintf(path, sizeof path, "%s/keeper/root.key", data);
+    bool shut = stat(path, &status) != 0 || (status.st_mode & 077) == 0;
+    add(f, "root-key", shut, "chmod 600 the file keeper/root.key; then re-seal (docs/sealing.md)",
+        shut ? "sealed by %s" : "sealed by %s, which others may read", text);
+}
+
 static void data_folder(struct findings *f, const char *data, const struct users *found)
 {
     struct stat status;
@@ -200,6 +221,7 @@ static void data_folder(struct findings *f, const char *data, const struct users
         (unsigned)(status.st_mode & 07777));
     data_owners(f, data, found);
     keeper_files(f, data);
+    root_key(f, data);
 }
 
 /* ---- telling --------------------------------------------------------------------------------------------------------------- */

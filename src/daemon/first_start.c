@@ -73,6 +73,7 @@ enum rf_kind first_start_site(struct state *state, rf_str domain, struct rf_aren
         .resource_group = json_text_at(node, "resourceGroup"),
         .workspace_name = json_text_at(node, "workspaceName"),
         .workspace_id = json_text_at(node, "workspaceId"),
+        .vault_name = RF_S(VAULT),
     };
     if (out->tenant_id.len == 0 || out->subscription_id.len == 0 || out->workspace_id.len == 0)
         return RF_FAIL(err, RF_CORRUPT, "StateCorrupt",
@@ -157,6 +158,23 @@ static enum rf_kind put_absent(const struct first_start *start, rf_str id, const
     return arm_put(start->arm, id, node, NULL, arena, &resource, NULL, err);
 }
 
+/* One that was deleted and can still be recovered is not made anew. */
+static enum rf_kind make_vault(const struct first_start *start, rf_str id, struct rf_arena *arena,
+                               struct rf_err *err)
+{
+    const struct site *site = start->site;
+    bool known;
+    rf_str body = rf_arena_printf(
+        arena,
+        "{\"location\":\"%.*s\",\"properties\":{\"tenantId\":\"%.*s\",\"sku\":{\"family\":\"A\","
+        "\"name\":\"standard\"},\"enableRbacAuthorization\":true,\"accessPolicies\":[]}}",
+        RF_FMT(site->location), RF_FMT(site->tenant_id));
+    const char *text = body.ptr == NULL ? NULL : rf_arena_cstr(arena, body);
+    if (text == NULL) return rf_fail_memory(err, arena);
+    RF_TRY(vaults_know(start->vaults, site->vault_name, arena, &known, err));
+    return known ? RF_OK : put_absent(start, id, text, arena, err);
+}
+
 static enum rf_kind make_resources(const struct first_start *start, struct rf_arena *arena,
                                    struct rf_err *err)
 {
@@ -167,26 +185,17 @@ static enum rf_kind make_resources(const struct first_start *start, struct rf_ar
         arena,
         "{\"location\":\"%.*s\",\"properties\":{\"customerId\":\"%.*s\",\"retentionInDays\":30}}",
         RF_FMT(site->location), RF_FMT(site->workspace_id));
-    rf_str vault = rf_arena_printf(
-        arena,
-        "{\"location\":\"%.*s\",\"properties\":{\"tenantId\":\"%.*s\",\"sku\":{\"family\":\"A\","
-        "\"name\":\"standard\"},"
-        "\"enableRbacAuthorization\":true,\"accessPolicies\":[],\"vaultUri\":\"https://" VAULT
-        ".vault.%.*s:%u/\"}}",
-        RF_FMT(site->location), RF_FMT(site->tenant_id), RF_FMT(site->domain), site->port);
     rf_str place = rf_arena_printf(arena, "{\"location\":\"%.*s\"}", RF_FMT(site->location));
     rf_str names = rf_arena_printf(
         arena, "{\"location\":\"%.*s\",\"sku\":{\"name\":\"Standard\"},\"properties\":{}}",
         RF_FMT(site->location));
-    if (group.ptr == NULL || workspace.ptr == NULL || vault.ptr == NULL || place.ptr == NULL ||
-        names.ptr == NULL)
+    if (group.ptr == NULL || workspace.ptr == NULL || place.ptr == NULL || names.ptr == NULL)
         return rf_fail_memory(err, arena);
 #define BELOW(format) rf_arena_printf(arena, "%.*s/providers/" format, RF_FMT(group))
     RF_TRY(put_absent(start, group, (const char *)rf_arena_cstr(arena, place), arena, err));
     RF_TRY(put_absent(start, BELOW("Microsoft.OperationalInsights/workspaces/" WORKSPACE),
                       rf_arena_cstr(arena, workspace), arena, err));
-    RF_TRY(put_absent(start, BELOW("Microsoft.KeyVault/vaults/" VAULT), rf_arena_cstr(arena, vault),
-                      arena, err));
+    RF_TRY(make_vault(start, BELOW("Microsoft.KeyVault/vaults/" VAULT), arena, err));
     RF_TRY(put_absent(start, BELOW("Microsoft.EventHub/namespaces/" HUB_NAMESPACE),
                       rf_arena_cstr(arena, names), arena, err));
     return put_absent(
@@ -317,7 +326,9 @@ static enum rf_kind write_bootstrap(const struct first_start *start, rf_str app_
     json_set_text(arena, boot, "authority", site->origin);
     json_set_text(arena, boot, "https", site->origin);
     json_set_text(arena, boot, "ca", rf_arena_printf(arena, "%s/ca.pem", start->data));
-    json_set_text(arena, boot, "vault_url",
+    /* Clients that check the host against the token's resource want the second, which must resolve. */
+    json_set_text(arena, boot, "vault_url", site->origin);
+    json_set_text(arena, boot, "vault_named_url",
                   rf_arena_printf(arena, "https://" VAULT ".vault.%.*s:%u", RF_FMT(site->domain),
                                   site->port));
     json_set_text(arena, boot, "subscription_id", site->subscription_id);

@@ -10,6 +10,7 @@
 #include "arm/arm.h"
 #include "hub/hub.h"
 #include "identity/identity.h"
+#include "vault/vault.h"
 
 /* Reads the ids of this installation from state, making them when there are none; texts in `arena`. `origin` and `port` are left
  * for the caller. */
@@ -26,6 +27,7 @@ struct first_start {
     struct authz *authz;
     struct identity *identity;
     struct arm *arm;
+    struct vaults *vaults;
     const struct site *site;
     const char *
         data; /* folder; the files are written to DATA/state, where links in DATA point (serve.c says why) */

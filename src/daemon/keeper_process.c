@@ -2,8 +2,10 @@
  *
  * Words: --folder FOLDER --domain DOMAIN [--name NAME]... [--hardening strict|best-effort|log|off] */
 #define _GNU_SOURCE
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -11,11 +13,19 @@
 
 #include "base/log.h"
 #include "base/pool.h"
+#include "crypt/keeper_seal_talk.h"
 #include "crypt/keeper_serve.h"
+#include "crypt/keeper_wire.h"
 #include "crypt/secret.h"
 #include "daemon/roles.h"
+#include "daemon/root_door.h"
 
-enum { NAMES_MAX = 64, WORKERS_MAX = 16, SECRET_BYTES = 4 << 20 };
+enum {
+    NAMES_MAX = 64,
+    WORKERS_MAX = 16,
+    SECRET_BYTES = 24 << 20, /* holds more than a thousand RSA keys of vaults */
+    SECRET_BYTES_LEAST = 4 << 20
+};
 
 /* The socket to the server, used by all workers; closed when the last lets go. */
 struct edge {
@@ -34,6 +44,8 @@ struct keeper_process {
     pthread_mutex_t lock; /* over the rest */
     pthread_cond_t changed;
     struct edge *edge; /* the current one; NULL before the first */
+    struct root_door door;
+    int first_edge; /* before the workers have it; -1: they do */
 };
 
 /* ---- the command line ------------------------------------------------------------------------------------------------ */
@@ -126,7 +138,7 @@ static enum rf_kind set_edge(struct keeper_process *k, int fd, struct rf_err *er
 /* A thread that fails to start makes it slower, no more; without any it is of no use. */
 static enum rf_kind start_workers(struct keeper_process *k, struct rf_err *err)
 {
-    unsigned wanted = RF_MIN(pool_processors(), (unsigned)WORKERS_MAX), count = 0;
+    unsigned wanted = RF_MIN(keeper_core_workers(), (unsigned)WORKERS_MAX), count = 0;
     pthread_attr_t attr;
     pthread_t thread;
     pthread_attr_init(&attr);
@@ -134,6 +146,90 @@ static enum rf_kind start_workers(struct keeper_process *k, struct rf_err *err)
     while (count < wanted && pthread_create(&thread, &attr, work, k) == 0) count++;
     pthread_attr_destroy(&attr);
     return count > 0 ? RF_OK : RF_FAIL(err, RF_LIMIT, "ThreadLimit", "the keeper starts no thread");
+}
+
+/* ---- sealed: nothing but the seal can be asked about, until people have opened it ----------------------------------------- */
+
+static bool is_no_message(enum rf_kind kind, const struct rf_err *err)
+{
+    return kind == RF_AGAIN && strcmp(err->code, "NoMessage") == 0;
+}
+
+/* Answers one request of the server; false when it has gone, or broke the rules. */
+static bool answer_sealed(struct keeper_process *k, struct root_talk *talk)
+{
+    static uint8_t message[KEEPER_MESSAGE_BYTES_MAX + 1];
+    char reply[ROOT_REPLY_BYTES];
+    struct keeper_request request;
+    size_t len;
+    ssize_t got = recv(k->first_edge, message, sizeof message, MSG_DONTWAIT);
+    if (got <= 0) return false;
+    if (keeper_wire_read_request(rf_str_make(message, (size_t)got), &request, NULL) != RF_OK)
+        return false;
+    struct keeper_answer answer = {.verb = request.verb,
+                                   .id = request.id,
+                                   .kind = RF_AGAIN,
+                                   .code = RF_S("VaultSealed"),
+                                   .text = RF_S("the root key is sealed")};
+    if (request.verb == KEEPER_UNSEAL && request.fields[0].len <= ROOT_REQUEST_BYTES_MAX) {
+        root_talk_unseal(talk, request.fields[0], reply);
+        answer.kind = RF_OK;
+        answer.fields[0] = rf_str_of(reply);
+    }
+    OPENSSL_cleanse(message, (size_t)got);
+    bool sent = keeper_wire_put_answer(&answer, message, &len, NULL) == RF_OK &&
+                send(k->first_edge, message, len, MSG_NOSIGNAL) == (ssize_t)len;
+    OPENSSL_cleanse(reply, sizeof reply);
+    return sent;
+}
+
+/* A passphrase that the supervisor read for us. */
+static void take_passphrase(struct root_seal *seal, struct role_message *message)
+{
+    struct rf_err err = {0};
+    rf_str text = rf_str_make(message->text, message->text_bytes);
+    if (root_seal_enter(seal, false, text, &err) != RF_OK)
+        rf_log(RF_ERROR, "keeper.unseal_file", RF_KV_STR("code", rf_str_of(err.code)),
+               RF_KV_STR("why", rf_str_of(err.text)));
+    OPENSSL_cleanse(message, sizeof *message);
+}
+
+static enum rf_kind take_sealed_message(struct keeper_process *k, struct root_seal *seal,
+                                        struct rf_err *err)
+{
+    struct role_message message;
+    enum rf_kind kind = role_next_message(k->start, 0, &message, err);
+    if (is_no_message(kind, err)) return RF_OK;
+    RF_TRY(kind);
+    if (message.type == ROLE_STOP) return RF_FAIL(err, RF_CANCELLED, "Stopped", "told to stop");
+    if (message.type == ROLE_UNSEAL) take_passphrase(seal, &message);
+    if (message.type != ROLE_NEW_EDGE) return RF_OK;
+    if (k->first_edge >= 0) close(k->first_edge);
+    k->first_edge = message.fd;
+    return RF_OK;
+}
+
+static enum rf_kind wait_for_people(void *ctx, struct root_seal *seal, struct rf_err *err)
+{
+    struct keeper_process *k = ctx;
+    struct root_talk talk = {.seal = seal};
+    rf_log(RF_WARN, "keeper.sealed", RF_KV_STR("remedy", RF_S("ringfort vault unseal")));
+    RF_TRY(role_sealed(k->start, err));
+    while (!seal->open) {
+        struct pollfd fds[2 + ROOT_DOOR_FDS] = {{.fd = k->start->control_fd, .events = POLLIN},
+                                                {.fd = k->first_edge, .events = POLLIN}};
+        root_door_fds(&k->door, fds + 2);
+        if (poll(fds, RF_COUNT(fds), -1) <= 0) continue;
+        if (fds[0].revents != 0) RF_TRY(take_sealed_message(k, seal, err));
+        /* The control message may have brought another edge. */
+        if (fds[1].revents != 0 && fds[1].fd == k->first_edge && !answer_sealed(k, &talk)) {
+            close(k->first_edge);
+            k->first_edge = -1;
+        }
+        root_door_work(&k->door, fds + 2, &talk);
+    }
+    rf_log(RF_INFO, "keeper.unsealed");
+    return RF_OK;
 }
 
 /* ---- life ------------------------------------------------------------------------------------------------------------------ */
@@ -149,34 +245,53 @@ static enum rf_kind open_core(struct keeper_process *k, struct rf_err *err)
     }
 }
 
+/* With a low limit (8 MiB, where no unit raises it) fewer keys are kept ready: better than memory that may be swapped. */
+static size_t secret_bytes(void)
+{
+    struct rlimit locked;
+    bool enough = geteuid() == 0 || (getrlimit(RLIMIT_MEMLOCK, &locked) == 0 &&
+                                     locked.rlim_cur >= SECRET_BYTES + SECRET_BYTES_LEAST);
+    return enough ? SECRET_BYTES : SECRET_BYTES_LEAST;
+}
+
 static enum rf_kind open_all(struct keeper_process *k, struct rf_err *err)
 {
     enum secret_kind kind;
     /* No file of OpenSSL's is read: neither its settings nor its modules may depend on the machine. */
-    RF_TRY(secret_heap_take_openssl(SECRET_BYTES, &kind, err));
+    RF_TRY(secret_heap_take_openssl(secret_bytes(), &kind, err));
     if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, NULL) != 1)
         return RF_FAIL(err, RF_IO, "CryptoFailed", "OpenSSL does not start");
+    if (root_door_open(k->options.folder, &k->door, err) != RF_OK)
+        rf_log(RF_WARN, "keeper.no_door", RF_KV_STR("why", rf_str_of(err->text)));
     RF_TRY(open_core(k, err));
     RF_TRY(keeper_core_prime(k->core, err));
     RF_TRY(sandbox_keeper_before_threads(k->mode, k->strict, &k->report, err));
     k->report.secret_memory = rf_secret_kind_name(kind);
     RF_TRY(start_workers(k, err));
     RF_TRY(sandbox_keeper_after_threads(k->mode, k->strict, &k->report, err));
-    RF_TRY(set_edge(k, k->start->edge_fd, err));
+    if (k->first_edge >= 0) RF_TRY(set_edge(k, k->first_edge, err));
+    k->first_edge = -1;
     return role_ready(k->start, &k->report, err);
 }
 
 static enum rf_kind run(struct keeper_process *k, struct rf_err *err)
 {
     RF_TRY(open_all(k, err));
-    for (;;) {
+    struct root_talk talk = keeper_core_talk(k->core);
+    while (!talk.ends) {
+        struct pollfd fds[1 + ROOT_DOOR_FDS] = {{.fd = k->start->control_fd, .events = POLLIN}};
+        root_door_fds(&k->door, fds + 1);
+        if (poll(fds, RF_COUNT(fds), -1) <= 0) continue;
+        root_door_work(&k->door, fds + 1, &talk);
+        if (fds[0].revents == 0) continue;
         struct role_message message;
-        enum rf_kind kind = role_next_message(k->start, -1, &message, err);
-        if (kind == RF_AGAIN && strcmp(err->code, "NoMessage") == 0) continue;
+        enum rf_kind kind = role_next_message(k->start, 0, &message, err);
+        if (is_no_message(kind, err)) continue;
         RF_TRY(kind);
         if (message.type == ROLE_STOP) return RF_OK;
         if (message.type == ROLE_NEW_EDGE) RF_TRY(set_edge(k, message.fd, err));
     }
+    return RF_OK;
 }
 
 int keeper_role(const struct role_start *start)
@@ -187,11 +302,15 @@ int keeper_role(const struct role_start *start)
     struct rf_err err = {0};
     keeper.start = start;
     keeper.options.clock = rf_clock_real();
+    keeper.options.unseal = wait_for_people;
+    keeper.options.unseal_ctx = &keeper;
+    keeper.first_edge = start->edge_fd;
     if (!read_words(&keeper)) {
         rf_log(RF_ERROR, "keeper.bad_words");
         return 2;
     }
     enum rf_kind kind = run(&keeper, &err);
+    if (kind == RF_CANCELLED) kind = RF_OK;
     if (kind != RF_OK)
         rf_log(RF_ERROR, "keeper.failed", RF_KV_STR("code", rf_str_of(err.code)),
                RF_KV_STR("why", rf_str_of(err.text)));

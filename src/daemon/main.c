@@ -4,6 +4,7 @@
 #include "daemon/doctor.h"
 #include "daemon/roles.h"
 #include "daemon/serve.h"
+#include "daemon/vault_command.h"
 
 #ifndef RF_VERSION /* given by the build */
 #define RF_VERSION "unknown"
@@ -14,6 +15,7 @@ static const struct cli_command commands[] = {
     {"doctor", "say which layers of the hardening hold on this machine", cli_doctor},
     {"backup", "copy an installation while it serves", cli_backup},
     {"restore", "put a copy into a new folder", cli_restore},
+    {"vault", "what seals the root key: unseal, re-seal, rotate", cli_vault},
     {"query", "run KQL over files, stores and servers", cli_query},
     {"lint", "check queries and rules without running them", cli_lint},
     {"detect", "run detection rules over recorded data", cli_detect},

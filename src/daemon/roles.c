@@ -56,7 +56,8 @@ enum rf_kind role_message_read(rf_str datagram, bool has_fd, struct role_message
         bool text, fd;
     } shapes[ROLE_TYPE_END] = {[ROLE_READY] = {.text = true},
                                [ROLE_NEW_EDGE] = {.fd = true},
-                               [ROLE_NOTE] = {.text = true}};
+                               [ROLE_NOTE] = {.text = true},
+                               [ROLE_UNSEAL] = {.text = true}};
     if (datagram.len < ROLE_HEADER_BYTES) return bad("is shorter than its header", err);
     unsigned type = rf_get_u16le(datagram.ptr);
     size_t bytes = datagram.len - ROLE_HEADER_BYTES;
@@ -178,6 +179,11 @@ enum rf_kind role_peer_bad(const struct role_start *start, struct rf_err *err)
     return to_supervisor(role_send(start->control_fd, ROLE_PEER_BAD, (rf_str){0}, -1, err), err);
 }
 
+enum rf_kind role_sealed(const struct role_start *start, struct rf_err *err)
+{
+    return to_supervisor(role_send(start->control_fd, ROLE_SEALED, (rf_str){0}, -1, err), err);
+}
+
 enum rf_kind role_next_message(const struct role_start *start, int64_t wait_usec,
                                struct role_message *out, struct rf_err *err)
 {
@@ -190,7 +196,7 @@ enum rf_kind role_next_message(const struct role_start *start, int64_t wait_usec
     if (kind == RF_AGAIN && err != NULL && strcmp(err->code, "NoMessage") == 0) return kind;
     if (kind != RF_OK) return to_supervisor(kind, err);
     /* What only a role may say does not come from the supervisor. */
-    if (out->type == ROLE_READY || out->type == ROLE_PEER_BAD)
+    if (out->type == ROLE_READY || out->type == ROLE_PEER_BAD || out->type == ROLE_SEALED)
         return bad("goes the wrong way", err);
     return RF_OK;
 }

@@ -21,12 +21,14 @@
  * Messages on the control socket (SOCK_SEQPACKET, one datagram each, little endian):
  *
  *   0  2  type   2  2  version, ROLE_WIRE_VERSION   4  4  id, 0   8  4  bytes of the body
- *   12    body: READY and NOTE a text (READY: the report, as in sandbox.h; NOTE: one JSON object); others nothing
+ *   12    body: READY, NOTE and UNSEAL a text (READY: the report, as in sandbox.h; NOTE: one JSON object); others nothing
  *
  *   READY     role to supervisor, once
  *   NEW_EDGE  supervisor to role, with a descriptor: the other side of the edge was started anew
  *   NOTE      supervisor to server: a row, such as another role's report or its end
  *   STOP      supervisor to role
+ *   SEALED    keeper to supervisor: it waits for people, the server may tell that (daemon/sealed.h)
+ *   UNSEAL    supervisor to keeper, a text: the passphrase, of the file that settings name
  *   PEER_BAD  role to supervisor: the other side of the edge broke the protocol and is to be started anew
  *
  * What does not fit is a protocol error: the supervisor kills the role and starts it anew; a role ends. */
@@ -53,6 +55,9 @@ int keeper_role(const struct role_start *start);
  * stays what the supervisor is. */
 #define ROLE_USER_OPTION "--user"
 
+/* Behind the server's words: the keeper is sealed. */
+#define ROLE_SEALED_WORD "sealed"
+
 /* When argv[1] names a role: runs it, sets *status, true. */
 bool role_run(int argc, char **argv, int *status);
 
@@ -63,12 +68,17 @@ RF_MUST_USE enum rf_kind role_ready(const struct role_start *start,
 /* Has the other side of the edge started anew: it is not to be trusted, or does not answer any more. Any thread. */
 RF_MUST_USE enum rf_kind role_peer_bad(const struct role_start *start, struct rf_err *err);
 
+/* Tells the supervisor that the keeper is sealed. */
+RF_MUST_USE enum rf_kind role_sealed(const struct role_start *start, struct rf_err *err);
+
 enum role_message_type {
     ROLE_READY = 1,
     ROLE_NEW_EDGE,
     ROLE_NOTE,
     ROLE_STOP,
     ROLE_PEER_BAD,
+    ROLE_SEALED,
+    ROLE_UNSEAL,
     ROLE_TYPE_END
 };
 enum { ROLE_WIRE_VERSION = 1, ROLE_HEADER_BYTES = 12, ROLE_TEXT_BYTES_MAX = 8 << 10 };

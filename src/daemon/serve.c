@@ -29,7 +29,8 @@ enum {
     OPT_NAME,
     OPT_HARDENING,
     OPT_LOG_LEVEL,
-    OPT_LOG_FORMAT
+    OPT_LOG_FORMAT,
+    OPT_UNSEAL_FILE
 };
 static const struct cli_option options[] = {
     [OPT_DATA] = {"data", "DIR", "the folder that holds everything; made when it is missing"},
@@ -42,6 +43,8 @@ static const struct cli_option options[] = {
                        "best-effort, strict: do not serve when a layer is missing, or off"},
     [OPT_LOG_LEVEL] = {"log-level", "LEVEL", "debug, info, warn, error, silent"},
     [OPT_LOG_FORMAT] = {"log-format", "FORMAT", "text or json"},
+    [OPT_UNSEAL_FILE] = {"unseal-file", "FILE",
+                         "holds the passphrase that opens the root key (docs/sealing.md)"},
 };
 static const char *const setting_of[] = {
     [OPT_DATA] = "data",           [OPT_DOMAIN] = "domain",       [OPT_HTTPS] = "listen.https",
@@ -82,11 +85,11 @@ static enum rf_kind read_config_file(const char *path, struct config *config,
 }
 
 /* systemd hands files over in a folder of its own (LoadCredential=ringfort.yaml:...). */
-static const char *credential_file(struct rf_arena *arena)
+static const char *credential_file(const char *name, struct rf_arena *arena)
 {
     const char *folder = getenv("CREDENTIALS_DIRECTORY");
     if (folder == NULL) return NULL;
-    const char *path = rf_arena_cstr(arena, rf_arena_printf(arena, "%s/ringfort.yaml", folder));
+    const char *path = rf_arena_cstr(arena, rf_arena_printf(arena, "%s/%s", folder, name));
     return path != NULL && access(path, R_OK) == 0 ? path : NULL;
 }
 
@@ -98,7 +101,8 @@ static enum rf_kind set_names(struct config *config, struct rf_buf *names, struc
     return names->len == 0 ? RF_OK : config_set(config, "names", rf_buf_view(names), arena, err);
 }
 
-static int read_line(int argc, char **argv, struct config *config, struct rf_arena *arena)
+static int read_line(int argc, char **argv, struct config *config, const char **unseal_file,
+                     struct rf_arena *arena)
 {
     struct rf_err err = {0};
     struct cli_line line = cli_line_of(&usage, argc, argv);
@@ -111,7 +115,8 @@ static int read_line(int argc, char **argv, struct config *config, struct rf_are
         values[at] = line.value;
         if (at == OPT_NAME) rf_buf_printf(&names, "%s,", line.value);
     }
-    const char *file = values[OPT_CONFIG] != NULL ? values[OPT_CONFIG] : credential_file(arena);
+    const char *file =
+        values[OPT_CONFIG] != NULL ? values[OPT_CONFIG] : credential_file("ringfort.yaml", arena);
     if (file != NULL && read_config_file(file, config, arena, &err) != RF_OK)
         return cli_say_error(&err, (rf_str){NULL, 0}, file);
     if (config_environment(config, environ, arena, &err) != RF_OK)
@@ -121,6 +126,8 @@ static int read_line(int argc, char **argv, struct config *config, struct rf_are
             config_set(config, setting_of[i], rf_str_of(values[i]), arena, &err) != RF_OK)
             return cli_wrong(&usage, "%s", err.text);
     if (set_names(config, &names, arena, &err) != RF_OK) return cli_wrong(&usage, "%s", err.text);
+    *unseal_file = values[OPT_UNSEAL_FILE] != NULL ? values[OPT_UNSEAL_FILE]
+                                                   : credential_file("ringfort.unseal", arena);
     if (config->data.len == 0) return cli_wrong(&usage, "--data DIR is needed");
     return CLI_OK;
 }
@@ -253,7 +260,8 @@ static void keeper_words(const struct config *config, struct words *words, struc
     }
 }
 
-static enum rf_kind serve(const struct config *config, struct rf_arena *arena, struct rf_err *err)
+static enum rf_kind serve(const struct config *config, const char *unseal_file,
+                          struct rf_arena *arena, struct rf_err *err)
 {
     struct users users;
     struct words keeper = {.count = 0}, server = {.count = 0};
@@ -273,7 +281,8 @@ static enum rf_kind serve(const struct config *config, struct rf_arena *arena, s
     if (keeper.failed || server.failed)
         return RF_FAIL(err, RF_LIMIT, "TooManyWords", "more names than a certificate can have");
     look_at_names(config, separate ? &users : NULL, arena);
-    struct supervisor_options roles = {.keeper_words = keeper.items, .server_words = server.items};
+    struct supervisor_options roles = {
+        .keeper_words = keeper.items, .server_words = server.items, .unseal_file = unseal_file};
     return supervisor_run(&roles, err);
 }
 
@@ -282,11 +291,13 @@ int cli_serve(int argc, char **argv)
     RF_CLEANUP(rf_arena_done) struct rf_arena arena;
     struct config config = config_default();
     struct rf_err err = {0};
+    const char *unseal_file = NULL;
     rf_arena_init(&arena, (size_t)16 << 20);
-    int status = read_line(argc, argv, &config, &arena);
+    int status = read_line(argc, argv, &config, &unseal_file, &arena);
     if (status != CLI_OK) return status < 0 ? CLI_OK : status;
     rf_log_set(config.log_level, config.log_format);
-    if (prepare_folder(&config, &arena, &err) != RF_OK || serve(&config, &arena, &err) != RF_OK)
+    if (prepare_folder(&config, &arena, &err) != RF_OK ||
+        serve(&config, unseal_file, &arena, &err) != RF_OK)
         return cli_say_error(&err, (rf_str){NULL, 0}, NULL);
     return CLI_OK;
 }

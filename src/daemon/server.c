@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "daemon/app.h"
 #include "daemon/roles.h"
+#include "daemon/sealed.h"
 
 /* How often keys are fetched anew. It is more often than new keys need, which are published a day before they are used: it shows
  * too whether the keeper answers at all. */
@@ -199,6 +200,30 @@ static enum rf_kind serve(const struct role_start *start, const struct config *c
     return kind;
 }
 
+/* Until the supervisor says stop: when the keeper is open it starts another server. */
+static enum rf_kind serve_sealed(const struct role_start *start, const struct config *config,
+                                 struct rf_arena *arena, struct rf_err *err)
+{
+    struct keeper *keeper = NULL;
+    struct sealed *sealed = NULL;
+    struct sandbox_report report = {0};
+    struct role_message message;
+    RF_TRY(keeper_connect(start->edge_fd, &keeper, err));
+    enum rf_kind kind = sealed_listen(config, keeper, &sealed, err);
+    if (kind == RF_OK) kind = enter_sandbox(config, arena, &report, err);
+    if (kind == RF_OK) kind = sealed_start(sealed, err);
+    if (kind == RF_OK) kind = role_ready(start, &report, err);
+    while (kind == RF_OK) {
+        enum rf_kind got = role_next_message(start, -1, &message, err);
+        if (got == RF_AGAIN && strcmp(err->code, "NoMessage") == 0) continue;
+        if (got != RF_OK || message.type == ROLE_STOP) break;
+        if (message.type == ROLE_NEW_EDGE) keeper_reconnect(keeper, message.fd);
+    }
+    sealed_stop(sealed);
+    keeper_free(keeper);
+    return kind;
+}
+
 int server_role(const struct role_start *start)
 {
     RF_CLEANUP(rf_arena_done) struct rf_arena arena;
@@ -214,7 +239,8 @@ int server_role(const struct role_start *start)
         return 2;
     }
     rf_log_set(config.log_level, config.log_format);
-    if (serve(start, &config, &arena, &err) == RF_OK) return 0;
+    bool sealed = start->argc > 1 && strcmp(start->argv[1], ROLE_SEALED_WORD) == 0;
+    if ((sealed ? serve_sealed : serve)(start, &config, &arena, &err) == RF_OK) return 0;
     log_failure("start", &err);
     return 1;
 }

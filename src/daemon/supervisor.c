@@ -24,7 +24,7 @@ enum { KEEPER, SERVER, ROLE_COUNT };
 #define STOP_GRACE_USEC (30 * RF_USEC_PER_SECOND)
 #define READY_USEC_MAX (300 * RF_USEC_PER_SECOND)
 
-enum role_state { ROLE_DOWN, ROLE_STARTING, ROLE_SERVING };
+enum role_state { ROLE_DOWN, ROLE_STARTING, ROLE_WAITING /* sealed keeper */, ROLE_SERVING };
 
 struct role {
     const char *name, *argument;
@@ -36,6 +36,8 @@ struct role {
     rf_usec since; /* DOWN: when to start it again; else when it was started */
     struct backoff backoff;
     uint32_t restarts;
+    bool sealed;     /* the server was started to say that the keeper is */
+    bool renewed;    /* it was told to stop in order to be started anew */
     rf_usec stop_by; /* it was told to stop and is killed then; 0: it was not */
     size_t report_bytes;
     char report[ROLE_TEXT_BYTES_MAX];
@@ -108,7 +110,7 @@ static void systemd_watchdog(struct supervisor *s)
     if (s->systemd.watchdog_usec == 0 || now < s->systemd.next_watchdog) return;
     s->systemd.next_watchdog = now + s->systemd.watchdog_usec;
     if (s->stopping ||
-        (s->roles[KEEPER].state == ROLE_SERVING && s->roles[SERVER].state == ROLE_SERVING))
+        (s->roles[KEEPER].state >= ROLE_WAITING && s->roles[SERVER].state == ROLE_SERVING))
         systemd_tell(s, "WATCHDOG=1");
 }
 
@@ -141,7 +143,7 @@ static _Noreturn void become(const char *program, char *const *argv, int control
 static enum rf_kind spawn(struct supervisor *s, struct role *role, struct rf_err *err)
 {
     const char *program = s->options->program == NULL ? "/proc/self/exe" : s->options->program;
-    char *argv[SUPERVISOR_WORDS_MAX + 3] = {(char *)(uintptr_t) "ringfort",
+    char *argv[SUPERVISOR_WORDS_MAX + 4] = {(char *)(uintptr_t) "ringfort",
                                             (char *)(uintptr_t)role->argument};
     size_t count = 2;
     for (size_t i = 0; role->words != NULL && role->words[i] != NULL; i++) {
@@ -149,6 +151,8 @@ static enum rf_kind spawn(struct supervisor *s, struct role *role, struct rf_err
             return RF_FAIL(err, RF_LIMIT, "TooManyWords", "%s", role->argument);
         argv[count++] = (char *)(uintptr_t)role->words[i];
     }
+    role->sealed = role == &s->roles[SERVER] && s->roles[KEEPER].state == ROLE_WAITING;
+    if (role->sealed) argv[count++] = (char *)(uintptr_t)ROLE_SEALED_WORD;
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
         return RF_FAIL_ERRNO(err, "StartFailed", "cannot make a socket for the %s", role->name);
@@ -255,6 +259,12 @@ static void note_own_report(struct supervisor *s)
 
 static void tell_ready(struct supervisor *s)
 {
+    if (s->roles[KEEPER].state == ROLE_WAITING && s->roles[SERVER].state == ROLE_SERVING) {
+        /* A start that waits for people is none that failed. */
+        if (!s->told_ready) systemd_tell(s, "READY=1\nSTATUS=sealed; ringfort vault unseal");
+        s->told_ready = true;
+        return;
+    }
     if (s->roles[KEEPER].state != ROLE_SERVING || s->roles[SERVER].state != ROLE_SERVING) return;
     /* The server's own report is its own to tell. */
     note(s, rf_str_make(s->roles[KEEPER].report, s->roles[KEEPER].report_bytes));
@@ -263,8 +273,50 @@ static void tell_ready(struct supervisor *s)
     s->told_ready = true;
 }
 
+static void tell_stop(struct supervisor *s, struct role *role)
+{
+    int64_t grace = s->options->stop_grace_usec;
+    role->stop_by = now_of(s) + (grace == 0 ? STOP_GRACE_USEC : grace);
+    if (role->control < 0 || role_send(role->control, ROLE_STOP, (rf_str){0}, -1, NULL) != RF_OK)
+        kill_role(role);
+}
+
+/* The server of a sealed keeper is another one than that of an open one. */
+static void renew_server(struct supervisor *s)
+{
+    struct role *server = &s->roles[SERVER];
+    if (server->state == ROLE_DOWN || server->renewed) return;
+    server->renewed = true;
+    tell_stop(s, server);
+}
+
+/* Into the keeper's own hands: it may be unable to read the file. */
+static void send_passphrase(struct supervisor *s)
+{
+    char text[ROLE_TEXT_BYTES_MAX];
+    if (s->options->unseal_file == NULL) return;
+    int fd = open(s->options->unseal_file, O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof text);
+    if (fd >= 0) close(fd);
+    /* A line's end is none of it. */
+    while (got > 0 && (text[got - 1] == '\n' || text[got - 1] == '\r')) got--;
+    if (got <= 0 || role_send(s->roles[KEEPER].control, ROLE_UNSEAL, rf_str_make(text, (size_t)got),
+                              -1, NULL) != RF_OK)
+        rf_log(RF_ERROR, "unseal_file.failed",
+               RF_KV_STR("path", rf_str_of(s->options->unseal_file)));
+    explicit_bzero(text, sizeof text);
+}
+
+static void on_sealed(struct supervisor *s, struct role *keeper)
+{
+    keeper->state = ROLE_WAITING;
+    renew_server(s);
+    send_passphrase(s);
+}
+
 static void on_ready(struct supervisor *s, struct role *role, const struct role_message *message)
 {
+    if (role == &s->roles[KEEPER] && s->roles[SERVER].sealed) renew_server(s);
     role->state = ROLE_SERVING;
     role->report_bytes = message->text_bytes;
     memcpy(role->report, message->text, message->text_bytes);
@@ -282,8 +334,14 @@ static bool take_message(struct supervisor *s, struct role *role)
     struct rf_err err = {0};
     enum rf_kind kind = role_receive(role->control, &message, &err);
     if (kind == RF_OK && message.fd >= 0) close(message.fd); /* no role may hand us any */
-    if (kind == RF_OK && message.type == ROLE_READY && role->state == ROLE_STARTING) {
+    if (kind == RF_OK && message.type == ROLE_READY &&
+        (role->state == ROLE_STARTING || role->state == ROLE_WAITING)) {
         on_ready(s, role, &message);
+        return true;
+    }
+    if (kind == RF_OK && message.type == ROLE_SEALED && role == &s->roles[KEEPER] &&
+        role->state == ROLE_STARTING) {
+        on_sealed(s, role);
         return true;
     }
     if (kind == RF_OK && message.type == ROLE_PEER_BAD) {
@@ -307,6 +365,12 @@ static void on_end(struct supervisor *s, struct role *role, int status)
     int64_t ran = now - role->since;
     role->state = ROLE_DOWN;
     close_fd(&role->control);
+    if (role->renewed && !s->stopping) {
+        role->renewed = false;
+        role->stop_by = 0;
+        role->since = now;
+        return;
+    }
     note_end(s, role, status);
     if (!s->stopping && !s->told_ready) {
         s->stopping = s->start_failed = true;
@@ -339,14 +403,6 @@ static void take_signals(struct supervisor *s)
     }
 }
 
-static void tell_stop(struct supervisor *s, struct role *role)
-{
-    int64_t grace = s->options->stop_grace_usec;
-    role->stop_by = now_of(s) + (grace == 0 ? STOP_GRACE_USEC : grace);
-    if (role->control < 0 || role_send(role->control, ROLE_STOP, (rf_str){0}, -1, NULL) != RF_OK)
-        kill_role(role);
-}
-
 /* Stops the server, then, when it is down, the keeper; true when both are. */
 static bool stop_roles(struct supervisor *s)
 {
@@ -365,7 +421,8 @@ static enum rf_kind start_due(struct supervisor *s, struct rf_err *err)
     if (patience == 0) patience = READY_USEC_MAX;
     for (int i = 0; i < ROLE_COUNT; i++) {
         struct role *role = &s->roles[i];
-        bool waits = i == SERVER && s->roles[KEEPER].state != ROLE_SERVING;
+        if (role->renewed && now_of(s) >= role->stop_by) kill_role(role);
+        bool waits = i == SERVER && s->roles[KEEPER].state < ROLE_WAITING;
         if (role->state == ROLE_DOWN && !waits && now_of(s) >= role->since)
             RF_TRY(start_role(s, role, err));
         if (role->state == ROLE_STARTING && now_of(s) - role->since > patience) kill_role(role);

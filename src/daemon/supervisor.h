@@ -15,6 +15,7 @@ struct supervisor_options {
     const char *const *keeper_words;
     const char *const *server_words;
     const char *program;     /* NULL: /proc/self/exe */
+    const char *unseal_file; /* its passphrase is given to a keeper that is sealed; NULL: none */
     int64_t stop_grace_usec; /* until a role that was told to stop is killed; 0: 30 s */
     int64_t ready_usec_max;  /* until a role that does not say READY is killed; 0: 300 s */
 };

@@ -251,21 +251,84 @@ enum rf_kind table_manifest_read(const struct store *store, rf_str name, const c
     }
 }
 
-enum rf_kind table_key(const struct store *store, rf_str name, const struct manifest *m,
+/* What lies in the table's file `key`, in `wrapped`; *len 0: it has none. */
+static enum rf_kind read_wrapped(const struct store *store, const char *folder,
+                                 uint8_t wrapped[STORE_WRAPPED_BYTES_MAX], size_t *len,
+                                 struct rf_err *err)
+{
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    struct table_path path = table_file(folder, "key");
+    rf_str bytes;
+    *len = 0;
+    if (!rf_fs_exists(store->options.fs, path.text)) return RF_OK;
+    rf_arena_init(&arena, 64 << 10);
+    RF_TRY(
+        rf_fs_read_all(store->options.fs, path.text, STORE_WRAPPED_BYTES_MAX, &arena, &bytes, err));
+    if (bytes.len > 0) memcpy(wrapped, bytes.ptr, bytes.len);
+    *len = bytes.len;
+    return RF_OK;
+}
+
+static enum rf_kind open_own(const struct store *store, rf_str name, rf_str wrapped,
+                             struct extent_key *own, struct rf_err *err)
+{
+    const struct store_keyring *ring = store->options.keyring;
+    if (ring == NULL)
+        return RF_FAIL(err, RF_DENIED, "KeyNeeded",
+                       "the table '%.*s' is encrypted with a key of its own, which only its server "
+                       "can unwrap: ask that",
+                       RF_FMT(name));
+    return ring->open(ring->ctx, wrapped, own, err);
+}
+
+enum rf_kind table_key(const struct store *store, rf_str name, const char *folder,
+                       const struct manifest *m, struct extent_key *own,
                        const struct extent_key **out, struct rf_err *err)
 {
-    uint8_t check[MANIFEST_KEY_CHECK_BYTES];
+    uint8_t check[MANIFEST_KEY_CHECK_BYTES], wrapped[STORE_WRAPPED_BYTES_MAX];
+    size_t len;
+    const struct extent_key *key = store->options.key;
     *out = NULL;
     if (!m->encrypted) return RF_OK;
-    if (store->options.key == NULL)
+    RF_TRY(read_wrapped(store, folder, wrapped, &len, err));
+    if (len > 0) {
+        RF_TRY(open_own(store, name, rf_str_make(wrapped, len), own, err));
+        key = own;
+    }
+    if (key == NULL)
         return RF_FAIL(err, RF_DENIED, "KeyNeeded", "the table '%.*s' is encrypted; give its key",
                        RF_FMT(name));
-    manifest_key_check(store->options.key, check);
+    manifest_key_check(key, check);
     if (memcmp(check, m->key_check, sizeof check) != 0)
         return RF_FAIL(err, RF_DENIED, "WrongKey", "the table '%.*s' is encrypted with another key",
                        RF_FMT(name));
-    *out = store->options.key;
+    *out = key;
     return RF_OK;
+}
+
+enum rf_kind table_key_make(const struct store *store, const char *folder, struct extent_key *own,
+                            struct rf_err *err)
+{
+    const struct store_keyring *ring = store->options.keyring;
+    uint8_t wrapped[STORE_WRAPPED_BYTES_MAX];
+    size_t len;
+    *own = (struct extent_key){.present = false};
+    if (ring == NULL) return RF_OK;
+    RF_TRY(ring->make(ring->ctx, wrapped, &len, own, err));
+    return rf_fs_replace(store->options.fs, table_file(folder, "key").text,
+                         rf_str_make(wrapped, len), err);
+}
+
+enum rf_kind store_destroy_key(struct store *store, rf_str name, struct rf_err *err)
+{
+    const struct store_keyring *ring = store->options.keyring;
+    uint8_t wrapped[STORE_WRAPPED_BYTES_MAX];
+    struct table_path folder;
+    size_t len;
+    RF_TRY(table_folder(store, name, &folder, err));
+    if (ring == NULL) return RF_OK;
+    RF_TRY(read_wrapped(store, folder.text, wrapped, &len, err));
+    return len == 0 ? RF_OK : ring->destroy(ring->ctx, rf_str_make(wrapped, len), name, err);
 }
 
 struct extent_options table_extent_options(const struct store *store, const struct extent_key *key)

@@ -23,11 +23,26 @@ enum {
 };
 #define TABLE_GRACE_USEC (10 * 60 * RF_USEC_PER_SECOND)
 
+/* Keys of tables: each has one of its own, which lies in its folder (file `key`) wrapped by whoever can unwrap it. Any thread. */
+enum { STORE_WRAPPED_BYTES_MAX = 256 };
+struct store_keyring {
+    void *ctx;
+    /* A new key, in clear and wrapped. */
+    enum rf_kind (*make)(void *ctx, uint8_t wrapped[STORE_WRAPPED_BYTES_MAX], size_t *len,
+                         struct extent_key *key, struct rf_err *err);
+    enum rf_kind (*open)(void *ctx, rf_str wrapped, struct extent_key *key, struct rf_err *err);
+    /* From now on nobody opens it any more; `what` is for people. */
+    enum rf_kind (*destroy)(void *ctx, rf_str wrapped, rf_str what, struct rf_err *err);
+};
+
 struct store;
 struct store_options {
     struct rf_fs *fs;
     const char *folder;
     const struct extent_key *key; /* NULL: not encrypted */
+    /* Encrypts tables that are made from now on, each under a key of its own; `key` opens those that were made without. NULL: `key` is for
+     * all, and tables with their own cannot be read (RF_DENIED KeyNeeded). Borrowed. */
+    const struct store_keyring *keyring;
     struct rf_budget *budget;
     bool writer;            /* create the folder when it is missing */
     struct rf_clock *clock; /* for retention and grace times; NULL: the real one */
@@ -45,6 +60,10 @@ RF_MUST_USE enum rf_kind store_tables(struct store *store, struct rf_arena *aren
 RF_MUST_USE enum rf_kind store_table_folder(struct store *store, rf_str name,
                                             struct rf_arena *arena, const char **out,
                                             struct rf_err *err);
+
+/* Destroys the table's own key, before its files go: no copy of them opens any more. Nothing when it has none, or there is no
+ * keyring. */
+RF_MUST_USE enum rf_kind store_destroy_key(struct store *store, rf_str name, struct rf_err *err);
 
 /* ---- writing: one process at a time per table --------------------------------------------------------------- */
 

@@ -52,6 +52,9 @@ static enum rf_kind copy_files(struct copy *c, const char *folder, const struct 
     if (m->journal != 0)
         RF_TRY(copy_file(c, table_journal_path(folder, m->journal).text,
                          table_journal_path(c->to, m->journal).text, err));
+    struct table_path key = table_file(folder, "key");
+    if (rf_fs_exists(c->fs, key.text))
+        RF_TRY(copy_file(c, key.text, table_file(c->to, "key").text, err));
     struct manifest copied = *m;
     copied.dropped_count = 0; /* those files stay where they are */
     struct rf_buf bytes = rf_buf_in(c->arena);

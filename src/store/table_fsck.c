@@ -9,6 +9,7 @@ enum { DIGEST_READ_BYTES = 1 << 18 };
 struct fsck {
     const struct store *store;
     const struct extent_key *key;
+    struct extent_key own_key;
     const char *folder;
     struct manifest m;
     void (*fault)(void *state, const struct rf_err *err);
@@ -140,8 +141,9 @@ enum rf_kind table_fsck(struct store *store, rf_str name,
         if (err != NULL) *err = why;
         return kind;
     }
-    if (kind == RF_OK) kind = table_key(store, name, &f.m, &f.key, &why);
+    if (kind == RF_OK) kind = table_key(store, name, folder.text, &f.m, &f.own_key, &f.key, &why);
     if (kind == RF_OK) kind = check_all(&f, &why);
+    explicit_bzero(&f.own_key, sizeof f.own_key);
     RF_TRY(judge(&f, kind, &why, err));
     if (f.faults == 0) return RF_OK;
     if (err != NULL) *err = f.first;

@@ -33,9 +33,13 @@ RF_MUST_USE enum rf_kind table_manifest_read(const struct store *store, rf_str n
                                              const char *folder, struct rf_arena *arena,
                                              struct manifest *out, struct rf_file **held,
                                              struct rf_err *err);
-/* The key to use for this table's files; NULL when it is plain. RF_DENIED KeyNeeded, WrongKey. */
-RF_MUST_USE enum rf_kind table_key(const struct store *store, rf_str name, const struct manifest *m,
+/* The key to use for this table's files: the store's, or `own`, which it fills; NULL when it is plain. RF_DENIED KeyNeeded, WrongKey. */
+RF_MUST_USE enum rf_kind table_key(const struct store *store, rf_str name, const char *folder,
+                                   const struct manifest *m, struct extent_key *own,
                                    const struct extent_key **out, struct rf_err *err);
+/* Makes a key of its own for a table that has no manifest yet, on the disk when it returns: into `own`, which stays empty without a keyring. */
+RF_MUST_USE enum rf_kind table_key_make(const struct store *store, const char *folder,
+                                        struct extent_key *own, struct rf_err *err);
 struct extent_options table_extent_options(const struct store *store, const struct extent_key *key);
 struct journal_options table_journal_options(const struct store *store,
                                              const struct extent_key *key, const char *path);
@@ -55,6 +59,7 @@ int table_time_column(const struct extent_column *columns, uint32_t count);
 struct table_writer {
     struct store *store;
     const struct extent_key *key;
+    struct extent_key own_key;
     char *name, *folder;
     struct rf_file *lock;
     struct rf_arena arena; /* of `m` */

@@ -15,6 +15,7 @@ struct part {
 struct table {
     struct store *store;
     const struct extent_key *key;
+    struct extent_key own_key;
     char *folder;
     struct rf_arena arena;
     struct manifest m;
@@ -61,7 +62,7 @@ static enum rf_kind make_parts(struct table *t, struct rf_err *err)
 static enum rf_kind open_view(struct table *t, rf_str name, struct rf_err *err)
 {
     RF_TRY(table_manifest_read(t->store, name, t->folder, &t->arena, &t->m, &t->held, err));
-    RF_TRY(table_key(t->store, name, &t->m, &t->key, err));
+    RF_TRY(table_key(t->store, name, t->folder, &t->m, &t->own_key, &t->key, err));
     RF_TRY(rf_file_size(t->held, &t->manifest_bytes, err));
     return make_parts(t, err);
 }
@@ -91,6 +92,7 @@ void table_close(struct table *t)
     for (uint32_t i = 0; i < t->part_count; i++) extent_free(t->parts[i].extent);
     rf_file_close(t->held);
     (void)pthread_mutex_destroy(&t->lock);
+    explicit_bzero(&t->own_key, sizeof t->own_key);
     rf_arena_done(&t->arena);
     free(t);
 }

@@ -195,9 +195,11 @@ static enum rf_kind read_manifest(struct table_writer *w, struct rf_err *err)
     rf_str name = rf_str_of(w->name);
     enum rf_kind kind = table_manifest_read(w->store, name, w->folder, &w->arena, &w->m, NULL, err);
     if (kind == RF_NOT_FOUND) {
-        w->m = (struct manifest){.next_number = 1, .encrypted = w->store->options.key != NULL};
-        manifest_key_check(w->store->options.key, w->m.key_check);
-        kind = sync_parents(w, err);
+        kind = table_key_make(w->store, w->folder, &w->own_key, err);
+        const struct extent_key *key = w->own_key.present ? &w->own_key : w->store->options.key;
+        w->m = (struct manifest){.next_number = 1, .encrypted = key != NULL};
+        manifest_key_check(key, w->m.key_check);
+        if (kind == RF_OK) kind = sync_parents(w, err);
     }
     if (kind != RF_OK) return kind;
     for (uint32_t i = 0; i < w->m.dropped_count; i++) w->m.dropped[i].inherited = true;
@@ -206,7 +208,7 @@ static enum rf_kind read_manifest(struct table_writer *w, struct rf_err *err)
                        "the table '%s' was made without a key; write to it without one", w->name);
     w->next_number = w->m.next_number;
     w->sequence = w->m.sequence;
-    return table_key(w->store, name, &w->m, &w->key, err);
+    return table_key(w->store, name, w->folder, &w->m, &w->own_key, &w->key, err);
 }
 
 static enum rf_kind check_column(const struct extent_column *column, struct rf_err *err)
@@ -385,6 +387,7 @@ void table_writer_close(struct table_writer *w)
     free((void *)(uintptr_t)w->position.ptr);
     free(w->retired);
     free(w->sealed);
+    explicit_bzero(&w->own_key, sizeof w->own_key);
     free(w->folder);
     free(w->name);
     free(w);

@@ -347,6 +347,7 @@ static enum rf_kind remove_files(struct table_entry *e, struct rf_err *err)
     if (manifest == NULL) return rf_fail_memory(err, &arena);
     if (rf_fs_exists(fs, manifest)) RF_TRY(rf_fs_unlink(fs, manifest, err));
     RF_TRY(rf_fs_sync_dir(fs, folder, err));
+    RF_TRY(store_destroy_key(store, e->name, err));
     RF_TRY(rf_fs_list(fs, folder, &arena, &names, &count, err));
     for (size_t i = 0; i < count; i++) {
         const char *path =
@@ -530,6 +531,7 @@ enum rf_kind workspace_store(struct workspace_tables *w, bool writing, struct st
     struct store_options options = {.fs = tables->options.fs,
                                     .folder = w->folder,
                                     .key = tables->key.present ? &tables->key : NULL,
+                                    .keyring = tables->options.keyring,
                                     .budget = writing ? &tables->writing : &tables->reading,
                                     .writer = writing,
                                     .clock = tables->options.clock};

@@ -18,6 +18,7 @@ struct tables_options {
     struct rf_fs *fs;
     const char *folder; /* DIR/tables */
     const struct extent_key *key;
+    const struct store_keyring *keyring; /* see store_options; NULL: none */
     struct rf_clock *clock;
     size_t memory_bytes; /* of all writers; 0: 256 MiB */
     bool by_hand;        /* no thread: nobody calls tables_maintain but the caller */

@@ -24,7 +24,7 @@ _ringfort()
         compopt -o filenames
         return
         ;;
-    --file | --schema | --corpus | --bootstrap | --ca | --parameters)
+    --file | --unseal-file | --schema | --corpus | --bootstrap | --ca | --parameters)
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         compopt -o filenames
         return

@@ -1,0 +1,475 @@
+/* keeper_seal.c - opening the roots, sealing them anew. */
+#include "crypt/keeper_seal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <openssl/crypto.h>
+
+#include "crypt/digest.h"
+
+/* root.key: the key, and behind it for a moment the one that comes. */
+enum { KEY_FILE_BYTES = 2 * ROOT_KEY_BYTES };
+enum { WAIT_SECONDS_MAX = 60, FAILURES_FREE = 3 };
+
+static enum rf_kind read_at(int fd, uint8_t *out, size_t len, off_t at, size_t *got,
+                            struct rf_err *err)
+{
+    ssize_t n;
+    do n = pread(fd, out, len, at);
+    while (n < 0 && errno == EINTR);
+    if (n < 0) return RF_FAIL_ERRNO(err, "InputOutput", "cannot read the keeper's root");
+    *got = (size_t)n;
+    return RF_OK;
+}
+
+static enum rf_kind write_at(int fd, const uint8_t *bytes, size_t len, off_t at, struct rf_err *err)
+{
+    if (pwrite(fd, bytes, len, at) == (ssize_t)len && fdatasync(fd) == 0) return RF_OK;
+    return RF_FAIL_ERRNO(err, "InputOutput", "cannot write the keeper's root");
+}
+
+static bool is_zero(const uint8_t *bytes, size_t len)
+{
+    uint8_t any = 0;
+    for (size_t i = 0; i < len; i++) any |= bytes[i];
+    return any == 0;
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------------------------------ */
+
+/* The newest slot; counter 0: there is none. `damaged`: one did not hold. */
+static enum rf_kind read_slots(int fd, struct root_slot *out, struct rf_err *damage, bool *damaged,
+                               struct rf_err *err)
+{
+    *out = (struct root_slot){0};
+    *damaged = false;
+    for (unsigned i = 0; i < 2; i++) {
+        uint8_t bytes[ROOT_SLOT_BYTES];
+        struct root_slot slot;
+        size_t got;
+        RF_TRY(read_at(fd, bytes, sizeof bytes, (off_t)i * ROOT_SLOT_APART, &got, err));
+        enum rf_kind kind = root_slot_read(rf_str_make(bytes, got), &slot, damage);
+        if (kind == RF_CORRUPT) *damaged = true;
+        if (kind == RF_OK && slot.counter % 2 == i && slot.counter > out->counter) *out = slot;
+    }
+    return RF_OK;
+}
+
+static void file_opener(const uint8_t key[ROOT_KEY_BYTES], uint8_t opener[ROOT_KEY_BYTES])
+{
+    digest_hmac_sha256(rf_str_make(key, ROOT_KEY_BYTES), RF_S("ringfort root lock 1"), opener);
+}
+
+static void publish(struct root_seal *seal, uint32_t count)
+{
+    seal->open = true;
+    atomic_store(&seal->root_count, count);
+}
+
+/* With the slot's key in seal->key. */
+static bool open_roots(struct root_seal *seal)
+{
+    if (!root_slot_open(&seal->slot, seal->key, seal->roots)) return false;
+    publish(seal, seal->slot.root_count);
+    return true;
+}
+
+static bool open_by(struct root_seal *seal, const struct root_lock *lock,
+                    const uint8_t opener[ROOT_KEY_BYTES])
+{
+    return root_lock_open(lock, opener, seal->key) && open_roots(seal);
+}
+
+/* Leaves `key` alone in root.key (NULL: nothing). The new one lies in its second half when this begins, so that a torn write of the first half
+ * loses none. */
+static enum rf_kind settle_key_file(const struct root_seal *seal, const uint8_t *key,
+                                    struct rf_err *err)
+{
+    static const uint8_t zeros[KEY_FILE_BYTES];
+    if (key == NULL) return write_at(seal->key_fd, zeros, sizeof zeros, 0, err);
+    RF_TRY(write_at(seal->key_fd, key, ROOT_KEY_BYTES, 0, err));
+    return write_at(seal->key_fd, zeros, ROOT_KEY_BYTES, ROOT_KEY_BYTES, err);
+}
+
+static enum rf_kind key_missing(struct rf_err *err)
+{
+    return RF_FAIL(
+        err, RF_CORRUPT, "RootKeyMissing",
+        "the keeper's root.key is missing, cut or another; restore the folder keeper/ from a "
+        "backup");
+}
+
+static enum rf_kind open_by_file(struct root_seal *seal, const uint8_t file[KEY_FILE_BYTES],
+                                 struct rf_err *err)
+{
+    uint8_t opener[ROOT_KEY_BYTES];
+    bool open = false;
+    for (unsigned half = 0; half < 2 && !open; half++) {
+        file_opener(file + half * ROOT_KEY_BYTES, opener);
+        open = open_by(seal, &seal->slot.locks[0], opener);
+        OPENSSL_cleanse(opener, sizeof opener);
+        bool settled = half == 0 && is_zero(file + ROOT_KEY_BYTES, ROOT_KEY_BYTES);
+        if (open && !settled) RF_TRY(settle_key_file(seal, file + half * ROOT_KEY_BYTES, err));
+    }
+    return open || seal->slot.lock_count > 1 ? RF_OK : key_missing(err);
+}
+
+/* 32 random bytes, made once. A shorter file is one whose making a crash cut, unless there are keys under it. */
+static enum rf_kind plain_root(struct root_seal *seal, const uint8_t file[KEY_FILE_BYTES],
+                               size_t got, bool fresh, struct rf_err *err)
+{
+    bool there = got >= ROOT_KEY_BYTES && !is_zero(file, ROOT_KEY_BYTES);
+    if (!there && !fresh) return key_missing(err);
+    if (there)
+        memcpy(seal->roots[0], file, ROOT_KEY_BYTES);
+    else
+        random_bytes(seal->roots[0], ROOT_KEY_BYTES);
+    if (!there) RF_TRY(write_at(seal->key_fd, seal->roots[0], ROOT_KEY_BYTES, 0, err));
+    publish(seal, 1);
+    return RF_OK;
+}
+
+enum rf_kind root_seal_init(struct root_seal *seal, int fd, int key_fd, bool fresh,
+                            struct rf_clock *clock, struct rf_err *err)
+{
+    uint8_t file[KEY_FILE_BYTES] = {0};
+    size_t got;
+    bool damaged;
+    struct rf_err damage = {0};
+    seal->fd = fd;
+    seal->key_fd = key_fd;
+    seal->clock = clock;
+    RF_TRY(read_slots(fd, &seal->slot, &damage, &damaged, err));
+    RF_TRY(read_at(key_fd, file, sizeof file, 0, &got, err));
+    enum rf_kind kind = RF_OK;
+    if (seal->slot.counter == 0) {
+        /* The first slot that is written may be torn: root.key counts until it is whole. */
+        kind = plain_root(seal, file, got, fresh && !damaged, err);
+        if (kind == RF_CORRUPT && damaged && err != NULL) *err = damage;
+    } else if (seal->slot.locks[0].kind == ROOT_LOCK_FILE) {
+        kind = open_by_file(seal, file, err);
+    }
+    OPENSSL_cleanse(file, sizeof file);
+    return kind;
+}
+
+void root_seal_done(struct root_seal *seal)
+{
+    if (seal->fd > 0) close(seal->fd);
+    if (seal->key_fd > 0) close(seal->key_fd);
+    OPENSSL_cleanse(seal, sizeof *seal);
+}
+
+const uint8_t *root_seal_key(const struct root_seal *seal, uint32_t generation)
+{
+    if (generation == 0 || generation > atomic_load(&seal->root_count)) return NULL;
+    return seal->roots[generation - 1];
+}
+
+/* ---- opening by people --------------------------------------------------------------------------------------------------------- */
+
+static void forget_shares(struct root_seal *seal)
+{
+    OPENSSL_cleanse(seal->shares, sizeof seal->shares);
+    seal->share_count = 0;
+}
+
+static enum rf_kind refused(struct root_seal *seal, const char *code, const char *text,
+                            struct rf_err *err)
+{
+    int64_t wait = 0;
+    forget_shares(seal);
+    seal->failures++;
+    if (seal->failures > FAILURES_FREE)
+        wait = RF_MIN(INT64_C(1) << RF_MIN(seal->failures - FAILURES_FREE - 1, 6U),
+                      (int64_t)WAIT_SECONDS_MAX);
+    seal->again_at = rf_clock_elapsed(seal->clock) + wait * RF_USEC_PER_SECOND;
+    return RF_FAIL(err, RF_DENIED, code, "%s", text);
+}
+
+/* What opened it is no longer of use on the disk, once another seal has taken its place: a crash may have left root.key. */
+static enum rf_kind opened(struct root_seal *seal, struct rf_err *err)
+{
+    uint8_t file[KEY_FILE_BYTES] = {0};
+    size_t got;
+    forget_shares(seal);
+    if (seal->slot.locks[0].kind == ROOT_LOCK_FILE) return RF_OK;
+    RF_TRY(read_at(seal->key_fd, file, sizeof file, 0, &got, err));
+    bool empty = is_zero(file, sizeof file);
+    OPENSSL_cleanse(file, sizeof file);
+    return empty ? RF_OK : settle_key_file(seal, NULL, err);
+}
+
+static enum rf_kind enter_passphrase(struct root_seal *seal, rf_str text, struct rf_err *err)
+{
+    const struct root_lock *lock = &seal->slot.locks[0];
+    uint8_t opener[ROOT_KEY_BYTES];
+    if (lock->kind != ROOT_LOCK_PASSPHRASE)
+        return RF_FAIL(err, RF_CONFLICT, "PassphraseUnfit",
+                       "the root key is sealed by shares; enter those");
+    if (text.len == 0 || text.len > ROOT_PASSPHRASE_BYTES_MAX)
+        return refused(seal, "PassphraseWrong", "the passphrase is wrong", err);
+    RF_TRY(root_lock_passphrase(lock, text, opener, err));
+    bool open = open_by(seal, lock, opener);
+    OPENSSL_cleanse(opener, sizeof opener);
+    return open ? opened(seal, err)
+                : refused(seal, "PassphraseWrong", "the passphrase is wrong", err);
+}
+
+static const struct root_lock *lock_of_share(const struct root_seal *seal,
+                                             const struct share *share)
+{
+    for (uint32_t i = 0; i < seal->slot.lock_count; i++) {
+        const struct root_lock *lock = &seal->slot.locks[i];
+        if (lock->kind == ROOT_LOCK_SHARES && lock->threshold == share->threshold &&
+            share->index <= lock->count && memcmp(lock->id, share->set, SHARE_SET_BYTES) == 0)
+            return lock;
+    }
+    return NULL;
+}
+
+static enum rf_kind add_share(struct root_seal *seal, const struct share *share, struct rf_err *err)
+{
+    const struct root_lock *lock = lock_of_share(seal, share);
+    uint8_t opener[ROOT_KEY_BYTES];
+    if (lock == NULL)
+        return RF_FAIL(err, RF_CONFLICT, "ShareOther",
+                       "the share is of another set: of an earlier seal, or another server");
+    if (seal->share_count > 0 && memcmp(seal->shares[0].set, share->set, SHARE_SET_BYTES) != 0)
+        return RF_FAIL(
+            err, RF_CONFLICT, "ShareOther",
+            "the shares so far are of the other set (seal and recovery do not mix); they "
+            "are forgotten after 15 minutes");
+    for (uint32_t i = 0; i < seal->share_count; i++)
+        if (seal->shares[i].index == share->index)
+            return RF_FAIL(err, RF_CONFLICT, "ShareTwice", "share %u is there already; %u of %u",
+                           share->index, seal->share_count, lock->threshold);
+    seal->shares[seal->share_count++] = *share;
+    seal->share_at = rf_clock_elapsed(seal->clock);
+    if (seal->share_count < lock->threshold)
+        return RF_FAIL(err, RF_AGAIN, "SharesMissing", "%u of %u shares are there",
+                       seal->share_count, lock->threshold);
+    share_join(seal->shares, seal->share_count, opener);
+    bool open = open_by(seal, lock, opener);
+    OPENSSL_cleanse(opener, sizeof opener);
+    return open ? opened(seal, err)
+                : refused(seal, "SharesWrong",
+                          "these shares do not open it: one was forged; all are forgotten", err);
+}
+
+void root_seal_progress(struct root_seal *seal, uint32_t *have, uint32_t *wanted)
+{
+    if (seal->share_count > 0 &&
+        rf_clock_elapsed(seal->clock) - seal->share_at > ROOT_SHARES_FORGET_USEC)
+        forget_shares(seal);
+    *have = seal->share_count;
+    *wanted = 0;
+    if (seal->share_count > 0)
+        *wanted = seal->shares[0].threshold;
+    else if (seal->slot.counter > 0)
+        *wanted = seal->slot.locks[0].threshold;
+}
+
+enum rf_kind root_seal_enter(struct root_seal *seal, bool is_share, rf_str text, struct rf_err *err)
+{
+    uint32_t have, wanted;
+    struct share share;
+    rf_usec now = rf_clock_elapsed(seal->clock);
+    if (seal->open) return RF_OK;
+    root_seal_progress(seal, &have, &wanted);
+    if (now < seal->again_at)
+        return RF_FAIL(err, RF_LIMIT, "TooManyAttempts", "after a failure wait %lld s",
+                       (long long)((seal->again_at - now) / RF_USEC_PER_SECOND + 1));
+    if (!is_share) return enter_passphrase(seal, text, err);
+    RF_TRY(share_read(text, &share, err));
+    enum rf_kind kind = add_share(seal, &share, err);
+    OPENSSL_cleanse(&share, sizeof share);
+    return kind;
+}
+
+/* ---- changing ---------------------------------------------------------------------------------------------------------------------- */
+
+static enum rf_kind unfit(const char *what, struct rf_err *err)
+{
+    return RF_FAIL(err, RF_INVALID, "SealUnfit", "%s", what);
+}
+
+static bool quorum_fits(uint8_t threshold, uint8_t count)
+{
+    return threshold >= SHARE_THRESHOLD_MIN && threshold <= count && count <= SHARE_COUNT_MAX;
+}
+
+static enum rf_kind check_change(const struct root_change *change, struct rf_err *err)
+{
+    if (change->kind == ROOT_LOCK_PASSPHRASE &&
+        (change->passphrase.len < ROOT_PASSPHRASE_BYTES_MIN ||
+         change->passphrase.len > ROOT_PASSPHRASE_BYTES_MAX))
+        return unfit("a passphrase has 12 to 1024 bytes", err);
+    if (change->kind == ROOT_LOCK_SHARES && !quorum_fits(change->threshold, change->count))
+        return unfit("of shares 2 to 16 can be made, and 2 or more of them must be the quorum",
+                     err);
+    bool recovery = change->recovery_threshold != 0 || change->recovery_count != 0;
+    if (recovery && !quorum_fits(change->recovery_threshold, change->recovery_count))
+        return unfit("of recovery shares 2 to 16 can be made, and 2 or more must be the quorum",
+                     err);
+    return RF_OK;
+}
+
+static void lock_shares(struct root_lock *lock, uint8_t threshold, uint8_t count,
+                        const uint8_t key[ROOT_KEY_BYTES], struct share *shares)
+{
+    uint8_t opener[ROOT_KEY_BYTES];
+    *lock = (struct root_lock){.kind = ROOT_LOCK_SHARES, .threshold = threshold, .count = count};
+    random_bytes(lock->id, sizeof lock->id);
+    random_bytes(opener, sizeof opener);
+    share_split(opener, lock->id, threshold, count, shares);
+    root_lock_close(lock, opener, key);
+    OPENSSL_cleanse(opener, sizeof opener);
+}
+
+static enum rf_kind lock_other(struct root_seal *seal, const struct root_change *change,
+                               struct root_lock *lock, struct rf_err *err)
+{
+    uint8_t opener[ROOT_KEY_BYTES];
+    *lock = (struct root_lock){.kind = change->kind};
+    random_bytes(lock->id, sizeof lock->id);
+    if (change->kind == ROOT_LOCK_PASSPHRASE) {
+        lock->kib = ROOT_ARGON_KIB;
+        lock->passes = ROOT_ARGON_PASSES;
+        lock->lanes = ROOT_ARGON_LANES;
+        RF_TRY(root_lock_passphrase(lock, change->passphrase, opener, err));
+    } else {
+        random_bytes(seal->next_file, sizeof seal->next_file);
+        file_opener(seal->next_file, opener);
+    }
+    root_lock_close(lock, opener, seal->next_key);
+    OPENSSL_cleanse(opener, sizeof opener);
+    return RF_OK;
+}
+
+enum rf_kind root_seal_prepare(struct root_seal *seal, const struct root_change *change,
+                               struct share shares[2 * SHARE_COUNT_MAX], uint32_t *made,
+                               struct rf_err *err)
+{
+    RF_ASSERT(seal->open);
+    RF_TRY(check_change(change, err));
+    root_seal_cancel(seal);
+    struct root_slot *next = &seal->next;
+    *next = (struct root_slot){.root_count = atomic_load(&seal->root_count), .lock_count = 1};
+    random_bytes(seal->next_key, sizeof seal->next_key);
+    *made = 0;
+    if (change->kind == ROOT_LOCK_SHARES) {
+        lock_shares(&next->locks[0], change->threshold, change->count, seal->next_key, shares);
+        *made = change->count;
+    } else {
+        RF_TRY(lock_other(seal, change, &next->locks[0], err));
+    }
+    if (change->recovery_count > 0) {
+        next->lock_count = 2;
+        lock_shares(&next->locks[1], change->recovery_threshold, change->recovery_count,
+                    seal->next_key, shares + *made);
+        *made += change->recovery_count;
+    }
+    seal->pending = true;
+    return RF_OK;
+}
+
+void root_seal_cancel(struct root_seal *seal)
+{
+    seal->pending = false;
+    OPENSSL_cleanse(&seal->next, sizeof seal->next);
+    OPENSSL_cleanse(seal->next_key, sizeof seal->next_key);
+    OPENSSL_cleanse(seal->next_file, sizeof seal->next_file);
+}
+
+/* Writes `slot`, then overwrites the one before. */
+static enum rf_kind write_slot(struct root_seal *seal, struct root_slot *slot,
+                               const uint8_t key[ROOT_KEY_BYTES], struct rf_err *err)
+{
+    static const uint8_t zeros[ROOT_SLOT_BYTES];
+    uint8_t bytes[ROOT_SLOT_BYTES];
+    slot->counter = seal->slot.counter + 1;
+    slot->sealed_at = rf_clock_now(seal->clock);
+    root_slot_close(slot, key, seal->roots);
+    root_slot_put(slot, bytes);
+    RF_TRY(
+        write_at(seal->fd, bytes, sizeof bytes, (off_t)(slot->counter % 2) * ROOT_SLOT_APART, err));
+    seal->slot = *slot;
+    return write_at(seal->fd, zeros, sizeof zeros,
+                    (off_t)((slot->counter + 1) % 2) * ROOT_SLOT_APART, err);
+}
+
+enum rf_kind root_seal_commit(struct root_seal *seal, struct rf_err *err)
+{
+    if (!seal->pending) return RF_FAIL(err, RF_CONFLICT, "NoChange", "there is nothing to commit");
+    bool file = seal->next.locks[0].kind == ROOT_LOCK_FILE;
+    enum rf_kind kind = RF_OK;
+    if (file) kind = write_at(seal->key_fd, seal->next_file, ROOT_KEY_BYTES, ROOT_KEY_BYTES, err);
+    uint64_t before = seal->slot.counter;
+    /* A rotation may have come in between. */
+    seal->next.root_count = atomic_load(&seal->root_count);
+    if (kind == RF_OK) kind = write_slot(seal, &seal->next, seal->next_key, err);
+    if (seal->slot.counter != before) memcpy(seal->key, seal->next_key, sizeof seal->key);
+    if (kind == RF_OK) kind = settle_key_file(seal, file ? seal->next_file : NULL, err);
+    root_seal_cancel(seal);
+    return kind;
+}
+
+/* A root that was never re-sealed lies in root.key itself: it goes under a seal first. */
+static enum rf_kind seal_at_all(struct root_seal *seal, struct rf_err *err)
+{
+    struct share shares[2 * SHARE_COUNT_MAX];
+    uint32_t made;
+    struct root_change change = {.kind = ROOT_LOCK_FILE};
+    if (seal->slot.counter > 0) return RF_OK;
+    RF_TRY(root_seal_prepare(seal, &change, shares, &made, err));
+    return root_seal_commit(seal, err);
+}
+
+enum rf_kind root_seal_rotate(struct root_seal *seal, struct rf_err *err)
+{
+    RF_ASSERT(seal->open);
+    uint32_t count = atomic_load(&seal->root_count);
+    if (count == ROOTS_MAX)
+        return RF_FAIL(err, RF_LIMIT, "RootsMax", "there are %u generations; no more fit", count);
+    RF_TRY(seal_at_all(seal, err));
+    struct root_slot next = seal->slot;
+    random_bytes(seal->roots[count], ROOT_KEY_BYTES);
+    next.root_count = count + 1;
+    RF_TRY(write_slot(seal, &next, seal->key, err));
+    atomic_store(&seal->root_count, count + 1);
+    return RF_OK;
+}
+
+/* ---- looking ------------------------------------------------------------------------------------------------------------------------- */
+
+enum rf_kind root_seal_look(const char *folder, char out[ROOT_DESCRIPTION_BYTES],
+                            struct rf_err *err)
+{
+    char path[4096];
+    struct rf_err damage = {0};
+    struct root_slot slot = {0};
+    bool damaged = false;
+    (void)snprintf(path, sizeof path, "%s/root.seal", folder);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 && errno != ENOENT) return RF_FAIL_ERRNO(err, "InputOutput", "cannot open %s", path);
+    if (fd >= 0) {
+        enum rf_kind kind = read_slots(fd, &slot, &damage, &damaged, err);
+        close(fd);
+        RF_TRY(kind);
+    }
+    if (slot.counter == 0) {
+        struct stat status;
+        (void)snprintf(path, sizeof path, "%s/root.key", folder);
+        bool key = stat(path, &status) == 0 && status.st_size >= ROOT_KEY_BYTES;
+        if (damaged && !key && err != NULL) *err = damage;
+        if (damaged && !key) return RF_CORRUPT;
+        if (!key) return RF_FAIL(err, RF_NOT_FOUND, "RootKeyMissing", "%s is missing or cut", path);
+    }
+    root_slot_describe(&slot, out);
+    return RF_OK;
+}

@@ -1,0 +1,177 @@
+#include "crypt/keeper_seal_talk.h"
+
+#include <stdio.h>
+
+#include <openssl/crypto.h>
+
+#include "crypt/keeper_int.h"
+
+static void say_error(char *reply, const struct rf_err *err)
+{
+    (void)snprintf(reply, ROOT_REPLY_BYTES, "error %s %s", err->code, err->text);
+}
+
+static void say_state(struct root_seal *seal, char *reply)
+{
+    char description[ROOT_DESCRIPTION_BYTES];
+    uint32_t have, wanted;
+    root_slot_describe(&seal->slot, description);
+    root_seal_progress(seal, &have, &wanted);
+    if (seal->open)
+        (void)snprintf(reply, ROOT_REPLY_BYTES, "ok open 0 0 %s", description);
+    else
+        (void)snprintf(reply, ROOT_REPLY_BYTES, "ok sealed %u %u %s", have, wanted, description);
+}
+
+static void enter(struct root_talk *talk, bool is_share, rf_str text, char *reply)
+{
+    struct rf_err err = {0};
+    enum rf_kind kind = root_seal_enter(talk->seal, is_share, text, &err);
+    if (kind == RF_OK || kind == RF_AGAIN)
+        say_state(talk->seal, reply);
+    else
+        say_error(reply, &err);
+}
+
+/* The next word of `line`, cut off. */
+static rf_str word_of(rf_str *line)
+{
+    size_t end = RF_MIN(rf_str_find(*line, RF_S(" "), 0), line->len);
+    rf_str word = rf_slice(*line, 0, end);
+    *line = rf_slice(*line, RF_MIN(end + 1, line->len), line->len);
+    return word;
+}
+
+/* 0 to 99; 255: none. */
+static uint8_t number_of(rf_str *line)
+{
+    rf_str word = word_of(line);
+    unsigned n = 0;
+    if (word.len == 0 || word.len > 2) return UINT8_MAX;
+    for (size_t i = 0; i < word.len; i++) {
+        if (!rf_is_digit(word.ptr[i])) return UINT8_MAX;
+        n = n * 10 + (unsigned)(word.ptr[i] - '0');
+    }
+    return (uint8_t)n;
+}
+
+static bool read_change(rf_str words, rf_str text, struct root_change *change)
+{
+    rf_str kind = word_of(&words);
+    *change = (struct root_change){.passphrase = text};
+    if (rf_str_is(kind, "file"))
+        change->kind = ROOT_LOCK_FILE;
+    else if (rf_str_is(kind, "passphrase"))
+        change->kind = ROOT_LOCK_PASSPHRASE;
+    else if (rf_str_is(kind, "shares"))
+        change->kind = ROOT_LOCK_SHARES;
+    else
+        return false;
+    change->threshold = number_of(&words);
+    change->count = number_of(&words);
+    change->recovery_threshold = number_of(&words);
+    change->recovery_count = number_of(&words);
+    return words.len == 0;
+}
+
+static enum rf_kind reseal(struct root_talk *talk, rf_str words, rf_str text, char *reply,
+                           struct rf_err *err)
+{
+    struct share shares[2 * SHARE_COUNT_MAX];
+    struct root_change change;
+    uint32_t made = 0;
+    if (!read_change(words, text, &change))
+        return RF_FAIL(err, RF_INVALID, "SealUnfit", "the request cannot be understood");
+    RF_TRY(root_seal_prepare(talk->seal, &change, shares, &made, err));
+    int len = snprintf(reply, ROOT_REPLY_BYTES, "ok prepared");
+    for (uint32_t i = 0; i < made; i++) {
+        char line[SHARE_TEXT_BYTES];
+        share_text(&shares[i], line);
+        len += snprintf(reply + len, ROOT_REPLY_BYTES - (size_t)len, "\n%s", line);
+        OPENSSL_cleanse(line, sizeof line);
+    }
+    OPENSSL_cleanse(shares, sizeof shares);
+    return RF_OK;
+}
+
+/* The line comes first: a seal that changes unseen would be worse than a line too many. */
+static enum rf_kind commit(struct root_talk *talk, struct rf_err *err)
+{
+    char description[ROOT_DESCRIPTION_BYTES];
+    if (!talk->seal->pending)
+        return RF_FAIL(err, RF_CONFLICT, "NoChange", "there is nothing to commit");
+    talk->seal->next.counter = 1; /* any, for the description */
+    root_slot_describe(&talk->seal->next, description);
+    RF_TRY(keeper_audit_write(talk->audit, "root.resealed", description, err));
+    return root_seal_commit(talk->seal, err);
+}
+
+static enum rf_kind rotate(struct root_talk *talk, struct rf_err *err)
+{
+    char detail[32];
+    uint32_t next = atomic_load(&talk->seal->root_count) + 1;
+    (void)snprintf(detail, sizeof detail, "generation %u", next);
+    if (next > ROOTS_MAX)
+        return RF_FAIL(err, RF_LIMIT, "RootsMax", "there are %u generations; no more fit",
+                       next - 1);
+    RF_TRY(keeper_audit_write(talk->audit, "root.rotated", detail, err));
+    return root_seal_rotate(talk->seal, err);
+}
+
+static enum rf_kind end(struct root_talk *talk, struct rf_err *err)
+{
+    if (talk->seal->slot.counter == 0 || talk->seal->slot.locks[0].kind == ROOT_LOCK_FILE)
+        return RF_FAIL(err, RF_CONFLICT, "SealUnfit",
+                       "a key file opens by itself; re-seal with a passphrase or shares first");
+    RF_TRY(keeper_audit_write(talk->audit, "root.closed", "", err));
+    talk->ends = true;
+    return RF_OK;
+}
+
+static void split(rf_str request, rf_str *first, rf_str *text)
+{
+    size_t at = RF_MIN(rf_str_find(request, RF_S("\n"), 0), request.len);
+    *first = rf_slice(request, 0, at);
+    *text = rf_slice(request, RF_MIN(at + 1, request.len), request.len);
+}
+
+void root_talk_unseal(struct root_talk *talk, rf_str request, char reply[ROOT_REPLY_BYTES])
+{
+    rf_str first, text;
+    split(request, &first, &text);
+    if (rf_str_is(first, "status"))
+        say_state(talk->seal, reply);
+    else if (rf_str_is(first, "share") || rf_str_is(first, "passphrase"))
+        enter(talk, rf_str_is(first, "share"), text, reply);
+    else
+        (void)snprintf(reply, ROOT_REPLY_BYTES, "error BadRequest the request is not known");
+}
+
+void root_talk(struct root_talk *talk, rf_str request, char reply[ROOT_REPLY_BYTES])
+{
+    struct rf_err err = {0};
+    rf_str first, text, words;
+    split(request, &first, &text);
+    words = first;
+    rf_str verb = word_of(&words);
+    enum rf_kind kind = RF_OK;
+    bool open = talk->seal->open && talk->audit != NULL;
+    bool changes = rf_str_is(verb, "reseal") || rf_str_is(verb, "commit") ||
+                   rf_str_is(verb, "rotate") || rf_str_is(verb, "seal");
+    if (!changes) {
+        root_talk_unseal(talk, request, reply);
+        return;
+    }
+    if (!open)
+        kind = RF_FAIL(&err, RF_AGAIN, "VaultSealed", "unseal the root key first");
+    else if (rf_str_is(verb, "reseal"))
+        kind = reseal(talk, words, text, reply, &err);
+    else if (rf_str_is(verb, "commit"))
+        kind = commit(talk, &err);
+    else
+        kind = rf_str_is(verb, "rotate") ? rotate(talk, &err) : end(talk, &err);
+    if (kind != RF_OK)
+        say_error(reply, &err);
+    else if (!rf_str_is(verb, "reseal"))
+        say_state(talk->seal, reply);
+}

@@ -1,0 +1,31 @@
+/* keeper_seal_talk.h - what people ask about the root's seal, as text: one request, one reply. From the socket DIR/keeper/seal.sock, which only the keeper's
+ * user and root can open; while the keeper is sealed the first three come from the server too.
+ *
+ *   status                          how it is sealed
+ *   share\nTEXT  passphrase\nTEXT   unseal
+ *   reseal KIND T N RT RN\nTEXT     KIND file, passphrase (TEXT) or shares (T of N); RT of RN recovery shares, 0 0 for none.
+ *                                   The reply holds the shares, one a line behind the first; nothing has changed yet.
+ *   commit                          makes it so; by the same connection
+ *   rotate                          one more root key
+ *   seal                            the keeper forgets the root and starts anew
+ *
+ * A reply: "ok TEXT" or "error CODE TEXT"; of status and of what unseals, TEXT is "sealed HAVE WANTED DESCRIPTION" or
+ * "open 0 0 DESCRIPTION". */
+#ifndef RF_KEEPER_SEAL_TALK_H
+#define RF_KEEPER_SEAL_TALK_H
+
+#include "crypt/keeper_seal.h"
+
+enum { ROOT_REQUEST_BYTES_MAX = 2048, ROOT_REPLY_BYTES = 8192 };
+struct keeper_audit;
+struct root_talk {
+    struct root_seal *seal;
+    struct keeper_audit *audit; /* NULL while it is sealed */
+    bool ends;                  /* set: the keeper is to end */
+};
+/* Answers; the caller wipes request and reply. */
+void root_talk(struct root_talk *talk, rf_str request, char reply[ROOT_REPLY_BYTES]);
+/* The same for what the server may ask: status, share, passphrase. */
+void root_talk_unseal(struct root_talk *talk, rf_str request, char reply[ROOT_REPLY_BYTES]);
+
+#endif

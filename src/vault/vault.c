@@ -1,0 +1,77 @@
+#include "vault/vault.h"
+
+#include <stdlib.h>
+
+#include "vault/call_int.h"
+
+enum rf_kind vaults_new(const struct vaults_options *options, struct vaults **out,
+                        struct rf_err *err)
+{
+    struct vaults *vaults = calloc(1, sizeof *vaults);
+    if (vaults == NULL) return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "the vaults");
+    vaults->options = *options;
+    vaults->service = (struct service){.name = "vault",
+                                       .ctx = vaults,
+                                       .routes = vault_routes,
+                                       .route_count = VAULT_ROUTE_COUNT,
+                                       .error = vault_error};
+    enum rf_kind kind = vault_types_register(vaults, err);
+    if (kind != RF_OK) {
+        vaults_free(vaults);
+        return kind;
+    }
+    *out = vaults;
+    return RF_OK;
+}
+
+enum rf_kind vaults_start(struct vaults *vaults, struct rf_err *err)
+{
+    return vault_jobs_start(vaults, err);
+}
+
+void vaults_stop(struct vaults *vaults)
+{
+    if (vaults != NULL) vault_jobs_stop(vaults);
+}
+
+void vaults_free(struct vaults *vaults)
+{
+    if (vaults == NULL) return;
+    vaults_stop(vaults);
+    vault_types_free(vaults);
+    free(vaults);
+}
+
+const struct service *vaults_service(struct vaults *vaults) { return &vaults->service; }
+
+/* Takes the next segment, as sent, off the path. */
+static rf_str next_segment(rf_str *path)
+{
+    size_t from = 0;
+    while (from < path->len && path->ptr[from] == '/') from++;
+    size_t to = from;
+    while (to < path->len && path->ptr[to] != '/') to++;
+    rf_str segment = rf_slice(*path, from, to);
+    *path = rf_slice(*path, to, path->len);
+    return segment;
+}
+
+/* A guess for the limit of the body; what counts is found behind the check of the token. */
+static int route_of(rf_str behind)
+{
+    return rf_str_eq_nocase(next_segment(&behind), RF_S("restore")) ? VAULT_ROUTE_RESTORE
+                                                                    : VAULT_ROUTE_ANY;
+}
+
+int vaults_claim(void *ctx, const struct http_request *head)
+{
+    static const char *const roots[] = {
+        "secrets", "keys",  "certificates", "deletedsecrets", "deletedkeys", "deletedcertificates",
+        "rng",     "unwrap"};
+    (void)ctx;
+    rf_str vault, domain, path = head->path, first = next_segment(&path);
+    if (site_vault_host(head->host, &vault, &domain)) return route_of(path);
+    for (size_t i = 0; i < RF_COUNT(roots); i++)
+        if (rf_str_eq_nocase(first, rf_str_of(roots[i]))) return route_of(path);
+    return CLAIM_NONE;
+}

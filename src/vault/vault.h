@@ -1,0 +1,41 @@
+/* vault.h - vaults: secrets, keys and certificates over the API of Azure Key Vault. Material is sealed by the keeper (crypt/vault_seal.h); this
+ * service keeps what is sealed, and says who may do what with it. */
+#ifndef RF_VAULT_H
+#define RF_VAULT_H
+
+#include "arm/arm.h"
+#include "crypt/keeper.h"
+
+struct vaults;
+struct vaults_options {
+    struct state *state;
+    struct arm *arm;
+    struct authz *authz;
+    const struct directory *directory; /* of access policies' groups; may be NULL */
+    const struct site *site;
+    const struct audit *audit;
+    struct keeper *keeper;
+    struct rf_clock *clock;
+    /* Where events go (Microsoft.KeyVault.SecretNearExpiry ...), NULL: nowhere. `event` is one JSON object (Event Grid schema); must not block. */
+    void (*publish)(void *ctx, rf_str vault_id, rf_str event);
+    void *publish_ctx;
+};
+/* Registers the type Microsoft.KeyVault/vaults with arm. */
+RF_MUST_USE enum rf_kind vaults_new(const struct vaults_options *options, struct vaults **out,
+                                    struct rf_err *err);
+/* Starts the thread of what is done on time: purges, rotation, renewal, events. */
+RF_MUST_USE enum rf_kind vaults_start(struct vaults *vaults, struct rf_err *err);
+void vaults_stop(struct vaults *vaults); /* NULL is fine */
+void vaults_free(struct vaults *vaults); /* stops too */
+/* Whether a vault has this name, or had it and can be recovered. */
+RF_MUST_USE enum rf_kind vaults_know(struct vaults *vaults, rf_str name, struct rf_arena *arena,
+                                     bool *known, struct rf_err *err);
+/* For dispatcher_add_claiming: vaults are chosen by the request's host, and the path is theirs. */
+const struct service *vaults_service(struct vaults *vaults);
+/* For dispatcher_add, beside arm's: routes of the control plane that are no resource's own. */
+const struct service *vaults_arm_service(struct vaults *vaults);
+int vaults_claim(void *ctx, const struct http_request *head); /* ctx: the service's */
+/* Does what is due at `now`, in this thread. */
+void vaults_tick(struct vaults *vaults, rf_usec now);
+
+#endif
