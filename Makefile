@@ -66,6 +66,7 @@ crash: ## kill ingest, merge and the server's processes at random points, ROUNDS
 	@tests/crash_server/run $(ROUNDS)
 	@tests/crash_rules/run $(ROUNDS)
 	@tests/crash_hub/run $(ROUNDS)
+	@tests/crash_vault/run $(ROUNDS)
 
 flip: ## flip random bits in a store's files, FLIPS times, and ask it questions
 	@tools/deps build

@@ -8,6 +8,7 @@ cd "$(dirname "$0")/.." || exit
 own_folder
 # shellcheck source=tests/lib/serve.sh
 . tests/lib/serve.sh
+vault_client=$PWD/tests/crash_vault/client.py
 cd "$dir" || exit
 server_start
 boot=$data/bootstrap.json
@@ -23,6 +24,12 @@ ends 0
 printf 'Name,Word\none,%s\n' "$(word watched)" >list.csv
 ran watchlist "$ringfort" watchlist --bootstrap "$boot" put list.csv --alias planted --key Name
 ends 0
+# Secrets of the vault, "value-at-rest-1" and so on, and some keys.
+if command -v python3 >/dev/null; then
+    ran vault "$vault_client" "$boot" work at-rest 0.5
+    ends 0
+    has '=value-at-rest-1 acknowledged'
+fi
 word nothing >"$data/tables/planted"
 
 search() # WHEN
@@ -30,6 +37,7 @@ search() # WHEN
     for what in row text event watched; do
         if grep -rlaF -- "$(word $what)" "$data" >found; then fail "$1: the planted $what is in $(cat found)"; fi
     done
+    if grep -rlaF -- value-at-rest- "$data" >found; then fail "$1: a secret of the vault is in $(cat found)"; fi
     grep -rqaF -- "$(word nothing)" "$data" || fail "$1: the search finds nothing at all"
     # Keys of the installation's own hub and application: in bootstrap.json only.
     for name in client_secret key; do

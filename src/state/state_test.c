@@ -1002,7 +1002,8 @@ Test(state, sealed_bodies_stay_where_they_belong)
         "UPDATE object SET body = (SELECT body FROM object WHERE key = x'62') WHERE key = x'61'",
         "UPDATE object SET space = 'user' WHERE key = x'61'",
         "UPDATE object SET etag = etag + 100 WHERE key = x'61'",
-        "UPDATE object SET body = CAST(substr(body, 1, 20) || x'00' || substr(body, 22) AS BLOB) WHERE key = "
+        "UPDATE object SET body = CAST(substr(body, 1, 20) || x'00' || substr(body, 22) AS BLOB) "
+        "WHERE key = "
         "x'61'",
         "UPDATE object SET body = substr(body, 1, length(body) - 1) WHERE key = x'61'",
     };

@@ -20,7 +20,6 @@ struct key_making {
     rf_str material; /* of an import: PKCS #8, or the bytes; empty: the keeper makes it */
     struct vault_item item;
     struct vault_version version;
-    bool rotates; /* the item's latest version is the one that is followed: see keys_rotation.c */
 };
 /* Makes it in the keeper and stores it as the latest version of making->item, which was read: one attempt, for vault_retry. */
 RF_MUST_USE enum rf_kind vault_key_seal(struct vault_call *call, struct key_making *making,

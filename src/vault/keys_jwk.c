@@ -10,7 +10,7 @@
 #include "base/encode.h"
 #include "vault/keys_int.h"
 
-enum { NUMBER_BYTES_MAX = 1024, NUMBERS_MAX = 10, TRIES = 100 };
+enum { NUMBER_BYTES_MAX = 1024, NUMBERS_MAX = 16, TRIES = 100 };
 
 static enum rf_kind bad(struct rf_err *err, const char *what)
 {
@@ -55,7 +55,9 @@ static void numbers_done(struct numbers *numbers)
 
 static BIGNUM *keep(struct numbers *numbers, BIGNUM *number)
 {
-    if (number != NULL && numbers->count < NUMBERS_MAX) numbers->items[numbers->count++] = number;
+    if (number == NULL) return NULL;
+    RF_ASSERT(numbers->count < NUMBERS_MAX); /* one that is not kept would not be wiped */
+    numbers->items[numbers->count++] = number;
     return number;
 }
 
@@ -156,8 +158,7 @@ static enum rf_kind find_primes(struct numbers *numbers, struct rsa *rsa, struct
         BN_is_zero(odd) || BN_is_odd(odd))
         return bad(err, "its 'd' does not belong to its 'n' and 'e'");
     /* A wrong d shows at once, before many tries in vain: 2^(e*d - 1) is 1. */
-    if (BN_set_word(x, 2) != 1 || BN_mod_exp(y, x, odd, rsa->n, numbers->ctx) != 1 ||
-        !BN_is_one(y))
+    if (BN_set_word(x, 2) != 1 || BN_mod_exp(y, x, odd, rsa->n, numbers->ctx) != 1 || !BN_is_one(y))
         return bad(err, "its 'd' does not belong to its 'n' and 'e'");
     while (!BN_is_odd(odd) && BN_rshift1(odd, odd) == 1) twos++;
     bool found = false;

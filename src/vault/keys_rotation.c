@@ -390,13 +390,12 @@ static void note_row(struct vault_call *call, const char *operation, const struc
 {
     const struct vaults_options *options = &call->vaults->options;
     struct rf_err err;
-    const struct vault_row row = {
-        .time = call->now * RF_USEC_PER_SECOND,
-        .end = rf_clock_now(options->clock),
-        .vault_id = call->place.id,
-        .operation = operation,
-        .id = vault_object_id(call, "keys", item->name, version->version),
-        .status = 200};
+    const struct vault_row row = {.time = call->now * RF_USEC_PER_SECOND,
+                                  .end = rf_clock_now(options->clock),
+                                  .vault_id = call->place.id,
+                                  .operation = operation,
+                                  .id = vault_object_id(call, "keys", item->name, version->version),
+                                  .status = 200};
     if (vault_row_write(&row, options->audit, call->arena, &err) != RF_OK)
         rf_log(RF_WARN, "vault.row_lost", RF_KV_STR("operation", rf_str_of(operation)),
                RF_KV_STR("why", rf_str_of(err.text)));
