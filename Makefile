@@ -43,6 +43,7 @@ bench: ## measure against other engines, and how soon a device's report is an in
 	@tools/build build "" $(RELEASE)
 	@bench/run $(ARGS)
 	@bench/main_job
+	@bench/vault
 
 bench-server: ## measure the server against its goals
 	@tools/deps build

@@ -113,7 +113,7 @@ static enum rf_kind sign_tls(const struct setup *s, struct rf_arena *arena, stru
     uint8_t out[128];
     size_t len;
     (void)arena;
-    return keeper_tls_sign(s->keeper, rf_str_make(digest, 32), out, sizeof out, &len, err);
+    return keeper_tls_sign(s->keeper, NULL, rf_str_make(digest, 32), out, sizeof out, &len, err);
 }
 
 static enum rf_kind make_mac(const struct setup *s, struct rf_arena *arena, struct rf_err *err)

@@ -105,8 +105,8 @@ static void *shake(void *ctx)
     uint8_t out[128];
     size_t len;
     for (rf_usec at; (at = rf_clock_elapsed(rf_clock_real())) < s->end && s->count < SHAKES_MAX;) {
-        MUST(keeper_tls_sign(s->setup->keeper, rf_str_make(digest, sizeof digest), out, sizeof out,
-                             &len, &err));
+        MUST(keeper_tls_sign(s->setup->keeper, NULL, rf_str_make(digest, sizeof digest), out,
+                             sizeof out, &len, &err));
         s->usec[s->count++] = (uint32_t)(rf_clock_elapsed(rf_clock_real()) - at);
         (void)usleep(SHAKE_PAUSE_USEC);
     }

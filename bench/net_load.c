@@ -48,9 +48,10 @@ static void refuse(void *ctx, const struct http_request *head, const char *why,
     rf_buf_str(&response->body, rf_str_of(why));
 }
 
-static enum rf_kind sign(void *ctx, rf_str digest, uint8_t *out, size_t cap, size_t *len,
-                         struct rf_err *err)
+static enum rf_kind sign(void *ctx, const uint8_t *leaf, rf_str digest, uint8_t *out, size_t cap,
+                         size_t *len, struct rf_err *err)
 {
+    (void)leaf;
     EVP_PKEY_CTX *signing = EVP_PKEY_CTX_new(ctx, NULL);
     *len = cap;
     bool good = signing != NULL && EVP_PKEY_sign_init(signing) == 1 &&

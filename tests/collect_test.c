@@ -48,9 +48,10 @@ static rf_str make_authority(struct world *w, EVP_PKEY *key, const char *name)
 
 /* ---- a server ------------------------------------------------------------------------------------------------------------------ */
 
-static enum rf_kind sign(void *ctx, rf_str digest, uint8_t *out, size_t cap, size_t *len,
-                         struct rf_err *err)
+static enum rf_kind sign(void *ctx, const uint8_t *leaf, rf_str digest, uint8_t *out, size_t cap,
+                         size_t *len, struct rf_err *err)
 {
+    (void)leaf;
     EVP_PKEY_CTX *pkey = EVP_PKEY_CTX_new(ctx, NULL);
     *len = cap;
     bool good = EVP_PKEY_sign_init(pkey) == 1 &&

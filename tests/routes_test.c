@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <sys/socket.h>
 
+#include "acme/acme.h"
 #include "alerts/alerts.h"
 #include "arm/arm.h"
 #include "collect/collect.h"
@@ -14,6 +15,7 @@
 #include "identity/identity.h"
 #include "logs/logs.h"
 #include "siem/siem.h"
+#include "vault/authority.h"
 #include "vault/vault.h"
 
 enum { SERVICES_MAX = 32 };
@@ -31,6 +33,7 @@ struct house {
     struct identity *identity;
     struct arm *arm;
     struct vaults *vaults;
+    struct acme *acme;
     struct logs *logs;
     struct collect *collect;
     struct siem *siem;
@@ -105,6 +108,16 @@ static void open_services(struct house *house)
                                     .keeper = house->keeper,
                                     .clock = &walk->clock.clock};
     cr_assert(vaults_new(&vaults, &house->vaults, &err) == RF_OK, "%s", err.text);
+    struct acme_options acme = {.state = walk->state,
+                                .site = &walk->site,
+                                .clock = &walk->clock.clock,
+                                .authority = {.ctx = house->vaults,
+                                              .settings = authority_settings,
+                                              .issue = authority_issue,
+                                              .find = authority_find,
+                                              .revoke = authority_revoke,
+                                              .account_key = authority_account_key}};
+    cr_assert(acme_new(&acme, &house->acme, &err) == RF_OK, "%s", err.text);
     struct logs_options logs = {.state = walk->state,
                                 .arm = house->arm,
                                 .authz = walk->authz,
@@ -145,6 +158,10 @@ static void open_services(struct house *house)
     add_services(house, &control, 1);
     control = vaults_arm_service(house->vaults);
     add_services(house, &control, 1);
+    control = authority_service(house->vaults);
+    add_services(house, &control, 1);
+    control = acme_service(house->acme);
+    add_services(house, &control, 1);
     const struct service *const *services = identity_services(house->identity, &count);
     add_services(house, services, count);
     services = logs_services(house->logs, &count);
@@ -173,6 +190,7 @@ static void house_close(struct house *house)
     collect_stop(house->collect);
     siem_stop(house->siem);
     arm_free(house->arm);
+    acme_free(house->acme);
     vaults_free(house->vaults);
     siem_free(house->siem);
     alerts_free(house->alerts);
@@ -192,6 +210,22 @@ static void house_close(struct house *house)
 
 /* Who wants a route that anybody may call, or anybody of the tenant, names it here. */
 static const char *const open_routes[] = {
+    "GET /acme/{vault}/{issuer}/directory",
+    "GET /acme/{vault}/{issuer}/new-nonce",
+    "POST /acme/{vault}/{issuer}/new-account",
+    "POST /acme/{vault}/{issuer}/acct/{account}",
+    "POST /acme/{vault}/{issuer}/acct/{account}/orders",
+    "POST /acme/{vault}/{issuer}/key-change",
+    "POST /acme/{vault}/{issuer}/new-order",
+    "POST /acme/{vault}/{issuer}/order/{order}",
+    "POST /acme/{vault}/{issuer}/order/{order}/finalize",
+    "POST /acme/{vault}/{issuer}/cert/{order}",
+    "POST /acme/{vault}/{issuer}/authz/{order}/{n}",
+    "POST /acme/{vault}/{issuer}/chall/{order}/{n}/{type}",
+    "POST /acme/{vault}/{issuer}/revoke-cert",
+    /* What clients need to check certificates. */
+    "GET /pki/{vault}/{issuer}/{file}",
+    "POST /pki/{vault}/{issuer}/ocsp",
     "GET /metadata/endpoints",
     "GET /{tenant}/v2.0/.well-known/openid-configuration",
     "GET /{tenant}/.well-known/openid-configuration",
@@ -239,6 +273,12 @@ static const char *const member_routes[] = {
     "POST /providers/Microsoft.ResourceGraph/resources",
     "POST /providers/Microsoft.ResourceGraph/resourcesHistory",
     "GET /providers/Microsoft.ResourceGraph/operations",
+    /* Of those vaults and objects that the caller may list. */
+    "GET /subscriptions/{subscription}/providers/Microsoft.KeyVault/search",
+    "POST /subscriptions/{subscription}/providers/Microsoft.KeyVault/search",
+    "GET /subscriptions/{subscription}/providers/Microsoft.KeyVault/expiring",
+    "GET /subscriptions/{subscription}/providers/Microsoft.KeyVault/unused",
+    "GET /subscriptions/{subscription}/providers/Microsoft.KeyVault/reach",
     "POST /v1.0/$batch",
     "GET /v1.0/{rest*}", /* what Graph answers to paths it does not know */
     "POST /v1.0/{rest*}",

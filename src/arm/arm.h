@@ -129,7 +129,7 @@ const struct service *arm_service(struct arm *arm);
 
 /* ---- for services: the same paths that the API takes, without HTTP ------------------------------------------------ */
 
-/* What is stored, or a type's virtual resource; computed members (`show`) are not there. RF_NOT_FOUND ResourceNotFound,
+/* What is stored, or a type's virtual resource; computed members (`show`) are not there. `txn` NULL, for types without virtual resources: as it is now (state_peek). RF_NOT_FOUND ResourceNotFound,
  * ResourceGroupNotFound, SubscriptionNotFound. */
 RF_MUST_USE enum rf_kind arm_get(struct arm *arm, struct state_txn *txn, rf_str id,
                                  struct rf_arena *arena, struct arm_resource *out,

@@ -187,12 +187,21 @@ enum rf_kind arm_resource_of(const struct state_object *object, struct rf_arena 
     return RF_OK;
 }
 
+/* Without a transaction: as it is now (arm_get). */
+static enum rf_kind get_object(struct arm_call *call, rf_str key, struct state_object *out,
+                               struct rf_err *err)
+{
+    if (call->txn == NULL)
+        return state_peek(call->arm->options.state, space, key, call->arena, out, err);
+    return state_get(call->txn, space, key, call->arena, out, err);
+}
+
 /* The stored one; *found false when there is none. */
 static enum rf_kind find_stored(struct arm_call *call, rf_str key, struct arm_resource *out,
                                 bool *found, struct rf_err *err)
 {
     struct state_object object;
-    enum rf_kind kind = state_get(call->txn, space, key, call->arena, &object, err);
+    enum rf_kind kind = get_object(call, key, &object, err);
     *found = kind == RF_OK;
     if (kind == RF_NOT_FOUND) return RF_OK;
     RF_TRY(kind);
@@ -251,8 +260,7 @@ static enum rf_kind require_group(struct arm_call *call, const struct arm_target
     if (id->group.len == 0 || target->type == &arm_type_group) return RF_OK;
     size_t end = strlen("/subscriptions//resourcegroups/") + id->subscription.len + id->group.len;
     struct state_object object;
-    enum rf_kind kind =
-        state_get(call->txn, space, rf_slice(target->key, 0, end), call->arena, &object, err);
+    enum rf_kind kind = get_object(call, rf_slice(target->key, 0, end), &object, err);
     return kind == RF_NOT_FOUND ? fail_group(target, err) : kind;
 }
 

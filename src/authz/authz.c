@@ -511,8 +511,7 @@ static bool names_principal(const struct words *words, const struct principal *p
     return false;
 }
 
-static bool deny_forbids(const struct deny *deny, const struct condition_subject *subject,
-                         rf_str scope)
+bool deny_forbids(const struct deny *deny, const struct condition_subject *subject, rf_str scope)
 {
     if (deny->only_here ? !rf_str_eq(deny->scope, scope) : !scope_covers(deny->scope, scope))
         return false;

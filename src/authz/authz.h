@@ -34,6 +34,20 @@ RF_MUST_USE enum rf_kind authz_require(struct authz *authz, const struct princip
 enum rf_kind authz_denied(const struct principal *principal, rf_str action, rf_str scope,
                           struct rf_err *err);
 
+/* Whether what the principal may do can differ between places below `scope`: something is said of one of them, or a condition may look at it. Else what holds
+ * at `scope` holds below it. Costs a walk over all assignments. */
+bool authz_varies_below(struct authz *authz, const struct principal *principal, rf_str scope);
+/* The role assignments that give an action at `scope`, whatever denies it: whether a principal really may is authz_check's to say. Texts in `arena`, in lower
+ * case but for the role's name. */
+struct authz_grant {
+    rf_str principal, assignment /* id */, scope, role /* GUID */, role_name;
+    bool is_conditional; /* only where a condition holds */
+};
+RF_MUST_USE enum rf_kind authz_grants(struct authz *authz, rf_str action, rf_str scope,
+                                      bool is_data, struct rf_arena *arena,
+                                      struct authz_grant **out, uint32_t *count,
+                                      struct rf_err *err);
+
 /* Gives a role to a principal at a scope unless it has it there: for first start. `role` is the GUID of a definition. */
 RF_MUST_USE enum rf_kind authz_assign(struct authz *authz, struct state_txn *txn,
                                       rf_str principal_id, const char *principal_type,

@@ -116,6 +116,8 @@ struct condition_subject {
     /* Of a write or deletion of a role assignment; empty else. */
     rf_str role_id, principal_id, principal_type;
 };
+/* `scope` as scope_key gives it. */
+bool deny_forbids(const struct deny *deny, const struct condition_subject *subject, rf_str scope);
 bool authz_check_subject(struct authz *authz, const struct condition_subject *subject);
 
 #endif

@@ -1,5 +1,6 @@
 #define _GNU_SOURCE /* memmem, strerror_r that returns its text */
 #include "base/rf.h"
+#include "base/wipe.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -337,6 +338,15 @@ void rf_arena_done(struct rf_arena *arena)
     }
     arena->chunk = NULL;
     arena->at = arena->end = NULL;
+}
+
+void rf_arena_wipe(struct rf_arena *arena)
+{
+    for (struct rf_arena_chunk *c = arena->chunk; c != NULL; c = c->older) {
+        unguard(c, c->bytes);
+        explicit_bzero(c + 1, c->bytes - sizeof *c);
+    }
+    rf_arena_done(arena);
 }
 
 static struct rf_arena_chunk *chunk_new(struct rf_arena *arena, size_t bytes)

@@ -44,6 +44,11 @@ int cli_watchlist(int argc, char **argv);
 int cli_sigma(int argc, char **argv);
 int cli_events(int argc, char **argv);
 int cli_device(int argc, char **argv);
+int cli_secret(int argc, char **argv);
+int cli_key(int argc, char **argv);
+int cli_cert(int argc, char **argv);
+int cli_run(int argc, char **argv);
+int cli_credentials(int argc, char **argv);
 
 /* Prints "ringfort: ..." on standard error. */
 void cli_say(const char *fmt, ...) RF_PRINTF(1, 2);

@@ -145,6 +145,7 @@ static enum rf_kind write_credentials(const struct app_args *args, const struct 
                    {"authority", login->authority},
                    {"https", site->server},
                    {"ca", login->ca},
+                   {"vault_named_url", login->vault},
                    {"subscription_id", site->subscription_id},
                    {"resource_group", site->resource_group},
                    {"workspace_id", site->workspace_id},

@@ -14,6 +14,7 @@
 #include "base/json_tree.h"
 #include "cli/cli.h"
 #include "cli/cli_server.h"
+#include "cli/cli_vault.h"
 
 enum {
     LOGIN_BYTES_MAX = 1 << 20,
@@ -131,6 +132,7 @@ static const struct login_member {
     {"client_secret", offsetof(struct cli_login, client_secret)},
     {"ca", offsetof(struct cli_login, ca)},
     {"amqps", offsetof(struct cli_login, amqps)},
+    {"vault_named_url", offsetof(struct cli_login, vault)},
     {"subscription_id", offsetof(struct cli_login, subscription_id)},
     {"resource_group", offsetof(struct cli_login, resource_group)},
     {"workspace_id", offsetof(struct cli_login, workspace_id)},
@@ -515,6 +517,7 @@ static enum rf_kind login_of(const struct login_args *args, struct rf_arena *are
         if (args->server != NULL) login->server = cli_server_name(args->server);
     } else {
         RF_ASSERT(args->server != NULL && args->tenant != NULL);
+        RF_ASSERT(args->client_id != NULL);
         login->server = cli_server_name(args->server);
         RF_TRY(cli_server_check(login->server, err));
         login->authority =
@@ -540,29 +543,45 @@ static enum rf_kind try_login(struct cli_login *login, struct rf_arena *arena, s
     return kind;
 }
 
-/* Where the login's resources lie, when there is just one workspace. What is not found can be said with each command. */
-static void find_place(struct cli_login *login, struct rf_arena *arena)
+/* The workspace of the login's resources: false when there is none, or more than one. */
+static bool find_workspace(struct cli_server *server, struct cli_login *login,
+                           struct rf_arena *arena)
 {
-    struct cli_server_args args = {.server = rf_arena_cstr(arena, login->server)};
-    struct cli_server *server;
     rf_str id, resource, parts[8];
     size_t count = 0, from = 1;
-    if (args.server == NULL || cli_server_open(&args, &server, NULL) != RF_OK) return;
-    enum rf_kind kind = cli_server_workspace(server, NULL, arena, &id, &resource, NULL);
-    cli_server_close(server);
-    if (kind != RF_OK) return;
+    if (cli_server_workspace(server, NULL, arena, &id, &resource, NULL) != RF_OK) return false;
     /* /subscriptions/S/resourceGroups/G/providers/Microsoft.OperationalInsights/workspaces/W */
     for (size_t i = 1; i <= resource.len && count < RF_COUNT(parts); i++) {
         if (i < resource.len && resource.ptr[i] != '/') continue;
         parts[count++] = rf_slice(resource, from, i);
         from = i + 1;
     }
-    if (count < RF_COUNT(parts)) return;
+    if (count < RF_COUNT(parts)) return false;
     login->subscription_id = parts[1];
     login->resource_group = parts[3];
     login->workspace_name = parts[7];
     login->workspace_id = id;
-    if (cli_login_save(login, true, NULL) != RF_OK) return;
+    return true;
+}
+
+/* A vault under its own name, whichever. */
+static bool find_vault(struct cli_server *server, struct cli_login *login, struct rf_arena *arena)
+{
+    struct json_node *all;
+    if (cli_vault_all(server, arena, &all, NULL) != RF_OK || all->first == NULL) return false;
+    login->vault = cli_server_trim(json_text_at(all->first, "properties.vaultUri"));
+    return login->vault.len > 0;
+}
+
+/* Where the login's resources lie. What is not found can be said with each command. */
+static void find_place(struct cli_login *login, struct rf_arena *arena)
+{
+    struct cli_server_args args = {.server = rf_arena_cstr(arena, login->server)};
+    struct cli_server *server;
+    if (args.server == NULL || cli_server_open(&args, &server, NULL) != RF_OK) return;
+    bool workspace = find_workspace(server, login, arena), vault = find_vault(server, login, arena);
+    cli_server_close(server);
+    if ((workspace || vault) && cli_login_save(login, true, NULL) != RF_OK) return;
 }
 
 static enum rf_kind log_in(const struct login_args *args, struct rf_arena *arena,

@@ -22,8 +22,8 @@ struct cli_server {
     struct cli_site site;
     struct http_client *client;
     struct rf_arena token_arena; /* of the token that was asked for last */
-    struct cli_login
-        events;  /* with a token for event hubs, in `arena`; empty: none was needed yet */
+    /* With tokens for others than the server itself, in `arena`; empty: none was needed yet. */
+    struct cli_login events, vault;
     bool stored; /* the login is one of the file's */
 };
 
@@ -322,6 +322,14 @@ static void wait_seconds(uint32_t seconds)
     while (nanosleep(&left, &left) != 0) continue;
 }
 
+/* Where the token for a call is kept. */
+static struct cli_login *kept_login(struct cli_server *server, const struct cli_call *call)
+{
+    return call->is_events       ? &server->events
+           : call->vault.len > 0 ? &server->vault
+                                 : &server->login;
+}
+
 /* The directory's tokens are asked for anew each time: it is called seldom. */
 static enum rf_kind token_of_call(struct cli_server *server, const struct cli_call *call,
                                   struct rf_arena *arena, rf_str *token, struct rf_err *err)
@@ -331,15 +339,16 @@ static enum rf_kind token_of_call(struct cli_server *server, const struct cli_ca
         login.resource = RF_S("https://graph.microsoft.com");
         RF_TRY(cli_login_ask_token(server->client, &login, arena, err));
     }
-    if (call->is_events) {
-        struct cli_login *events = &server->events;
-        if (!cli_login_has_token(events)) {
-            *events = server->login;
-            events->token = (rf_str){NULL, 0};
-            events->resource = RF_S("https://eventhubs.azure.net");
-            RF_TRY(cli_login_ask_token(server->client, events, &server->arena, err));
+    struct cli_login *kept = kept_login(server, call);
+    if (kept != &server->login) {
+        if (!cli_login_has_token(kept)) {
+            *kept = server->login;
+            kept->token = (rf_str){NULL, 0};
+            kept->resource = call->is_events ? RF_S("https://eventhubs.azure.net")
+                                             : RF_S("https://vault.azure.net");
+            RF_TRY(cli_login_ask_token(server->client, kept, &server->arena, err));
         }
-        login.token = events->token;
+        login.token = kept->token;
     }
     *token = login.token;
     return RF_OK;
@@ -369,11 +378,11 @@ static enum rf_kind exchange(struct cli_server *server, const struct cli_call *c
                             out, err);
 }
 
-/* An absolute URL must be the server's: the token goes there. */
-static enum rf_kind url_of(const struct cli_server *server, rf_str target, struct rf_arena *arena,
-                           rf_str *out, struct rf_err *err)
+/* An absolute URL must be the server's, or the vault's: the token goes there. */
+static enum rf_kind url_of(const struct cli_server *server, const struct cli_call *call,
+                           struct rf_arena *arena, rf_str *out, struct rf_err *err)
 {
-    rf_str name = server->login.server;
+    rf_str name = call->vault.len > 0 ? call->vault : server->login.server, target = call->target;
     if (target.len > 0 && target.ptr[0] == '/') {
         *out = rf_arena_printf(arena, "%.*s%.*s", RF_FMT(name), RF_FMT(target));
         return out->ptr == NULL ? rf_fail_memory(err, arena) : RF_OK;
@@ -390,17 +399,18 @@ enum rf_kind cli_server_call(struct cli_server *server, const struct cli_call *c
 {
     rf_str url;
     struct http_answer answer = {0};
-    RF_TRY(url_of(server, call->target, arena, &url, err));
+    struct cli_login *login = kept_login(server, call);
+    RF_TRY(url_of(server, call, arena, &url, err));
     for (uint32_t tries = 1;; tries++) {
-        bool fresh = !cli_login_has_token(&server->login);
-        RF_TRY(need_token(server, err));
+        bool fresh = !cli_login_has_token(login);
+        if (login == &server->login) RF_TRY(need_token(server, err));
         RF_TRY(exchange(server, call, url, arena, &answer, err));
         if (answer.status / 100 == 2 || (answer.status == 404 && call->may_be_absent)) break;
         bool busy = answer.status == 429 || answer.status == 503;
         /* A token may be refused before its time, once the server has new keys. */
         bool stale = answer.status == 401 && !fresh;
         if (tries == CALL_TRIES_MAX || (!busy && !stale)) return refuse(&answer, arena, err);
-        if (stale) server->login.token = (rf_str){NULL, 0};
+        if (stale) login->token = (rf_str){NULL, 0};
         if (busy) wait_seconds(seconds_to_wait(&answer, tries));
     }
     *out = answer;

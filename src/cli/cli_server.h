@@ -56,7 +56,9 @@ struct cli_call {
     bool may_be_absent;           /* 404 is no error: look at the status */
     bool is_graph;                /* the directory: it wants a token of its own */
     bool is_events;               /* event hubs: the same, kept for the next call */
-    const char *content_type;     /* NULL: JSON */
+    rf_str vault;             /* "https://HOST:PORT" of a vault that the target is on; it wants a
+                                     token of its own, kept too. Empty: none */
+    const char *content_type; /* NULL: JSON */
 };
 /* One exchange with a token. Waits and asks again when the server says so (429, 503). Allocates in `arena`.
  * Errors: those of net/client.h; RF_DENIED NotSignedIn; and an answer other than 2xx, as its error says: RF_INVALID, RF_DENIED,
@@ -117,8 +119,10 @@ RF_MUST_USE enum rf_kind cli_server_check(rf_str url, struct rf_err *err);
 /* Views live as long as the arena they were read into. */
 struct cli_login {
     rf_str server, authority, tenant_id, client_id, client_secret;
-    rf_str ca;        /* path; empty: the system's */
-    rf_str amqps;     /* "host:port" */
+    rf_str ca;    /* path; empty: the system's */
+    rf_str amqps; /* "host:port" */
+    rf_str
+        vault; /* a vault under its own name, by which others' are made: https://kv.vault.DOMAIN:PORT */
     rf_str bootstrap; /* path; who and where is read from it */
     rf_str subscription_id, resource_group, workspace_id, workspace_name, location;
     rf_str token;

@@ -1,8 +1,8 @@
 /* keeper.c - the server's side of the keeper's socket.
  *
  * Threads that wait stand in a list. One of them reads the socket and hands answers to the others by number; when it has its
- * own, the next one reads. So there is no thread that only reads, and a lone caller is never woken by another. Who is to be
- * woken is told when the lock is free again, as it would only wait for it. */
+ * own, it appoints the next one. So there is no thread that only reads, and a lone caller is never woken by another. Who is to be
+ * woken is told when the lock is free again, as it would only wait for it, and once: a call costs a thread two switches, and every word too many another. */
 #define _GNU_SOURCE
 #include "crypt/keeper.h"
 
@@ -17,7 +17,6 @@
 
 #include <openssl/crypto.h>
 
-#include "crypt/device.h"
 #include "crypt/keeper_call_int.h"
 
 enum {
@@ -44,6 +43,7 @@ struct keeper_slot {
     uint32_t id;
     int64_t patience_usec;
     bool answered, asleep;
+    bool appointed; /* to read, when it wakes; keeper->reading is set for it */
     size_t request_bytes, answer_bytes;
     pthread_cond_t wake;
     uint8_t request[KEEPER_MESSAGE_BYTES_MAX], answer[KEEPER_MESSAGE_BYTES_MAX];
@@ -52,12 +52,14 @@ struct keeper_slot {
 struct keeper {
     pthread_mutex_t lock; /* over all below */
     struct connection *connection;
-    struct keeper_slot *waiting, *unused;
+    struct keeper_slot *waiting;
     uint32_t last_id;
-    bool reading; /* one of the waiting threads reads; only it touches `inbox` */
+    bool reading; /* one of the waiting threads reads, or is about to; only it touches `inbox` */
     int64_t patience_usec;
     keeper_hung *hung;
     void *hung_ctx;
+    pthread_mutex_t slots_lock;
+    struct keeper_slot *unused;
     uint8_t inbox[KEEPER_MESSAGE_BYTES_MAX + 1];
 };
 
@@ -117,15 +119,34 @@ static void wake(struct keeper_slot **slot) /* the lock is not held */
     *slot = NULL;
 }
 
-/* Who is to read next, NULL: nobody. One that sleeps, as one that still sends may do so for long. */
-static struct keeper_slot *next_reader(const struct keeper *keeper)
+/* Appoints who is to read next, NULL: nobody. One that sleeps, as one that still sends may do so for long. */
+static struct keeper_slot *next_reader(struct keeper *keeper)
 {
     struct keeper_slot *s = keeper->reading ? NULL : keeper->waiting;
     while (s != NULL && (!s->asleep || s->answered)) s = s->next;
+    if (s != NULL) s->appointed = keeper->reading = true;
     return s;
 }
 
+/* Of a thread that has woken, or goes: nobody reads then. */
+static void resign(struct keeper *keeper, struct keeper_slot *slot)
+{
+    if (!slot->appointed) return;
+    slot->appointed = keeper->reading = false;
+}
+
 /* ---- life ---------------------------------------------------------------------------------------------------------- */
+
+/* They are held for less than it takes to sleep and be woken. */
+static void init_locks(struct keeper *keeper)
+{
+    pthread_mutexattr_t attr;
+    pthread_mutexattr_init(&attr);
+    pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_ADAPTIVE_NP);
+    pthread_mutex_init(&keeper->lock, &attr);
+    pthread_mutex_init(&keeper->slots_lock, &attr);
+    pthread_mutexattr_destroy(&attr);
+}
 
 enum rf_kind keeper_connect(int fd, struct keeper **out, struct rf_err *err)
 {
@@ -139,7 +160,7 @@ enum rf_kind keeper_connect(int fd, struct keeper **out, struct rf_err *err)
     keeper->connection = connection;
     keeper->patience_usec = PATIENCE_USEC;
     limit_reads(connection, PATIENCE_USEC);
-    pthread_mutex_init(&keeper->lock, NULL);
+    init_locks(keeper);
     *out = keeper;
     return RF_OK;
 }
@@ -202,6 +223,7 @@ void keeper_free(struct keeper *keeper)
         free(slot);
     }
     pthread_mutex_destroy(&keeper->lock);
+    pthread_mutex_destroy(&keeper->slots_lock);
     OPENSSL_cleanse(keeper->inbox, sizeof keeper->inbox);
     free(keeper);
 }
@@ -314,6 +336,7 @@ static enum rf_kind await(struct keeper *keeper, struct keeper_slot *own, rf_use
         if (clock_usec() >= deadline)
             return RF_FAIL(err, RF_AGAIN, "KeeperSlow",
                            "the process that holds the keys did not answer in time");
+        resign(keeper, own);
         if (keeper->reading)
             wait_for_wake(keeper, own, deadline);
         else
@@ -340,10 +363,10 @@ static struct keeper_slot *slot_new(struct keeper *keeper)
 /* There come to be as many as threads call at one time. NULL on lack of memory. */
 static struct keeper_slot *slot_take(struct keeper *keeper)
 {
-    pthread_mutex_lock(&keeper->lock);
+    pthread_mutex_lock(&keeper->slots_lock);
     struct keeper_slot *slot = keeper->unused;
     if (slot != NULL) keeper->unused = slot->next;
-    pthread_mutex_unlock(&keeper->lock);
+    pthread_mutex_unlock(&keeper->slots_lock);
     return slot != NULL ? slot : slot_new(keeper);
 }
 
@@ -351,17 +374,14 @@ static void slot_give_back(struct keeper_slot **taken)
 {
     struct keeper_slot *slot = *taken;
     if (slot == NULL) return;
-    struct connection *on = slot->on;
-    slot->on = NULL;
     OPENSSL_cleanse(slot->request, slot->request_bytes);
     OPENSSL_cleanse(slot->answer, slot->answer_bytes);
     slot->request_bytes = slot->answer_bytes = 0;
     slot->answered = false;
-    pthread_mutex_lock(&slot->keeper->lock);
-    connection_unref(on);
+    pthread_mutex_lock(&slot->keeper->slots_lock);
     slot->next = slot->keeper->unused;
     slot->keeper->unused = slot;
-    pthread_mutex_unlock(&slot->keeper->lock);
+    pthread_mutex_unlock(&slot->keeper->slots_lock);
 }
 
 /* ---- one exchange ---------------------------------------------------------------------------------------------------- */
@@ -403,11 +423,15 @@ static enum rf_kind exchange(struct keeper *keeper, struct keeper_slot *own, enu
     bool slow = kind == RF_AGAIN && !on->gone, hung = slow && is_hung(keeper, on);
     if (slow) on->given_up = true;
     leave(keeper, own);
+    resign(keeper, own);
+    own->on = NULL;
     reader = next_reader(keeper); /* the one that read may be the one that leaves */
-    if (hung)
+    if (hung) {
         give_up_and_unlock(keeper, on);
-    else
-        pthread_mutex_unlock(&keeper->lock);
+        pthread_mutex_lock(&keeper->lock);
+    }
+    connection_unref(on);
+    pthread_mutex_unlock(&keeper->lock);
     wake(&to_wake);
     wake(&reader);
     return kind;
@@ -439,7 +463,8 @@ static const char *static_code(rf_str code)
                                         "SealInput",
                                         "SealRate",
                                         "MemoryBudgetExceeded",
-                                        "VaultSealed"};
+                                        "VaultSealed",
+                                        "KeyGone"};
     for (size_t i = 0; i < RF_COUNT(known); i++)
         if (rf_str_is(code, known[i])) return known[i];
     return "KeeperFailed";
@@ -473,154 +498,4 @@ enum rf_kind keeper_call(struct keeper *keeper, const struct keeper_request *req
 {
     *slot = slot_take(keeper);
     return call(keeper, request, *slot, answer, err);
-}
-
-#define SLOT_HERE(name) RF_CLEANUP(slot_give_back) struct keeper_slot *name = slot_take(keeper)
-
-/* ---- the verbs ----------------------------------------------------------------------------------------------------- */
-
-static enum rf_kind copy_into(struct rf_arena *arena, rf_str from, rf_str *out, struct rf_err *err)
-{
-    return rf_arena_str(arena, from, out) ? RF_OK : rf_fail_memory(err, arena);
-}
-
-enum rf_kind keeper_tls_chain(struct keeper *keeper, struct rf_arena *arena, rf_str *chain_pem,
-                              rf_str *ca_pem, struct rf_err *err)
-{
-    SLOT_HERE(own);
-    struct keeper_answer answer;
-    rf_str chain;
-    RF_TRY(call(keeper, &(struct keeper_request){.verb = KEEPER_TLS_CHAIN}, own, &answer, err));
-    RF_TRY(copy_into(arena, answer.bytes, &chain, err));
-    RF_TRY(copy_into(arena, answer.ca_pem, ca_pem, err));
-    *chain_pem = chain;
-    return RF_OK;
-}
-
-enum rf_kind keeper_unseal(struct keeper *keeper, rf_str text, struct rf_arena *arena,
-                           rf_str *reply, struct rf_err *err)
-{
-    SLOT_HERE(own);
-    struct keeper_answer answer;
-    struct keeper_request request = {.verb = KEEPER_UNSEAL, .fields = {text}};
-    RF_TRY(call(keeper, &request, own, &answer, err));
-    return copy_into(arena, answer.fields[0], reply, err);
-}
-
-enum rf_kind keeper_jwt_keys(struct keeper *keeper, struct rf_arena *arena,
-                             struct keeper_jwt_key **keys, uint32_t *count, struct rf_err *err)
-{
-    SLOT_HERE(own);
-    struct keeper_answer answer;
-    RF_TRY(call(keeper, &(struct keeper_request){.verb = KEEPER_JWT_KEYS}, own, &answer, err));
-    struct keeper_jwt_key *copy = rf_arena_new(arena, struct keeper_jwt_key, answer.key_count);
-    if (copy == NULL) return rf_fail_memory(err, arena);
-    for (uint32_t i = 0; i < answer.key_count; i++) {
-        copy[i] = answer.keys[i];
-        RF_TRY(copy_into(arena, answer.keys[i].kid, &copy[i].kid, err));
-        RF_TRY(copy_into(arena, answer.keys[i].cert, &copy[i].cert, err));
-    }
-    *keys = copy;
-    *count = answer.key_count;
-    return RF_OK;
-}
-
-enum rf_kind keeper_jwt_rotate(struct keeper *keeper, bool emergency, struct rf_err *err)
-{
-    SLOT_HERE(own);
-    struct keeper_answer answer;
-    struct keeper_request request = {.verb = KEEPER_JWT_ROTATE, .emergency = emergency};
-    return call(keeper, &request, own, &answer, err);
-}
-
-enum rf_kind keeper_tls_sign(struct keeper *keeper, rf_str digest, uint8_t *out, size_t cap,
-                             size_t *len, struct rf_err *err)
-{
-    SLOT_HERE(own);
-    struct keeper_answer answer;
-    struct keeper_request request = {.verb = KEEPER_TLS_SIGN, .bytes = digest};
-    RF_TRY(call(keeper, &request, own, &answer, err));
-    if (answer.bytes.len > cap)
-        return RF_FAIL(err, RF_INVALID, "ProtocolError", "the keeper's signature is too long");
-    memcpy(out, answer.bytes.ptr, answer.bytes.len);
-    *len = answer.bytes.len;
-    return RF_OK;
-}
-
-enum rf_kind keeper_jwt_sign(struct keeper *keeper, rf_str signing_input, struct rf_arena *arena,
-                             rf_str *signature, struct rf_err *err)
-{
-    SLOT_HERE(own);
-    struct keeper_answer answer;
-    struct keeper_request request = {.verb = KEEPER_JWT_SIGN, .bytes = signing_input};
-    RF_TRY(call(keeper, &request, own, &answer, err));
-    return copy_into(arena, answer.bytes, signature, err);
-}
-
-enum rf_kind keeper_jwt_sign_if(struct keeper *keeper, const struct keeper_proof *proof,
-                                rf_str signing_input, struct rf_arena *arena, uint64_t *match,
-                                rf_str *signature, struct rf_err *err)
-{
-    SLOT_HERE(own);
-    struct keeper_answer answer;
-    struct keeper_request request = {.verb = KEEPER_JWT_SIGN_IF,
-                                     .purpose = rf_str_of(proof->purpose),
-                                     .bytes = proof->bytes,
-                                     .macs = proof->macs,
-                                     .input = signing_input};
-    RF_TRY(call(keeper, &request, own, &answer, err));
-    if (answer.match != KEEPER_NO_MATCH && answer.match >= proof->macs.len / KEEPER_MAC_BYTES)
-        return RF_FAIL(err, RF_INVALID, "ProtocolError",
-                       "the keeper names a MAC that is not there");
-    RF_TRY(copy_into(arena, answer.bytes, signature, err));
-    *match = answer.match;
-    return RF_OK;
-}
-
-enum rf_kind keeper_device_authority(struct keeper *keeper, struct rf_arena *arena, rf_str *der,
-                                     struct rf_err *err)
-{
-    SLOT_HERE(own);
-    struct keeper_answer answer;
-    RF_TRY(call(keeper, &(struct keeper_request){.verb = KEEPER_DEVICE_CA}, own, &answer, err));
-    return copy_into(arena, answer.bytes, der, err);
-}
-
-enum rf_kind keeper_device_issue(struct keeper *keeper, const struct device_order *order,
-                                 struct rf_arena *arena, rf_str *der, struct rf_err *err)
-{
-    SLOT_HERE(own);
-    struct keeper_answer answer;
-    struct keeper_request request = {.verb = KEEPER_DEVICE_ISSUE,
-                                     .purpose = order->name,
-                                     .bytes = order->public_key,
-                                     .seconds = order->seconds};
-    RF_TRY(call(keeper, &request, own, &answer, err));
-    return copy_into(arena, answer.bytes, der, err);
-}
-
-/* An answer of 32 bytes. */
-static enum rf_kind call_for_32(struct keeper *keeper, const struct keeper_request *request,
-                                uint8_t out[32], struct rf_err *err)
-{
-    SLOT_HERE(own);
-    struct keeper_answer answer;
-    RF_TRY(call(keeper, request, own, &answer, err));
-    if (answer.bytes.len != 32)
-        return RF_FAIL(err, RF_INVALID, "ProtocolError", "the keeper's answer has not 32 bytes");
-    memcpy(out, answer.bytes.ptr, 32);
-    return RF_OK;
-}
-
-enum rf_kind keeper_mac(struct keeper *keeper, const char *purpose, rf_str bytes, uint8_t out[32],
-                        struct rf_err *err)
-{
-    struct keeper_request request = {
-        .verb = KEEPER_MAC, .purpose = rf_str_of(purpose), .bytes = bytes};
-    return call_for_32(keeper, &request, out, err);
-}
-
-enum rf_kind keeper_store_key(struct keeper *keeper, uint8_t out[32], struct rf_err *err)
-{
-    return call_for_32(keeper, &(struct keeper_request){.verb = KEEPER_STORE_KEY}, out, err);
 }

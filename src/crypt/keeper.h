@@ -49,9 +49,10 @@ RF_MUST_USE enum rf_kind keeper_jwt_keys(struct keeper *keeper, struct rf_arena 
  * changes). With `emergency` it signs at once and the old ones verify no longer. */
 RF_MUST_USE enum rf_kind keeper_jwt_rotate(struct keeper *keeper, bool emergency,
                                            struct rf_err *err);
-/* Signs a digest for a TLS handshake with the key of the chain's leaf (P-256): DER of at most `cap` bytes. */
-RF_MUST_USE enum rf_kind keeper_tls_sign(struct keeper *keeper, rf_str digest, uint8_t *out,
-                                         size_t cap, size_t *len, struct rf_err *err);
+/* Signs a digest for a TLS handshake with the key (P-256) of the certificate whose DER has the SHA-256 `leaf`; NULL: of the newest. DER of at most `cap`
+ * bytes. An older certificate's key signs for an hour after it was renewed: RF_NOT_FOUND KeyGone then. */
+RF_MUST_USE enum rf_kind keeper_tls_sign(struct keeper *keeper, const uint8_t *leaf, rf_str digest,
+                                         uint8_t *out, size_t cap, size_t *len, struct rf_err *err);
 /* RS256 over "header.claims". The keeper reads the claims: iss must be of the authority that it was started for, exp at most
  * 25 h ahead, header.kid the signing key's. The signature is in `arena`. */
 RF_MUST_USE enum rf_kind keeper_jwt_sign(struct keeper *keeper, rf_str signing_input,

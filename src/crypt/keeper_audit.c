@@ -18,7 +18,12 @@
 #include "base/encode.h"
 #include "crypt/keeper_int.h"
 
-enum { LINE_BYTES_MAX = 1024, READ_BYTES = 64 << 10, MAC_HEX_BYTES = 2 * SHA256_BYTES };
+enum {
+    PENDING_BYTES = 64 << 10,
+    LINE_BYTES_MAX = 1024,
+    READ_BYTES = 64 << 10,
+    MAC_HEX_BYTES = 2 * SHA256_BYTES
+};
 #define MAC_MEMBER ",\"mac\":\""
 
 /* Events that tell of somebody at the files. */
@@ -144,6 +149,9 @@ enum rf_kind keeper_audit_open(struct keeper_audit *audit, int fd,
     if (lseek(fd, (off_t)whole, SEEK_SET) < 0)
         return RF_FAIL_ERRNO(err, "InputOutput", "cannot go on with the keeper's audit log");
     audit->synced = audit->head.count;
+    audit->pending = malloc(PENDING_BYTES);
+    if (audit->pending == NULL)
+        return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "the audit log");
     return RF_OK;
 }
 
@@ -155,7 +163,23 @@ static enum rf_kind failed(struct keeper_audit *audit, struct rf_err *err)
     return RF_FAIL_ERRNO(err, "InputOutput", "cannot write the keeper's audit log");
 }
 
-/* Writes the line; the lock is held. */
+/* Writes what lines have been made; the lock is held. One call for all: each costs as much as the lines. */
+static enum rf_kind write_pending(struct keeper_audit *audit, struct rf_err *err)
+{
+    for (size_t at = 0; at < audit->pending_bytes;) {
+        ssize_t put = write(audit->fd, audit->pending + at, audit->pending_bytes - at);
+        if (put < 0 && errno == EINTR) continue;
+        if (put <= 0) {
+            if (put == 0) errno = ENOSPC;
+            return failed(audit, err);
+        }
+        at += (size_t)put;
+    }
+    audit->pending_bytes = 0;
+    return RF_OK;
+}
+
+/* Makes the line; the lock is held. */
 static enum rf_kind append(struct keeper_audit *audit, const char *what, const char *detail,
                            struct rf_err *err)
 {
@@ -174,11 +198,9 @@ static enum rf_kind append(struct keeper_audit *audit, const char *what, const c
     int tail = snprintf(line + head, sizeof line - (size_t)head, MAC_MEMBER "%.*s\"}\n",
                         MAC_HEX_BYTES, hex);
     size_t len = (size_t)head + (size_t)tail;
-    ssize_t put = write(audit->fd, line, len);
-    if (put != (ssize_t)len) {
-        if (put >= 0) errno = ENOSPC;
-        return failed(audit, err);
-    }
+    if (audit->pending_bytes + len > PENDING_BYTES) RF_TRY(write_pending(audit, err));
+    memcpy(audit->pending + audit->pending_bytes, line, len);
+    audit->pending_bytes += len;
     audit->head.count++;
     memcpy(audit->head.chain, mac, sizeof mac);
     return RF_OK;
@@ -198,10 +220,12 @@ static enum rf_kind sync_now(struct keeper_audit *audit, struct rf_err *err)
     if (audit->failed)
         return RF_FAIL(err, RF_IO, "InputOutput", "the keeper's audit log cannot be written");
     pthread_mutex_lock(&audit->lock);
+    enum rf_kind kind = write_pending(audit, err);
     struct keeper_head written = audit->head;
     pthread_mutex_unlock(&audit->lock);
+    RF_TRY(kind);
     if (fdatasync(audit->fd) != 0) return failed(audit, err);
-    enum rf_kind kind = keeper_heads_set(audit->heads, &audit->heads->audit, &written, err);
+    kind = keeper_heads_set(audit->heads, &audit->heads->audit, &written, err);
     if (kind != RF_OK) {
         audit->failed = true;
         return kind;
@@ -218,19 +242,6 @@ static enum rf_kind sync_to(struct keeper_audit *audit, uint64_t seq, struct rf_
     enum rf_kind kind = RF_OK;
     pthread_mutex_lock(&audit->sync_lock);
     if (!is_synced(audit, seq)) kind = sync_now(audit, err);
-    pthread_mutex_unlock(&audit->sync_lock);
-    return kind;
-}
-
-enum rf_kind keeper_audit_try_sync(struct keeper_audit *audit, uint64_t line, bool *busy,
-                                   struct rf_err *err)
-{
-    enum rf_kind kind = RF_OK;
-    *busy = false;
-    if (is_synced(audit, line)) return RF_OK;
-    *busy = pthread_mutex_trylock(&audit->sync_lock) != 0;
-    if (*busy) return RF_OK;
-    if (!is_synced(audit, line)) kind = sync_now(audit, err);
     pthread_mutex_unlock(&audit->sync_lock);
     return kind;
 }
@@ -263,7 +274,11 @@ enum rf_kind keeper_audit_write(struct keeper_audit *audit, const char *what, co
 
 void keeper_audit_done(struct keeper_audit *audit)
 {
-    if (audit->fd >= 0) close(audit->fd);
+    if (audit->fd >= 0) {
+        if (!audit->failed) (void)write_pending(audit, NULL); /* lines that nobody waited for */
+        close(audit->fd);
+    }
+    free(audit->pending);
     pthread_mutex_destroy(&audit->lock);
     pthread_mutex_destroy(&audit->sync_lock);
     OPENSSL_cleanse(audit->key, sizeof audit->key);

@@ -12,6 +12,11 @@
  * Order: a record or line is synced, then the heads, and only then does anybody hear of it. So at open a file may be ahead of its
  * head by what nobody heard of, and never behind.
  *
+ * Why two syncs one behind the other, and not one for both: what one sync writes may reach the disk in any order, so a crash could leave the new
+ * heads without the new lines; and that is just what somebody leaves who cuts off the lines that were answered last. Heads that name a window ("synced
+ * up to here, perhaps up to there") would say nothing of the lines within it. So the price is not lowered but shared: by all answers that wait
+ * (keeper_post.c).
+ *
  * The slots are written in turns and in place, as the keeper may not name files any more when it serves: a write that a crash tears
  * leaves the other slot, and then a file is ahead of it. A slot that does not hold while no file is ahead was changed by
  * somebody. Whoever takes all three files back to one earlier moment is not seen: that needs a witness elsewhere. */

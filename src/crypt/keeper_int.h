@@ -16,9 +16,9 @@
 
 enum { KEEPER_SECRET_BYTES = 32 };
 
-/* By how much a file may be ahead of its head after a crash: records are appended one by one; of lines each of the keeper's threads
- * may have a batch that waits for the disk. */
-enum { KEEPER_KEYS_AHEAD_MAX = 1, KEEPER_AUDIT_AHEAD_MAX = 320 };
+/* By how much a file may be ahead of its head after a crash: records are appended one by one; of lines as many as wait for one sync (HELD_MAX of
+ * keeper_post.c), as many again that came during it, and a few of each thread. */
+enum { KEEPER_KEYS_AHEAD_MAX = 1, KEEPER_AUDIT_AHEAD_MAX = 640 };
 
 struct keeper_head {
     uint64_t count; /* of records or lines */
@@ -90,6 +90,8 @@ struct keeper_audit {
     uint8_t key[KEEPER_SECRET_BYTES];
     struct rf_clock *clock;
     atomic_bool failed; /* a write or sync did: what needs a line is refused from then on */
+    uint8_t *pending;   /* lines that are not written yet */
+    size_t pending_bytes;
 };
 /* Checks the chain of what is there and goes on after it. */
 struct keeper_audit_check {
@@ -105,16 +107,13 @@ RF_MUST_USE enum rf_kind keeper_audit_open(struct keeper_audit *audit, int fd,
  * words of ours. The result may be left unused where a line is all that comes of an event. */
 enum rf_kind keeper_audit_write(struct keeper_audit *audit, const char *what, const char *detail,
                                 struct rf_err *err);
-/* The same in two steps: the line is written, and on the disk when keeper_audit_sync of its number returned RF_OK. `mac`: the line's, NULL: not
+/* The same in two steps: the line is made, and on the disk when keeper_audit_sync of its number returned RF_OK. `mac`: the line's, NULL: not
  * wanted. */
 RF_MUST_USE enum rf_kind keeper_audit_append(struct keeper_audit *audit, const char *what,
                                              const char *detail, uint64_t *line,
                                              uint8_t mac[SHA256_BYTES], struct rf_err *err);
 RF_MUST_USE enum rf_kind keeper_audit_sync(struct keeper_audit *audit, uint64_t line,
                                            struct rf_err *err);
-/* The same, but it does not wait for another thread that syncs: *busy then, and nothing is known of the line. */
-RF_MUST_USE enum rf_kind keeper_audit_try_sync(struct keeper_audit *audit, uint64_t line,
-                                               bool *busy, struct rf_err *err);
 void keeper_audit_done(struct keeper_audit *audit);
 
 /* ---- keeper_keys.c: the keys -------------------------------------------------------------------------------------------- */
@@ -131,6 +130,17 @@ struct keeper_jwt_own {
     rf_usec from;
 };
 
+enum { KEEPER_TLS_BEFORE_MAX = 8 };
+#define KEEPER_TLS_AFTER_USEC (INT64_C(3600) * RF_USEC_PER_SECOND)
+/* Certificates begin a little in the past, for clients whose clock is behind. */
+#define KEEPER_CERT_BACKDATE_USEC (INT64_C(3600) * RF_USEC_PER_SECOND)
+/* A key whose certificate was renewed. */
+struct keeper_tls_own {
+    EVP_PKEY *key;
+    uint8_t leaf[SHA256_BYTES]; /* of the certificate */
+    rf_usec until;              /* it signs so long */
+};
+
 struct keeper_keys {
     pthread_rwlock_t lock; /* over the token-signing keys and the TLS certificate */
     struct keeper_file file;
@@ -140,7 +150,10 @@ struct keeper_keys {
     struct root_seal seal;
     uint8_t root[KEEPER_SECRET_BYTES]; /* the first generation, of which all is derived */
     EVP_PKEY *ca, *tls, *device_ca;    /* the last: NULL until it is first asked for */
+    uint8_t tls_leaf[SHA256_BYTES];
     rf_usec tls_until;
+    struct keeper_tls_own tls_before[KEEPER_TLS_BEFORE_MAX]; /* by `until` */
+    uint32_t tls_before_count;
     rf_str device_ca_der;                            /* allocated, like the next */
     rf_str ca_der, tls_der, tls_names, wanted_names; /* allocated */
     struct keeper_jwt_own jwt[KEEPER_KEYS_MAX];      /* by `from` */
@@ -166,8 +179,6 @@ RF_MUST_USE enum rf_kind keeper_keys_make(struct keeper_keys *keys,
 void keeper_keys_done(struct keeper_keys *keys);
 /* Makes the next token-signing key when it is time; cheap when it is not. */
 RF_MUST_USE enum rf_kind keeper_keys_tick(struct keeper_keys *keys, struct rf_err *err);
-/* Issues the TLS certificate anew, for the same key, when it ends within 30 days. */
-RF_MUST_USE enum rf_kind keeper_keys_renew_tls(struct keeper_keys *keys, struct rf_err *err);
 /* The authority over devices: makes it when there is none; views and keys that hold until keeper_keys_done. */
 RF_MUST_USE enum rf_kind keeper_keys_device_ca(struct keeper_keys *keys, EVP_PKEY **key,
                                                rf_str *der, struct rf_err *err);
@@ -182,10 +193,37 @@ RF_MUST_USE enum rf_kind keeper_keys_rotate(struct keeper_keys *keys, bool emerg
 void keeper_keys_list(const struct keeper_keys *keys, struct keeper_answer *answer);
 /* The one that signs at `now`; keys->lock is held. */
 const struct keeper_jwt_own *keeper_keys_signing(const struct keeper_keys *keys, rf_usec now);
+/* Copies, in place of what was there. */
+RF_MUST_USE enum rf_kind keeper_keep(rf_str from, rf_str *to, struct rf_err *err);
+/* Appends a record with this key to the file. */
+RF_MUST_USE enum rf_kind keeper_store_private(struct keeper_keys *keys,
+                                              struct keeper_record *record, EVP_PKEY *key,
+                                              struct rf_err *err);
+
+/* ---- keeper_tls.c: the certificate of the listeners ------------------------------------------------------------------------- */
+
+/* Which names it is to be for. */
+RF_MUST_USE enum rf_kind keeper_tls_names(struct keeper_keys *keys,
+                                          const struct keeper_core_options *options,
+                                          struct rf_arena *arena, struct rf_err *err);
+/* A record that was read; takes the key. */
+RF_MUST_USE enum rf_kind keeper_tls_take(struct keeper_keys *keys,
+                                         const struct keeper_record *record, EVP_PKEY *key,
+                                         struct rf_err *err);
+/* Issues it when there is none, or it is for other names, or ends soon. */
+RF_MUST_USE enum rf_kind keeper_tls_ensure(struct keeper_keys *keys, struct rf_arena *arena,
+                                           struct rf_err *err);
+/* Issues it anew, for a new key, when two thirds of its time are over, or at once. RF_LIMIT RenewedTooOften. */
+RF_MUST_USE enum rf_kind keeper_tls_renew(struct keeper_keys *keys, bool at_once,
+                                          struct rf_err *err);
+/* The key of the certificate with this digest (empty: the newest), counted. RF_NOT_FOUND KeyGone: renewed more than an hour ago, or never made. */
+RF_MUST_USE enum rf_kind keeper_tls_key(struct keeper_keys *keys, rf_str leaf, EVP_PKEY **out,
+                                        struct rf_err *err);
+void keeper_tls_done(struct keeper_keys *keys);
 /* True when the TLS certificate is for `host` (without a port). */
 bool keeper_keys_name_host(const struct keeper_keys *keys, rf_str host);
 
-/* ---- keeper_core.c -------------------------------------------------------------------------------------------------------- */
+/* ---- keeper_open.c -------------------------------------------------------------------------------------------------------- */
 
 /* Tests look at both. */
 struct keeper_keys *keeper_core_keys(struct keeper_core *core);

@@ -10,18 +10,10 @@
 #include "crypt/device.h"
 #include "crypt/keeper_int.h"
 
-enum {
-    CA_DAYS = 3650,
-    TLS_DAYS = 365,
-    TLS_RENEW_DAYS = 30,
-    NAMES_MAX = 64,
-    MEMORY_BYTES = 1 << 20
-};
+enum { CA_DAYS = 3650, MEMORY_BYTES = 1 << 20 };
 #define USEC_PER_HOUR (INT64_C(3600) * RF_USEC_PER_SECOND)
 #define USEC_PER_DAY (24 * USEC_PER_HOUR)
-
-/* Certificates begin a little in the past, for clients whose clock is behind. */
-#define BACKDATE_USEC USEC_PER_HOUR
+#define BACKDATE_USEC KEEPER_CERT_BACKDATE_USEC
 
 static void derive(const uint8_t root[KEEPER_SECRET_BYTES], const char *label, rf_str more,
                    uint8_t out[KEEPER_SECRET_BYTES])
@@ -65,7 +57,7 @@ static enum rf_kind audit(struct keeper_keys *keys, const char *what, const char
     return keeper_audit_write(&keys->audit, what, detail, err);
 }
 
-static enum rf_kind keep(rf_str from, rf_str *to, struct rf_err *err)
+enum rf_kind keeper_keep(rf_str from, rf_str *to, struct rf_err *err)
 {
     uint8_t *copy = malloc(from.len + 1);
     if (copy == NULL) return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "the keeper's keys");
@@ -93,9 +85,8 @@ static enum rf_kind key_of(rf_str bytes, EVP_PKEY **out, struct rf_err *err)
     return RF_OK;
 }
 
-/* Appends a record with this key to the file. */
-static enum rf_kind store_key(struct keeper_keys *keys, struct keeper_record *record, EVP_PKEY *key,
-                              struct rf_err *err)
+enum rf_kind keeper_store_private(struct keeper_keys *keys, struct keeper_record *record,
+                                  EVP_PKEY *key, struct rf_err *err)
 {
     uint8_t *bytes = NULL;
     int len = i2d_PrivateKey(key, &bytes);
@@ -150,7 +141,7 @@ static enum rf_kind kid_of(rf_str cert, rf_str *kid, struct rf_err *err)
     rf_arena_init(&arena, KID_MEMORY_BYTES);
     digest_sha1(cert, digest);
     rf_str text = base64url_encode(&arena, rf_str_make(digest, sizeof digest));
-    return text.ptr == NULL ? rf_fail_memory(err, &arena) : keep(text, kid, err);
+    return text.ptr == NULL ? rf_fail_memory(err, &arena) : keeper_keep(text, kid, err);
 }
 
 /* Takes `key`, also when it fails. */
@@ -158,7 +149,7 @@ static enum rf_kind jwt_add(struct keeper_keys *keys, EVP_PKEY *key, rf_str cert
                             struct rf_err *err)
 {
     struct keeper_jwt_own own = {.key = key, .from = from};
-    enum rf_kind kind = keep(cert, &own.cert, err);
+    enum rf_kind kind = keeper_keep(cert, &own.cert, err);
     if (kind == RF_OK) kind = kid_of(cert, &own.kid, err);
     if (kind != RF_OK) {
         jwt_own_done(&own);
@@ -183,7 +174,7 @@ static enum rf_kind jwt_make(struct keeper_keys *keys, rf_usec from, struct rf_e
     };
     RF_TRY(key_make(KEY_RSA_2048, &key, err));
     enum rf_kind kind = cert_make(&request, key, key, (rf_str){0}, &arena, &record.cert, err);
-    if (kind == RF_OK) kind = store_key(keys, &record, key, err);
+    if (kind == RF_OK) kind = keeper_store_private(keys, &record, key, err);
     if (kind != RF_OK) {
         EVP_PKEY_free(key);
         return kind;
@@ -273,7 +264,7 @@ enum rf_kind keeper_keys_rotate(struct keeper_keys *keys, bool emergency, struct
     return kind;
 }
 
-/* ---- authority and TLS ------------------------------------------------------------------------------------------------- */
+/* ---- the authority ----------------------------------------------------------------------------------------------------- */
 
 static enum rf_kind make_ca(struct keeper_keys *keys, rf_str domain, struct rf_arena *arena,
                             struct rf_err *err)
@@ -291,8 +282,8 @@ static enum rf_kind make_ca(struct keeper_keys *keys, rf_str domain, struct rf_a
                                    .is_ca = true};
     RF_TRY(key_make(KEY_P256, &keys->ca, err));
     RF_TRY(cert_make(&request, keys->ca, keys->ca, (rf_str){0}, arena, &record.cert, err));
-    RF_TRY(store_key(keys, &record, keys->ca, err));
-    RF_TRY(keep(record.cert, &keys->ca_der, err));
+    RF_TRY(keeper_store_private(keys, &record, keys->ca, err));
+    RF_TRY(keeper_keep(record.cert, &keys->ca_der, err));
     return audit(keys, "key.created", "authority", err);
 }
 
@@ -307,8 +298,8 @@ static enum rf_kind make_device_ca(struct keeper_keys *keys, struct rf_err *err)
     EVP_PKEY *key = NULL;
     RF_TRY(key_make(KEY_P256, &key, err));
     enum rf_kind kind = device_authority_make(key, now_of(keys), &arena, &record.cert, err);
-    if (kind == RF_OK) kind = store_key(keys, &record, key, err);
-    if (kind == RF_OK) kind = keep(record.cert, &keys->device_ca_der, err);
+    if (kind == RF_OK) kind = keeper_store_private(keys, &record, key, err);
+    if (kind == RF_OK) kind = keeper_keep(record.cert, &keys->device_ca_der, err);
     if (kind != RF_OK) {
         EVP_PKEY_free(key);
         return kind;
@@ -353,136 +344,6 @@ enum rf_kind keeper_keys_issue(struct keeper_keys *keys, const struct device_ord
     return RF_OK;
 }
 
-static bool is_address(rf_str name)
-{
-    bool colon = false, digits = true;
-    for (size_t i = 0; i < name.len; i++) {
-        colon |= name.ptr[i] == ':';
-        digits &= rf_is_digit(name.ptr[i]) || name.ptr[i] == '.';
-    }
-    return colon || digits;
-}
-
-/* Splits wanted_names into DNS names and addresses. */
-static void split_names(rf_str names, struct cert_request *request, rf_str *dns, rf_str *ips)
-{
-    request->dns_names = dns;
-    request->ip_texts = ips;
-    for (size_t at = 0; at < names.len;) {
-        size_t to = rf_str_find(names, RF_S("\n"), at);
-        rf_str name = rf_slice(names, at, to);
-        if (is_address(name))
-            ips[request->ip_count++] = name;
-        else
-            dns[request->dns_count++] = name;
-        at = to + 1;
-    }
-}
-
-/* Issues the TLS certificate. Its key stays when only time made it necessary: a server that holds the old chain goes on. */
-static enum rf_kind issue_tls(struct keeper_keys *keys, bool new_key, struct rf_arena *arena,
-                              struct rf_err *err)
-{
-    rf_str dns[NAMES_MAX], ips[NAMES_MAX];
-    rf_usec now = now_of(keys);
-    struct keeper_record record = {.type = KEEPER_RECORD_TLS, .names = keys->wanted_names};
-    struct cert_request request = {.subject_cn = RF_S("Ringfort"),
-                                   .not_before = now - BACKDATE_USEC,
-                                   .not_after = now + TLS_DAYS * USEC_PER_DAY};
-    split_names(keys->wanted_names, &request, dns, ips);
-    if (new_key) {
-        EVP_PKEY *key = NULL;
-        RF_TRY(key_make(KEY_P256, &key, err));
-        EVP_PKEY_free(keys->tls);
-        keys->tls = key;
-    }
-    RF_TRY(cert_make(&request, keys->tls, keys->ca, keys->ca_der, arena, &record.cert, err));
-    RF_TRY(store_key(keys, &record, keys->tls, err));
-    RF_TRY(keep(record.cert, &keys->tls_der, err));
-    RF_TRY(keep(keys->wanted_names, &keys->tls_names, err));
-    keys->tls_until = request.not_after;
-    return audit(keys, new_key ? "key.created" : "certificate.renewed", "TLS", err);
-}
-
-static bool ends_soon(const struct keeper_keys *keys)
-{
-    return keys->tls_until <= now_of(keys) + TLS_RENEW_DAYS * USEC_PER_DAY;
-}
-
-static enum rf_kind ensure_tls(struct keeper_keys *keys, struct rf_arena *arena, struct rf_err *err)
-{
-    struct cert_info info;
-    bool other_names = !rf_str_eq(keys->tls_names, keys->wanted_names);
-    if (keys->tls == NULL || other_names) return issue_tls(keys, true, arena, err);
-    RF_TRY(cert_read(keys->tls_der, arena, &info, err));
-    keys->tls_until = info.not_after;
-    return ends_soon(keys) ? issue_tls(keys, false, arena, err) : RF_OK;
-}
-
-enum rf_kind keeper_keys_renew_tls(struct keeper_keys *keys, struct rf_err *err)
-{
-    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
-    enum rf_kind kind = RF_OK;
-    rf_arena_init(&arena, MEMORY_BYTES);
-    pthread_rwlock_rdlock(&keys->lock);
-    bool soon = ends_soon(keys);
-    pthread_rwlock_unlock(&keys->lock);
-    if (!soon) return RF_OK;
-    pthread_rwlock_wrlock(&keys->lock);
-    if (ends_soon(keys)) kind = issue_tls(keys, false, &arena, err);
-    pthread_rwlock_unlock(&keys->lock);
-    return kind;
-}
-
-static void put_name(struct rf_buf *buf, rf_str name)
-{
-    for (size_t i = 0; i < name.len; i++) rf_buf_byte(buf, rf_lower(name.ptr[i]));
-    rf_buf_byte(buf, '\n');
-}
-
-static enum rf_kind want_names(struct keeper_keys *keys, const struct keeper_core_options *options,
-                               struct rf_arena *arena, struct rf_err *err)
-{
-    enum { OWN_NAMES = 6 };
-    struct rf_buf buf = rf_buf_in(arena);
-    if (options->domain.len == 0 || options->name_count > NAMES_MAX - OWN_NAMES)
-        return RF_FAIL(err, RF_INVALID, "BadName",
-                       "a domain and at most %d further names are needed", NAMES_MAX - OWN_NAMES);
-    put_name(&buf, RF_S("localhost"));
-    put_name(&buf, options->domain);
-    put_name(&buf, rf_arena_printf(arena, "*.%.*s", RF_FMT(options->domain)));
-    put_name(&buf, rf_arena_printf(arena, "*.vault.%.*s", RF_FMT(options->domain)));
-    put_name(&buf, RF_S("127.0.0.1"));
-    put_name(&buf, RF_S("::1"));
-    for (uint32_t i = 0; i < options->name_count; i++) {
-        if (memchr(options->names[i].ptr, '\n', options->names[i].len) != NULL)
-            return RF_FAIL(err, RF_INVALID, "BadName", "a name holds an end of line");
-        put_name(&buf, options->names[i]);
-    }
-    return buf.failed ? rf_fail_memory(err, arena)
-                      : keep(rf_buf_view(&buf), &keys->wanted_names, err);
-}
-
-/* One name of the certificate, which may begin with "*.", against a host. */
-static bool name_covers(rf_str name, rf_str host)
-{
-    if (!rf_str_starts(name, RF_S("*."))) return rf_str_eq_nocase(name, host);
-    size_t dot = rf_str_find(host, RF_S("."), 0);
-    return dot != SIZE_MAX && dot > 0 &&
-           rf_str_eq_nocase(rf_slice(name, 1, name.len), rf_slice(host, dot, host.len));
-}
-
-bool keeper_keys_name_host(const struct keeper_keys *keys, rf_str host)
-{
-    rf_str names = keys->wanted_names;
-    for (size_t at = 0; at < names.len;) {
-        size_t to = rf_str_find(names, RF_S("\n"), at);
-        if (name_covers(rf_slice(names, at, to), host)) return true;
-        at = to + 1;
-    }
-    return false;
-}
-
 /* ---- opening ------------------------------------------------------------------------------------------------------------- */
 
 static void retire(struct keeper_keys *keys, rf_str kid)
@@ -500,14 +361,13 @@ static enum rf_kind each_record(void *ctx, const struct keeper_record *record, s
     EVP_PKEY *key = NULL;
     switch (record->type) {
     case KEEPER_RECORD_CA:
-        RF_TRY(keep(record->cert, &keys->ca_der, err));
+        RF_TRY(keeper_keep(record->cert, &keys->ca_der, err));
         return key_of(record->key, &keys->ca, err);
     case KEEPER_RECORD_TLS:
-        RF_TRY(keep(record->cert, &keys->tls_der, err));
-        RF_TRY(keep(record->names, &keys->tls_names, err));
-        return key_of(record->key, &keys->tls, err);
+        RF_TRY(key_of(record->key, &key, err));
+        return keeper_tls_take(keys, record, key, err);
     case KEEPER_RECORD_DEVICE_CA:
-        RF_TRY(keep(record->cert, &keys->device_ca_der, err));
+        RF_TRY(keeper_keep(record->cert, &keys->device_ca_der, err));
         return key_of(record->key, &keys->device_ca, err);
     case KEEPER_RECORD_JWT:
         RF_TRY(key_of(record->key, &key, err));
@@ -524,7 +384,7 @@ enum rf_kind keeper_keys_load(struct keeper_keys *keys, const struct keeper_core
     RF_CLEANUP(rf_arena_done) struct rf_arena arena;
     rf_arena_init(&arena, MEMORY_BYTES);
     keys->clock = options->clock;
-    RF_TRY(want_names(keys, options, &arena, err));
+    RF_TRY(keeper_tls_names(keys, options, &arena, err));
     keeper_derive(keys, "ringfort keeper keys 1", (rf_str){0}, keys->file.sealing_key);
     return keeper_file_load(&keys->file, each_record, keys, err);
 }
@@ -535,7 +395,7 @@ enum rf_kind keeper_keys_make(struct keeper_keys *keys, const struct keeper_core
     RF_CLEANUP(rf_arena_done) struct rf_arena arena;
     rf_arena_init(&arena, MEMORY_BYTES);
     if (keys->ca == NULL) RF_TRY(make_ca(keys, options->domain, &arena, err));
-    RF_TRY(ensure_tls(keys, &arena, err));
+    RF_TRY(keeper_tls_ensure(keys, &arena, err));
     if (keys->jwt_count == 0) RF_TRY(jwt_make(keys, now_of(keys), err));
     jwt_forget_old(keys);
     return keeper_keys_tick(keys, err);
@@ -545,13 +405,10 @@ void keeper_keys_done(struct keeper_keys *keys)
 {
     while (keys->jwt_count > 0) jwt_remove(keys, 0);
     EVP_PKEY_free(keys->ca);
-    EVP_PKEY_free(keys->tls);
+    keeper_tls_done(keys);
     EVP_PKEY_free(keys->device_ca);
     drop(&keys->device_ca_der);
     drop(&keys->ca_der);
-    drop(&keys->tls_der);
-    drop(&keys->tls_names);
-    drop(&keys->wanted_names);
     root_seal_done(&keys->seal);
     OPENSSL_cleanse(keys->root, sizeof keys->root);
     OPENSSL_cleanse(keys->file.sealing_key, sizeof keys->file.sealing_key);

@@ -41,6 +41,20 @@ static bool is_zero(const uint8_t *bytes, size_t len)
 
 /* ---- reading ------------------------------------------------------------------------------------------------------------------ */
 
+/* What stands behind a token's slot; another seal has none. */
+static enum rf_kind read_tail(int fd, unsigned at, struct root_slot *slot, bool *holds,
+                              struct rf_err *err)
+{
+    uint8_t bytes[ROOT_TAIL_BYTES];
+    size_t got;
+    *holds = true;
+    if (!root_lock_is_token(&slot->locks[0])) return RF_OK;
+    RF_TRY(
+        read_at(fd, bytes, sizeof bytes, (off_t)at * ROOT_SLOT_APART + ROOT_SLOT_BYTES, &got, err));
+    *holds = root_tail_read(rf_str_make(bytes, got), &slot->locks[0], &slot->tail);
+    return RF_OK;
+}
+
 /* The newest slot; counter 0: there is none. `damaged`: one did not hold. */
 static enum rf_kind read_slots(int fd, struct root_slot *out, struct rf_err *damage, bool *damaged,
                                struct rf_err *err)
@@ -52,8 +66,16 @@ static enum rf_kind read_slots(int fd, struct root_slot *out, struct rf_err *dam
         struct root_slot slot;
         size_t got;
         RF_TRY(read_at(fd, bytes, sizeof bytes, (off_t)i * ROOT_SLOT_APART, &got, err));
-        enum rf_kind kind = root_slot_read(rf_str_make(bytes, got), &slot, damage);
+        struct rf_err why = {0};
+        enum rf_kind kind = root_slot_read(rf_str_make(bytes, got), &slot, &why);
+        bool holds = false;
+        if (kind == RF_OK) RF_TRY(read_tail(fd, i, &slot, &holds, err));
+        if (kind == RF_OK && !holds)
+            kind = RF_FAIL(&why, RF_CORRUPT, "RootSealDamaged",
+                           "what the token wrapped is damaged in the keeper's root.seal; restore "
+                           "the folder keeper/ from a backup");
         if (kind == RF_CORRUPT) *damaged = true;
+        if (kind == RF_CORRUPT) *damage = why;
         if (kind == RF_OK && slot.counter % 2 == i && slot.counter > out->counter) *out = slot;
     }
     return RF_OK;
@@ -62,6 +84,11 @@ static enum rf_kind read_slots(int fd, struct root_slot *out, struct rf_err *dam
 static void file_opener(const uint8_t key[ROOT_KEY_BYTES], uint8_t opener[ROOT_KEY_BYTES])
 {
     digest_hmac_sha256(rf_str_make(key, ROOT_KEY_BYTES), RF_S("ringfort root lock 1"), opener);
+}
+
+static void token_opener(const uint8_t key[TOKEN_KEY_BYTES], uint8_t opener[ROOT_KEY_BYTES])
+{
+    digest_hmac_sha256(rf_str_make(key, TOKEN_KEY_BYTES), RF_S("ringfort root token 1"), opener);
 }
 
 static void publish(struct root_seal *seal, uint32_t count)
@@ -210,7 +237,7 @@ static enum rf_kind enter_passphrase(struct root_seal *seal, rf_str text, struct
     uint8_t opener[ROOT_KEY_BYTES];
     if (lock->kind != ROOT_LOCK_PASSPHRASE)
         return RF_FAIL(err, RF_CONFLICT, "PassphraseUnfit",
-                       "the root key is sealed by shares; enter those");
+                       "no passphrase seals the root key; enter shares");
     if (text.len == 0 || text.len > ROOT_PASSPHRASE_BYTES_MAX)
         return refused(seal, "PassphraseWrong", "the passphrase is wrong", err);
     RF_TRY(root_lock_passphrase(lock, text, opener, err));
@@ -218,6 +245,33 @@ static enum rf_kind enter_passphrase(struct root_seal *seal, rf_str text, struct
     OPENSSL_cleanse(opener, sizeof opener);
     return open ? opened(seal, err)
                 : refused(seal, "PassphraseWrong", "the passphrase is wrong", err);
+}
+
+static enum rf_kind ask_token(struct root_seal *seal, int fd, struct rf_err *err)
+{
+    uint8_t key[TOKEN_BLOB_BYTES_MAX], opener[ROOT_KEY_BYTES];
+    size_t len;
+    const struct root_tail *tail = &seal->slot.tail;
+    RF_TRY(token_ask(fd, TOKEN_UNWRAP, rf_str_make(tail->blob, tail->blob_bytes), key, &len, err));
+    token_opener(key, opener);
+    bool open = open_by(seal, &seal->slot.locks[0], opener);
+    OPENSSL_cleanse(key, sizeof key);
+    OPENSSL_cleanse(opener, sizeof opener);
+    if (open) return opened(seal, err);
+    return RF_FAIL(err, RF_DENIED, "TokenOther", "what the token unwrapped does not open the seal");
+}
+
+enum rf_kind root_seal_enter_token(struct root_seal *seal, int fd, struct rf_err *err)
+{
+    struct rf_err why = {0};
+    if (seal->open) return RF_OK;
+    if (seal->slot.counter == 0 || !root_lock_is_token(&seal->slot.locks[0]))
+        return RF_FAIL(err, RF_CONFLICT, "TokenUnfit", "the root key is not sealed by a token");
+    enum rf_kind kind = ask_token(seal, fd, &why);
+    (void)snprintf(seal->token_said, sizeof seal->token_said, "%.*s",
+                   (int)sizeof seal->token_said - 1, kind == RF_OK ? "" : why.text);
+    if (kind != RF_OK && err != NULL) *err = why;
+    return kind;
 }
 
 static const struct root_lock *lock_of_share(const struct root_seal *seal,
@@ -272,6 +326,10 @@ void root_seal_progress(struct root_seal *seal, uint32_t *have, uint32_t *wanted
         *wanted = seal->shares[0].threshold;
     else if (seal->slot.counter > 0)
         *wanted = seal->slot.locks[0].threshold;
+    /* A token that does not open it leaves recovery. */
+    if (*wanted == 0 && seal->slot.counter > 0 && root_lock_is_token(&seal->slot.locks[0]) &&
+        seal->slot.lock_count > 1)
+        *wanted = seal->slot.locks[1].threshold;
 }
 
 enum rf_kind root_seal_enter(struct root_seal *seal, bool is_share, rf_str text, struct rf_err *err)
@@ -298,6 +356,15 @@ static enum rf_kind unfit(const char *what, struct rf_err *err)
     return RF_FAIL(err, RF_INVALID, "SealUnfit", "%s", what);
 }
 
+/* Lines of printable ASCII. */
+static bool settings_fit(rf_str settings)
+{
+    for (size_t i = 0; i < settings.len; i++)
+        if (settings.ptr[i] != '\n' && (settings.ptr[i] < ' ' || settings.ptr[i] > '~'))
+            return false;
+    return settings.len > 0 && settings.len <= ROOT_SETTINGS_BYTES_MAX;
+}
+
 static bool quorum_fits(uint8_t threshold, uint8_t count)
 {
     return threshold >= SHARE_THRESHOLD_MIN && threshold <= count && count <= SHARE_COUNT_MAX;
@@ -311,6 +378,10 @@ static enum rf_kind check_change(const struct root_change *change, struct rf_err
         return unfit("a passphrase has 12 to 1024 bytes", err);
     if (change->kind == ROOT_LOCK_SHARES && !quorum_fits(change->threshold, change->count))
         return unfit("of shares 2 to 16 can be made, and 2 or more of them must be the quorum",
+                     err);
+    if (change->kind >= ROOT_LOCK_PKCS11 &&
+        (change->token_fd < 0 || !settings_fit(change->settings)))
+        return unfit("a token needs settings, of 1500 bytes of ASCII at most, and a way to it",
                      err);
     bool recovery = change->recovery_threshold != 0 || change->recovery_count != 0;
     if (recovery && !quorum_fits(change->recovery_threshold, change->recovery_count))
@@ -329,6 +400,37 @@ static void lock_shares(struct root_lock *lock, uint8_t threshold, uint8_t count
     share_split(opener, lock->id, threshold, count, shares);
     root_lock_close(lock, opener, key);
     OPENSSL_cleanse(opener, sizeof opener);
+}
+
+/* What it wrapped is unwrapped again before anything depends on it. */
+static enum rf_kind lock_token(struct root_slot *next, const struct root_change *change,
+                               const uint8_t slot_key[ROOT_KEY_BYTES], struct rf_err *err)
+{
+    uint8_t key[TOKEN_KEY_BYTES], again[TOKEN_BLOB_BYTES_MAX], opener[ROOT_KEY_BYTES];
+    size_t blob_bytes = 0, len = 0;
+    struct root_tail *tail = &next->tail;
+    next->locks[0] = (struct root_lock){.kind = change->kind};
+    *tail = (struct root_tail){.settings_bytes = (uint32_t)change->settings.len};
+    memcpy(tail->settings, change->settings.ptr, change->settings.len);
+    random_bytes(key, sizeof key);
+    enum rf_kind kind = token_ask(change->token_fd, TOKEN_WRAP, rf_str_make(key, sizeof key),
+                                  tail->blob, &blob_bytes, err);
+    tail->blob_bytes = (uint32_t)blob_bytes;
+    if (kind == RF_OK)
+        kind = token_ask(change->token_fd, TOKEN_UNWRAP, rf_str_make(tail->blob, blob_bytes), again,
+                         &len, err);
+    if (kind == RF_OK && CRYPTO_memcmp(key, again, sizeof key) != 0)
+        kind =
+            RF_FAIL(err, RF_DENIED, "TokenOther", "the token unwraps another key than it wrapped");
+    if (kind == RF_OK) {
+        root_tail_name(tail, next->locks[0].id);
+        token_opener(key, opener);
+        root_lock_close(&next->locks[0], opener, slot_key);
+    }
+    OPENSSL_cleanse(key, sizeof key);
+    OPENSSL_cleanse(again, sizeof again);
+    OPENSSL_cleanse(opener, sizeof opener);
+    return kind;
 }
 
 static enum rf_kind lock_other(struct root_seal *seal, const struct root_change *change,
@@ -365,6 +467,8 @@ enum rf_kind root_seal_prepare(struct root_seal *seal, const struct root_change 
     if (change->kind == ROOT_LOCK_SHARES) {
         lock_shares(&next->locks[0], change->threshold, change->count, seal->next_key, shares);
         *made = change->count;
+    } else if (change->kind >= ROOT_LOCK_PKCS11) {
+        RF_TRY(lock_token(next, change, seal->next_key, err));
     } else {
         RF_TRY(lock_other(seal, change, &next->locks[0], err));
     }
@@ -390,16 +494,22 @@ void root_seal_cancel(struct root_seal *seal)
 static enum rf_kind write_slot(struct root_seal *seal, struct root_slot *slot,
                                const uint8_t key[ROOT_KEY_BYTES], struct rf_err *err)
 {
-    static const uint8_t zeros[ROOT_SLOT_BYTES];
-    uint8_t bytes[ROOT_SLOT_BYTES];
+    static const uint8_t zeros[ROOT_SLOT_APART];
+    uint8_t bytes[ROOT_SLOT_BYTES], tail[ROOT_TAIL_BYTES];
+    bool had_tail = seal->slot.counter > 0 && root_lock_is_token(&seal->slot.locks[0]);
     slot->counter = seal->slot.counter + 1;
     slot->sealed_at = rf_clock_now(seal->clock);
     root_slot_close(slot, key, seal->roots);
     root_slot_put(slot, bytes);
+    if (root_lock_is_token(&slot->locks[0])) {
+        root_tail_put(&slot->tail, tail);
+        RF_TRY(write_at(seal->fd, tail, sizeof tail,
+                        (off_t)(slot->counter % 2) * ROOT_SLOT_APART + ROOT_SLOT_BYTES, err));
+    }
     RF_TRY(
         write_at(seal->fd, bytes, sizeof bytes, (off_t)(slot->counter % 2) * ROOT_SLOT_APART, err));
     seal->slot = *slot;
-    return write_at(seal->fd, zeros, sizeof zeros,
+    return write_at(seal->fd, zeros, had_tail ? sizeof zeros : ROOT_SLOT_BYTES,
                     (off_t)((slot->counter + 1) % 2) * ROOT_SLOT_APART, err);
 }
 
@@ -471,5 +581,25 @@ enum rf_kind root_seal_look(const char *folder, char out[ROOT_DESCRIPTION_BYTES]
         if (!key) return RF_FAIL(err, RF_NOT_FOUND, "RootKeyMissing", "%s is missing or cut", path);
     }
     root_slot_describe(&slot, out);
+    return RF_OK;
+}
+
+enum rf_kind root_seal_token(const char *folder, struct root_tail *out, struct rf_err *err)
+{
+    char path[4096];
+    struct rf_err damage = {0};
+    struct root_slot slot;
+    bool damaged;
+    (void)snprintf(path, sizeof path, "%s/root.seal", folder);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 && errno != ENOENT) return RF_FAIL_ERRNO(err, "InputOutput", "cannot open %s", path);
+    enum rf_kind kind = RF_OK;
+    slot.counter = 0;
+    if (fd >= 0) kind = read_slots(fd, &slot, &damage, &damaged, err);
+    if (fd >= 0) close(fd);
+    RF_TRY(kind);
+    if (slot.counter == 0 || !root_lock_is_token(&slot.locks[0]))
+        return RF_FAIL(err, RF_NOT_FOUND, "NoToken", "no token seals the root key");
+    *out = slot.tail;
     return RF_OK;
 }

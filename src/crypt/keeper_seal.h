@@ -1,7 +1,7 @@
 /* keeper_seal.h - the root keys at rest: what opens them, and how that changes. Drawn at the top of keeper_seal_form.c.
  *
  * Kinds of seal: a key file (root.key, the default: the keeper starts unattended), a passphrase (Argon2id), shares with a quorum
- * (keeper_share.h). Beside it there may be recovery shares, which open the same. Both files stay open while the keeper serves, as it
+ * (keeper_share.h), a PKCS#11 token or a TPM (keeper_token.h: it wraps a key that opens the lock). Beside it there may be recovery shares, which open the same. Both files stay open while the keeper serves, as it
  * may name none any more then; they are written in place, so that a crash at any moment leaves the old seal or the new.
  *
  * One thread uses a root_seal, but for root_seal_key, which any thread may call. */
@@ -12,8 +12,15 @@
 
 #include "base/clock.h"
 #include "crypt/keeper_share.h"
+#include "crypt/keeper_token.h"
 
-enum root_lock_kind { ROOT_LOCK_FILE = 1, ROOT_LOCK_PASSPHRASE, ROOT_LOCK_SHARES };
+enum root_lock_kind {
+    ROOT_LOCK_FILE = 1,
+    ROOT_LOCK_PASSPHRASE,
+    ROOT_LOCK_SHARES,
+    ROOT_LOCK_PKCS11,
+    ROOT_LOCK_TPM
+};
 enum {
     ROOT_KEY_BYTES = 32,
     ROOTS_MAX = 16,
@@ -23,6 +30,8 @@ enum {
     ROOT_TAG_BYTES = 16,
     ROOT_SLOT_BYTES = 1024,
     ROOT_SLOT_APART = 4096,
+    ROOT_TAIL_BYTES = ROOT_SLOT_APART - ROOT_SLOT_BYTES, /* behind a slot: of a token */
+    ROOT_SETTINGS_BYTES_MAX = 1500,
     ROOT_PASSPHRASE_BYTES_MIN = 12,
     ROOT_PASSPHRASE_BYTES_MAX = 1024,
     ROOT_DESCRIPTION_BYTES = 160,
@@ -47,16 +56,30 @@ struct root_lock {
         id[ROOT_ID_BYTES]; /* of shares its first bytes are their set; of a passphrase the salt */
     uint8_t nonce[ROOT_NONCE_BYTES], wrapped[ROOT_KEY_BYTES + ROOT_TAG_BYTES];
 };
+/* How a token is found, as lines "key=value" that are ringfort-token's words, and what it wrapped. No secret. */
+struct root_tail {
+    uint32_t settings_bytes, blob_bytes;
+    char settings[ROOT_SETTINGS_BYTES_MAX];
+    uint8_t blob[TOKEN_BLOB_BYTES_MAX];
+};
 struct root_slot {
     uint64_t counter;
     rf_usec sealed_at;
     uint32_t root_count, lock_count;
     struct root_lock locks[ROOT_LOCKS_MAX];
+    struct root_tail tail; /* when the first lock is of a token */
     uint8_t nonce[ROOT_NONCE_BYTES], sealed[ROOTS_MAX * ROOT_KEY_BYTES + ROOT_TAG_BYTES];
 };
 void root_slot_put(const struct root_slot *slot, uint8_t out[ROOT_SLOT_BYTES]);
 /* RF_CORRUPT RootSealDamaged; RF_NOT_FOUND RootSealMissing: all zero, or nothing. */
 RF_MUST_USE enum rf_kind root_slot_read(rf_str bytes, struct root_slot *out, struct rf_err *err);
+bool root_lock_is_token(const struct root_lock *lock);
+void root_tail_put(const struct root_tail *tail, uint8_t out[ROOT_TAIL_BYTES]);
+/* False: it is not the one that the lock names. */
+bool root_tail_read(rf_str bytes, const struct root_lock *lock, struct root_tail *out);
+void root_tail_name(const struct root_tail *tail, uint8_t id[ROOT_ID_BYTES]);
+/* The value of a setting; NULL, 0: it is not there. A view. */
+rf_str root_tail_setting(const struct root_tail *tail, const char *key);
 /* The lock's key and the slot's, under AES-256-GCM. `open` false: they do not fit. */
 void root_lock_close(struct root_lock *lock, const uint8_t opener[ROOT_KEY_BYTES],
                      const uint8_t key[ROOT_KEY_BYTES]);
@@ -86,7 +109,8 @@ struct root_seal {
     _Atomic uint32_t root_count; /* those that may be used */
     struct share shares[SHARE_COUNT_MAX];
     uint32_t share_count, failures;
-    rf_usec share_at, again_at; /* the last share; before this no attempt is taken */
+    rf_usec share_at, again_at;              /* the last share; before this no attempt is taken */
+    char token_said[ROOT_DESCRIPTION_BYTES]; /* why it did not open; "": nothing */
     /* A change that waits for root_seal_commit. */
     bool pending;
     struct root_slot next;
@@ -101,12 +125,16 @@ void root_seal_done(struct root_seal *seal);
  * RF_DENIED PassphraseWrong, SharesWrong (those gathered are forgotten); RF_LIMIT TooManyAttempts: the text says for how long. */
 RF_MUST_USE enum rf_kind root_seal_enter(struct root_seal *seal, bool is_share, rf_str text,
                                          struct rf_err *err);
+/* By its token: `fd` leads to ringfort-token, borrowed. RF_AGAIN TokenAbsent, RF_DENIED TokenRefused, TokenOther; RF_CONFLICT TokenUnfit. */
+RF_MUST_USE enum rf_kind root_seal_enter_token(struct root_seal *seal, int fd, struct rf_err *err);
 /* How many shares are there, of how many; forgets old ones. */
 void root_seal_progress(struct root_seal *seal, uint32_t *have, uint32_t *wanted);
 
 struct root_change {
     enum root_lock_kind kind;
     rf_str passphrase;
+    rf_str settings; /* of a token */
+    int token_fd;    /* to ringfort-token, borrowed; -1: none */
     uint8_t threshold, count;
     uint8_t recovery_threshold, recovery_count; /* 0: none */
 };
@@ -125,5 +153,9 @@ const uint8_t *root_seal_key(const struct root_seal *seal, uint32_t generation);
 /* Describes the seal of DIR/keeper by its files, for doctor. RF_IO, RF_NOT_FOUND, RF_CORRUPT. */
 RF_MUST_USE enum rf_kind root_seal_look(const char *folder, char out[ROOT_DESCRIPTION_BYTES],
                                         struct rf_err *err);
+
+/* The settings of the token that seals DIR/keeper. RF_NOT_FOUND NoToken: it is sealed otherwise. */
+RF_MUST_USE enum rf_kind root_seal_token(const char *folder, struct root_tail *out,
+                                         struct rf_err *err);
 
 #endif

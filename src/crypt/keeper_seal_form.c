@@ -6,16 +6,18 @@
  *   16    8  when it was sealed
  *   24    4  roots, 1 to 16: the newest one's generation
  *   28    4  locks, 1 or 2: the seal, and recovery
- *   32   96  first lock:  0 1 kind (1 key file, 2 passphrase, 3 shares), 1 1 threshold, 2 1 shares, 3 1 zero, 4 4 Argon2id memory in KiB,
- *            8 4 passes, 12 4 lanes, 16 16 id (salt of a passphrase; its first 6 bytes are the set of shares), 32 12 nonce,
+ *   32   96  first lock:  0 1 kind (1 key file, 2 passphrase, 3 shares, 4 PKCS#11 token, 5 TPM), 1 1 threshold, 2 1 shares, 3 1 zero, 4 4 Argon2id memory in KiB,
+ *            8 4 passes, 12 4 lanes, 16 16 id (salt of a passphrase; its first 6 bytes are the set of shares; of a token the
+ *            first bytes of its tail's SHA-256), 32 12 nonce,
  *            44 32 the slot's key, AES-256-GCM under what opens the lock, 76 16 tag (additional data: the lock's first 32 bytes), 92 4 zero
  *   128  96  second lock, or zeros
  *   224  12  nonce
  *   236      the roots, 32 bytes each, oldest first, AES-256-GCM under the slot's key, and 16 bytes of tag (additional data: the 224
  *            bytes before); zeros behind
  *   992  32  SHA-256 of the 992 bytes before: tells a torn slot from a wrong passphrase
+ *   1024     with a token its tail: 0 2 bytes of settings, 2 2 bytes of blob, 4 settings, blob; zeros up to 4096
  *
- * What opens a lock: of a key file HMAC-SHA256(root.key, "ringfort root lock 1"); of a passphrase Argon2id; of shares the secret
+ * What opens a lock: of a token HMAC-SHA256(the key that it unwraps, "ringfort root token 1"); of a key file HMAC-SHA256(root.key, "ringfort root lock 1"); of a passphrase Argon2id; of shares the secret
  * that they share. */
 #include <argon2.h>
 #include <stdio.h>
@@ -88,6 +90,9 @@ static bool lock_fits(const struct root_lock *lock, uint32_t at)
     case ROOT_LOCK_SHARES:
         return no_argon && between(lock->count, SHARE_THRESHOLD_MIN, SHARE_COUNT_MAX) &&
                between(lock->threshold, SHARE_THRESHOLD_MIN, lock->count);
+    case ROOT_LOCK_PKCS11:
+    case ROOT_LOCK_TPM:
+        return no_shares && no_argon && at == 0;
     default:
         return false;
     }
@@ -143,6 +148,63 @@ enum rf_kind root_slot_read(rf_str bytes, struct root_slot *out, struct rf_err *
     if (memcmp(again, bytes.ptr, sizeof again) != 0) return damaged("holds bytes left over", err);
     *out = slot;
     return RF_OK;
+}
+
+/* ---- the tail of a token ------------------------------------------------------------------------------------------------- */
+
+_Static_assert(4 + ROOT_SETTINGS_BYTES_MAX + TOKEN_BLOB_BYTES_MAX <= ROOT_TAIL_BYTES,
+               "a tail fits");
+
+bool root_lock_is_token(const struct root_lock *lock)
+{
+    return lock->kind == ROOT_LOCK_PKCS11 || lock->kind == ROOT_LOCK_TPM;
+}
+
+void root_tail_put(const struct root_tail *tail, uint8_t out[ROOT_TAIL_BYTES])
+{
+    memset(out, 0, ROOT_TAIL_BYTES);
+    rf_put_u16le(out, (uint16_t)tail->settings_bytes);
+    rf_put_u16le(out + 2, (uint16_t)tail->blob_bytes);
+    memcpy(out + 4, tail->settings, tail->settings_bytes);
+    memcpy(out + 4 + tail->settings_bytes, tail->blob, tail->blob_bytes);
+}
+
+void root_tail_name(const struct root_tail *tail, uint8_t id[ROOT_ID_BYTES])
+{
+    uint8_t bytes[ROOT_TAIL_BYTES], digest[SHA256_BYTES];
+    root_tail_put(tail, bytes);
+    digest_sha256(rf_str_make(bytes, sizeof bytes), digest);
+    memcpy(id, digest, ROOT_ID_BYTES);
+}
+
+bool root_tail_read(rf_str bytes, const struct root_lock *lock, struct root_tail *out)
+{
+    uint8_t id[ROOT_ID_BYTES];
+    if (bytes.len < 4) return false;
+    *out = (struct root_tail){.settings_bytes = rf_get_u16le(bytes.ptr),
+                              .blob_bytes = rf_get_u16le(bytes.ptr + 2)};
+    if (out->settings_bytes > ROOT_SETTINGS_BYTES_MAX || out->blob_bytes > TOKEN_BLOB_BYTES_MAX ||
+        bytes.len < 4U + out->settings_bytes + out->blob_bytes)
+        return false;
+    memcpy(out->settings, bytes.ptr + 4, out->settings_bytes);
+    memcpy(out->blob, bytes.ptr + 4 + out->settings_bytes, out->blob_bytes);
+    root_tail_name(out, id);
+    return memcmp(id, lock->id, sizeof id) == 0;
+}
+
+rf_str root_tail_setting(const struct root_tail *tail, const char *key)
+{
+    rf_str rest = rf_str_make((const uint8_t *)tail->settings, tail->settings_bytes);
+    size_t key_bytes = strlen(key);
+    while (rest.len > 0) {
+        size_t end = RF_MIN(rf_str_find(rest, RF_S("\n"), 0), rest.len);
+        rf_str line = rf_slice(rest, 0, end);
+        if (line.len > key_bytes && memcmp(line.ptr, key, key_bytes) == 0 &&
+            line.ptr[key_bytes] == '=')
+            return rf_slice(line, key_bytes + 1, line.len);
+        rest = rf_slice(rest, RF_MIN(end + 1, rest.len), rest.len);
+    }
+    return (rf_str){NULL, 0};
 }
 
 /* ---- locks -------------------------------------------------------------------------------------------------------------------- */
@@ -230,10 +292,28 @@ static void describe_lock(const struct root_lock *lock, char *out, size_t cap)
         (void)snprintf(out, cap, lock->kind == ROOT_LOCK_FILE ? "key file" : "passphrase");
 }
 
+/* "PKCS#11 token 'contoso'", "TPM 2.0 (PCRs 0,7)" */
+static void describe_token(const struct root_slot *slot, char *out, size_t cap)
+{
+    rf_str label = root_tail_setting(&slot->tail, "token"),
+           pcrs = root_tail_setting(&slot->tail, "pcrs");
+    if (slot->locks[0].kind == ROOT_LOCK_PKCS11)
+        (void)snprintf(out, cap, "PKCS#11 token '%.*s'", (int)RF_MIN(label.len, (size_t)32),
+                       (const char *)(label.ptr == NULL ? (const uint8_t *)"" : label.ptr));
+    else if (pcrs.len > 0)
+        (void)snprintf(out, cap, "TPM 2.0 (PCRs %.*s)", (int)RF_MIN(pcrs.len, (size_t)40),
+                       (const char *)pcrs.ptr);
+    else
+        (void)snprintf(out, cap, "TPM 2.0");
+}
+
 void root_slot_describe(const struct root_slot *slot, char out[ROOT_DESCRIPTION_BYTES])
 {
-    char main[40] = "key file", recovery[40];
-    if (slot->counter > 0) describe_lock(&slot->locks[0], main, sizeof main);
+    char main[80] = "key file", recovery[40];
+    if (slot->counter > 0 && root_lock_is_token(&slot->locks[0]))
+        describe_token(slot, main, sizeof main);
+    else if (slot->counter > 0)
+        describe_lock(&slot->locks[0], main, sizeof main);
     int len = snprintf(out, ROOT_DESCRIPTION_BYTES, "%s (generation %u)", main,
                        slot->counter > 0 ? slot->root_count : 1);
     if (slot->lock_count < 2) return;

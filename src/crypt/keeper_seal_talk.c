@@ -17,10 +17,12 @@ static void say_state(struct root_seal *seal, char *reply)
     uint32_t have, wanted;
     root_slot_describe(&seal->slot, description);
     root_seal_progress(seal, &have, &wanted);
+    const char *said = seal->token_said[0] == '\0' ? "" : "; ";
     if (seal->open)
         (void)snprintf(reply, ROOT_REPLY_BYTES, "ok open 0 0 %s", description);
     else
-        (void)snprintf(reply, ROOT_REPLY_BYTES, "ok sealed %u %u %s", have, wanted, description);
+        (void)snprintf(reply, ROOT_REPLY_BYTES, "ok sealed %u %u %s%s%s", have, wanted, description,
+                       said, seal->token_said);
 }
 
 static void enter(struct root_talk *talk, bool is_share, rf_str text, char *reply)
@@ -58,13 +60,17 @@ static uint8_t number_of(rf_str *line)
 static bool read_change(rf_str words, rf_str text, struct root_change *change)
 {
     rf_str kind = word_of(&words);
-    *change = (struct root_change){.passphrase = text};
+    *change = (struct root_change){.passphrase = text, .settings = text, .token_fd = -1};
     if (rf_str_is(kind, "file"))
         change->kind = ROOT_LOCK_FILE;
     else if (rf_str_is(kind, "passphrase"))
         change->kind = ROOT_LOCK_PASSPHRASE;
     else if (rf_str_is(kind, "shares"))
         change->kind = ROOT_LOCK_SHARES;
+    else if (rf_str_is(kind, "pkcs11"))
+        change->kind = ROOT_LOCK_PKCS11;
+    else if (rf_str_is(kind, "tpm"))
+        change->kind = ROOT_LOCK_TPM;
     else
         return false;
     change->threshold = number_of(&words);
@@ -82,6 +88,7 @@ static enum rf_kind reseal(struct root_talk *talk, rf_str words, rf_str text, ch
     uint32_t made = 0;
     if (!read_change(words, text, &change))
         return RF_FAIL(err, RF_INVALID, "SealUnfit", "the request cannot be understood");
+    change.token_fd = talk->token_fd;
     RF_TRY(root_seal_prepare(talk->seal, &change, shares, &made, err));
     int len = snprintf(reply, ROOT_REPLY_BYTES, "ok prepared");
     for (uint32_t i = 0; i < made; i++) {
@@ -128,6 +135,22 @@ static enum rf_kind end(struct root_talk *talk, struct rf_err *err)
     return RF_OK;
 }
 
+static enum rf_kind renew(struct root_talk *talk, char *reply, struct rf_err *err)
+{
+    enum { MEMORY_BYTES = 64 << 10 };
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    struct cert_info info;
+    rf_arena_init(&arena, MEMORY_BYTES);
+    RF_TRY(keeper_tls_renew(talk->keys, true, err));
+    pthread_rwlock_rdlock(&talk->keys->lock);
+    enum rf_kind kind = cert_read(talk->keys->tls_der, &arena, &info, err);
+    pthread_rwlock_unlock(&talk->keys->lock);
+    if (kind == RF_OK)
+        (void)snprintf(reply, ROOT_REPLY_BYTES, "ok %.*s %lld", RF_FMT(info.serial),
+                       (long long)(info.not_after / RF_USEC_PER_SECOND));
+    return kind;
+}
+
 static void split(rf_str request, rf_str *first, rf_str *text)
 {
     size_t at = RF_MIN(rf_str_find(request, RF_S("\n"), 0), request.len);
@@ -157,7 +180,8 @@ void root_talk(struct root_talk *talk, rf_str request, char reply[ROOT_REPLY_BYT
     enum rf_kind kind = RF_OK;
     bool open = talk->seal->open && talk->audit != NULL;
     bool changes = rf_str_is(verb, "reseal") || rf_str_is(verb, "commit") ||
-                   rf_str_is(verb, "rotate") || rf_str_is(verb, "seal");
+                   rf_str_is(verb, "rotate") || rf_str_is(verb, "seal") ||
+                   rf_str_is(verb, "renew-certificate");
     if (!changes) {
         root_talk_unseal(talk, request, reply);
         return;
@@ -168,10 +192,12 @@ void root_talk(struct root_talk *talk, rf_str request, char reply[ROOT_REPLY_BYT
         kind = reseal(talk, words, text, reply, &err);
     else if (rf_str_is(verb, "commit"))
         kind = commit(talk, &err);
+    else if (rf_str_is(verb, "renew-certificate"))
+        kind = renew(talk, reply, &err);
     else
         kind = rf_str_is(verb, "rotate") ? rotate(talk, &err) : end(talk, &err);
     if (kind != RF_OK)
         say_error(reply, &err);
-    else if (!rf_str_is(verb, "reseal"))
+    else if (!rf_str_is(verb, "reseal") && !rf_str_is(verb, "renew-certificate"))
         say_state(talk->seal, reply);
 }

@@ -3,11 +3,13 @@
  *
  *   status                          how it is sealed
  *   share\nTEXT  passphrase\nTEXT   unseal
- *   reseal KIND T N RT RN\nTEXT     KIND file, passphrase (TEXT) or shares (T of N); RT of RN recovery shares, 0 0 for none.
+ *   reseal KIND T N RT RN\nTEXT     KIND file, passphrase (TEXT), shares (T of N), pkcs11 or tpm (TEXT the settings; a socket to
+ *                                   ringfort-token comes with it); RT of RN recovery shares, 0 0 for none.
  *                                   The reply holds the shares, one a line behind the first; nothing has changed yet.
  *   commit                          makes it so; by the same connection
  *   rotate                          one more root key
  *   seal                            the keeper forgets the root and starts anew
+ *   renew-certificate               the listeners' certificate is issued anew; the reply is "ok SERIAL SECONDS", the end of its time since 1970
  *
  * A reply: "ok TEXT" or "error CODE TEXT"; of status and of what unseals, TEXT is "sealed HAVE WANTED DESCRIPTION" or
  * "open 0 0 DESCRIPTION". */
@@ -18,10 +20,13 @@
 
 enum { ROOT_REQUEST_BYTES_MAX = 2048, ROOT_REPLY_BYTES = 8192 };
 struct keeper_audit;
+struct keeper_keys;
 struct root_talk {
     struct root_seal *seal;
     struct keeper_audit *audit; /* NULL while it is sealed */
-    bool ends;                  /* set: the keeper is to end */
+    struct keeper_keys *keys;   /* the same */
+    int token_fd; /* to ringfort-token, came with the request; -1: none. The caller's */
+    bool ends;    /* set: the keeper is to end */
 };
 /* Answers; the caller wipes request and reply. */
 void root_talk(struct root_talk *talk, rf_str request, char reply[ROOT_REPLY_BYTES]);

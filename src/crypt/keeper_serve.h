@@ -22,10 +22,10 @@ struct keeper_core_options {
     enum rf_kind (*unseal)(void *ctx, struct root_seal *seal, struct rf_err *err);
     void *unseal_ctx;
 };
-/* Opens or makes the files and keys; issues a new TLS certificate when the one there is for other names or ends within 30
-* days. What is wrong with the files and no reason to stop is a line of the audit log (docs/formats.md lists them). RF_CORRUPT
- * KeeperKeysDamaged, KeeperKeysCut, RootKeyMissing. While it runs it does the latter whenever the chain is asked for; its key stays, so a server that asks seldom is only
- * late. */
+/* Opens or makes the files and keys; issues a new TLS certificate, of 90 days, when the one there is for other names or ends within 30
+ * days. What is wrong with the files and no reason to stop is a line of the audit log (docs/formats.md lists them). RF_CORRUPT
+ * KeeperKeysDamaged, KeeperKeysCut, RootKeyMissing. While it runs it does the latter whenever the chain is asked for; the key of the one before signs for
+ * an hour more. */
 RF_MUST_USE enum rf_kind keeper_core_new(const struct keeper_core_options *options,
                                          struct keeper_core **out, struct rf_err *err);
 /* Answers on `fd` (SOCK_SEQPACKET, borrowed) until the other side closes it: RF_OK; RF_INVALID ProtocolError when a message

@@ -259,13 +259,13 @@ Test(keeper, tls_chain_verifies_and_signs)
     cr_expect(X509_check_ip_asc(leaf, "::1", 0) == 1);
     cr_expect(X509_check_host(leaf, "example.com", 0, 0, NULL) == 0);
 
-    cr_assert(keeper_tls_sign(b.keeper, rf_str_make(digest, sizeof digest), signature,
+    cr_assert(keeper_tls_sign(b.keeper, NULL, rf_str_make(digest, sizeof digest), signature,
                               sizeof signature, &len, &b.err) == RF_OK);
     EVP_PKEY_CTX *check = EVP_PKEY_CTX_new(X509_get0_pubkey(leaf), NULL);
     cr_assert(EVP_PKEY_verify_init(check) == 1);
     cr_expect(EVP_PKEY_verify(check, signature, len, digest, sizeof digest) == 1);
-    cr_expect(keeper_tls_sign(b.keeper, RF_S("short"), signature, sizeof signature, &len, &b.err) ==
-              RF_INVALID);
+    cr_expect(keeper_tls_sign(b.keeper, NULL, RF_S("short"), signature, sizeof signature, &len,
+                              &b.err) == RF_INVALID);
     EVP_PKEY_CTX_free(check);
     X509_STORE_CTX_free(ctx);
     X509_STORE_free(store);
@@ -282,23 +282,54 @@ static struct cert_info tls_info(struct bench *b)
     return info;
 }
 
+/* Whether the keeper signs for a certificate, with the key that it is for. */
+static enum rf_kind sign_for(struct bench *b, rf_str der)
+{
+    uint8_t leaf[SHA256_BYTES], digest[SHA256_BYTES] = {9}, signature[128];
+    size_t len;
+    const uint8_t *at = der.ptr;
+    digest_sha256(der, leaf);
+    enum rf_kind kind = keeper_tls_sign(b->keeper, leaf, rf_str_make(digest, sizeof digest),
+                                        signature, sizeof signature, &len, &b->err);
+    if (kind != RF_OK) return kind;
+    X509 *cert = d2i_X509(NULL, &at, (long)der.len);
+    EVP_PKEY_CTX *check = EVP_PKEY_CTX_new(X509_get0_pubkey(cert), NULL);
+    cr_assert(EVP_PKEY_verify_init(check) == 1);
+    cr_expect(EVP_PKEY_verify(check, signature, len, digest, sizeof digest) == 1,
+              "another key signed");
+    EVP_PKEY_CTX_free(check);
+    X509_free(cert);
+    return RF_OK;
+}
+
+static rf_str tls_der(struct bench *b)
+{
+    rf_str copy;
+    cr_assert(rf_arena_str(&b->arena, keeper_core_keys(b->core)->tls_der, &copy));
+    return copy;
+}
+
 Test(keeper, tls_certificate_is_renewed_in_time_and_for_other_names)
 {
     struct bench b;
     bench_init(&b);
     struct cert_info first = tls_info(&b);
-    rf_clock_fixed_pass(&b.clock, 300 * DAY_USEC);
+    rf_clock_fixed_pass(&b.clock, 59 * DAY_USEC);
     reopen(&b);
-    cr_expect(memcmp(tls_info(&b).sha256, first.sha256, 32) == 0, "65 days are left");
-    EVP_PKEY *key = keeper_core_keys(b.core)->tls;
-    EVP_PKEY_up_ref(key);
-    rf_clock_fixed_pass(&b.clock, 40 * DAY_USEC);
+    cr_expect(memcmp(tls_info(&b).sha256, first.sha256, 32) == 0, "31 days are left");
+    rf_str old = tls_der(&b);
+    rf_clock_fixed_pass(&b.clock, 1 * DAY_USEC);
     reopen(&b);
     struct cert_info renewed = tls_info(&b);
     cr_expect(memcmp(renewed.sha256, first.sha256, 32) != 0);
     cr_expect(renewed.not_after > first.not_after);
-    cr_expect(EVP_PKEY_eq(key, keeper_core_keys(b.core)->tls) == 1,
-              "a server that holds the old chain goes on");
+    reopen(&b); /* from the file this time */
+    bench_connect(&b);
+    cr_expect(sign_for(&b, old) == RF_OK, "a server that holds the old chain goes on");
+    cr_expect(sign_for(&b, tls_der(&b)) == RF_OK);
+    rf_clock_fixed_pass(&b.clock, DAY_USEC / 24);
+    cr_expect(sign_for(&b, old) == RF_NOT_FOUND, "for an hour");
+    bench_disconnect(&b);
     keeper_core_free(b.core);
 
     char path[80];
@@ -310,13 +341,11 @@ Test(keeper, tls_certificate_is_renewed_in_time_and_for_other_names)
                                           .names = names,
                                           .name_count = 2};
     cr_assert(keeper_core_new(&options, &b.core, &b.err) == RF_OK, "%s", b.err.text);
-    cr_expect(EVP_PKEY_eq(key, keeper_core_keys(b.core)->tls) != 1);
     const uint8_t *at = keeper_core_keys(b.core)->tls_der.ptr;
     X509 *leaf = d2i_X509(NULL, &at, (long)keeper_core_keys(b.core)->tls_der.len);
     cr_expect(X509_check_host(leaf, "siem.example.org", 0, 0, NULL) == 1);
     cr_expect(X509_check_ip_asc(leaf, "192.0.2.7", 0) == 1);
     X509_free(leaf);
-    EVP_PKEY_free(key);
     bench_done(&b);
 }
 
@@ -327,16 +356,46 @@ Test(keeper, a_chain_that_ends_soon_is_renewed_while_it_runs)
     bench_init(&b);
     bench_connect(&b);
     cr_assert(keeper_tls_chain(b.keeper, &b.arena, &first, &ca, &b.err) == RF_OK);
-    rf_clock_fixed_pass(&b.clock, 334 * DAY_USEC);
+    rf_str old_der = tls_der(&b);
+    rf_clock_fixed_pass(&b.clock, 59 * DAY_USEC);
     cr_assert(keeper_tls_chain(b.keeper, &b.arena, &same, &ca, &b.err) == RF_OK);
     cr_expect(rf_str_eq(first, same));
     rf_clock_fixed_pass(&b.clock, DAY_USEC);
     cr_assert(keeper_tls_chain(b.keeper, &b.arena, &renewed, &ca, &b.err) == RF_OK);
     X509 *old = first_cert(first), *new = first_cert(renewed);
     cr_expect(X509_cmp(old, new) != 0);
-    cr_expect(EVP_PKEY_eq(X509_get0_pubkey(old), X509_get0_pubkey(new)) == 1);
+    cr_expect(EVP_PKEY_eq(X509_get0_pubkey(old), X509_get0_pubkey(new)) != 1);
+    cr_expect(sign_for(&b, old_der) == RF_OK, "handshakes under way end well");
+    cr_expect(sign_for(&b, ca) == RF_NOT_FOUND && strcmp(b.err.code, "KeyGone") == 0);
     X509_free(old);
     X509_free(new);
+    bench_disconnect(&b);
+    bench_done(&b);
+}
+
+Test(keeper, a_certificate_is_renewed_at_the_root_s_word_but_not_without_end)
+{
+    struct bench b;
+    char reply[ROOT_REPLY_BYTES];
+    bench_init(&b);
+    bench_connect(&b);
+    rf_str first = tls_der(&b);
+    struct root_talk talk = keeper_core_talk(b.core);
+    for (int i = 0; i < KEEPER_TLS_BEFORE_MAX; i++) {
+        root_talk(&talk, RF_S("renew-certificate"), reply);
+        cr_assert(strncmp(reply, "ok ", 3) == 0, "%s", reply);
+        struct cert_info info = tls_info(&b);
+        cr_expect(rf_str_starts(rf_str_of(reply + 3), info.serial), "%s", reply);
+    }
+    cr_expect(sign_for(&b, first) == RF_OK, "the first of all has its key still");
+    root_talk(&talk, RF_S("renew-certificate"), reply);
+    cr_expect(strncmp(reply, "error RenewedTooOften ", 22) == 0, "%s", reply);
+    rf_clock_fixed_pass(&b.clock, DAY_USEC / 24);
+    root_talk(&talk, RF_S("renew-certificate"), reply);
+    cr_expect(strncmp(reply, "ok ", 3) == 0, "%s", reply);
+    cr_expect(sign_for(&b, first) == RF_NOT_FOUND);
+    root_talk_unseal(&talk, RF_S("renew-certificate"), reply);
+    cr_expect(strncmp(reply, "error BadRequest ", 17) == 0, "not at the server's word");
     bench_disconnect(&b);
     bench_done(&b);
 }
@@ -578,7 +637,8 @@ Test(keeper, a_slow_keeper_is_given_up)
     size_t len;
     fake_init(&f);
     rf_str digest = RF_S("0123456789abcdef0123456789abcdef");
-    cr_expect(keeper_tls_sign(f.keeper, digest, message, sizeof message, &len, &f.err) == RF_AGAIN);
+    cr_expect(keeper_tls_sign(f.keeper, NULL, digest, message, sizeof message, &len, &f.err) ==
+              RF_AGAIN);
     cr_expect_str_eq(f.err.code, "KeeperSlow");
     keeper_set_patience(f.keeper, 120 * RF_USEC_PER_SECOND);
     /* The answer to it comes too late and is passed over; the next call gets its own. */
@@ -634,13 +694,14 @@ Test(keeper, a_keeper_that_hangs_is_told_once)
     fake_init(&f);
     keeper_on_hung(f.keeper, count_hung, &told);
     /* A handshake gives up early, which alone means nothing. */
-    cr_expect(keeper_tls_sign(f.keeper, digest, out, sizeof out, &len, &f.err) == RF_AGAIN);
+    cr_expect(keeper_tls_sign(f.keeper, NULL, digest, out, sizeof out, &len, &f.err) == RF_AGAIN);
     cr_expect_str_eq(f.err.code, "KeeperSlow");
     cr_expect(told == 0);
     /* Handshake after handshake: the silence counts from the first. */
     int tries = 0;
     while (told == 0 && tries < 100) {
-        cr_expect(keeper_tls_sign(f.keeper, digest, out, sizeof out, &len, &f.err) == RF_AGAIN);
+        cr_expect(keeper_tls_sign(f.keeper, NULL, digest, out, sizeof out, &len, &f.err) ==
+                  RF_AGAIN);
         tries++;
     }
     cr_expect(told == 1 && tries < 100);
@@ -746,9 +807,9 @@ static const char *path_in(const struct bench *b, const char *name)
 
 static rf_str read_file(struct bench *b, const char *name)
 {
-    uint8_t *bytes = rf_arena_alloc(&b->arena, 1 << 16);
+    uint8_t *bytes = rf_arena_alloc(&b->arena, 1 << 18);
     FILE *file = fopen(path_in(b, name), "rb");
-    size_t len = file == NULL ? 0 : fread(bytes, 1, 1 << 16, file);
+    size_t len = file == NULL ? 0 : fread(bytes, 1, 1 << 18, file);
     if (file != NULL) fclose(file);
     return rf_str_make(bytes, len);
 }
@@ -924,7 +985,7 @@ Test(keeper, what_matters_is_written_down)
     cr_assert(keeper_jwt_rotate(b.keeper, true, &b.err) == RF_OK);
     cr_assert(keeper_store_key(b.keeper, out, &b.err) == RF_OK);
     for (int i = 0; i < 100; i++)
-        cr_assert(keeper_tls_sign(b.keeper, RF_S("short"), out, sizeof out, &len, &b.err) ==
+        cr_assert(keeper_tls_sign(b.keeper, NULL, RF_S("short"), out, sizeof out, &len, &b.err) ==
                   RF_INVALID);
     bench_disconnect(&b);
     rf_str log = read_file(&b, "audit.log");

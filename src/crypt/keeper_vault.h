@@ -84,7 +84,7 @@ RF_MUST_USE enum rf_kind keeper_token_check(struct keeper_tokens *tokens, struct
 bool keeper_is_for_vaults(const struct keeper_keys *keys, rf_str audience);
 /* A claim as a word of the log: letters, digits and dashes as they are, others are "-". */
 void keeper_who_word(rf_str from, char out[KEEPER_WHO_BYTES]);
-/* keeper_core.c: the host of "https://host[:port]/..." */
+/* keeper_verbs.c: the host of "https://host[:port]/..." */
 bool keeper_url_host(rf_str url, rf_str *host);
 
 /* ---- keeper_vault_cache.c: keys that are ready for use --------------------------------------------------------------------------------- */

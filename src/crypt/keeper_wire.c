@@ -1,5 +1,7 @@
 #include "crypt/keeper_wire.h"
 
+#include "crypt/digest.h"
+
 static const char *const verb_names[KEEPER_VERB_END] = {
     [KEEPER_TLS_CHAIN] = "tls_chain",
     [KEEPER_JWT_KEYS] = "jwt_keys",
@@ -113,6 +115,9 @@ enum rf_kind keeper_wire_put_request(const struct keeper_request *request, uint8
         put_u8(&w, request->emergency);
         break;
     case KEEPER_TLS_SIGN:
+        put_str(&w, request->bytes);
+        put_str(&w, request->input);
+        break;
     case KEEPER_JWT_SIGN:
         put_str(&w, request->bytes);
         break;
@@ -263,6 +268,10 @@ enum rf_kind keeper_wire_read_request(rf_str message, struct keeper_request *out
         got.emergency = take_truth(&r);
         break;
     case KEEPER_TLS_SIGN:
+        got.bytes = take_str(&r);
+        got.input = take_str(&r);
+        if (got.input.len != 0 && got.input.len != SHA256_BYTES) r.bad = true;
+        break;
     case KEEPER_JWT_SIGN:
         got.bytes = take_str(&r);
         break;

@@ -14,7 +14,9 @@
  *   tls_chain     -                        chain_pem, ca_pem
  *   jwt_keys      -                        count (8), then each kid, cert, from, until, signing
  *   jwt_rotate    emergency                -
- *   tls_sign      digest                   signature (DER)
+ *   tls_sign      digest, SHA-256 of the   signature (DER)
+ *                 certificate (or empty:
+ *                 the newest)
  *   jwt_sign      signing input            signature
  *   mac           purpose, bytes           32 bytes
  *   store_key     -                        32 bytes
@@ -85,7 +87,7 @@ struct keeper_request {
     rf_str purpose;                   /* mac, jwt_sign_if; the name of device_issue */
     rf_str bytes;                     /* digest, signing input, bytes, public key */
     rf_str macs;                      /* jwt_sign_if: KEEPER_MAC_BYTES each */
-    rf_str input;                     /* jwt_sign_if */
+    rf_str input;                     /* jwt_sign_if; tls_sign: which certificate */
     int64_t seconds;                  /* device_issue */
     rf_str fields[KEEPER_FIELDS_MAX]; /* seal_* */
 };

@@ -26,6 +26,10 @@ RF_PROP(keeper_wire_requests_come_back, 2000)
     if (request.verb == KEEPER_MAC || request.verb == KEEPER_TLS_SIGN ||
         request.verb == KEEPER_JWT_SIGN || proves)
         request.bytes = some_bytes(prng, raw[1], sizeof raw[1]);
+    if (request.verb == KEEPER_TLS_SIGN && rf_test_bool(prng)) {
+        for (size_t i = 0; i < 32; i++) raw[3][i] = (uint8_t)rf_test_below(prng, 256);
+        request.input = rf_str_make(raw[3], 32);
+    }
     if (request.verb == KEEPER_DEVICE_ISSUE) {
         request.purpose = some_bytes(prng, raw[0], 64);
         request.bytes = some_bytes(prng, raw[1], sizeof raw[1]);

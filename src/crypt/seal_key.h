@@ -32,6 +32,9 @@ RF_MUST_USE enum rf_kind seal_key_apply(struct seal_key *key, const struct seal_
 RF_MUST_USE enum rf_kind seal_key_certify(struct seal_key *key, enum seal_sign what, rf_str issuer,
                                           rf_str der, struct rf_arena *arena, rf_str *out,
                                           struct rf_err *err);
+/* SEAL_SIGN_JWS. RF_INVALID SealArgument: the header is none of a message of ACME, or not for this key. */
+RF_MUST_USE enum rf_kind seal_key_jws(struct seal_key *key, rf_str input, struct rf_arena *arena,
+                                      rf_str *out, struct rf_err *err);
 RF_MUST_USE enum rf_kind seal_key_bundle(struct seal_key *key, bool exportable, rf_str chain,
                                          enum seal_format format, struct rf_arena *arena,
                                          rf_str *out, struct rf_err *err);

@@ -213,6 +213,19 @@ static enum rf_kind sign_issued(struct seal_key *key, X509 *issuer, X509 *cert, 
     return RF_OK;
 }
 
+/* RFC 5280, 5.2.3, 5.2.1: a number that can grow, and no other authority's key. */
+static bool has_crl_extensions(X509_CRL *crl, X509 *issuer)
+{
+    ASN1_INTEGER *number = X509_CRL_get_ext_d2i(crl, NID_crl_number, NULL, NULL);
+    AUTHORITY_KEYID *named = X509_CRL_get_ext_d2i(crl, NID_authority_key_identifier, NULL, NULL);
+    bool good = number != NULL && (ASN1_STRING_type(number) & V_ASN1_NEG) == 0 &&
+                number->length <= SERIAL_BYTES_MAX &&
+                (named == NULL || X509_check_akid(issuer, named) == X509_V_OK);
+    ASN1_INTEGER_free(number);
+    AUTHORITY_KEYID_free(named);
+    return good;
+}
+
 static enum rf_kind sign_crl(struct seal_key *key, X509 *issuer, X509_CRL *crl, struct rf_err *err)
 {
     const ASN1_TIME *next = X509_CRL_get0_nextUpdate(crl);
@@ -224,6 +237,8 @@ static enum rf_kind sign_crl(struct seal_key *key, X509 *issuer, X509_CRL *crl, 
     if (next == NULL || !is_span(X509_CRL_get0_lastUpdate(crl), next))
         return bad("must say when it was made, and after that when the next one is due", err);
     if (has_repeats(X509_CRL_get0_extensions(crl))) return bad("has an extension twice", err);
+    if (!has_crl_extensions(crl, issuer))
+        return bad("must have a number, and no other authority's key identifier", err);
     if (X509_CRL_sign(crl, key->pkey, digest_of(key)) <= 0) return seal_crypto_failed("sign", err);
     return RF_OK;
 }
@@ -275,12 +290,33 @@ static bool sign_response(struct seal_key *key, OCSP_BASICRESP *response)
                           OCSP_resp_get0_respdata(response), key->pkey, digest_of(key)) > 0;
 }
 
-static enum rf_kind sign_ocsp(struct seal_key *key, X509 *issuer, OCSP_BASICRESP *response,
-                              struct rf_err *err)
+/* A responder's certificate by the authority for whose certificates it answers (RFC 6960, 4.2.2.2); whose key this is. */
+static enum rf_kind check_responder(struct seal_key *key, X509 *responder, X509 *issuer,
+                                    struct rf_err *err)
+{
+    uint32_t flags = X509_get_extension_flags(responder);
+    if ((flags & EXFLAG_INVALID) != 0 || !has_this_key(key, X509_get_X509_PUBKEY(responder)))
+        return bad_issuer("of the responder is not this key's", err);
+    if (X509_get_version(responder) != X509_V3 || (flags & EXFLAG_CA) != 0 ||
+        (flags & EXFLAG_XKUSAGE) == 0 || X509_get_extended_key_usage(responder) != XKU_OCSP_SIGN)
+        return bad_issuer("of the responder is not for OCSP answers alone", err);
+    if ((X509_get_extension_flags(issuer) & EXFLAG_CA) == 0 ||
+        !same_name(X509_get_issuer_name(responder), X509_get_subject_name(issuer)) ||
+        X509_get0_pubkey(issuer) == NULL || X509_verify(responder, X509_get0_pubkey(issuer)) != 1)
+        return bad_issuer("did not issue that of the responder", err);
+    return RF_OK;
+}
+
+/* `delegate`: the responder's certificate, when it is not the authority itself that answers. */
+static enum rf_kind sign_ocsp(struct seal_key *key, X509 *issuer, X509 *delegate,
+                              OCSP_BASICRESP *response, struct rf_err *err)
 {
     int count = OCSP_resp_count(response);
-    RF_TRY(check_issuer(key, issuer, KU_KEY_CERT_SIGN | KU_CRL_SIGN | KU_DIGITAL_SIGNATURE, err));
-    if (!is_responder(response, issuer))
+    RF_TRY(delegate != NULL
+               ? check_responder(key, delegate, issuer, err)
+               : check_issuer(key, issuer, KU_KEY_CERT_SIGN | KU_CRL_SIGN | KU_DIGITAL_SIGNATURE,
+                              err));
+    if (!is_responder(response, delegate != NULL ? delegate : issuer))
         return bad("must name the issuer, or its key, as the responder", err);
     if (ASN1_TIME_check(OCSP_resp_get0_produced_at(response)) != 1)
         return bad("must say when it was made", err);
@@ -305,12 +341,14 @@ static const ASN1_ITEM *form_of(enum seal_sign what)
         return ASN1_ITEM_rptr(X509_CRL);
     case SEAL_SIGN_OCSP:
         return ASN1_ITEM_rptr(OCSP_BASICRESP);
+    case SEAL_SIGN_JWS: /* seal_key_jws.c */
+        break;
     }
     return NULL;
 }
 
-static enum rf_kind sign(struct seal_key *key, enum seal_sign what, X509 *issuer, void *value,
-                         struct rf_err *err)
+static enum rf_kind sign(struct seal_key *key, enum seal_sign what, X509 *issuer, X509 *delegate,
+                         void *value, struct rf_err *err)
 {
     switch (what) {
     case SEAL_SIGN_SELF:
@@ -322,28 +360,49 @@ static enum rf_kind sign(struct seal_key *key, enum seal_sign what, X509 *issuer
     case SEAL_SIGN_CRL:
         return sign_crl(key, issuer, value, err);
     case SEAL_SIGN_OCSP:
-        return sign_ocsp(key, issuer, value, err);
+        return sign_ocsp(key, issuer, delegate, value, err);
+    case SEAL_SIGN_JWS:
+        break;
     }
     return bad("is of a kind that is not known", err);
+}
+
+/* One certificate, or for OCSP that of the responder and behind it the issuer's. False: it cannot be read. */
+static bool read_issuers(enum seal_sign what, rf_str der, X509 **issuer, X509 **delegate)
+{
+    const uint8_t *at = der.ptr;
+    *issuer = *delegate = NULL;
+    if (what == SEAL_SIGN_SELF || what == SEAL_SIGN_REQUEST) return true;
+    if (der.len == 0 || der.len > SEAL_MATERIAL_BYTES_MAX) return false;
+    *issuer = d2i_X509(NULL, &at, (long)der.len);
+    size_t used = *issuer == NULL ? 0 : (size_t)(at - der.ptr);
+    if (*issuer == NULL || used == der.len) return *issuer != NULL;
+    *delegate = *issuer;
+    *issuer =
+        what == SEAL_SIGN_OCSP ? parse(ASN1_ITEM_rptr(X509), rf_slice(der, used, der.len)) : NULL;
+    return *issuer != NULL;
 }
 
 enum rf_kind seal_key_certify(struct seal_key *key, enum seal_sign what, rf_str issuer_der,
                               rf_str der, struct rf_arena *arena, rf_str *out, struct rf_err *err)
 {
     const ASN1_ITEM *form = form_of(what);
-    bool by_issuer = what != SEAL_SIGN_SELF && what != SEAL_SIGN_REQUEST;
-    X509 *issuer = NULL;
+    X509 *issuer, *delegate;
+    enum rf_kind kind;
     seal_begin();
     if (form == NULL) return bad("is of a kind that is not known", err);
     if (key->pkey == NULL) return bad("needs a key of type RSA or EC, not oct", err);
-    if (by_issuer && (issuer = parse(ASN1_ITEM_rptr(X509), issuer_der)) == NULL)
-        return bad_issuer("is not well-formed DER of at most 48 KiB", err);
     void *value = parse(form, der);
-    enum rf_kind kind = value == NULL ? bad("is not well-formed DER of at most 48 KiB", err)
-                                      : sign(key, what, issuer, value, err);
+    if (!read_issuers(what, issuer_der, &issuer, &delegate))
+        kind = bad_issuer("is not well-formed DER of at most 48 KiB", err);
+    else if (value == NULL)
+        kind = bad("is not well-formed DER of at most 48 KiB", err);
+    else
+        kind = sign(key, what, issuer, delegate, value, err);
     if (kind == RF_OK) kind = give(form, value, arena, out, err);
     ASN1_item_free(value, form);
     X509_free(issuer);
+    X509_free(delegate);
     ERR_clear_error();
     return kind;
 }

@@ -43,7 +43,8 @@ static enum rf_kind check_head(const struct seal_head *head, struct rf_err *err)
                    ? RF_OK
                    : bad("of type RSA has 2048, 3072 or 4096 bits", err);
     if (head->material == SEAL_OCT)
-        return head->bits == 128 || head->bits == 192 || head->bits == 256
+        return head->bits == 128 || head->bits == 192 || head->bits == 256 ||
+                       (head->bits == 512 && head->managed) /* HMAC keys of accounts elsewhere */
                    ? RF_OK
                    : bad("of type oct has 128, 192 or 256 bits", err);
     if (curve_of(head->material) == NULL) return bad("has a type that is not known", err);

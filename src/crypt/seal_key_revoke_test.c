@@ -66,6 +66,52 @@ Test(seal_key_revoke, signs_revocation_lists_of_its_own)
     office_done(&office);
 }
 
+/* Without its number, or with the key identifier of some other authority. */
+static rf_str changed_crl(struct rig *rig, bool number, const char *key)
+{
+    rf_str der = crl_of(rig, "ca", 1, 0, 100);
+    const uint8_t *at = der.ptr;
+    X509_CRL *crl = d2i_X509_CRL(NULL, &at, (long)der.len);
+    cr_assert(crl != NULL);
+    if (!number) {
+        int place = X509_CRL_get_ext_by_NID(crl, NID_crl_number, -1);
+        X509_EXTENSION_free(X509_CRL_delete_ext(crl, place));
+    }
+    if (key != NULL) {
+        AUTHORITY_KEYID *id = AUTHORITY_KEYID_new();
+        X509_NAME *name = name_of(key);
+        GENERAL_NAME *issuer = GENERAL_NAME_new();
+        GENERAL_NAME_set0_value(issuer, GEN_DIRNAME, name);
+        id->issuer = sk_GENERAL_NAME_new_null();
+        sk_GENERAL_NAME_push(id->issuer, issuer);
+        id->serial = ASN1_INTEGER_new();
+        ASN1_INTEGER_set(id->serial, 1);
+        cr_assert(X509_CRL_add1_ext_i2d(crl, NID_authority_key_identifier, id, 0, 0) == 1);
+        AUTHORITY_KEYID_free(id);
+    }
+    cr_assert(X509_CRL_sign(crl, stranger(), EVP_sha256()) > 0);
+    der = der_of(rig, ASN1_ITEM_rptr(X509_CRL), crl);
+    X509_CRL_free(crl);
+    return der;
+}
+
+Test(seal_key_revoke, wants_a_number_and_its_own_authority_on_a_list)
+{
+    struct office office;
+    struct rig *rig = &office.rig;
+    office_init(&office, &ca_plan);
+    refused(rig, office.key, SEAL_SIGN_CRL, office.ca, changed_crl(rig, false, NULL), "number");
+    refused(rig, office.key, SEAL_SIGN_CRL, office.ca, changed_crl(rig, true, "other"), "number");
+    (void)certify(rig, office.key, SEAL_SIGN_CRL, office.ca, changed_crl(rig, true, "ca"));
+    /* Two certificates in a row are for OCSP alone. */
+    uint8_t *two = rf_arena_alloc(&rig->arena, 2 * office.ca.len);
+    memcpy(two, office.ca.ptr, office.ca.len);
+    memcpy(two + office.ca.len, office.ca.ptr, office.ca.len);
+    refused(rig, office.key, SEAL_SIGN_CRL, rf_str_make(two, 2 * office.ca.len),
+            crl_of(rig, "ca", 1, 0, 100), "well-formed");
+    office_done(&office);
+}
+
 /* ---- OCSP ------------------------------------------------------------------------------------------------------------------ */
 
 /* `about`: the issuer whose certificate it speaks of; `responder`: who says so. */
@@ -173,5 +219,75 @@ Test(seal_key_revoke, signs_ocsp_responses_of_its_own)
     X509_free(ca);
     X509_free(other);
     X509_free(leaf);
+    office_done(&office);
+}
+
+/* ---- a responder of its own ---------------------------------------------------------------------------------------------------- */
+
+/* A certificate for the office's key by the stranger's authority; `usages`: "OCSPSigning", "OCSPSigning,serverAuth", NULL: none. */
+static rf_str delegate_of(struct rig *rig, const struct plan *plan, EVP_PKEY *key,
+                          const char *usages, EVP_PKEY *signer)
+{
+    X509 *cert = planned(plan, key);
+    if (usages != NULL) {
+        X509_EXTENSION *eku = X509V3_EXT_conf_nid(NULL, NULL, NID_ext_key_usage, usages);
+        cr_assert(eku != NULL && X509_add_ext(cert, eku, -1) == 1);
+        X509_EXTENSION_free(eku);
+    }
+    cr_assert(X509_sign(cert, signer, EVP_sha256()) > 0);
+    rf_str der = der_of(rig, ASN1_ITEM_rptr(X509), cert);
+    X509_free(cert);
+    return der;
+}
+
+static rf_str both(struct rig *rig, rf_str first, rf_str second)
+{
+    uint8_t *bytes = rf_arena_alloc(&rig->arena, first.len + second.len);
+    memcpy(bytes, first.ptr, first.len);
+    memcpy(bytes + first.len, second.ptr, second.len);
+    return rf_str_make(bytes, first.len + second.len);
+}
+
+Test(seal_key_revoke, signs_as_a_delegated_responder)
+{
+    struct office office;
+    struct rig *rig = &office.rig;
+    office_init(&office, &ca_plan);
+    EVP_PKEY *another = EVP_EC_gen("P-256");
+    rf_str ca_der = cert_of(rig, &ca_plan, stranger());
+    rf_str good = delegate_of(rig, &leaf_plan, office.own, "OCSPSigning", stranger());
+    X509 *ca = read_cert(ca_der), *delegate = read_cert(good);
+    rf_str asked = response_of(rig, ca, delegate, false, EVP_sha1(), 0, 100, 2);
+    rf_str got = certify(rig, office.key, SEAL_SIGN_OCSP, both(rig, good, ca_der), asked);
+    cr_assert(response_verifies(got, office.own));
+    struct plan other_issuer = leaf_plan, authority = leaf_plan;
+    other_issuer.issuer = "other";
+    authority.authority = NO_LIMIT;
+    const struct {
+        rf_str delegate;
+        const char *word;
+    } bad[] = {
+        {delegate_of(rig, &leaf_plan, office.own, NULL, stranger()), "OCSP answers alone"},
+        {delegate_of(rig, &leaf_plan, office.own, "OCSPSigning,serverAuth", stranger()),
+         "OCSP answers alone"},
+        {delegate_of(rig, &leaf_plan, office.own, "serverAuth", stranger()), "OCSP answers alone"},
+        {delegate_of(rig, &authority, office.own, "OCSPSigning", stranger()), "OCSP answers alone"},
+        {delegate_of(rig, &leaf_plan, another, "OCSPSigning", stranger()), "this key's"},
+        {delegate_of(rig, &leaf_plan, office.own, "OCSPSigning", another), "did not issue"},
+        {delegate_of(rig, &other_issuer, office.own, "OCSPSigning", stranger()), "did not issue"},
+    };
+    for (size_t i = 0; i < RF_COUNT(bad); i++)
+        refused(rig, office.key, SEAL_SIGN_OCSP, both(rig, bad[i].delegate, ca_der), asked,
+                bad[i].word);
+    /* In the authority's own name, of somebody else's certificates, behind a third certificate. */
+    refused(rig, office.key, SEAL_SIGN_OCSP, both(rig, good, ca_der),
+            response_of(rig, ca, ca, false, EVP_sha1(), 0, 100, 1), "responder");
+    refused(rig, office.key, SEAL_SIGN_OCSP, both(rig, good, ca_der),
+            response_of(rig, delegate, delegate, false, EVP_sha1(), 0, 100, 1), "not the issuer's");
+    refused(rig, office.key, SEAL_SIGN_OCSP, both(rig, both(rig, good, ca_der), ca_der), asked,
+            "well-formed");
+    EVP_PKEY_free(another);
+    X509_free(ca);
+    X509_free(delegate);
     office_done(&office);
 }

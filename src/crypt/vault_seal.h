@@ -133,14 +133,20 @@ RF_MUST_USE enum rf_kind seal_key_use(struct keeper *keeper, rf_str token,
  *   SEAL_SIGN_REQUEST  a PKCS #10 request for this key
  *   SEAL_SIGN_ISSUE    a certificate for another key, issued by `issuer` (this key's certificate, DER, which must be of an authority): the issuer's
  *                      name fits, it ends no later, and it is no authority unless issuer's path length lets it
- *   SEAL_SIGN_CRL, SEAL_SIGN_OCSP  what an authority says of its own certificates
+ *   SEAL_SIGN_CRL      a revocation list of version 2 of `issuer`, with a number
+ *   SEAL_SIGN_OCSP     what `issuer` says of its own certificates; `issuer` may be two certificates, one behind another: that of a responder (this key's,
+ *                      for OCSP alone), and the authority's that issued it
+ *   SEAL_SIGN_JWS      no certificate: the signing input (header.payload) of a message to an ACME server, by a key of an account there; `out` is the bare
+ *                      signature. Such keys stand in items of kind SEAL_CERTIFICATE, which sign nothing else: P-256 (ES256), or an oct key that proves an
+ *                      external account (HS256)
  * Digest: SHA-256, with P-384 SHA-384, with P-521 SHA-512. Without a token too. */
 enum seal_sign {
     SEAL_SIGN_SELF = 1,
     SEAL_SIGN_REQUEST,
     SEAL_SIGN_ISSUE,
     SEAL_SIGN_CRL,
-    SEAL_SIGN_OCSP
+    SEAL_SIGN_OCSP,
+    SEAL_SIGN_JWS
 };
 RF_MUST_USE enum rf_kind seal_certify(struct keeper *keeper, rf_str token,
                                       const struct seal_ring *ring, rf_str sealed,

@@ -8,8 +8,11 @@
 #include "collect/collect.h"
 #include "crypt/digest.h"
 #include "crypt/x509.h"
+#include "daemon/acme_listen.h"
+#include "daemon/acme_server.h"
 #include "daemon/external_kafka.h"
 #include "daemon/first_start.h"
+#include "daemon/pki_listen.h"
 #include "daemon/streams.h"
 #include "hub/grant.h"
 #include "identity/identity.h"
@@ -18,6 +21,7 @@
 #include "siem/siem.h"
 #include "tables/data_keys.h"
 #include "tables/external.h"
+#include "vault/authority.h"
 #include "vault/vault.h"
 
 enum { STOP_GRACE_SECONDS = 20 };
@@ -33,7 +37,7 @@ struct app {
     uint8_t keys_digest[SHA256_BYTES];  /* of the ids of the keys that tokens are checked with */
     uint16_t port;
     struct extent_key store_key;
-    struct data_keys *table_keys;
+    struct data_keys *table_keys, *hub_keys;
     struct tls_context *tls,
         *tls_peers; /* of HTTPS; of streams, where no names of authorities are told */
     struct state *state;
@@ -45,6 +49,9 @@ struct app {
     struct identity *identity;
     struct arm *arm;
     struct vaults *vaults;
+    struct acme *acme; /* NULL: off */
+    struct acme_listen *acme_listen;
+    struct pki_listen *pki_listen; /* NULL: none */
     struct logs *logs;
     struct collect_ports *collect_ports; /* NULL: no address for syslog is configured */
     struct collect *collect;
@@ -62,10 +69,10 @@ struct app {
 
 /* ---- before the rights are given up ------------------------------------------------------------------------------ */
 
-static enum rf_kind sign_handshake(void *ctx, rf_str digest, uint8_t *out, size_t cap, size_t *len,
-                                   struct rf_err *err)
+static enum rf_kind sign_handshake(void *ctx, const uint8_t *leaf, rf_str digest, uint8_t *out,
+                                   size_t cap, size_t *len, struct rf_err *err)
 {
-    return keeper_tls_sign(ctx, digest, out, cap, len, err);
+    return keeper_tls_sign(ctx, leaf, digest, out, cap, len, err);
 }
 
 /* The handler of the sockets; the dispatcher comes later than the listeners. */
@@ -92,6 +99,13 @@ static void refuse(void *ctx, const struct http_request *head, const char *why,
     handler.refuse(handler.ctx, head, why, response);
 }
 
+/* The vaults come later than the listeners, too. */
+static bool find_challenge(void *ctx, rf_str name, uint8_t digest[32])
+{
+    const struct app *app = ctx;
+    return app->vaults != NULL && vaults_acme_tls(app->vaults, name, digest);
+}
+
 static enum rf_kind listen_https(struct app *app, struct rf_err *err)
 {
     rf_str chain, devices;
@@ -102,7 +116,9 @@ static enum rf_kind listen_https(struct app *app, struct rf_err *err)
                                      .sign = sign_handshake,
                                      .sign_ctx = app->keeper,
                                      .client = TLS_CLIENT_ASKED,
-                                     .client_hint_pem = cert_pem(&app->arena, devices)};
+                                     .client_hint_pem = cert_pem(&app->arena, devices),
+                                     .challenge = find_challenge,
+                                     .challenge_ctx = app};
     RF_TRY(tls_server_new(&tls, &app->tls, err));
     digest_sha256(chain, app->chain_digest);
     struct server_options options = {
@@ -152,6 +168,8 @@ static enum rf_kind listen_others(struct app *app, struct rf_err *err)
 {
     RF_TRY(make_tls_peers(app, err));
     RF_TRY(listen_syslog(app, err));
+    RF_TRY(acme_listen_open(&app->config, app->clock, &app->acme_listen, err));
+    RF_TRY(pki_listen_open(&app->config, app->clock, &app->pki_listen, err));
     return streams_listen(&app->config, app->server, app->tls_peers, app->clock, &app->streams,
                           err);
 }
@@ -294,10 +312,12 @@ static enum rf_kind read_export_folders(struct app *app, struct rf_err *err)
 
 static enum rf_kind open_streams(struct app *app, struct rf_err *err)
 {
+    RF_TRY(data_keys_new(app->keeper, "hub", &app->hub_keys, err));
     struct hubs_options hubs = {
         .fs = rf_fs_real(),
         .folder = rf_arena_cstr(
             &app->arena, rf_arena_printf(&app->arena, "%.*s/hubs", RF_FMT(app->config.data))),
+        .keyring = data_keys_ring(app->hub_keys),
         .clock = app->clock,
         .state = app->state,
         .arm = app->arm,
@@ -354,8 +374,14 @@ static enum rf_kind open_services(struct app *app, struct rf_err *err)
                                     .site = &app->site,
                                     .audit = &app->audit,
                                     .keeper = app->keeper,
-                                    .clock = app->clock};
+                                    .clock = app->clock,
+                                    .hubs = streams_hubs(app->streams),
+                                    .pki_origin = app->config.pki_url,
+                                    .outbound_hosts = app->config.outbound_hosts,
+                                    .outbound_host_count = app->config.outbound_host_count};
     RF_TRY(vaults_new(&vaults, &app->vaults, err));
+    RF_TRY(acme_server_open(&app->config, app->state, &app->site, app->clock, app->vaults,
+                            &app->acme, err));
     struct logs_options logs = {.state = app->state,
                                 .arm = app->arm,
                                 .authz = app->authz,
@@ -438,6 +464,13 @@ static enum rf_kind add_routes(struct app *app, struct rf_err *err)
     RF_TRY(add_all(app, &control, 1, err));
     RF_TRY(
         dispatcher_add_claiming(app->dispatcher, vaults_service(app->vaults), vaults_claim, err));
+    control = authority_service(app->vaults);
+    RF_TRY(add_all(app, &control, 1, err));
+    RF_TRY(dispatcher_add_claiming(app->dispatcher, authority_ocsp_service(app->vaults),
+                                   authority_ocsp_claim, err));
+    if (app->acme != NULL) RF_TRY(dispatcher_add(app->dispatcher, acme_service(app->acme), err));
+    RF_TRY(
+        dispatcher_add(app->dispatcher, acme_listen_service(app->acme_listen, app->vaults), err));
     const struct service *const *services = identity_services(app->identity, &count);
     RF_TRY(add_all(app, services, count, err));
     services = collect_services(app->collect, &count);
@@ -528,10 +561,18 @@ enum rf_kind app_start(struct app *app, struct rf_err *err)
     RF_TRY(app_refresh_keys(app, err));
     RF_TRY(finish_first_start(app, err));
     RF_TRY(vaults_start(app->vaults, err));
+    if (app->acme != NULL) RF_TRY(acme_start(app->acme, err));
     RF_TRY(collect_start(app->collect, err));
     RF_TRY(siem_start(app->siem, err));
     RF_TRY(alerts_start(app->alerts, err));
     RF_TRY(streams_start(app->streams, err));
+    RF_TRY(acme_listen_start(app->acme_listen, app->vaults, err));
+    struct dispatcher_options pki = {.site = &app->site,
+                                     .authz = app->authz,
+                                     .directory = &app->directory,
+                                     .audit = &app->audit,
+                                     .clock = app->clock};
+    RF_TRY(pki_listen_start(app->pki_listen, &pki, app->vaults, err));
     return server_start(app->server, err);
 }
 
@@ -549,12 +590,16 @@ void app_stop(struct app *app)
     if (app->arm != NULL) arm_stop(app->arm); /* its deployments ask through the dispatcher */
     if (streams_hubs(app->streams) != NULL) hub_grant_dispatcher(streams_hubs(app->streams), NULL);
     dispatcher_free(app->dispatcher);
+    acme_listen_free(app->acme_listen);
+    pki_listen_free(app->pki_listen);
+    acme_stop(app->acme);
     vaults_stop(app->vaults);
     siem_stop(app->siem); /* its rules ask arm */
     alerts_stop(app->alerts);
     collect_stop(app->collect);
     logs_stop(app->logs);
     arm_free(app->arm); /* its types' hooks are of the services */
+    acme_free(app->acme);
     vaults_free(app->vaults);
     siem_free(app->siem);
     alerts_free(app->alerts);
@@ -569,6 +614,7 @@ void app_stop(struct app *app)
     self_log_free(app->self_log);
     tables_free(app->tables);
     data_keys_free(app->table_keys);
+    data_keys_free(app->hub_keys);
     if (app->state != NULL) state_close(app->state);
     tls_free(app->tls);
     tls_free(app->tls_peers);

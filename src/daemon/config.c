@@ -22,6 +22,9 @@ enum setting_type {
     SETTING_LATE,
     SETTING_SECONDS,
     SETTING_REPLICAS,
+    SETTING_PORT,
+    SETTING_URL,
+    SETTING_SWITCH,
     SETTING_BYTES,
     SETTING_STORE,
     SETTING_SECURITY,
@@ -35,11 +38,9 @@ struct setting {
 /* Of numbers. */
 static const struct {
     uint32_t least, most;
-} ranges[] = {[SETTING_COUNT] = {0, 100000},
-              [SETTING_DELAY] = {1, 3600},
-              [SETTING_LATE] = {1, 168},
-              [SETTING_SECONDS] = {1, 300},
-              [SETTING_REPLICAS] = {0, 16}};
+} ranges[] = {
+    [SETTING_COUNT] = {0, 100000}, [SETTING_DELAY] = {1, 3600},  [SETTING_LATE] = {1, 168},
+    [SETTING_SECONDS] = {1, 300},  [SETTING_REPLICAS] = {0, 16}, [SETTING_PORT] = {1, UINT16_MAX}};
 #define AT(member) offsetof(struct config, member)
 static const struct setting settings[] = {
     {"data", SETTING_TEXT, AT(data), 0},
@@ -48,6 +49,9 @@ static const struct setting settings[] = {
     {"listen.amqps", SETTING_LISTEN, AT(listen_amqps), 0},
     {"listen.kafka", SETTING_LISTEN, AT(listen_kafka), 0},
     {"listen.amqp", SETTING_LOOPBACK, AT(listen_amqp), 0},
+    {"listen.pki", SETTING_LISTEN, AT(listen_pki), 0},
+    {"pki.url", SETTING_URL, AT(pki_url), 0},
+    {"listen.acme-http", SETTING_LISTEN, AT(listen_acme_http), 0},
     {"state", SETTING_STATE, AT(state), 0},
     {"names", SETTING_LIST, AT(names), AT(name_count)},
     {"hardening", SETTING_HARDENING, 0, 0},
@@ -65,6 +69,11 @@ static const struct setting settings[] = {
     {"federation.allow", SETTING_LIST, AT(federation_hosts), AT(federation_host_count)},
     {"federation.private", SETTING_HOSTS, AT(federation_private), AT(federation_private_count)},
     {"outbound.hosts", SETTING_HOSTS, AT(outbound_hosts), AT(outbound_host_count)},
+    {"acme.server", SETTING_SWITCH, AT(acme_server), 0},
+    {"acme.resolver", SETTING_TEXT, AT(acme_resolver), 0},
+    {"acme.http-port", SETTING_PORT, AT(acme_http_port), 0},
+    {"acme.tls-port", SETTING_PORT, AT(acme_tls_port), 0},
+    {"acme.addresses", SETTING_LIST, AT(acme_addresses), AT(acme_address_count)},
     {"export.folders", SETTING_FOLDERS, AT(export_folders), AT(export_folder_count)},
     {"content", SETTING_LIST, AT(content), AT(content_count)},
     {"mail.server", SETTING_TEXT, AT(mail_server), 0},
@@ -93,6 +102,9 @@ struct config config_default(void)
                            .query_rate = 200, /* as Azure has it */
                            .rule_delay_seconds = 30,
                            .rule_late_hours = 24,
+                           .acme_server = RF_S("off"),
+                           .acme_http_port = 80,
+                           .acme_tls_port = 443,
                            .hub_store = RF_S("files"),
                            .kafka_security = RF_S("tls"),
                            .kafka_mechanism = RF_S("SCRAM-SHA-512"),
@@ -148,6 +160,9 @@ static const char *const wanted[] = {
     [SETTING_BYTES] = "a size such as 512M or 2G",
     [SETTING_SECONDS] = "a number of seconds from 1 to 300",
     [SETTING_REPLICAS] = "a number from 0 (as many as there are brokers, at most 3) to 16",
+    [SETTING_PORT] = "a port, 1 to 65535",
+    [SETTING_URL] = "http://HOST or https://HOST, :PORT behind it or not, and no path",
+    [SETTING_SWITCH] = "on or off",
     [SETTING_STORE] = "files or kafka",
     [SETTING_SECURITY] = "plaintext, tls, sasl-plaintext or sasl-tls",
     [SETTING_MECHANISM] = "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512",
@@ -287,16 +302,28 @@ static bool is_listen(rf_str text, bool loopback)
     return false;
 }
 
+/* What certificates name for years: a host that others find, without a comma, which would end it there. */
+static bool is_origin(rf_str text)
+{
+    rf_str schemes[] = {RF_S("http://"), RF_S("https://")};
+    for (size_t i = 0; i < RF_COUNT(schemes); i++)
+        if (rf_str_starts(text, schemes[i]) && text.len <= 255)
+            return is_host(rf_slice(text, schemes[i].len, text.len)) &&
+                   rf_str_find(text, RF_S("*"), 0) == SIZE_MAX;
+    return false;
+}
+
 static bool is_number(enum setting_type type)
 {
     return type == SETTING_COUNT || type == SETTING_DELAY || type == SETTING_LATE ||
-           type == SETTING_SECONDS || type == SETTING_REPLICAS;
+           type == SETTING_SECONDS || type == SETTING_REPLICAS || type == SETTING_PORT;
 }
 
 /* One of a few texts, kept as it is. */
 static bool is_one_of(enum setting_type type, rf_str value)
 {
     static const char *const texts[][4] = {
+        [SETTING_SWITCH] = {"on", "off"},
         [SETTING_STORE] = {"files", "kafka"},
         [SETTING_SECURITY] = {"plaintext", "tls", "sasl-plaintext", "sasl-tls"},
         [SETTING_MECHANISM] = {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"},
@@ -325,6 +352,7 @@ static enum rf_kind set_value(struct config *config, const struct setting *setti
     bool is_text = (setting->type == SETTING_STATE && is_state_url(value)) ||
                    (setting->type == SETTING_LISTEN && is_listen(value, false)) ||
                    (setting->type == SETTING_LOOPBACK && is_listen(value, true)) ||
+                   (setting->type == SETTING_URL && is_origin(value)) ||
                    is_one_of(setting->type, value);
     if (is_text) return rf_arena_str(arena, value, at) ? RF_OK : rf_fail_memory(err, arena);
     if (setting->type == SETTING_STATE) /* not quoted: it may hold a secret */
@@ -524,6 +552,8 @@ rf_str config_to_json(const struct config *config, struct rf_arena *arena)
         case SETTING_LISTEN:
         case SETTING_LOOPBACK:
         case SETTING_STORE:
+        case SETTING_SWITCH:
+        case SETTING_URL:
         case SETTING_SECURITY:
         case SETTING_MECHANISM:
             value = *(const rf_str *)at;
@@ -551,6 +581,7 @@ rf_str config_to_json(const struct config *config, struct rf_arena *arena)
         case SETTING_LATE:
         case SETTING_SECONDS:
         case SETTING_REPLICAS:
+        case SETTING_PORT:
             value = rf_arena_printf(arena, "%u", *(const uint32_t *)at);
             break;
         case SETTING_BYTES:

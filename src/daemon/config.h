@@ -19,6 +19,8 @@
  *   federation: {allow: [token.actions.githubusercontent.com], # hosts whose keys may be fetched
  *                private: [localhost:9443]}                    # the same at loopback or private addresses
  *   outbound: {hosts: [hooks.contoso.example, 10.20.0.9:8443]} # where alerts may be sent; inside ones as addresses
+ *   pki: {url: "http://pki.contoso.example:8080"}              # what certificates of the vault's authorities name; listen: {pki: ...}
+ *   acme: {server: on, resolver: 10.0.0.53}                    # docs/acme.md
  *   mail: {server: mail.contoso.example, from: ringfort@contoso.example, user: ringfort, password-file: /etc/ringfort/mail}
  *   hub: {store: kafka}                                        # event hubs in an external Kafka cluster; files: in the folder
  *   hub: {kafka: {servers: [k1.contoso.example:9093], security: sasl-tls, mechanism: SCRAM-SHA-512, user: ringfort,
@@ -37,6 +39,9 @@ struct config {
     rf_str listen_https;
     rf_str listen_amqps, listen_kafka; /* ADDRESS:PORT or "off"; empty: where HTTPS is */
     rf_str listen_amqp;                /* plain; empty or "off": not served */
+    rf_str listen_pki;                 /* plain, for what checks certificates; the same */
+    rf_str pki_url;          /* "http://HOST", what certificates name; empty: the origin */
+    rf_str listen_acme_http; /* plain, for proofs to authorities; the same */
     rf_str
         state; /* postgresql://... without a password, as the process list shows it; empty: SQLite in the folder */
     const rf_str *names;
@@ -64,8 +69,13 @@ struct config {
     const rf_str *outbound_hosts; /* HOST, HOST:PORT, HOST:* */
     uint32_t outbound_host_count;
     rf_str mail_server, mail_from, mail_user, mail_password_file; /* empty: none */
-    rf_str hub_store;                                             /* files, kafka */
-    const rf_str *kafka_servers;                                  /* HOST:PORT */
+    rf_str acme_server,
+        acme_resolver; /* "on", "off"; ADDRESS or ADDRESS:PORT, empty: the system's */
+    uint32_t acme_http_port, acme_tls_port;
+    const rf_str *acme_addresses; /* loopback and link-local ones that are asked for proofs too */
+    uint32_t acme_address_count;
+    rf_str hub_store;            /* files, kafka */
+    const rf_str *kafka_servers; /* HOST:PORT */
     uint32_t kafka_server_count;
     rf_str kafka_security; /* plaintext, tls, sasl-plaintext, sasl-tls */
     rf_str kafka_mechanism, kafka_user, kafka_password_file, kafka_topic_prefix; /* empty: none */

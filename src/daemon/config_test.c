@@ -201,3 +201,21 @@ Test(config, where_event_hubs_answer)
     cr_expect(rf_str_is(again.listen_kafka, "off"));
     cr_expect(rf_str_is(again.listen_amqp, "[::1]:0"));
 }
+
+Test(config, where_certificates_are_checked)
+{
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    rf_arena_init(&arena, 1 << 20);
+    struct rf_err err;
+    struct config again, config = read_good(&arena, "listen: {pki: '0.0.0.0:8080'}\n"
+                                                    "pki: {url: 'http://pki.example:8080'}\n");
+    cr_expect(config_default().listen_pki.len == 0 && config_default().pki_url.len == 0);
+    cr_assert(config_of_json(config_to_json(&config, &arena), &arena, &again, &err) == RF_OK);
+    cr_expect(rf_str_is(again.listen_pki, "0.0.0.0:8080"));
+    cr_expect(rf_str_is(again.pki_url, "http://pki.example:8080"));
+    static const char *const bad[] = {"pki.example", "ftp://a",    "http://",    "http://a/b",
+                                      "http://a,b",  "http://*.a", "http://a:*", "http://a:0"};
+    for (size_t i = 0; i < RF_COUNT(bad); i++)
+        cr_expect(config_set(&config, "pki.url", rf_str_of(bad[i]), &arena, &err) == RF_INVALID,
+                  "%s", bad[i]);
+}

@@ -194,6 +194,18 @@ static void take_passphrase(struct root_seal *seal, struct role_message *message
     OPENSSL_cleanse(message, sizeof *message);
 }
 
+/* The token's program was started for us. */
+static void take_token(struct root_seal *seal, int fd)
+{
+    struct rf_err err = {0};
+    if (root_seal_enter_token(seal, fd, &err) != RF_OK)
+        rf_log(RF_ERROR, "keeper.token", RF_KV_STR("code", rf_str_of(err.code)),
+               RF_KV_STR("why", rf_str_of(err.text)),
+               RF_KV_STR("remedy", RF_S("mend the token, or ringfort vault unseal with recovery "
+                                        "shares")));
+    close(fd);
+}
+
 static enum rf_kind take_sealed_message(struct keeper_process *k, struct root_seal *seal,
                                         struct rf_err *err)
 {
@@ -203,6 +215,7 @@ static enum rf_kind take_sealed_message(struct keeper_process *k, struct root_se
     RF_TRY(kind);
     if (message.type == ROLE_STOP) return RF_FAIL(err, RF_CANCELLED, "Stopped", "told to stop");
     if (message.type == ROLE_UNSEAL) take_passphrase(seal, &message);
+    if (message.type == ROLE_TOKEN) take_token(seal, message.fd);
     if (message.type != ROLE_NEW_EDGE) return RF_OK;
     if (k->first_edge >= 0) close(k->first_edge);
     k->first_edge = message.fd;
@@ -289,6 +302,7 @@ static enum rf_kind run(struct keeper_process *k, struct rf_err *err)
         if (is_no_message(kind, err)) continue;
         RF_TRY(kind);
         if (message.type == ROLE_STOP) return RF_OK;
+        if (message.type == ROLE_TOKEN) close(message.fd); /* people were faster */
         if (message.type == ROLE_NEW_EDGE) RF_TRY(set_edge(k, message.fd, err));
     }
     return RF_OK;

@@ -65,12 +65,12 @@ static enum rf_kind use(struct keeper *keeper, struct rf_err *err)
     size_t len;
     rf_arena_init(&arena, 1 << 20);
     RF_TRY(keeper_tls_chain(keeper, &arena, &chain, &ca, err));
-    RF_TRY(keeper_tls_sign(keeper, rf_str_make(digest, 32), out, sizeof out, &len, err));
+    RF_TRY(keeper_tls_sign(keeper, NULL, rf_str_make(digest, 32), out, sizeof out, &len, err));
     RF_TRY(keeper_mac(keeper, "test", RF_S("x"), out, err));
     RF_TRY(keeper_store_key(keeper, out, err));
     RF_TRY(sign_token(keeper, &arena, err));
     /* Refused requests write to the audit log, rotations make RSA keys. */
-    if (keeper_tls_sign(keeper, RF_S("x"), out, sizeof out, &len, err) != RF_INVALID)
+    if (keeper_tls_sign(keeper, NULL, RF_S("x"), out, sizeof out, &len, err) != RF_INVALID)
         return RF_CORRUPT;
     RF_TRY(keeper_jwt_rotate(keeper, true, err));
     return sign_token(keeper, &arena, err);

@@ -4,6 +4,7 @@
 #include "daemon/doctor.h"
 #include "daemon/roles.h"
 #include "daemon/serve.h"
+#include "daemon/server_command.h"
 #include "daemon/vault_command.h"
 
 #ifndef RF_VERSION /* given by the build */
@@ -16,6 +17,7 @@ static const struct cli_command commands[] = {
     {"backup", "copy an installation while it serves", cli_backup},
     {"restore", "put a copy into a new folder", cli_restore},
     {"vault", "what seals the root key: unseal, re-seal, rotate", cli_vault},
+    {"server", "ask a running server to renew its certificate", cli_server_command},
     {"query", "run KQL over files, stores and servers", cli_query},
     {"lint", "check queries and rules without running them", cli_lint},
     {"detect", "run detection rules over recorded data", cli_detect},
@@ -36,6 +38,11 @@ static const struct cli_command commands[] = {
     {"events", "the event hubs of a server: send, tail, peek, stats", cli_events},
     {"device", "the devices of a server's event hubs: enrol, renew, revoke, list, show",
      cli_device},
+    {"secret", "the secrets of a vault: set, get, list, versions, diff, wrap, ...", cli_secret},
+    {"key", "the keys of a vault: create, sign, encrypt, rotate, ...", cli_key},
+    {"cert", "the certificates of a vault: create, renew, deploy to this machine, ...", cli_cert},
+    {"run", "run a command with secrets of a vault", cli_run},
+    {"credentials", "give systemd's units secrets of a vault as credentials", cli_credentials},
     {"resource", "read, write and remove the resources of a server", cli_resource},
     {"apply", "put the resources that files describe onto a server", cli_apply},
     {"deploy", "deploy a template to a server", cli_deploy},

@@ -57,7 +57,8 @@ enum rf_kind role_message_read(rf_str datagram, bool has_fd, struct role_message
     } shapes[ROLE_TYPE_END] = {[ROLE_READY] = {.text = true},
                                [ROLE_NEW_EDGE] = {.fd = true},
                                [ROLE_NOTE] = {.text = true},
-                               [ROLE_UNSEAL] = {.text = true}};
+                               [ROLE_UNSEAL] = {.text = true},
+                               [ROLE_TOKEN] = {.fd = true}};
     if (datagram.len < ROLE_HEADER_BYTES) return bad("is shorter than its header", err);
     unsigned type = rf_get_u16le(datagram.ptr);
     size_t bytes = datagram.len - ROLE_HEADER_BYTES;

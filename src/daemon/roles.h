@@ -29,6 +29,7 @@
  *   STOP      supervisor to role
  *   SEALED    keeper to supervisor: it waits for people, the server may tell that (daemon/sealed.h)
  *   UNSEAL    supervisor to keeper, a text: the passphrase, of the file that settings name
+ *   TOKEN     supervisor to keeper, with a descriptor: the way to ringfort-token (token_start.h)
  *   PEER_BAD  role to supervisor: the other side of the edge broke the protocol and is to be started anew
  *
  * What does not fit is a protocol error: the supervisor kills the role and starts it anew; a role ends. */
@@ -79,12 +80,13 @@ enum role_message_type {
     ROLE_PEER_BAD,
     ROLE_SEALED,
     ROLE_UNSEAL,
+    ROLE_TOKEN,
     ROLE_TYPE_END
 };
 enum { ROLE_WIRE_VERSION = 1, ROLE_HEADER_BYTES = 12, ROLE_TEXT_BYTES_MAX = 8 << 10 };
 struct role_message {
     enum role_message_type type;
-    int fd; /* NEW_EDGE: the receiver's to close; else -1 */
+    int fd; /* NEW_EDGE, TOKEN: the receiver's to close; else -1 */
     size_t text_bytes;
     char text[ROLE_TEXT_BYTES_MAX];
 };

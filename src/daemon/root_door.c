@@ -72,20 +72,47 @@ static bool is_for_changer(const struct root_door *door, int guest, rf_str reque
     return !rf_str_starts(request, RF_S("commit")) || door->changer == guest;
 }
 
+union one_fd {
+    char bytes[CMSG_SPACE(sizeof(int))]; /* the kernel closes what does not fit */
+    struct cmsghdr align;
+};
+
+/* A request, and the descriptor that came along or -1. */
+static ssize_t receive(int guest, uint8_t *request, size_t cap, int *passed)
+{
+    union one_fd control = {{0}};
+    struct iovec part = {.iov_base = request, .iov_len = cap};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control.bytes,
+                             .msg_controllen = sizeof control.bytes};
+    *passed = -1;
+    ssize_t got = recvmsg(guest, &message, MSG_CMSG_CLOEXEC);
+    struct cmsghdr *item = got < 0 ? NULL : CMSG_FIRSTHDR(&message);
+    if (item != NULL && item->cmsg_level == SOL_SOCKET && item->cmsg_type == SCM_RIGHTS &&
+        item->cmsg_len == CMSG_LEN(sizeof *passed))
+        memcpy(passed, CMSG_DATA(item), sizeof *passed);
+    return got;
+}
+
 /* False: the guest has gone. */
 static bool answer(struct root_door *door, int guest, struct root_talk *talk)
 {
     uint8_t request[ROOT_REQUEST_BYTES_MAX + 1];
     char reply[ROOT_REPLY_BYTES];
-    ssize_t got = recv(door->guests[guest], request, sizeof request, 0);
+    int passed;
+    ssize_t got = receive(door->guests[guest], request, sizeof request, &passed);
     if (got < 0) return errno == EAGAIN || errno == EINTR;
     if (got == 0) return false;
+    talk->token_fd = passed;
     rf_str text = rf_str_make(request, (size_t)got);
     if (got > ROOT_REQUEST_BYTES_MAX || !is_for_changer(door, guest, text))
         (void)snprintf(reply, sizeof reply,
                        "error BadRequest the request is too long, or untimely");
     else
         root_talk(talk, text, reply);
+    if (passed >= 0) close(passed);
+    talk->token_fd = -1;
     door->changer =
         talk->seal->pending ? (rf_str_starts(text, RF_S("reseal ")) ? guest : door->changer) : -1;
     ssize_t sent = send(door->guests[guest], reply, strlen(reply), MSG_NOSIGNAL);
@@ -131,8 +158,26 @@ enum rf_kind root_door_connect(const char *folder, int *out, struct rf_err *err)
 
 enum rf_kind root_door_ask(int fd, rf_str request, char reply[ROOT_REPLY_BYTES], struct rf_err *err)
 {
+    return root_door_ask_with(fd, request, -1, reply, err);
+}
+
+enum rf_kind root_door_ask_with(int fd, rf_str request, int passed, char reply[ROOT_REPLY_BYTES],
+                                struct rf_err *err)
+{
     ssize_t got = -1;
-    if (send(fd, request.ptr, request.len, MSG_NOSIGNAL) == (ssize_t)request.len) {
+    union one_fd control = {{0}};
+    struct iovec part = {.iov_base = (void *)(uintptr_t)request.ptr, .iov_len = request.len};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    if (passed >= 0) {
+        message.msg_control = control.bytes;
+        message.msg_controllen = sizeof control.bytes;
+        struct cmsghdr *item = CMSG_FIRSTHDR(&message);
+        item->cmsg_level = SOL_SOCKET;
+        item->cmsg_type = SCM_RIGHTS;
+        item->cmsg_len = CMSG_LEN(sizeof passed);
+        memcpy(CMSG_DATA(item), &passed, sizeof passed);
+    }
+    if (sendmsg(fd, &message, MSG_NOSIGNAL) == (ssize_t)request.len) {
         do got = recv(fd, reply, ROOT_REPLY_BYTES - 1, 0);
         while (got < 0 && errno == EINTR);
     }

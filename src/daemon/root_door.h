@@ -26,5 +26,8 @@ void root_door_work(struct root_door *door, const struct pollfd *fds, struct roo
 RF_MUST_USE enum rf_kind root_door_connect(const char *folder, int *fd, struct rf_err *err);
 RF_MUST_USE enum rf_kind root_door_ask(int fd, rf_str request, char reply[ROOT_REPLY_BYTES],
                                        struct rf_err *err);
+/* The same, and `passed` (borrowed; -1: none) goes along. */
+RF_MUST_USE enum rf_kind root_door_ask_with(int fd, rf_str request, int passed,
+                                            char reply[ROOT_REPLY_BYTES], struct rf_err *err);
 
 #endif

@@ -107,7 +107,8 @@ enum rf_kind seccomp_keeper(bool log_only, struct sandbox_report *report, struct
         /* sockets and files that are open */
         SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(pread64), SCMP_SYS(pwrite64), SCMP_SYS(fdatasync),
         SCMP_SYS(recvmsg), SCMP_SYS(sendmsg), SCMP_SYS(recvfrom), SCMP_SYS(sendto),
-        SCMP_SYS(accept4), SCMP_SYS(shutdown), SCMP_SYS(close), SCMP_SYS(poll), SCMP_SYS(ppoll),
+        SCMP_SYS(sendmmsg), SCMP_SYS(accept4), SCMP_SYS(shutdown), SCMP_SYS(close), SCMP_SYS(poll),
+        SCMP_SYS(ppoll),
         /* memory and threads */
         SCMP_SYS(futex), SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(madvise), SCMP_SYS(sched_yield),
         SCMP_SYS(set_robust_list), SCMP_SYS(rseq) /* a thread makes these as it begins */,

@@ -159,9 +159,10 @@ static void refuse(void *ctx, const struct http_request *head, const char *why,
 
 /* ---- life ------------------------------------------------------------------------------------------------------------------ */
 
-static enum rf_kind sign_handshake(void *ctx, rf_str digest, uint8_t *out, size_t cap, size_t *len,
-                                   struct rf_err *err)
+static enum rf_kind sign_handshake(void *ctx, const uint8_t *leaf, rf_str digest, uint8_t *out,
+                                   size_t cap, size_t *len, struct rf_err *err)
 {
+    (void)leaf; /* there is one only */
     struct sealed *sealed = ctx;
     EVP_PKEY_CTX *sign = EVP_PKEY_CTX_new(sealed->key, NULL);
     *len = cap;

@@ -64,14 +64,14 @@ static enum rf_kind enter_sandbox(const struct config *config, struct rf_arena *
                                   struct sandbox_report *report, struct rf_err *err)
 {
     static const char *const folders[] = {"state", "tables", "hubs", "capture"};
-    enum { HTTPS_PORT = 443, MAIL_PORT = 587, KAFKA_PORT = 9092 };
+    enum { HTTPS_PORT = 443, MAIL_PORT = 587, KAFKA_PORT = 9092, DNS_PORT = 53 };
     const char *passfile = NULL;
     uint32_t count = 0;
     uint16_t *egress =
         rf_arena_new(arena, uint16_t,
                      (size_t)config->federation_host_count + config->federation_private_count +
                          config->outbound_host_count + config->external_host_count +
-                         config->kafka_server_count + 3);
+                         config->kafka_server_count + 6);
     bool every_port = false;
     if (egress == NULL) return rf_fail_memory(err, arena);
     egress[count++] = HTTPS_PORT;
@@ -91,6 +91,11 @@ static enum rf_kind enter_sandbox(const struct config *config, struct rf_arena *
     }
     for (uint32_t i = 0; i < config->kafka_server_count; i++)
         egress[count++] = port_of(config->kafka_servers[i], KAFKA_PORT);
+    if (rf_str_is(config->acme_server, "on")) {
+        egress[count++] = (uint16_t)config->acme_http_port;
+        egress[count++] = (uint16_t)config->acme_tls_port;
+        egress[count++] = port_of(config->acme_resolver, DNS_PORT);
+    }
     if (config->mail_server.len > 0) egress[count++] = port_of(config->mail_server, MAIL_PORT);
     if (config->state.len > 0)
         RF_TRY(state_needs(config->state, &egress[count++], &passfile, arena, err));

@@ -19,6 +19,7 @@
 #include "base/json_out.h"
 #include "base/log.h"
 #include "daemon/roles.h"
+#include "daemon/token_start.h"
 
 enum { KEEPER, SERVER, ROLE_COUNT };
 #define STOP_GRACE_USEC (30 * RF_USEC_PER_SECOND)
@@ -49,6 +50,11 @@ struct supervisor {
     struct rf_clock *clock;
     struct sandbox_report report; /* of the supervisor itself */
     int signals;
+    struct {
+        pid_t pid;     /* of ringfort-token; 0: it does not run */
+        rf_usec again; /* when to start it; 0: not */
+        struct backoff backoff;
+    } token;
     bool stopping, start_failed, told_ready;
     struct {
         struct sockaddr_un address;
@@ -307,11 +313,56 @@ static void send_passphrase(struct supervisor *s)
     explicit_bzero(text, sizeof text);
 }
 
+/* ---- a token that seals the root: its program runs while the keeper asks it -------------------------------------------- */
+
+static const char *keeper_folder(const struct supervisor *s)
+{
+    const char *const *words = s->options->keeper_words;
+    for (size_t i = 0; words != NULL && words[i] != NULL && words[i + 1] != NULL; i++)
+        if (strcmp(words[i], "--folder") == 0) return words[i + 1];
+    return NULL;
+}
+
+static void start_token(struct supervisor *s)
+{
+    struct root_tail tail;
+    struct rf_err err = {0};
+    const char *folder = keeper_folder(s);
+    int fd = -1;
+    s->token.again = 0;
+    if (folder == NULL || root_seal_token(folder, &tail, &err) != RF_OK) return;
+    if (s->token.pid != 0) { /* that of the keeper before, which ends now */
+        s->token.again = now_of(s) + BACKOFF_FIRST_USEC;
+        return;
+    }
+    rf_str settings = rf_str_make((const uint8_t *)tail.settings, tail.settings_bytes);
+    enum rf_kind kind = token_start(settings, &fd, &s->token.pid, &err);
+    if (kind == RF_OK)
+        kind = role_send(s->roles[KEEPER].control, ROLE_TOKEN, (rf_str){0}, fd, &err);
+    if (fd >= 0) close(fd);
+    if (kind != RF_OK)
+        rf_log(RF_ERROR, "token.start_failed", RF_KV_STR("code", rf_str_of(err.code)),
+               RF_KV_STR("why", rf_str_of(err.text)));
+}
+
+/* One that is absent may come back; one that refuses would only count the tries. */
+static void reap_token(struct supervisor *s)
+{
+    int status;
+    if (s->token.pid == 0 || waitpid(s->token.pid, &status, WNOHANG) != s->token.pid) return;
+    s->token.pid = 0;
+    bool absent = WIFSIGNALED(status) || WEXITSTATUS(status) == TOKEN_EXIT_ABSENT;
+    if (absent && s->roles[KEEPER].state == ROLE_WAITING && !s->stopping)
+        s->token.again = now_of(s) + backoff_next(&s->token.backoff, 0);
+}
+
 static void on_sealed(struct supervisor *s, struct role *keeper)
 {
     keeper->state = ROLE_WAITING;
     renew_server(s);
     send_passphrase(s);
+    s->token.backoff.delay_usec = 0;
+    start_token(s);
 }
 
 static void on_ready(struct supervisor *s, struct role *role, const struct role_message *message)
@@ -396,7 +447,10 @@ static void take_signals(struct supervisor *s)
 {
     struct signalfd_siginfo info;
     while (read(s->signals, &info, sizeof info) == sizeof info) {
-        if (info.ssi_signo == SIGCHLD) reap(s);
+        if (info.ssi_signo == SIGCHLD) {
+            reap(s);
+            reap_token(s);
+        }
         if (info.ssi_signo != SIGTERM && info.ssi_signo != SIGINT) continue;
         if (!s->stopping) systemd_tell(s, "STOPPING=1");
         s->stopping = true;
@@ -419,6 +473,8 @@ static enum rf_kind start_due(struct supervisor *s, struct rf_err *err)
 {
     int64_t patience = s->options->ready_usec_max;
     if (patience == 0) patience = READY_USEC_MAX;
+    if (s->token.again != 0 && s->roles[KEEPER].state != ROLE_WAITING) s->token.again = 0;
+    if (s->token.again != 0 && now_of(s) >= s->token.again) start_token(s);
     for (int i = 0; i < ROLE_COUNT; i++) {
         struct role *role = &s->roles[i];
         if (role->renewed && now_of(s) >= role->stop_by) kill_role(role);
@@ -438,6 +494,7 @@ static rf_usec next_due(const struct supervisor *s)
         if (role->state == ROLE_DOWN && role->since != 0) due = RF_MIN(due, role->since);
         if (role->state != ROLE_DOWN && role->stop_by != 0) due = RF_MIN(due, role->stop_by);
     }
+    if (s->token.again != 0) due = RF_MIN(due, s->token.again);
     if (s->systemd.watchdog_usec > 0) due = RF_MIN(due, s->systemd.next_watchdog);
     return due;
 }

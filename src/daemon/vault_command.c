@@ -1,21 +1,46 @@
 #define _GNU_SOURCE
 #include "daemon/vault_command.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/cli_options.h"
 #include "daemon/root_door.h"
+#include "daemon/token_start.h"
 
-enum { OPT_DATA, OPT_SEAL, OPT_QUORUM, OPT_RECOVERY };
+enum {
+    OPT_DATA,
+    OPT_SEAL,
+    OPT_QUORUM,
+    OPT_RECOVERY,
+    OPT_MODULE,
+    OPT_TOKEN,
+    OPT_KEY,
+    OPT_PIN,
+    OPT_CREATE,
+    OPT_ENV,
+    OPT_PCRS,
+    OPT_TPM
+};
 static const struct cli_option options[] = {
     [OPT_DATA] = {"data", "DIR", "the folder of the server"},
-    [OPT_SEAL] = {"seal", "KIND", "reseal: file, passphrase or shares"},
+    [OPT_SEAL] = {"seal", "KIND", "reseal: file, passphrase, shares, pkcs11 or tpm"},
     [OPT_QUORUM] = {"quorum", "T/N", "reseal: T of N shares open it (3/5)"},
     [OPT_RECOVERY] = {"recovery", "T/N", "reseal: T of N further shares open it too"},
+    [OPT_MODULE] = {"module", "PATH", "pkcs11: the token's shared library"},
+    [OPT_TOKEN] = {"token-label", "LABEL", "pkcs11: the token"},
+    [OPT_KEY] = {"key-label", "LABEL", "pkcs11: its AES-256 key"},
+    [OPT_PIN] = {"pin-file", "FILE", "pkcs11: holds the PIN; read at each start"},
+    [OPT_CREATE] = {"create-key", NULL, "pkcs11: make the key if the token has none"},
+    [OPT_ENV] = {"module-env", "NAME=VALUE", "pkcs11: the one variable that the module sees"},
+    [OPT_PCRS] = {"pcrs", "N,N", "tpm: opens only while these PCRs are what they are now (0,7)"},
+    [OPT_TPM] = {"tpm", "TCTI", "tpm: which one, if not device:/dev/tpmrm0"},
 };
 static const struct cli_usage usage = {
     .command = "vault",
@@ -38,17 +63,19 @@ static const struct cli_usage usage = {
 
 struct order {
     const char *verb, *data, *seal, *quorum, *recovery;
+    const char *module, *token, *key, *pin_file, *env, *pcrs, *tpm;
+    bool create_key;
     int fd;
     char reply[ROOT_REPLY_BYTES];
 };
 
 /* ---- asking --------------------------------------------------------------------------------------------------------------- */
 
-/* True when the keeper did it; says otherwise why not. */
-static bool ask(struct order *o, rf_str request)
+/* True when the keeper did it; says otherwise why not. `passed`: a descriptor that goes along; -1: none. */
+static bool ask_with(struct order *o, rf_str request, int passed)
 {
     struct rf_err err = {0};
-    if (root_door_ask(o->fd, request, o->reply, &err) != RF_OK) {
+    if (root_door_ask_with(o->fd, request, passed, o->reply, &err) != RF_OK) {
         (void)cli_say_error(&err, (rf_str){NULL, 0}, NULL);
         return false;
     }
@@ -56,6 +83,8 @@ static bool ask(struct order *o, rf_str request)
     cli_say("%s", strncmp(o->reply, "error ", 6) == 0 ? o->reply + 6 : o->reply);
     return false;
 }
+
+static bool ask(struct order *o, rf_str request) { return ask_with(o, request, -1); }
 
 static bool is_open(const struct order *o) { return strncmp(o->reply, "ok open", 7) == 0; }
 
@@ -174,22 +203,100 @@ static bool show_shares(const struct order *o, unsigned seal_count)
     return false;
 }
 
+/* Paths as the supervisor will see them. False: said. */
+static bool full_path(const char *option, const char *path, char out[PATH_MAX])
+{
+    if (realpath(path, out) != NULL) return true;
+    cli_say("--%s %s: %s", option, path, strerror(errno));
+    return false;
+}
+
+static bool put_tpm_settings(const struct order *o, char out[ROOT_SETTINGS_BYTES_MAX + 1])
+{
+    int len = snprintf(out, ROOT_SETTINGS_BYTES_MAX + 1, "kind=tpm\n%s%s%s%s%s%s",
+                       o->tpm == NULL ? "" : "tcti=", o->tpm == NULL ? "" : o->tpm,
+                       o->tpm == NULL ? "" : "\n",
+                       o->pcrs == NULL ? "" : "pcrs=", o->pcrs == NULL ? "" : o->pcrs,
+                       o->pcrs == NULL ? "" : "\n");
+    if (len <= ROOT_SETTINGS_BYTES_MAX) return true;
+    cli_say("the TPM's name has more than %d bytes", ROOT_SETTINGS_BYTES_MAX);
+    return false;
+}
+
+static bool put_settings(const struct order *o, char out[ROOT_SETTINGS_BYTES_MAX + 1])
+{
+    char module[PATH_MAX], pin_file[PATH_MAX];
+    if (!full_path("module", o->module, module) || !full_path("pin-file", o->pin_file, pin_file))
+        return false;
+    int len = snprintf(out, ROOT_SETTINGS_BYTES_MAX + 1,
+                       "kind=pkcs11\nmodule=%s\ntoken=%s\nkey=%s\npin-file=%s\n%s%s%s%s", module,
+                       o->token, o->key, pin_file, o->create_key ? "create-key=yes\n" : "",
+                       o->env == NULL ? "" : "env=", o->env == NULL ? "" : o->env,
+                       o->env == NULL ? "" : "\n");
+    if (len <= ROOT_SETTINGS_BYTES_MAX) return true;
+    cli_say("the paths and labels have more than %d bytes together", ROOT_SETTINGS_BYTES_MAX);
+    return false;
+}
+
+/* ringfort-token talks to the keeper alone; we only bring them together. */
+static bool prepare_token(struct order *o, unsigned recovery_threshold, unsigned recovery_count)
+{
+    char settings[ROOT_SETTINGS_BYTES_MAX + 1], request[ROOT_REQUEST_BYTES_MAX];
+    struct rf_err err = {0};
+    int fd;
+    pid_t pid;
+    bool tpm = strcmp(o->seal, "tpm") == 0;
+    if (tpm ? !put_tpm_settings(o, settings) : !put_settings(o, settings)) return false;
+    if (token_start(rf_str_of(settings), &fd, &pid, &err) != RF_OK) {
+        (void)cli_say_error(&err, (rf_str){NULL, 0}, NULL);
+        return false;
+    }
+    int len = snprintf(request, sizeof request, "reseal %s 0 0 %u %u\n%s", o->seal,
+                       recovery_threshold, recovery_count, settings);
+    bool done = ask_with(o, rf_str_make((const uint8_t *)request, (size_t)len), fd);
+    close(fd);
+    (void)waitpid(pid, NULL, 0);
+    return done;
+}
+
+static int reseal_token(struct order *o, unsigned recovery_threshold, unsigned recovery_count)
+{
+    bool tpm = strcmp(o->seal, "tpm") == 0;
+    if (!tpm && (o->module == NULL || o->token == NULL || o->key == NULL || o->pin_file == NULL))
+        return cli_wrong(&usage, "--seal pkcs11 needs --module, --token-label, --key-label and "
+                                 "--pin-file");
+    if (recovery_count == 0)
+        cli_say("warning: without --recovery T/N, a lost or broken token is the END OF ALL DATA "
+                "that this server holds");
+    bool done = prepare_token(o, recovery_threshold, recovery_count) && show_shares(o, 0) &&
+                ask(o, RF_S("commit"));
+    return done ? show(o) : CLI_FAILED;
+}
+
 static int reseal(struct order *o)
 {
     char line[ROOT_PASSPHRASE_BYTES_MAX + 2] = "", request[ROOT_REQUEST_BYTES_MAX];
     unsigned threshold, count, recovery_threshold, recovery_count;
     if (o->seal == NULL)
-        return cli_wrong(&usage, "--seal KIND is needed: file, passphrase, shares");
+        return cli_wrong(&usage, "--seal KIND is needed: file, passphrase, shares, pkcs11, tpm");
     if (!quorum(o->quorum, &threshold, &count))
         return cli_wrong(&usage, "--quorum is like 3/5, not '%s'", o->quorum);
     if (!quorum(o->recovery, &recovery_threshold, &recovery_count))
         return cli_wrong(&usage, "--recovery is like 3/5, not '%s'", o->recovery);
     bool shares = strcmp(o->seal, "shares") == 0, passphrase = strcmp(o->seal, "passphrase") == 0;
-    if (!shares && !passphrase && strcmp(o->seal, "file") != 0)
-        return cli_wrong(&usage, "there is no seal '%s'; there are file, passphrase, shares",
+    bool tpm = strcmp(o->seal, "tpm") == 0, token = tpm || strcmp(o->seal, "pkcs11") == 0;
+    if (!shares && !passphrase && !token && strcmp(o->seal, "file") != 0)
+        return cli_wrong(&usage,
+                         "there is no seal '%s'; there are file, passphrase, shares, pkcs11, tpm",
                          o->seal);
     if (shares != (o->quorum != NULL))
         return cli_wrong(&usage, "--quorum T/N goes with --seal shares");
+    if (!tpm && (o->pcrs != NULL || o->tpm != NULL))
+        return cli_wrong(&usage, "--pcrs and --tpm go with --seal tpm");
+    if ((!token || tpm) && (o->module != NULL || o->token != NULL || o->key != NULL ||
+                            o->pin_file != NULL || o->env != NULL || o->create_key))
+        return cli_wrong(&usage, "options of PKCS#11 tokens go with --seal pkcs11");
+    if (token) return reseal_token(o, recovery_threshold, recovery_count);
     if (passphrase && !read_new_passphrase(line, sizeof line)) return CLI_FAILED;
     int len = snprintf(request, sizeof request, "reseal %s %u %u %u %u\n%s", o->seal, threshold,
                        count, recovery_threshold, recovery_count, line);
@@ -245,6 +352,14 @@ int cli_vault(int argc, char **argv)
         if (at == OPT_SEAL) o.seal = line.value;
         if (at == OPT_QUORUM) o.quorum = line.value;
         if (at == OPT_RECOVERY) o.recovery = line.value;
+        if (at == OPT_MODULE) o.module = line.value;
+        if (at == OPT_TOKEN) o.token = line.value;
+        if (at == OPT_KEY) o.key = line.value;
+        if (at == OPT_PIN) o.pin_file = line.value;
+        if (at == OPT_CREATE) o.create_key = true;
+        if (at == OPT_ENV) o.env = line.value;
+        if (at == OPT_PCRS) o.pcrs = line.value;
+        if (at == OPT_TPM) o.tpm = line.value;
     }
     if (o.verb == NULL)
         return cli_wrong(&usage, "say what: status, unseal, seal, reseal, rotate-root");

@@ -16,6 +16,7 @@
 #include "authz/site.h"
 #include "hub/event.h"
 #include "hub/kafka_store.h"
+#include "store/table.h"
 
 enum {
     HUB_NAME_BYTES_MAX = 256,
@@ -33,7 +34,9 @@ struct hub; /* counted */
 struct hubs_options {
     struct rf_fs *fs;
     const char *folder; /* DIR/hubs */
-    uint8_t key[32];
+    uint8_t key[32];    /* of what state keeps sealed, and of hubs without a key of their own */
+    /* Makes each hub that has no files yet a key of its own. NULL: `key` is for all. Borrowed. */
+    const struct store_keyring *keyring;
     struct rf_clock *clock;
     struct state *state;
     struct arm *arm; /* the types of Microsoft.EventHub are registered with it */

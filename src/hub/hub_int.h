@@ -339,6 +339,11 @@ void *hub_keeper_main(void *hubs);
 void hub_keeper_step(struct hubs *hubs);
 /* Removes the files of hubs that were deleted when the program ended; the keeper's first deed. */
 void hub_sweep(struct hubs *hubs);
+/* hub_key.c: what the segments of a hub are encrypted with, made when it has no partition yet. Within hub->opening. */
+RF_MUST_USE enum rf_kind hub_key(struct hub *hub, uint8_t out[32], struct rf_err *err);
+/* From now on nobody opens it any more; a hub without one is fine. */
+RF_MUST_USE enum rf_kind hub_key_destroy(struct hubs *hubs, const char *folder, rf_str name,
+                                         struct rf_err *err);
 void hub_bury(struct hubs *hubs); /* frees hubs without references, and the files of deleted ones */
 
 #endif

@@ -57,6 +57,14 @@ static enum rf_kind remove_tree(struct rf_fs *fs, const char *folder, struct rf_
     return rf_fs_rmdir(fs, folder, err);
 }
 
+/* The key first: copies of the files are then of no use to anybody. What fails is done at the next start. */
+static enum rf_kind remove_hub(struct hubs *hubs, const char *folder, rf_str name,
+                               struct rf_arena *arena, struct rf_err *err)
+{
+    RF_TRY(hub_key_destroy(hubs, folder, name, err));
+    return remove_tree(hubs->options.fs, folder, arena, 1, err);
+}
+
 static void free_hub(struct hub *hub)
 {
     uint32_t count = atomic_load(&hub->partition_count);
@@ -66,7 +74,8 @@ static void free_hub(struct hub *hub)
         RF_CLEANUP(rf_arena_done) struct rf_arena arena;
         rf_arena_init(&arena, 64 << 20);
         struct rf_err err;
-        if (rf_fs_exists(fs, hub->folder) && remove_tree(fs, hub->folder, &arena, 1, &err) != RF_OK)
+        if (rf_fs_exists(fs, hub->folder) &&
+            remove_hub(hub->hubs, hub->folder, rf_str_of(hub->name), &arena, &err) != RF_OK)
             warn("remove files", hub, &err);
         forget_revoked(hub);
     }
@@ -112,7 +121,7 @@ void hub_sweep(struct hubs *hubs)
         const char *mark_path = mark.ptr == NULL ? NULL : rf_arena_cstr(&arena, mark);
         const char *folder = path.ptr == NULL ? NULL : rf_arena_cstr(&arena, path);
         if (mark_path == NULL || folder == NULL || !rf_fs_exists(fs, mark_path)) continue;
-        kind = remove_tree(fs, folder, &arena, 1, &err);
+        kind = remove_hub(hubs, folder, names[i], &arena, &err);
     }
     if (kind != RF_OK)
         rf_log(RF_WARN, "hub.gone_not_removed", RF_KV_STR("error", rf_str_of(err.text)));

@@ -35,10 +35,9 @@ void hub_partition_raise(struct hub_partition *p, int64_t end, rf_usec enqueued)
 
 static enum rf_kind open_log(struct hub_partition *p, const char *folder, struct rf_err *err)
 {
-    const struct hubs_options *options = &p->hub->hubs->options;
-    struct log_options wanted = {.fs = options->fs, .folder = folder};
-    memcpy(wanted.key, options->key, sizeof wanted.key);
+    struct log_options wanted = {.fs = p->hub->hubs->options.fs, .folder = folder};
     struct part_store *store = NULL;
+    RF_TRY(hub_key(p->hub, wanted.key, err));
     enum rf_kind kind = store_log_open(&wanted, &store, err);
     explicit_bzero(wanted.key, sizeof wanted.key);
     if (kind == RF_OK) kind = producers_load(p, store, err);

@@ -751,11 +751,11 @@ static void issuer_refuse(void *ctx, const struct http_request *head, const char
     (void)response;
 }
 
-static enum rf_kind issuer_sign(void *ctx, rf_str digest, uint8_t *out, size_t cap, size_t *len,
-                                struct rf_err *err)
+static enum rf_kind issuer_sign(void *ctx, const uint8_t *leaf, rf_str digest, uint8_t *out,
+                                size_t cap, size_t *len, struct rf_err *err)
 {
     struct issuer *issuer = ctx;
-    return keeper_tls_sign(issuer->keeper, digest, out, cap, len, err);
+    return keeper_tls_sign(issuer->keeper, leaf, digest, out, cap, len, err);
 }
 
 static void issuer_open(struct issuer *issuer, struct bench *b)

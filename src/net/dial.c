@@ -48,35 +48,35 @@ static bool is_localhost(const char *host)
 
 /* getaddrinfo works in a static program as far as the C library itself goes: /etc/hosts and DNS, but no modules that
  * nsswitch.conf names beside them. */
-static enum rf_kind resolve(const struct dial *dial, struct peers *out, struct rf_err *err)
+static enum rf_kind resolve(const struct dial *dial, const char *host, struct peers *out,
+                            struct rf_err *err)
 {
     struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(dial->port)};
     struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(dial->port)};
     out->count = 0;
-    if (is_localhost(dial->host)) {
+    if (is_localhost(host)) {
         in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
         in6.sin6_addr = in6addr_loopback;
         add_peer(out, &in, sizeof in);
         add_peer(out, &in6, sizeof in6);
-    } else if (inet_pton(AF_INET, dial->host, &in.sin_addr) == 1) {
+    } else if (inet_pton(AF_INET, host, &in.sin_addr) == 1) {
         add_peer(out, &in, sizeof in);
-    } else if (inet_pton(AF_INET6, dial->host, &in6.sin6_addr) == 1) {
+    } else if (inet_pton(AF_INET6, host, &in6.sin6_addr) == 1) {
         add_peer(out, &in6, sizeof in6);
     } else {
         char port[8];
         (void)snprintf(port, sizeof port, "%u", (unsigned)dial->port);
         struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
         struct addrinfo *found = NULL;
-        int failed = getaddrinfo(dial->host, port, &hints, &found);
+        int failed = getaddrinfo(host, port, &hints, &found);
         if (failed != 0)
-            return RF_FAIL(err, RF_NOT_FOUND, "UnknownHost", "%s: %s", dial->host,
-                           gai_strerror(failed));
+            return RF_FAIL(err, RF_NOT_FOUND, "UnknownHost", "%s: %s", host, gai_strerror(failed));
         for (const struct addrinfo *a = found; a != NULL; a = a->ai_next)
             add_peer(out, a->ai_addr, a->ai_addrlen);
         freeaddrinfo(found);
     }
     if (out->count > 0) return RF_OK;
-    return RF_FAIL(err, RF_NOT_FOUND, "UnknownHost", "%s has no address", dial->host);
+    return RF_FAIL(err, RF_NOT_FOUND, "UnknownHost", "%s has no address", host);
 }
 
 /* Leaves the addresses that may be connected to. */
@@ -136,7 +136,8 @@ static enum rf_kind connect_any(struct dial *dial, const struct dial_options *op
         return RF_FAIL(err, RF_DENIED, "HostNotAllowed",
                        "%s:%u is not among the hosts that the configuration names", dial->host,
                        (unsigned)dial->port);
-    RF_TRY(resolve(dial, &peers, err));
+    RF_ASSERT(options->address == NULL || options->egress == NULL);
+    RF_TRY(resolve(dial, options->address != NULL ? options->address : dial->host, &peers, err));
     if (options->egress != NULL) RF_TRY(filter(dial, options->egress, way, &peers, err));
     for (size_t i = 0; i < peers.count && dial->fd < 0; i++)
         dial->fd =
@@ -233,6 +234,19 @@ bool dial_is_quiet(const struct dial *dial)
 }
 
 bool dial_is_tls(const struct dial *dial) { return dial->ssl != NULL; }
+
+bool dial_certificate(const struct dial *dial, struct rf_arena *arena, rf_str *out)
+{
+    unsigned char *der = NULL;
+    X509 *cert = dial->ssl == NULL ? NULL : SSL_get1_peer_certificate(dial->ssl);
+    int bytes = cert == NULL ? -1 : i2d_X509(cert, &der);
+    bool good = bytes > 0 && rf_arena_str(arena, rf_str_make(der, (size_t)bytes), out);
+    OPENSSL_free(der);
+    X509_free(cert);
+    return good;
+}
+
+int dial_fd(const struct dial *dial) { return dial->fd; }
 
 void dial_close(struct dial *dial)
 {

@@ -15,6 +15,8 @@ struct dial_options {
     uint16_t port;
     int64_t timeout_usec;        /* 0: 30 s */
     const struct egress *egress; /* NULL: anywhere */
+    const char *
+        address; /* connect there, whatever the host's name resolves to; NULL: resolve it. Not beside `egress` */
 };
 /* RF_NOT_FOUND UnknownHost; RF_IO ConnectFailed, TimedOut; RF_DENIED HostNotAllowed, AddressNotAllowed: by `egress`. Ignores
  * SIGPIPE in the whole process, because OpenSSL writes to sockets that may be closed. */
@@ -31,6 +33,11 @@ enum dial_io dial_read(struct dial *dial, void *out, size_t cap, size_t *got);
 /* Nothing has come that was not read, and the peer has not gone away. */
 bool dial_is_quiet(const struct dial *dial);
 bool dial_is_tls(const struct dial *dial);
+/* The certificate that the peer showed (DER), a copy in `arena`; false: none, or no memory. */
+bool dial_certificate(const struct dial *dial, struct rf_arena *arena, rf_str *out);
+int dial_fd(
+    const struct dial
+        *dial); /* stays its own; before dial_tls, for those who speak TLS in a way of their own */
 void dial_close(struct dial *dial); /* NULL is fine */
 
 #endif

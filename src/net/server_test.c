@@ -118,9 +118,10 @@ static void refuse(void *ctx, const struct http_request *head, const char *why,
 /* ---- certificates ------------------------------------------------------------------------------------ */
 
 /* What the keeper does, in this process. */
-static enum rf_kind sign(void *ctx, rf_str digest, uint8_t *out, size_t cap, size_t *len,
-                         struct rf_err *err)
+static enum rf_kind sign(void *ctx, const uint8_t *leaf, rf_str digest, uint8_t *out, size_t cap,
+                         size_t *len, struct rf_err *err)
 {
+    (void)leaf;
     const struct rig *rig = ctx;
     EVP_PKEY_CTX *signing = EVP_PKEY_CTX_new(rig->key, NULL);
     *len = cap;
@@ -130,10 +131,10 @@ static enum rf_kind sign(void *ctx, rf_str digest, uint8_t *out, size_t cap, siz
     return good ? RF_OK : RF_FAIL(err, RF_AGAIN, "KeeperGone", "no signature");
 }
 
-static enum rf_kind sign_never(void *ctx, rf_str digest, uint8_t *out, size_t cap, size_t *len,
-                               struct rf_err *err)
+static enum rf_kind sign_never(void *ctx, const uint8_t *leaf, rf_str digest, uint8_t *out,
+                               size_t cap, size_t *len, struct rf_err *err)
 {
-    (void)ctx, (void)digest, (void)out, (void)cap, (void)len;
+    (void)ctx, (void)leaf, (void)digest, (void)out, (void)cap, (void)len;
     return RF_FAIL(err, RF_AGAIN, "KeeperGone", "no signature");
 }
 

@@ -315,9 +315,10 @@ static void refuse(void *ctx, const struct http_request *head, const char *why,
     rf_buf_printf(&response->body, "refused: %s", why);
 }
 
-static enum rf_kind sign(void *ctx, rf_str digest, uint8_t *out, size_t cap, size_t *len,
-                         struct rf_err *err)
+static enum rf_kind sign(void *ctx, const uint8_t *leaf, rf_str digest, uint8_t *out, size_t cap,
+                         size_t *len, struct rf_err *err)
 {
+    (void)leaf;
     const struct rig *rig = ctx;
     EVP_PKEY_CTX *signing = EVP_PKEY_CTX_new(rig->key, NULL);
     *len = cap;

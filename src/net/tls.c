@@ -34,6 +34,7 @@ struct tls_context {
     EC_KEY_METHOD *method;
     tls_sign *sign;
     void *sign_ctx;
+    struct tls_challenges challenges;
     enum tls_client_proof client;
     X509_STORE *client_trust; /* shared by the contexts of all renewals; NULL: nobody is trusted */
     X509_STORE *client_hint;  /* the same; NULL: no names are told */
@@ -41,9 +42,6 @@ struct tls_context {
     struct ticket_key now, before;
     rf_usec made; /* elapsed time at which `now` was made */
 };
-
-/* Slot 0 is the one that OpenSSL leaves to the application, in each kind of object. */
-enum { APP_SLOT = 0 };
 
 static const char *last_reason(void)
 {
@@ -55,19 +53,38 @@ static const char *last_reason(void)
 /* ---- signing elsewhere ------------------------------------------------------------------------- */
 
 /* OpenSSL gives the room that EVP_PKEY_size promised: 72 bytes for P-256. */
-enum { SIGNATURE_BYTES_MAX = 72 };
+enum { SIGNATURE_BYTES_MAX = 72, LEAF_BYTES = 32 };
+
+/* What a key knows of itself; freed with it. */
+struct far_key {
+    struct tls_context *context;
+    unsigned char leaf[LEAF_BYTES]; /* SHA-256 of its certificate */
+};
+static int far_slot = -1;
+
+static void far_free(void *parent, void *data, CRYPTO_EX_DATA *all, int slot, long argl, void *argp)
+{
+    (void)parent, (void)all, (void)slot, (void)argl, (void)argp;
+    free(data);
+}
+
+static void take_far_slot(void)
+{
+    far_slot = EC_KEY_get_ex_new_index(0, NULL, NULL, NULL, far_free);
+}
 
 static int sign_elsewhere(int type, const unsigned char *digest, int digest_bytes,
                           unsigned char *out, unsigned int *out_bytes, const BIGNUM *kinv,
                           const BIGNUM *r, EC_KEY *key)
 {
     (void)type, (void)kinv, (void)r;
-    struct tls_context *context = EC_KEY_get_ex_data(key, APP_SLOT);
+    const struct far_key *far = EC_KEY_get_ex_data(key, far_slot);
     struct rf_err err;
     size_t len = 0;
-    if (context == NULL || digest_bytes < 0) return 0;
-    enum rf_kind kind = context->sign(context->sign_ctx, rf_str_make(digest, (size_t)digest_bytes),
-                                      out, SIGNATURE_BYTES_MAX, &len, &err);
+    if (far == NULL || digest_bytes < 0) return 0;
+    enum rf_kind kind = far->context->sign(far->context->sign_ctx, far->leaf,
+                                           rf_str_make(digest, (size_t)digest_bytes), out,
+                                           SIGNATURE_BYTES_MAX, &len, &err);
     if (kind != RF_OK || len > SIGNATURE_BYTES_MAX) return 0;
     *out_bytes = (unsigned int)len;
     return 1;
@@ -80,14 +97,20 @@ static EVP_PKEY *key_elsewhere(struct tls_context *context, X509 *leaf)
     const EC_KEY *public_ec = public_key == NULL ? NULL : EVP_PKEY_get0_EC_KEY(public_key);
     if (public_ec == NULL) return NULL;
     if (EC_GROUP_get_curve_name(EC_KEY_get0_group(public_ec)) != NID_X9_62_prime256v1) return NULL;
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&once, take_far_slot);
     EC_KEY *ec = EC_KEY_new_by_curve_name(NID_X9_62_prime256v1);
     EVP_PKEY *key = EVP_PKEY_new();
-    bool good = ec != NULL && key != NULL;
+    struct far_key *far = calloc(1, sizeof *far);
+    bool good = ec != NULL && key != NULL && far != NULL && far_slot >= 0;
     if (good) {
-        good = EC_KEY_set_public_key(ec, EC_KEY_get0_public_key(public_ec)) == 1 &&
-               EC_KEY_set_method(ec, context->method) == 1 &&
-               EC_KEY_set_ex_data(ec, APP_SLOT, context) == 1 && EVP_PKEY_set1_EC_KEY(key, ec) == 1;
+        far->context = context;
+        good = X509_digest(leaf, EVP_sha256(), far->leaf, NULL) == 1 &&
+               EC_KEY_set_ex_data(ec, far_slot, far) == 1;
     }
+    if (!good) free(far); /* else it is the key's */
+    good = good && EC_KEY_set_public_key(ec, EC_KEY_get0_public_key(public_ec)) == 1 &&
+           EC_KEY_set_method(ec, context->method) == 1 && EVP_PKEY_set1_EC_KEY(key, ec) == 1;
     EC_KEY_free(ec);
     if (good) return key;
     EVP_PKEY_free(key);
@@ -208,6 +231,11 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_bytes
 {
     (void)ctx;
     if (SSL_get_app_data(ssl) != NULL) return SSL_TLSEXT_ERR_NOACK;
+    if (tls_challenge_chosen(ssl, in, in_bytes)) {
+        *out = in + 1;
+        *out_bytes = in[0];
+        return SSL_TLSEXT_ERR_OK;
+    }
     static const rf_str wanted = {(const uint8_t *)"http/1.1", 8};
     for (unsigned int at = 0; at < in_bytes && in[at] < in_bytes - at; at += 1u + in[at]) {
         if (!rf_str_eq(rf_str_make(in + at + 1, in[at]), wanted)) continue;
@@ -290,6 +318,7 @@ static enum rf_kind server_ssl_new(struct tls_context *context, rf_str chain_pem
         return kind;
     }
     SSL_CTX_set_alpn_select_cb(ssl, on_alpn, NULL);
+    tls_challenges_use(ssl, &context->challenges);
     SSL_CTX_set_tlsext_ticket_key_evp_cb(ssl, on_ticket);
     SSL_CTX_set_num_tickets(ssl, 1);
     ask_client(context, ssl);
@@ -342,6 +371,7 @@ enum rf_kind tls_server_new(const struct tls_server_options *options, struct tls
     RF_TRY(context_new(&context, err));
     context->sign = options->sign;
     context->sign_ctx = options->sign_ctx;
+    context->challenges = (struct tls_challenges){options->challenge, options->challenge_ctx};
     context->method = EC_KEY_METHOD_new(EC_KEY_OpenSSL());
     enum rf_kind kind = RF_LIMIT;
     if (context->method == NULL) {

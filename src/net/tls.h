@@ -7,10 +7,14 @@
 
 struct tls_context;
 
-/* Signs `digest` (of SHA-256 as a rule; ECDSA on P-256) with the key of the certificate; writes a DER signature of at most `cap`
- * bytes. Called from any loop; may block for a moment. */
-typedef enum rf_kind tls_sign(void *ctx, rf_str digest, uint8_t *out, size_t cap, size_t *len,
-                              struct rf_err *err);
+/* Signs `digest` (of SHA-256 as a rule; ECDSA on P-256) with the key of the certificate whose DER has the SHA-256 `leaf`; writes a DER signature of at
+ * most `cap` bytes. Called from any loop; may block for a moment. */
+typedef enum rf_kind tls_sign(void *ctx, const uint8_t *leaf, rf_str digest, uint8_t *out,
+                              size_t cap, size_t *len, struct rf_err *err);
+
+/* Whether somebody waits for `name` to be asked for by "acme-tls/1" (RFC 8737), and the digest that is to be shown then. Called from any loop, for a greeting that
+ * offers this protocol and no other; must not block. */
+typedef bool tls_challenge(void *ctx, rf_str name, uint8_t digest[32]);
 
 enum tls_client_proof {
     TLS_CLIENT_NONE,    /* no certificate is asked for */
@@ -28,13 +32,15 @@ struct tls_server_options {
     /* Whose names are told to clients, which choose by them which of their certificates to show, if any; empty: none is told, and they show
      * whatever they have. */
     rf_str client_hint_pem;
+    tls_challenge *challenge; /* NULL: none */
+    void *challenge_ctx;
 };
 /* Only ECDHE with AEAD ciphers; ALPN http/1.1 (listeners of streams take any); session tickets under keys that live in memory for an hour or two.
  * RF_INVALID BadCertificate: the chain is empty, malformed, or its first key is not of P-256. */
 RF_MUST_USE enum rf_kind tls_server_new(const struct tls_server_options *options,
                                         struct tls_context **out, struct rf_err *err);
-/* New connections show this chain from now on; `sign` must sign with its key then. While the server runs, from any thread. On
- * failure the old chain stays. */
+/* New connections show this chain from now on. Handshakes under way go on with the one that they began with: `sign` must have its key for as
+ * long as handshakes take. While the server runs, from any thread. On failure the old chain stays. */
 RF_MUST_USE enum rf_kind tls_server_renew(struct tls_context *context, rf_str chain_pem,
                                           struct rf_err *err);
 /* A client that trusts the certificates of `ca_pem`, or the system's (/etc/ssl/certs) when it is empty. RF_INVALID

@@ -5,6 +5,7 @@
 #include "net/tls.h"
 
 struct ssl_st;
+struct ssl_ctx_st;
 
 enum tls_io {
     TLS_OK,
@@ -34,5 +35,15 @@ void tls_bye(struct ssl_st *ssl);
 void tls_close(struct ssl_st *ssl); /* NULL is fine */
 /* Why the last call gave TLS_BROKEN; a static text. */
 const char *tls_why(const struct ssl_st *ssl);
+
+/* ---- tls_challenge.c ---- */
+struct tls_challenges {
+    tls_challenge *find; /* NULL: none */
+    void *ctx;
+};
+/* `challenges` outlives `ssl`. */
+void tls_challenges_use(struct ssl_ctx_st *ssl, struct tls_challenges *challenges);
+/* Whether what the client offered (as in ALPN, without its length) is that protocol alone, and a certificate for it is shown. */
+bool tls_challenge_chosen(const struct ssl_st *ssl, const unsigned char *offered, size_t bytes);
 
 #endif

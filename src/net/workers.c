@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* adaptive locks */
 #include <stdlib.h>
 
 #include "base/pool.h"
@@ -21,6 +22,7 @@ struct lane {
     struct turn *first, *last; /* the ring, as a queue */
     uint32_t waiting, waiting_max;
     uint32_t sleeping; /* workers */
+    bool is_waking;    /* one was told to come and has not looked yet */
     bool is_stopping;
     pthread_t *threads;
     uint32_t thread_count;
@@ -74,6 +76,15 @@ static struct work_item *dequeue(struct lane *lane)
     return item;
 }
 
+/* Whether somebody is to be woken for what waits; the lock is held. One at a time is on the way, and wakes the next when it finds more than it takes:
+ * to wake a thread costs as much as a short request, and the one that comes may take several before another could have come. */
+static bool wants_wake(struct lane *lane)
+{
+    if (lane->waiting == 0 || lane->sleeping == 0 || lane->is_waking) return false;
+    lane->is_waking = true;
+    return true;
+}
+
 static void *work(void *arg)
 {
     struct lane *lane = arg;
@@ -85,9 +96,13 @@ static void *work(void *arg)
             lane->sleeping++;
             pthread_cond_wait(&lane->wake, &lane->lock);
             lane->sleeping--;
+            lane->is_waking = false;
             continue;
         }
+        bool wake = wants_wake(lane);
         pthread_mutex_unlock(&lane->lock);
+        /* Behind the lock, which the woken one would run into. */
+        if (wake) pthread_cond_signal(&lane->wake);
         item->run(item);
         loop_post(item->loop, item);
         pthread_mutex_lock(&lane->lock);
@@ -100,9 +115,9 @@ bool workers_put(struct workers *workers, enum http_lane which, struct work_item
 {
     struct lane *lane = which == HTTP_HEAVY ? &workers->heavy : &workers->quick;
     pthread_mutex_lock(&lane->lock);
-    bool taken = enqueue(lane, item), wake = taken && lane->sleeping > 0;
+    bool taken = enqueue(lane, item), wake = wants_wake(lane);
     pthread_mutex_unlock(&lane->lock);
-    /* Behind the lock, which the woken one would run into; a worker that is awake looks again before it sleeps. */
+    /* A worker that is awake looks again before it sleeps. */
     if (wake) pthread_cond_signal(&lane->wake);
     return taken;
 }
@@ -133,11 +148,12 @@ static void lane_stop(struct lane *lane)
     pthread_cond_destroy(&lane->wake);
 }
 
-/* A quick request may wait for the disk or the keeper, so there are more of those workers than processors. */
+/* A quick request may wait for the disk or the keeper, which sync once for all that wait: so there are many more of those workers than processors, and
+ * one that waits costs no more than its stack. */
 static uint32_t default_workers(enum http_lane lane)
 {
     uint32_t processors = pool_processors();
-    return lane == HTTP_HEAVY ? RF_MAX(processors, 2u) : RF_MIN(RF_MAX(processors * 2, 8u), 64u);
+    return lane == HTTP_HEAVY ? RF_MAX(processors, 2u) : RF_MIN(RF_MAX(processors * 8, 32u), 128u);
 }
 
 enum rf_kind workers_new(uint32_t quick, uint32_t heavy, struct workers **out, struct rf_err *err)
@@ -145,10 +161,15 @@ enum rf_kind workers_new(uint32_t quick, uint32_t heavy, struct workers **out, s
     struct workers *workers = calloc(1, sizeof *workers);
     if (workers == NULL) return RF_FAIL(err, RF_LIMIT, "ThreadLimit", "no memory for workers");
     struct lane *lanes[] = {&workers->quick, &workers->heavy};
+    pthread_mutexattr_t attr;
+    /* They are held for less than it takes to sleep and be woken. */
+    pthread_mutexattr_init(&attr);
+    pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_ADAPTIVE_NP);
     for (size_t i = 0; i < RF_COUNT(lanes); i++) {
-        pthread_mutex_init(&lanes[i]->lock, NULL);
+        pthread_mutex_init(&lanes[i]->lock, &attr);
         pthread_cond_init(&lanes[i]->wake, NULL);
     }
+    pthread_mutexattr_destroy(&attr);
     if (quick == 0) quick = default_workers(HTTP_QUICK);
     if (heavy == 0) heavy = default_workers(HTTP_HEAVY);
     enum rf_kind kind = lane_start(&workers->quick, quick, QUICK_WAITING_MAX, err);

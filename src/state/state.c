@@ -52,6 +52,8 @@ struct state {
 
     pthread_mutex_t watch_lock; /* held while they are called */
     struct state_watch *watches;
+
+    struct state_peeks *peeks; /* NULL: nothing is kept */
 };
 
 /* ---- opening ------------------------------------------------------------------------------------------------ */
@@ -85,6 +87,7 @@ static void free_state(struct state *state)
     state->engine->disconnect(state->writer.conn);
     state_seal_done(&state->writer.seal);
     explicit_bzero(state->key, sizeof state->key);
+    state_peeks_free(state->peeks);
     for (size_t i = 0; i < SPACE_BUCKETS; i++) {
         for (struct space *space = state->spaces[i], *next; space != NULL; space = next) {
             next = space->next;
@@ -147,6 +150,8 @@ enum rf_kind state_open(const struct state_options *options, struct state **out,
     state->clock = options->clock != NULL ? options->clock : rf_clock_real();
     state->writer.state = state;
     state->writer.writes = true;
+    /* What others write is not seen: PostgreSQL has several writers, and whoever only reads another one. */
+    if (engine == &state_sqlite && !options->read_only) state->peeks = state_peeks_new();
     enum rf_kind kind;
     if (options->read_only) {
         /* A file that cannot be read shows now, not at the first question. */
@@ -375,6 +380,8 @@ enum rf_kind state_commit(struct state_txn *txn, struct rf_err *err)
     tell_watches(state);
     return RF_OK;
 }
+
+struct state_peeks *state_peeks_of(struct state *state) { return state->peeks; }
 
 /* ---- versions of spaces --------------------------------------------------------------------------------------- */
 

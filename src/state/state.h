@@ -75,6 +75,12 @@ RF_MUST_USE enum rf_kind state_get(struct state_txn *txn, const char *space, rf_
                                    struct rf_arena *arena, struct state_object *out,
                                    struct rf_err *err);
 
+/* The same for one object as it is now, without a transaction, and without the database while nothing was written to its space: for what is read
+ * at each request. Two calls may see different states. */
+RF_MUST_USE enum rf_kind state_peek(struct state *state, const char *space, rf_str key,
+                                    struct rf_arena *arena, struct state_object *out,
+                                    struct rf_err *err);
+
 enum state_if { STATE_ANY, STATE_ABSENT, STATE_PRESENT, STATE_ETAG };
 /* A value of an index under which the object is found; several of one name may be given, a pair twice counts once. */
 struct state_index {

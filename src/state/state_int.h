@@ -71,6 +71,13 @@ struct state_engine {
     enum rf_kind (*backup)(struct state_conn *conn, const char *path, struct rf_err *err);
 };
 
+/* state_peek.c: objects that were read alone. NULL for lack of memory, which is fine. */
+struct state_peeks;
+struct state_peeks *state_peeks_new(void);
+void state_peeks_free(struct state_peeks *peeks); /* NULL is fine */
+/* NULL: nothing may be kept, as other processes write. */
+struct state_peeks *state_peeks_of(struct state *state);
+
 extern const struct state_engine state_sqlite;
 extern const struct state_engine *const state_postgres; /* NULL: built without */
 

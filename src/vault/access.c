@@ -1,4 +1,6 @@
-#include "vault/call_int.h"
+#include "vault/report_int.h"
+
+#include "vault/approval_int.h"
 
 #include <arpa/inet.h>
 
@@ -53,32 +55,43 @@ bool vault_address_in(rf_str address, rf_str range)
     return rest == 0 || ((asked[bits / 8] ^ net[bits / 8]) & mask) == 0;
 }
 
-/* Virtual networks are none that we could know a caller by, and nobody is trusted for being a service: only addresses count. */
+static bool is_shut(const struct json_node *properties)
+{
+    return rf_str_eq_nocase(json_text_at(properties, "publicNetworkAccess"), RF_S("Disabled"));
+}
+
+/* Virtual networks are none that we could know a caller by, and nobody is trusted for being a service: only addresses count. *by: empty when no rule was needed. */
+static bool network_allows(const struct json_node *properties, rf_str address, rf_str *by)
+{
+    const struct json_node *rules = json_at(properties, "networkAcls.ipRules");
+    *by = (rf_str){0};
+    if (is_shut(properties)) return false;
+    if (!rf_str_eq_nocase(json_text_at(properties, "networkAcls.defaultAction"), RF_S("Deny")))
+        return true;
+    *by = RF_S("PublicIP");
+    for (const struct json_node *rule = json_is(rules, JSON_T_ARRAY) ? rules->first : NULL;
+         rule != NULL; rule = rule->next)
+        if (vault_address_in(address, json_text_at(rule, "value"))) return true;
+    return false;
+}
+
 enum rf_kind vault_check_network(struct vault_call *call, struct rf_err *err)
 {
     const struct json_node *properties = call->place.properties;
-    const struct json_node *rules = json_at(properties, "networkAcls.ipRules");
-    rf_str address = call->request->http->peer_address;
-    bool is_shut =
-        rf_str_eq_nocase(json_text_at(properties, "publicNetworkAccess"), RF_S("Disabled"));
-    bool is_closed =
-        rf_str_eq_nocase(json_text_at(properties, "networkAcls.defaultAction"), RF_S("Deny"));
-    call->verdict.address_ok = !is_shut && !is_closed;
-    if (call->verdict.address_ok) return RF_OK;
-    for (const struct json_node *rule = json_is(rules, JSON_T_ARRAY) ? rules->first : NULL;
-         rule != NULL && !is_shut; rule = rule->next)
-        if (vault_address_in(address, json_text_at(rule, "value"))) {
-            call->verdict.address_ok = true;
-            call->verdict.address_by = RF_S("PublicIP");
-            return RF_OK;
-        }
+    rf_str address = call->request->http->peer_address, by;
+    call->verdict.address_ok = network_allows(properties, address, &by);
+    if (call->verdict.address_ok) {
+        call->verdict.address_by = by;
+        return RF_OK;
+    }
     const struct principal *principal = call->request->principal;
     rf_str text = rf_arena_printf(
         call->arena,
         "%s\r\nClient address: %.*s\r\nCaller: appid=%.*s;oid=%.*s;iss=%.*s\r\n"
         "Vault: %.*s;location=%.*s",
-        is_shut ? "Public network access is disabled for this vault."
-                : "Client address is not authorized and caller is not a trusted service.",
+        is_shut(properties)
+            ? "Public network access is disabled for this vault."
+            : "Client address is not authorized and caller is not a trusted service.",
         RF_FMT(address), RF_FMT(principal->app_id), RF_FMT(principal->object_id),
         RF_FMT(json_text_at(principal->claims, "iss")), RF_FMT(call->place.name),
         RF_FMT(call->place.location));
@@ -129,6 +142,19 @@ static enum rf_kind no_role(struct vault_call *call, const struct route_need *ne
     return vault_refuse(call, err, "ForbiddenByRbac", text);
 }
 
+/* ---- break-glass: a third way, behind both -------------------------------------------------------------------------------------- */
+
+/* What the row says of it: neither a role nor a policy, and the request's id in the place of the assignment's. */
+static bool approval_allows(struct vault_call *call)
+{
+    rf_str id;
+    if (!vault_approval_allows(call, &id)) return false;
+    call->verdict.by_rbac = call->verdict.by_policy = false;
+    call->verdict.assignment = id;
+    http_set(call->request->response, "x-ms-keyvault-access-request-id", id);
+    return true;
+}
+
 /* ---- access policies -------------------------------------------------------------------------------------------- */
 
 static bool is_subject(const struct principal *principal, const struct json_node *policy,
@@ -165,12 +191,13 @@ static rf_str next_word(rf_str *text)
     return word;
 }
 
-static bool policy_allows(const struct vault_call *call, rf_str collection, rf_str word)
+static bool policy_allows(const struct vault_place *place, const struct principal *principal,
+                          rf_str collection, rf_str word)
 {
-    const struct json_node *list = json_get(call->place.properties, "accessPolicies");
+    const struct json_node *list = json_get(place->properties, "accessPolicies");
     for (const struct json_node *policy = json_is(list, JSON_T_ARRAY) ? list->first : NULL;
          policy != NULL; policy = policy->next) {
-        if (!is_subject(call->request->principal, policy, call->place.tenant_id)) continue;
+        if (!is_subject(principal, policy, place->tenant_id)) continue;
         const struct json_node *permissions = json_get(policy, "permissions");
         if (has_word(json_get_nocase(permissions, collection), word)) return true;
     }
@@ -181,13 +208,13 @@ static enum rf_kind check_policies(struct vault_call *call, struct rf_err *err)
 {
     rf_str words = rf_str_of(call->operation->policy);
     rf_str collection = next_word(&words), first = next_word(&words);
-    call->verdict.by_policy = policy_allows(call, collection, first);
+    const struct principal *principal = call->request->principal;
+    call->verdict.by_policy = policy_allows(&call->place, principal, collection, first);
     if (call->verdict.by_policy) return RF_OK;
     while (words.len > 0 && !call->by_or)
-        call->by_or = policy_allows(call, collection, next_word(&words));
+        call->by_or = policy_allows(&call->place, principal, collection, next_word(&words));
     call->verdict.by_policy = call->by_or;
-    if (call->by_or) return RF_OK;
-    const struct principal *principal = call->request->principal;
+    if (call->by_or || approval_allows(call)) return RF_OK;
     rf_str text = rf_arena_printf(
         call->arena,
         "The user, group or application 'appid=%.*s;oid=%.*s;iss=%.*s' does not have %.*s %.*s "
@@ -216,5 +243,27 @@ enum rf_kind vault_check_access(struct vault_call *call, struct route_need *need
     if (role_allows(call, operation->action, need->scope)) return RF_OK;
     call->by_or =
         operation->or_action != NULL && role_allows(call, operation->or_action, need->scope);
-    return call->by_or ? RF_OK : no_role(call, need, err);
+    return call->by_or || approval_allows(call) ? RF_OK : no_role(call, need, err);
+}
+
+/* ---- for reports: no request of the vault's own, so nothing is refused or noted ----------------------------------------------------- */
+
+bool vault_viewer_reaches(const struct vault_viewer *viewer, const struct vault_place *place)
+{
+    rf_str by;
+    return network_allows(place->properties, viewer->address, &by);
+}
+
+bool vault_viewer_may(const struct vault_viewer *viewer, const struct vault_place *place,
+                      const struct vault_right *right, rf_str name, struct rf_arena *arena)
+{
+    if (!place->rbac)
+        return policy_allows(place, viewer->principal, rf_str_of(right->collection),
+                             rf_str_of(right->word));
+    rf_str action = rf_arena_printf(arena, NAMESPACE "%s", right->action), scope = place->id;
+    if (name.len > 0)
+        scope = rf_arena_printf(arena, "%.*s/%s/%.*s", RF_FMT(place->id), right->collection,
+                                RF_FMT(name));
+    return action.ptr != NULL && scope.ptr != NULL &&
+           authz_check(viewer->vaults->options.authz, viewer->principal, action, scope, true);
 }

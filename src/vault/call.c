@@ -1,6 +1,8 @@
 #include "vault/call_int.h"
 
 #include "base/log.h"
+#include "vault/approval_int.h"
+#include "vault/report_int.h"
 
 enum { BODY_BYTES_MAX = 1 << 20 };
 
@@ -32,11 +34,9 @@ struct vault_call *vault_call_new(struct request *request)
 
 enum rf_kind vault_call_place(struct vault_call *call, struct rf_err *err)
 {
-    RF_CLEANUP(state_end_cleanup) struct state_txn *txn = NULL;
     rf_str vault = {0}, domain;
     (void)site_vault_host(call->request->http->host, &vault, &domain);
-    RF_TRY(state_begin_read(call->vaults->options.state, &txn, err));
-    return vault_place_find(call->vaults, txn, vault, call->arena, &call->place, err);
+    return vault_place_find(call->vaults, NULL, vault, call->arena, &call->place, err);
 }
 
 static enum rf_kind read_api(struct vault_call *call, struct rf_err *err)
@@ -67,7 +67,8 @@ static enum rf_kind find_operation(struct vault_call *call, struct rf_err *err)
     const struct vault_table tables[] = {
         {vault_secret_operations, vault_secret_operation_count},
         {vault_key_operations, vault_key_operation_count},
-        {vault_certificate_operations, vault_certificate_operation_count}};
+        {vault_certificate_operations, vault_certificate_operation_count},
+        {vault_approval_operations, vault_approval_operation_count}};
     const struct http_request *http = call->request->http;
     struct vault_match match;
     RF_TRY(vault_match_path(tables, RF_COUNT(tables), http->method, http->path, call->arena, &match,
@@ -127,6 +128,7 @@ static enum rf_kind run(struct request *request, struct rf_err *err)
         request->fail_status = 503;
     RF_TRY(kind);
     kind = vault_audit(call, request->response->status, NULL, err);
+    if (kind == RF_OK) vault_activity_note(call);
     if (kind == RF_OK) return RF_OK;
     rf_log(RF_ERROR, "vault.audit_failed", RF_KV_STR("code", rf_str_of(err->code)),
            RF_KV_STR("text", rf_str_of(err->text)));

@@ -1,5 +1,6 @@
 /* certificates.c - certificates: show, list, change; their policies; the table of what may be asked for. */
-#include "vault/certificates_int.h"
+#include "vault/authority_int.h"
+#include "vault/report_int.h"
 
 /* ---- what an item has beside its versions ------------------------------------------------------------------------------- */
 
@@ -384,10 +385,18 @@ const struct vault_operation vault_certificate_operations[] = {
     {HTTP_PATCH, 0, "certificates/issuers/{issuer}", "CertificateIssuerUpdate", "certificatecas/write", NULL, "certificates setissuers manageissuers", NULL, vault_issuer_change},
     {HTTP_GET, VAULT_NO_BODY, "certificates/issuers/{issuer}", "CertificateIssuerGet", "certificatecas/read", NULL, "certificates getissuers manageissuers", NULL, vault_issuer_get},
     {HTTP_DELETE, VAULT_NO_BODY, "certificates/issuers/{issuer}", "CertificateIssuerDelete", "certificatecas/delete", NULL, "certificates deleteissuers manageissuers", NULL, vault_issuer_delete},
+    {HTTP_GET, VAULT_NO_BODY, "certificates/issuers/{issuer}/issued", "CertificateIssuerIssuedList", "certificatecas/read", NULL, "certificates getissuers manageissuers", NULL, authority_api_issued},
+    {HTTP_POST, 0, "certificates/issuers/{issuer}/revoke", "CertificateIssuerRevoke", "certificatecas/write", NULL, "certificates setissuers manageissuers", NULL, authority_api_revoke},
+    {HTTP_POST, 0, "certificates/issuers/{issuer}/acme-keys", "CertificateIssuerAcmeKeyCreate", "certificatecas/write", NULL, "certificates setissuers manageissuers", NULL, authority_keys_add},
+    {HTTP_GET, VAULT_NO_BODY, "certificates/issuers/{issuer}/acme-keys", "CertificateIssuerAcmeKeyList", "certificatecas/read", NULL, "certificates getissuers manageissuers", NULL, authority_keys_list},
+    {HTTP_DELETE, VAULT_NO_BODY, "certificates/issuers/{issuer}/acme-keys/{version}", "CertificateIssuerAcmeKeyDelete", "certificatecas/write", NULL, "certificates setissuers manageissuers", NULL, authority_keys_delete},
     {HTTP_PUT, 0, "certificates/contacts", "CertificateContactsSet", "certificatecontacts/write", NULL, "certificates managecontacts", NULL, vault_contacts_put},
     {HTTP_GET, VAULT_NO_BODY, "certificates/contacts", "CertificateContactsGet", "certificatecontacts/read", NULL, "certificates managecontacts", NULL, vault_contacts_get},
     {HTTP_DELETE, VAULT_NO_BODY, "certificates/contacts", "CertificateContactsDelete", "certificatecontacts/write", NULL, "certificates managecontacts", NULL, vault_contacts_delete},
     {HTTP_GET, VAULT_NO_BODY, "certificates/{name}/versions", "CertificateListVersions", "certificates/read", NULL, "certificates list", "certificates", run_versions},
+    {HTTP_GET, VAULT_NO_BODY, "certificates/{name}/activity", "CertificateActivityGet", "certificates/read", NULL, "certificates list", "certificates", vault_cert_activity},
+    {HTTP_GET, VAULT_NO_BODY, "certificates/{name}/readers", "CertificateReadersGet", "certificates/read", NULL, "certificates list", "certificates", vault_cert_readers},
+    {HTTP_GET, VAULT_NO_BODY, "certificates/{name}/diff", "CertificateVersionDiff", "certificates/read", NULL, "certificates get", "certificates", vault_cert_diff},
     {HTTP_GET, VAULT_NO_BODY, "certificates/{name}/policy", "CertificatePolicyGet", "certificates/read", NULL, "certificates get", "certificates", run_policy_get},
     {HTTP_PATCH, 0, "certificates/{name}/policy", "CertificatePolicyUpdate", "certificates/update/action", NULL, "certificates update", "certificates", run_policy_change},
     {HTTP_POST, 0, "certificates/{name}/create", "CertificateCreate", "certificates/create/action", NULL, "certificates create", "certificates", vault_cert_create},
@@ -400,6 +409,7 @@ const struct vault_operation vault_certificate_operations[] = {
     {HTTP_POST, VAULT_NO_BODY, "certificates/{name}/backup", "CertificateBackup", "certificates/backup/action", NULL, "certificates backup", "certificates", run_backup},
     {HTTP_GET, VAULT_NO_BODY, "certificates/{name}/{version}", "CertificateGet", "certificates/read", NULL, "certificates get", "certificates", run_get},
     {HTTP_PATCH, 0, "certificates/{name}/{version}", "CertificateUpdate", "certificates/update/action", NULL, "certificates update", "certificates", run_change},
+    {HTTP_POST, 0, "certificates/{name}/{version}/revoke", "CertificateRevoke", "certificates/update/action", NULL, "certificates update", "certificates", authority_api_revoke_version},
     {HTTP_GET, VAULT_NO_BODY, "deletedcertificates", "CertificateListDeleted", "certificates/read", NULL, "certificates list", NULL, run_list_deleted},
     {HTTP_GET, VAULT_NO_BODY, "deletedcertificates/{name}", "CertificateGetDeleted", "certificates/read", NULL, "certificates get", "certificates", run_get_deleted},
     {HTTP_POST, VAULT_NO_BODY, "deletedcertificates/{name}/recover", "CertificateRecover", "certificates/recover/action", NULL, "certificates recover", "certificates", run_recover},

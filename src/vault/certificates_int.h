@@ -79,8 +79,10 @@ struct cert_build {
     const struct cert_policy *policy;
     rf_str public_key; /* SubjectPublicKeyInfo */
     rf_str issuer;     /* DER; empty: itself */
-    bool is_root;      /* an authority with path length 0 */
-    rf_str crl_url;    /* empty: none */
+    bool is_authority;
+    int path_length;                      /* of an authority */
+    bool is_responder;                    /* RFC 6960, 4.2.2.2.1: is itself not looked up */
+    rf_str crl_url, ocsp_url, issuer_url; /* empty: none */
     int64_t not_before, not_after;
 };
 /* not_before: ten minutes ago; not_after: as many months later. */
@@ -159,6 +161,15 @@ enum rf_kind vault_cert_pending_delete(struct vault_call *call, struct rf_err *e
 enum rf_kind vault_cert_merge(struct vault_call *call, struct rf_err *err);
 enum rf_kind vault_cert_import(struct vault_call *call, struct rf_err *err);
 bool vault_cert_in_progress(const struct json_node *pending);
+/* In progress, and neither for a merge nor for anybody else to go on with. */
+bool vault_cert_waits_for_us(const struct json_node *pending);
+/* The certificate's item, if nobody has changed it meanwhile: RF_CONFLICT EtagMismatch. */
+RF_MUST_USE enum rf_kind vault_cert_put(struct vault_call *call, struct vault_item *item,
+                                        struct rf_err *err);
+/* The key of the making into the operation: vault_cert_pending_load reads it. */
+RF_MUST_USE enum rf_kind vault_cert_keep_key(struct vault_call *call,
+                                             const struct cert_making *making,
+                                             struct json_node *pending, struct rf_err *err);
 /* A new operation for a version; NULL on lack of memory. */
 struct json_node *vault_cert_pending_new(struct vault_call *call,
                                          const struct vault_version *version, rf_str issuer);
@@ -175,14 +186,14 @@ int64_t vault_cert_next_due(const struct cert_policy *policy, const struct vault
 int64_t vault_cert_action_time(const struct cert_action *action,
                                const struct vault_version *version);
 
-/* ---- issuers, contacts (certificates_issuers.c, certificates_ca.c) ------------------------------------------------------------------ */
+/* ---- issuers, contacts (certificates_issuers.c) ------------------------------------------------------------------ */
 
-enum cert_issuer { CERT_ISSUER_NONE, CERT_ISSUER_RINGFORT, CERT_ISSUER_OTHER };
+enum cert_issuer { CERT_ISSUER_NONE, CERT_ISSUER_RINGFORT, CERT_ISSUER_ACME, CERT_ISSUER_OTHER };
 /* What a configured issuer is. */
 RF_MUST_USE enum rf_kind vault_cert_issuer_find(struct vault_call *call, rf_str name,
                                                 enum cert_issuer *out, bool *enabled,
                                                 struct rf_err *err);
-/* Issues for making->key_public by an issuer of provider Ringfort-CA, whose root is made when there is none yet. */
+/* Issues for making->key_public by an issuer of provider Ringfort-CA (authority_issue.c). */
 RF_MUST_USE enum rf_kind vault_cert_issue(struct vault_call *call, struct cert_making *making,
                                           struct rf_err *err);
 enum rf_kind vault_issuer_put(struct vault_call *call, struct rf_err *err);
@@ -197,9 +208,10 @@ enum rf_kind vault_contacts_delete(struct vault_call *call, struct rf_err *err);
 RF_MUST_USE enum rf_kind vault_issuer_load(struct vault_call *call, struct state_txn *txn,
                                            rf_str name, struct json_node **out, uint64_t *etag,
                                            struct rf_err *err);
+/* Stored only if it is as it was read (*etag; 0: absent), else RF_CONFLICT. *etag becomes the new one. */
 RF_MUST_USE enum rf_kind vault_issuer_store(struct vault_call *call, struct state_txn *txn,
                                             rf_str name, const struct json_node *node,
-                                            uint64_t etag, struct rf_err *err);
+                                            uint64_t *etag, struct rf_err *err);
 
 /* ---- what is imported (certificates_read.c) ------------------------------------------------------------------------------------------ */
 

@@ -1,9 +1,11 @@
 /* certificates_issuers.c - issuers and contacts (contract 6.4), space "vault.issuer".
  *
- *   "GUID/issuers/NAME"  as it is shown, without id; "name"; "pwd" {"item" (hex), "key", "sealed" (base64)}: the password, sealed; "ca": certificates_ca.c
+ *   "GUID/issuers/NAME"  as it is shown, without id; "name"; "pwd" {"item" (hex), "key", "sealed" (base64)}: the password, sealed; "ca": authority_int.h;
+ *                        "caSettings", "rootSubject", "acme", "acmeKeys": authority_settings.c
  *   "GUID/contacts"      {"contacts":[...]} */
 #include "base/encode.h"
-#include "vault/certificates_int.h"
+#include "vault/acme_client.h"
+#include "vault/authority_int.h"
 
 enum { ADMINS_MAX = 20, CONTACTS_MAX = 50, TEXT_CHARS_MAX = 255, PASSWORD_BYTES_MAX = 4096 };
 static const char *const admin_members[] = {"first_name", "last_name", "email", "phone"},
@@ -33,22 +35,22 @@ enum rf_kind vault_issuer_load(struct vault_call *call, struct state_txn *txn, r
 }
 
 static enum rf_kind store(struct vault_call *call, struct state_txn *txn, rf_str key,
-                          const struct json_node *node, uint64_t etag, struct rf_err *err)
+                          const struct json_node *node, uint64_t *etag, struct rf_err *err)
 {
     rf_str body = json_to_text(call->arena, node);
     if (key.ptr == NULL || body.ptr == NULL) return rf_fail_memory(err, call->arena);
     struct state_put put = {.space = vault_issuer_space,
                             .key = key,
                             .body = body,
-                            .condition = etag == 0 ? STATE_ABSENT : STATE_ETAG,
-                            .etag = etag};
-    enum rf_kind kind = state_put(txn, &put, NULL, NULL, err);
+                            .condition = *etag == 0 ? STATE_ABSENT : STATE_ETAG,
+                            .etag = *etag};
+    enum rf_kind kind = state_put(txn, &put, etag, NULL, err);
     if (kind != RF_NOT_FOUND) return kind;
     return RF_FAIL(err, RF_CONFLICT, "EtagMismatch", "another request has deleted it meanwhile");
 }
 
 enum rf_kind vault_issuer_store(struct vault_call *call, struct state_txn *txn, rf_str name,
-                                const struct json_node *node, uint64_t etag, struct rf_err *err)
+                                const struct json_node *node, uint64_t *etag, struct rf_err *err)
 {
     return store(call, txn, issuer_key(call, name), node, etag, err);
 }
@@ -76,7 +78,8 @@ enum rf_kind vault_cert_issuer_find(struct vault_call *call, rf_str name, enum c
     *enabled = json_bool_at(node, "attributes.enabled", true);
     *out = rf_str_eq_nocase(json_text_at(node, "provider"), RF_S("Ringfort-CA"))
                ? CERT_ISSUER_RINGFORT
-               : CERT_ISSUER_OTHER;
+           : vault_acme_is(node) ? CERT_ISSUER_ACME
+                                 : CERT_ISSUER_OTHER;
     return RF_OK;
 }
 
@@ -86,16 +89,6 @@ static rf_str issuer_id(struct vault_call *call, const struct json_node *node)
 {
     return rf_arena_printf(call->arena, "%.*s/certificates/issuers/%.*s", RF_FMT(call->base),
                            RF_FMT(json_text_at(node, "name")));
-}
-
-/* The root of an authority of ours is for everybody to trust. */
-static bool show_root(struct rf_arena *arena, const struct json_node *node, struct json_node *out)
-{
-    rf_str cer = json_text_at(node, "ca.cer"), x5t = json_text_at(node, "ca.x5t");
-    if (cer.len == 0) return true;
-    struct json_node *root = json_object_in(arena, out, "ca");
-    return json_set_text(arena, root, "cer", cer) != NULL &&
-           json_set_text(arena, root, "x5t", x5t) != NULL;
 }
 
 static enum rf_kind answer(struct vault_call *call, const struct json_node *node,
@@ -112,7 +105,10 @@ static enum rf_kind answer(struct vault_call *call, const struct json_node *node
             good = json_set(arena, out, rf_str_of(members[i]), json_clone(arena, member)) != NULL &&
                    good;
     }
-    good = show_root(arena, node, out) && good;
+    good = authority_show(arena, node, out) &&
+           (vault_acme_is(node) ? vault_acme_show_settings : authority_show_settings)(arena, node,
+                                                                                      out) &&
+           good;
     call->audit_id = id;
     return good ? request_answer(call->request, 200, out) : rf_fail_memory(err, arena);
 }
@@ -232,6 +228,8 @@ static enum rf_kind read_issuer(struct vault_call *call, struct json_node *node,
                          "another authority.");
     RF_TRY(read_credentials(call, node, err));
     RF_TRY(read_organization(call, node, err));
+    RF_TRY((vault_acme_is(node) ? vault_acme_read_settings : authority_read_settings)(call, node,
+                                                                                      err));
     RF_TRY(vault_member(call, call->body, "attributes", JSON_T_OBJECT, &attributes, err));
     RF_TRY(vault_member(call, attributes, "enabled", JSON_T_TRUE, &enabled, err));
     out = json_object_in(arena, node, "attributes");
@@ -260,13 +258,18 @@ static enum rf_kind load(struct vault_call *call, struct json_node **node, uint6
 /* What a PUT begins with: the name, when it was made, and the authority, which certificates hang on. */
 static struct json_node *start_over(struct vault_call *call, const struct json_node *old)
 {
+    static const char *const kept[] = {"ca", "acmeKeys", "rootSubject", "acmeAccount", "acmeEab"};
     struct rf_arena *arena = call->arena;
     struct json_node *node = json_new(arena, JSON_T_OBJECT);
-    const struct json_node *ca = json_get(old, "ca");
     int64_t created;
     rf_str name = old == NULL ? call->name : json_text_at(old, "name");
     bool good = json_set_text(arena, node, "name", name) != NULL;
-    if (ca != NULL) good = json_set(arena, node, RF_S("ca"), json_clone(arena, ca)) != NULL && good;
+    for (size_t i = 0; i < RF_COUNT(kept); i++) {
+        const struct json_node *member = json_get(old, kept[i]);
+        if (member != NULL)
+            good = json_set(arena, node, rf_str_of(kept[i]), json_clone(arena, member)) != NULL &&
+                   good;
+    }
     if (json_i64_at(old, "attributes.created", &created))
         good = json_set_i64(arena, json_object_in(arena, node, "attributes"), "created", created) !=
                    NULL &&
@@ -287,7 +290,7 @@ static enum rf_kind try_set(struct vault_call *call, void *ctx, struct rf_err *e
     RF_TRY(read_issuer(call, set->node, err));
     RF_CLEANUP(state_end_cleanup) struct state_txn *txn = NULL;
     RF_TRY(state_begin_write(call->vaults->options.state, &txn, err));
-    RF_TRY(vault_issuer_store(call, txn, call->name, set->node, etag, err));
+    RF_TRY(vault_issuer_store(call, txn, call->name, set->node, &etag, err));
     return state_finish(&txn, err);
 }
 
@@ -317,16 +320,16 @@ enum rf_kind vault_issuer_get(struct vault_call *call, struct rf_err *err)
     return kind == RF_OK ? answer(call, node, err) : kind;
 }
 
-/* What was sealed beside it opens no more, whoever keeps a copy. */
-static enum rf_kind destroy(struct vault_call *call, const struct json_node *node,
-                            const char *member, enum seal_kind seal_kind, struct rf_err *err)
+/* The password opens no more, whoever keeps a copy. */
+static enum rf_kind destroy_password(struct vault_call *call, const struct json_node *node,
+                                     struct rf_err *err)
 {
-    const struct json_node *sealed = json_get(node, member);
+    const struct json_node *sealed = json_get(node, "pwd");
     struct vault_item item;
     struct seal_ring ring;
     rf_str id, proof;
     if (sealed == NULL) return RF_OK;
-    RF_TRY(vault_item_new(call, seal_kind, call->name, &item, err));
+    RF_TRY(vault_item_new(call, SEAL_SECRET, call->name, &item, err));
     RF_TRY(hex_decode(call->arena, json_text_at(sealed, "item"), &id, err));
     RF_TRY(base64_decode(call->arena, json_text_at(sealed, "key"), &item.key, err));
     if (id.len != SEAL_ID_BYTES) return RF_FAIL(err, RF_CORRUPT, "StateCorrupt", "an issuer");
@@ -346,10 +349,13 @@ enum rf_kind vault_issuer_delete(struct vault_call *call, struct rf_err *err)
     enum rf_kind kind = vault_issuer_load(call, txn, call->name, &node, NULL, err);
     if (kind == RF_NOT_FOUND) return no_issuer(call, call->name, err);
     if (kind != RF_OK) return kind;
+    rf_str id = json_text_at(node, "ca.item");
     RF_TRY(state_delete(txn, vault_issuer_space, issuer_key(call, call->name), err));
+    if (id.len > 0) RF_TRY(authority_forget(call, txn, id, err));
     RF_TRY(state_finish(&txn, err));
-    RF_TRY(destroy(call, node, "pwd", SEAL_SECRET, err));
-    RF_TRY(destroy(call, node, "ca", SEAL_KEY, err));
+    RF_TRY(destroy_password(call, node, err));
+    RF_TRY(authority_destroy(call, node, err));
+    RF_TRY(vault_acme_forget(call, node, err));
     return answer(call, node, err);
 }
 

@@ -1,10 +1,10 @@
 /* certificates_pending.c - the operation that makes a version: created, asked for, cancelled, finished.
  *
- * "pending" of an item: {"version","status","issuer","requestId","enabled","tags","csr","cancel","details","error"}; while it waits for a merge also the
- * key: {"keyItem" (hex), "keyKey","sealed","public" (base64)}. What waits for nobody outside is finished by vault_certificate_due, also by
+ * "pending" of an item: {"version","status","issuer","requestId","enabled","tags","csr","cancel","details","error"}; while it waits for a merge, or an order
+ * by ACME ("acme", acme_client.h), also the key: {"keyItem" (hex), "keyKey","sealed","public" (base64)}. What waits for nobody outside is finished by vault_certificate_due, also by
  * that of a process which comes after this one. */
 #include "base/encode.h"
-#include "vault/certificates_int.h"
+#include "vault/acme_client.h"
 
 enum { REQUEST_ID_BYTES = 16 };
 #define WAITS "Pending certificate created. Please Perform Merge to complete the request."
@@ -15,6 +15,12 @@ static const char status_running[] = "inProgress", status_done[] = "completed",
 bool vault_cert_in_progress(const struct json_node *pending)
 {
     return rf_str_is(json_text_at(pending, "status"), status_running);
+}
+
+bool vault_cert_waits_for_us(const struct json_node *pending)
+{
+    bool has_key = json_get(pending, "sealed") != NULL;
+    return vault_cert_in_progress(pending) && (!has_key || json_get(pending, "acme") != NULL);
 }
 
 struct json_node *vault_cert_pending_new(struct vault_call *call,
@@ -109,8 +115,8 @@ static bool set_bytes(struct rf_arena *arena, struct json_node *out, const char 
     return text.ptr != NULL && json_set_text(arena, out, name, text) != NULL;
 }
 
-static enum rf_kind keep_key(struct vault_call *call, const struct cert_making *making,
-                             struct json_node *pending, struct rf_err *err)
+enum rf_kind vault_cert_keep_key(struct vault_call *call, const struct cert_making *making,
+                                 struct json_node *pending, struct rf_err *err)
 {
     struct rf_arena *arena = call->arena;
     rf_str id = hex_encode(arena, rf_str_make(making->key.id, sizeof making->key.id));
@@ -190,7 +196,7 @@ static enum rf_kind open_making(struct vault_call *call, struct cert_making *mak
     return vault_cert_open(call, txn, making, err);
 }
 
-static enum rf_kind put_cert(struct vault_call *call, struct vault_item *item, struct rf_err *err)
+enum rf_kind vault_cert_put(struct vault_call *call, struct vault_item *item, struct rf_err *err)
 {
     RF_CLEANUP(state_end_cleanup) struct state_txn *txn = NULL;
     struct vault_item now = *item;
@@ -207,7 +213,7 @@ static enum rf_kind wait_for_merge(struct vault_call *call, struct cert_making *
     rf_str csr;
     RF_TRY(vault_cert_make_key(call, making, err));
     RF_TRY(vault_cert_make_request(call, making, &csr, err));
-    RF_TRY(keep_key(call, making, pending, err));
+    RF_TRY(vault_cert_keep_key(call, making, pending, err));
     if (!set_bytes(call->arena, pending, "csr", csr) ||
         json_set_text(call->arena, pending, "details", RF_S(WAITS)) == NULL)
         return rf_fail_memory(err, call->arena);
@@ -240,7 +246,7 @@ static enum rf_kind try_create(struct vault_call *call, void *ctx, struct rf_err
     if (!good) return rf_fail_memory(err, call->arena);
     making->cert.updated = call->now;
     making->cert.due = VAULT_DUE_LOOK;
-    return put_cert(call, &making->cert, err);
+    return vault_cert_put(call, &making->cert, err);
 }
 
 enum rf_kind vault_cert_create(struct vault_call *call, struct rf_err *err)
@@ -251,6 +257,13 @@ enum rf_kind vault_cert_create(struct vault_call *call, struct rf_err *err)
     RF_TRY(vault_retry(call, try_create, &making, err));
     vault_jobs_wake(call->vaults);
     return answer(call, 202, &making.cert, vault_cert_more(&making.cert, "pending"), err);
+}
+
+static bool forget_key(struct json_node *pending)
+{
+    static const char *const members[] = {"keyItem", "keyKey", "sealed", "public"};
+    for (size_t i = 0; i < RF_COUNT(members); i++) json_remove(pending, rf_str_of(members[i]));
+    return true;
 }
 
 /* ---- the end of it -------------------------------------------------------------------------------------------------------------- */
@@ -293,13 +306,14 @@ static enum rf_kind finish(struct vault_call *call, struct cert_making *making, 
 {
     struct rf_arena *arena = call->arena;
     rf_str csr;
-    RF_TRY(vault_cert_pending_load(call, making, err));
-    vault_cert_times(&making->policy, call->now, &making->version.not_before,
-                     &making->version.expires);
     enum cert_issuer issuer = CERT_ISSUER_RINGFORT;
     bool enabled = true;
+    RF_TRY(vault_cert_pending_load(call, making, err));
     if (!vault_cert_is_self(&making->policy))
         RF_TRY(vault_cert_issuer_find(call, making->policy.issuer, &issuer, &enabled, err));
+    if (issuer == CERT_ISSUER_ACME && enabled) return vault_acme_step(call, making, err);
+    vault_cert_times(&making->policy, call->now, &making->version.not_before,
+                     &making->version.expires);
     if (issuer != CERT_ISSUER_RINGFORT || !enabled)
         return sign(call, making, err); /* says why not, without a key being made */
     RF_TRY(vault_cert_make_key(call, making, err));
@@ -317,8 +331,7 @@ static enum rf_kind try_finish(struct vault_call *call, void *ctx, struct rf_err
     struct cert_making *making = ctx;
     RF_TRY(open_making(call, making, err));
     const struct json_node *pending = vault_cert_more(&making->cert, "pending");
-    if (!vault_cert_in_progress(pending) || json_get(pending, "sealed") != NULL) return RF_OK;
-    return finish(call, making, err);
+    return vault_cert_waits_for_us(pending) ? finish(call, making, err) : RF_OK;
 }
 
 /* Of no use to be tried again: the operation says so. */
@@ -334,7 +347,7 @@ static enum rf_kind fail_pending(struct vault_call *call, struct vault_item *ite
     struct json_node *pending = json_clone(arena, vault_cert_more(item, "pending"));
     struct json_node *error = json_object_in(arena, pending, "error");
     rf_str text;
-    bool good = rf_arena_str(arena, rf_str_of(why->text), &text) &&
+    bool good = rf_arena_str(arena, rf_str_of(why->text), &text) && forget_key(pending) &&
                 json_set_text(arena, error, "code", rf_str_of(why->code)) != NULL &&
                 json_set_text(arena, error, "message", text) != NULL &&
                 json_set_text(arena, pending, "status", rf_str_of(status_failed)) != NULL &&
@@ -342,7 +355,7 @@ static enum rf_kind fail_pending(struct vault_call *call, struct vault_item *ite
                 vault_cert_set_more(call, item, "pending", pending);
     if (!good) return rf_fail_memory(err, arena);
     item->due = VAULT_DUE_LOOK;
-    return put_cert(call, item, err);
+    return vault_cert_put(call, item, err);
 }
 
 enum rf_kind vault_cert_finish(struct vault_call *call, struct vault_item *item, struct rf_err *err)
@@ -359,17 +372,12 @@ enum rf_kind vault_cert_finish(struct vault_call *call, struct vault_item *item,
         *err = why;
         return kind;
     }
+    /* Steps before the last were stored. */
+    if (json_get(vault_cert_more(&making.cert, "pending"), "acme") != NULL) *item = making.cert;
     return fail_pending(call, item, &why, err);
 }
 
 /* ---- cancelled, deleted --------------------------------------------------------------------------------------------------------- */
-
-static bool forget_key(struct json_node *pending)
-{
-    static const char *const members[] = {"keyItem", "keyKey", "sealed", "public"};
-    for (size_t i = 0; i < RF_COUNT(members); i++) json_remove(pending, rf_str_of(members[i]));
-    return true;
-}
 
 static enum rf_kind load_pending(struct vault_call *call, struct vault_item *item,
                                  struct json_node **pending, struct rf_err *err)
@@ -395,7 +403,7 @@ static enum rf_kind try_cancel(struct vault_call *call, void *ctx, struct rf_err
         json_set_text(call->arena, pending, "details", RF_S("Cancelled on request.")) != NULL &&
         forget_key(pending);
     item->due = VAULT_DUE_LOOK;
-    return good ? put_cert(call, item, err) : rf_fail_memory(err, call->arena);
+    return good ? vault_cert_put(call, item, err) : rf_fail_memory(err, call->arena);
 }
 
 enum rf_kind vault_cert_pending_change(struct vault_call *call, struct rf_err *err)
@@ -422,7 +430,7 @@ static enum rf_kind try_delete(struct vault_call *call, void *ctx, struct rf_err
     RF_TRY(load_pending(call, &deletion->item, &deletion->pending, err));
     (void)vault_cert_set_more(call, &deletion->item, "pending", NULL);
     deletion->item.due = VAULT_DUE_LOOK;
-    return put_cert(call, &deletion->item, err);
+    return vault_cert_put(call, &deletion->item, err);
 }
 
 enum rf_kind vault_cert_pending_delete(struct vault_call *call, struct rf_err *err)

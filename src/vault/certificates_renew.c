@@ -1,6 +1,6 @@
 /* certificates_renew.c - what is due of a certificate: an operation that is under way, its renewal, its end (contract 6.5). */
 #include "base/log.h"
-#include "vault/certificates_int.h"
+#include "vault/acme_client.h"
 
 enum { RETRY_SECONDS = 86400 };
 
@@ -113,6 +113,8 @@ static enum rf_kind look(struct vault_call *call, struct look *out, struct rf_er
         RF_TRY(vault_version_get(call, txn, item, (rf_str){0}, &out->version, err));
         RF_TRY(look_at(call, out, err));
     }
+    int64_t next = vault_acme_next(item);
+    if (next != 0) item->due = item->due == 0 ? next : RF_MIN(item->due, next);
     RF_TRY(vault_item_put(call, txn, item, err));
     return state_finish(&txn, err);
 }
@@ -131,8 +133,7 @@ static void publish(struct vault_call *call, const struct look *look)
 
 static bool waits_for_us(const struct vault_item *item)
 {
-    const struct json_node *pending = vault_cert_more(item, "pending");
-    return vault_cert_in_progress(pending) && json_get(pending, "sealed") == NULL;
+    return vault_cert_waits_for_us(vault_cert_more(item, "pending"));
 }
 
 static enum rf_kind try_look(struct vault_call *call, void *ctx, struct rf_err *err)
@@ -148,6 +149,7 @@ enum rf_kind vault_certificate_due(struct vault_call *call, struct vault_item *i
     struct look seen = {.item = item};
     call->name = item->name;
     if (waits_for_us(item)) RF_TRY(vault_cert_finish(call, item, err));
+    if (vault_acme_leaves(item)) RF_TRY(vault_acme_clean(call, item, err));
     RF_TRY(vault_retry(call, try_look, &seen, err));
     publish(call, &seen);
     if (!seen.renews) return RF_OK;

@@ -299,14 +299,15 @@ Test(vault_certificates, issues_by_an_authority_of_its_own)
                        "\"a.example.org\"]}},\"issuer\":{\"name\":\"house\"}}}";
     c_make(&w, "foo", body);
     c_secret(&w, "foo", &key, &leaf, &others);
-    cr_assert(sk_X509_num(others) == 1);
-    X509 *root = sk_X509_value(others, 0);
+    cr_assert(sk_X509_num(others) == 2, "an intermediate and the root");
+    int at = X509_check_issued(sk_X509_value(others, 0), sk_X509_value(others, 0)) == X509_V_OK;
+    X509 *root = sk_X509_value(others, 1 - at), *issuing = sk_X509_value(others, at);
     cr_assert(X509_check_private_key(leaf, key) == 1 && X509_check_ca(root) == 1);
-    cr_assert(X509_get_pathlen(root) == 0);
+    cr_assert(X509_get_pathlen(root) == 1 && X509_get_pathlen(issuing) == 0);
     X509_STORE *store = X509_STORE_new();
     X509_STORE_CTX *ctx = X509_STORE_CTX_new();
     cr_assert(X509_STORE_add_cert(store, root) == 1);
-    cr_assert(X509_STORE_CTX_init(ctx, store, leaf, NULL) == 1);
+    cr_assert(X509_STORE_CTX_init(ctx, store, leaf, others) == 1);
     X509_STORE_CTX_set_time(ctx, 0, (time_t)WALK_NOW);
     cr_assert(X509_verify_cert(ctx) == 1, "%s",
               X509_verify_cert_error_string(X509_STORE_CTX_get_error(ctx)));

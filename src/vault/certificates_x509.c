@@ -91,14 +91,15 @@ static bool add_sans(extensions **list, const struct cert_policy *policy, bool c
     return good;
 }
 
-static bool add_constraints(extensions **list, bool is_ca, bool has_length)
+/* `length` -1: none is said. */
+static bool add_constraints(extensions **list, bool is_ca, int length)
 {
     BASIC_CONSTRAINTS *constraints = BASIC_CONSTRAINTS_new();
     bool good = constraints != NULL;
     if (good && is_ca) constraints->ca = 0xff;
-    if (good && is_ca && has_length) {
+    if (good && is_ca && length >= 0) {
         constraints->pathlen = ASN1_INTEGER_new();
-        good = constraints->pathlen != NULL && ASN1_INTEGER_set(constraints->pathlen, 0) == 1;
+        good = constraints->pathlen != NULL && ASN1_INTEGER_set(constraints->pathlen, length) == 1;
     }
     good = good && add(list, NID_basic_constraints, constraints, true);
     BASIC_CONSTRAINTS_free(constraints);
@@ -106,9 +107,10 @@ static bool add_constraints(extensions **list, bool is_ca, bool has_length)
 }
 
 /* What a request asks for, too. */
-static bool add_common(extensions **list, const struct cert_policy *policy, bool is_root)
+static bool add_common(extensions **list, const struct cert_policy *policy, bool is_authority,
+                       int path_length)
 {
-    return add_constraints(list, policy->is_ca || is_root, is_root) &&
+    return add_constraints(list, policy->is_ca || is_authority, path_length) &&
            add_usage(list, policy->usage) && add_ekus(list, policy->ekus) &&
            add_sans(list, policy, policy->subject.len == 0);
 }
@@ -121,13 +123,19 @@ static bool add_from_text(X509 *cert, X509V3_CTX *context, int nid, const char *
     return good;
 }
 
-static bool add_crl(X509 *cert, X509V3_CTX *context, rf_str url)
+/* URLs are of hosts and of names without commas. */
+static bool add_urls(X509 *cert, X509V3_CTX *context, const struct cert_build *build)
 {
-    char text[URL_BYTES_MAX + 8];
-    if (url.len == 0) return true;
-    if (url.len > URL_BYTES_MAX) return false;
-    (void)snprintf(text, sizeof text, "URI:%.*s", RF_FMT(url));
-    return add_from_text(cert, context, NID_crl_distribution_points, text);
+    char text[2 * URL_BYTES_MAX + 40];
+    if (build->crl_url.len == 0) return true;
+    if (build->crl_url.len > URL_BYTES_MAX || build->ocsp_url.len > URL_BYTES_MAX ||
+        build->issuer_url.len > URL_BYTES_MAX)
+        return false;
+    (void)snprintf(text, sizeof text, "URI:%.*s", RF_FMT(build->crl_url));
+    if (!add_from_text(cert, context, NID_crl_distribution_points, text)) return false;
+    (void)snprintf(text, sizeof text, "OCSP;URI:%.*s,caIssuers;URI:%.*s", RF_FMT(build->ocsp_url),
+                   RF_FMT(build->issuer_url));
+    return add_from_text(cert, context, NID_info_access, text);
 }
 
 /* ---- certificates ---------------------------------------------------------------------------------------------------------- */
@@ -213,14 +221,17 @@ static bool set_extensions(X509 *cert, X509 *issuer, const struct cert_build *bu
 {
     extensions *list = NULL;
     X509V3_CTX context;
-    bool good = add_common(&list, build->policy, build->is_root);
+    bool good = add_common(&list, build->policy, build->is_authority,
+                           build->is_authority ? build->path_length : -1);
     for (int i = 0; good && i < sk_X509_EXTENSION_num(list); i++)
         good = X509_add_ext(cert, sk_X509_EXTENSION_value(list, i), -1) == 1;
     sk_X509_EXTENSION_pop_free(list, X509_EXTENSION_free);
     X509V3_set_ctx(&context, issuer == NULL ? cert : issuer, cert, NULL, NULL, 0);
     return good && add_from_text(cert, &context, NID_subject_key_identifier, "hash") &&
            add_from_text(cert, &context, NID_authority_key_identifier, "keyid:always") &&
-           add_crl(cert, &context, build->crl_url);
+           add_urls(cert, &context, build) &&
+           (!build->is_responder ||
+            add_from_text(cert, &context, NID_id_pkix_OCSP_noCheck, "ignored"));
 }
 
 static bool fill(X509 *cert, X509 *issuer, EVP_PKEY *public_key, const struct cert_build *build)
@@ -259,8 +270,8 @@ static bool fill_request(X509_REQ *request, EVP_PKEY *public_key, const struct c
     if (!vault_cert_subject(policy->subject, &subject, &why)) return false;
     bool good = X509_REQ_set_version(request, X509_REQ_VERSION_1) == 1 &&
                 X509_REQ_set_subject_name(request, subject) == 1 &&
-                X509_REQ_set_pubkey(request, public_key) == 1 && add_common(&list, policy, false) &&
-                X509_REQ_add_extensions(request, list) == 1;
+                X509_REQ_set_pubkey(request, public_key) == 1 &&
+                add_common(&list, policy, false, -1) && X509_REQ_add_extensions(request, list) == 1;
     X509_NAME_free(subject);
     sk_X509_EXTENSION_pop_free(list, X509_EXTENSION_free);
     return good;

@@ -1,5 +1,5 @@
 /* jobs.c - what vaults do on time: purges, rotation, renewal, events. One thread looks when the next thing is due; what a job did and when the next one
- * is due are stored together, so that after a crash nothing is done twice, but for an event, which is told in the moment behind that. */
+ * is due are stored together, so that after a crash nothing is done twice, but for an event, which is kept (events.h) in the moment behind that. */
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -7,7 +7,8 @@
 
 #include "base/encode.h"
 #include "base/log.h"
-#include "vault/store_int.h"
+#include "vault/events.h"
+#include "vault/report_int.h"
 
 enum {
     ARENA_BYTES_MAX = 256 << 20,
@@ -40,32 +41,83 @@ static bool put_time(struct rf_arena *arena, struct json_node *out, const char *
                : json_set_i64(arena, out, name, time) != NULL;
 }
 
+struct told {
+    const char *type, *object_type;
+    rf_str vault_id, vault_name, id, name, version;
+    int64_t not_before, expires;
+};
+
+static struct json_node *event_of(const struct told *told, rf_usec now, struct rf_arena *arena)
+{
+    struct json_node *event = json_new(arena, JSON_T_OBJECT);
+    struct json_node *data = event == NULL ? NULL : json_object_in(arena, event, "data");
+    bool good = data != NULL && told->id.ptr != NULL &&
+                json_set_text(arena, event, "id", guid_random(arena)) != NULL &&
+                json_set_text(arena, event, "topic", told->vault_id) != NULL &&
+                json_set_text(arena, event, "subject", told->name) != NULL &&
+                json_set_text(arena, event, "eventType", rf_str_of(told->type)) != NULL &&
+                json_set_text(arena, event, "eventTime", time_iso(arena, now)) != NULL &&
+                json_set_text(arena, event, "dataVersion", RF_S("1")) != NULL &&
+                json_set_text(arena, event, "metadataVersion", RF_S("1")) != NULL &&
+                json_set_text(arena, data, "Id", told->id) != NULL &&
+                json_set_text(arena, data, "VaultName", told->vault_name) != NULL &&
+                json_set_text(arena, data, "ObjectType", rf_str_of(told->object_type)) != NULL &&
+                json_set_text(arena, data, "ObjectName", told->name) != NULL &&
+                json_set_text(arena, data, "Version", told->version) != NULL &&
+                put_time(arena, data, "NBF", told->not_before) &&
+                put_time(arena, data, "EXP", told->expires);
+    return good ? event : NULL;
+}
+
+/* What happened has been stored already and is not undone when nobody can be told. */
+static void publish(struct vaults *vaults, const struct told *told, rf_usec now,
+                    struct rf_arena *arena)
+{
+    const struct vaults_options *options = &vaults->options;
+    struct rf_err err = {.code = ""};
+    struct json_node *event = event_of(told, now, arena);
+    rf_str text = event == NULL ? (rf_str){0} : json_to_text(arena, event);
+    enum rf_kind kind = text.ptr == NULL ? rf_fail_memory(&err, arena) : RF_OK;
+    if (kind == RF_OK && options->publish != NULL)
+        options->publish(options->publish_ctx, told->vault_id, text);
+    if (kind == RF_OK && options->hubs != NULL)
+        kind = vault_event_keep(vaults, arena, told->vault_id, event, now, &err);
+    if (kind != RF_OK)
+        rf_log(RF_ERROR, "vault.event_lost", RF_KV_STR("vault", told->vault_name),
+               RF_KV_STR("type", rf_str_of(told->type)), RF_KV_STR("why", rf_str_of(err.text)));
+}
+
 void vault_publish(struct vault_call *call, const char *type, enum seal_kind kind, rf_str name,
                    rf_str version, int64_t not_before, int64_t expires)
 {
     const struct vaults_options *options = &call->vaults->options;
-    struct rf_arena *arena = call->arena;
-    if (options->publish == NULL) return;
-    struct json_node *event = json_new(arena, JSON_T_OBJECT);
-    struct json_node *data = json_object_in(arena, event, "data");
-    rf_str id = vault_object_id(call, vault_collection(kind), name, version);
-    bool good = data != NULL && id.ptr != NULL &&
-                json_set_text(arena, event, "id", guid_random(arena)) != NULL &&
-                json_set_text(arena, event, "topic", call->place.id) != NULL &&
-                json_set_text(arena, event, "subject", name) != NULL &&
-                json_set_text(arena, event, "eventType", rf_str_of(type)) != NULL &&
-                json_set_text(arena, event, "eventTime",
-                              time_iso(arena, call->now * RF_USEC_PER_SECOND)) != NULL &&
-                json_set_text(arena, event, "dataVersion", RF_S("1")) != NULL &&
-                json_set_text(arena, event, "metadataVersion", RF_S("1")) != NULL &&
-                json_set_text(arena, data, "Id", id) != NULL &&
-                json_set_text(arena, data, "VaultName", call->place.name) != NULL &&
-                json_set_text(arena, data, "ObjectType", rf_str_of(object_type(kind))) != NULL &&
-                json_set_text(arena, data, "ObjectName", name) != NULL &&
-                json_set_text(arena, data, "Version", version) != NULL &&
-                put_time(arena, data, "NBF", not_before) && put_time(arena, data, "EXP", expires);
-    rf_str text = good ? json_to_text(arena, event) : (rf_str){0};
-    if (text.ptr != NULL) options->publish(options->publish_ctx, call->place.id, text);
+    if (options->publish == NULL && options->hubs == NULL) return;
+    const struct told told = {.type = type,
+                              .object_type = object_type(kind),
+                              .vault_id = call->place.id,
+                              .vault_name = call->place.name,
+                              .id = vault_object_id(call, vault_collection(kind), name, version),
+                              .name = name,
+                              .version = version,
+                              .not_before = not_before,
+                              .expires = expires};
+    publish(call->vaults, &told, call->now * RF_USEC_PER_SECOND, call->arena);
+}
+
+void vault_publish_policies(struct vaults *vaults, struct rf_arena *arena, rf_str vault_id,
+                            rf_str name)
+{
+    const struct vaults_options *options = &vaults->options;
+    if (options->publish == NULL && options->hubs == NULL) return;
+    const struct told told = {.type = "Microsoft.KeyVault.VaultAccessPolicyChanged",
+                              .object_type = "Vault",
+                              .vault_id = vault_id,
+                              .vault_name = name,
+                              .id = vault_id,
+                              .name = name,
+                              .not_before = SEAL_NO_TIME,
+                              .expires = SEAL_NO_TIME};
+    publish(vaults, &told, rf_clock_now(options->clock), arena);
 }
 
 /* ---- one round ----------------------------------------------------------------------------------------------------------- */
@@ -79,7 +131,7 @@ struct round {
     uint32_t place_count, place_cap;
 };
 
-static bool is_stopping(const struct vaults *vaults)
+bool vault_jobs_stopping(const struct vaults *vaults)
 {
     return vaults->jobs != NULL && atomic_load(&vaults->jobs->ends);
 }
@@ -179,7 +231,7 @@ static void do_place(struct round *round, const struct vault_place *place)
 {
     uint8_t last[STATE_KEY_BYTES_MAX];
     rf_str after = {0};
-    for (bool more = true; more && !is_stopping(round->vaults);) {
+    for (bool more = true; more && !vault_jobs_stopping(round->vaults);) {
         RF_CLEANUP(rf_arena_done) struct rf_arena arena;
         struct state_txn *txn = NULL;
         struct state_list list = {0};
@@ -197,7 +249,7 @@ static void do_place(struct round *round, const struct vault_place *place)
             tell_failure(round, place->name, &err);
             return;
         }
-        for (uint32_t i = 0; i < list.count && !is_stopping(round->vaults); i++)
+        for (uint32_t i = 0; i < list.count && !vault_jobs_stopping(round->vaults); i++)
             do_item(round, place, &list.items[i]);
         more = list.more;
         if (list.count == 0) continue;
@@ -218,9 +270,18 @@ static int64_t run_round(struct vaults *vaults, rf_usec now)
         tell_failure(&round, RF_S("deleted vaults"), &err);
     not_before(&round, (next + RF_USEC_PER_SECOND - 1) / RF_USEC_PER_SECOND);
     if (find_places(&round, &err) != RF_OK) tell_failure(&round, RF_S("vaults"), &err);
-    for (uint32_t i = 0; i < round.place_count && !is_stopping(vaults); i++)
+    for (uint32_t i = 0; i < round.place_count && !vault_jobs_stopping(vaults); i++)
         do_place(&round, &round.places[i]);
     rf_arena_done(&round.arena);
+    int64_t activity = 0;
+    if (vault_activity_flush(vaults, round.now, &activity, &err) != RF_OK)
+        tell_failure(&round, RF_S("uses of objects"), &err);
+    not_before(&round, activity);
+    vault_reports_daily(vaults, round.now);
+    int64_t events = 0;
+    if (vault_events_send(vaults, round.now, &events, &err) != RF_OK)
+        tell_failure(&round, RF_S("events for hubs"), &err);
+    not_before(&round, events);
     if (round.failed) not_before(&round, round.now + RETRY_SECONDS);
     not_before(&round, round.now + LOOK_SECONDS);
     return round.next;

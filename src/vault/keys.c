@@ -2,6 +2,7 @@
 #include "vault/keys_int.h"
 
 #include "vault/certificates_int.h"
+#include "vault/report_int.h"
 
 enum { BITS_DEFAULT_RSA = 2048, BITS_DEFAULT_OCT = 256, OPS_MAX = 16 };
 
@@ -146,10 +147,8 @@ static enum rf_kind answer(struct vault_call *call, const struct vault_item *ite
 enum rf_kind vault_key_find(struct vault_call *call, struct vault_item *item,
                             struct vault_version *version, struct rf_err *err)
 {
-    RF_CLEANUP(state_end_cleanup) struct state_txn *txn = NULL;
-    RF_TRY(state_begin_read(call->vaults->options.state, &txn, err));
-    RF_TRY(vault_item_need(call, txn, SEAL_KEY, call->name, item, err));
-    RF_TRY(vault_version_get(call, txn, item, call->version, version, err));
+    RF_TRY(vault_item_need(call, NULL, SEAL_KEY, call->name, item, err));
+    RF_TRY(vault_version_get(call, NULL, item, call->version, version, err));
     return note(call, item, version, err);
 }
 
@@ -556,6 +555,9 @@ const struct vault_operation vault_key_operations[] = {
     {HTTP_POST, VAULT_LARGE_BODY, "keys/restore", "KeyRestore", "keys/restore/action", NULL, "keys restore", NULL, run_restore},
     {HTTP_GET, VAULT_NO_BODY, "keys", "KeyList", "keys/read", NULL, "keys list", NULL, run_list},
     {HTTP_GET, VAULT_NO_BODY, "keys/{name}/versions", "KeyListVersions", "keys/read", NULL, "keys list", "keys", run_versions},
+    {HTTP_GET, VAULT_NO_BODY, "keys/{name}/activity", "KeyActivityGet", "keys/read", NULL, "keys list", "keys", vault_key_activity},
+    {HTTP_GET, VAULT_NO_BODY, "keys/{name}/readers", "KeyReadersGet", "keys/read", NULL, "keys list", "keys", vault_key_readers},
+    {HTTP_GET, VAULT_NO_BODY, "keys/{name}/diff", "KeyVersionDiff", "keys/read", NULL, "keys get", "keys", vault_key_diff},
     {HTTP_POST, 0, "keys/{name}/create", "KeyCreate", "keys/create/action", NULL, "keys create", "keys", run_create},
     {HTTP_PUT, 0, "keys/{name}", "KeyImport", "keys/import/action", NULL, "keys import", "keys", run_import},
     {HTTP_DELETE, VAULT_NO_BODY, "keys/{name}", "KeyDelete", "keys/delete", NULL, "keys delete", "keys", run_delete},

@@ -65,11 +65,12 @@ struct page {
     rf_str last; /* key of the last one that was looked at, when more follow */
 };
 
-static enum rf_kind read_window(struct vault_call *call, struct page *page, struct rf_err *err)
+enum rf_kind vault_window_read(struct vault_call *call, rf_str list, rf_str *after,
+                               uint32_t *count_max, struct rf_err *err)
 {
     bool found;
     rf_str size = request_parameter(call->request, "maxresults", &found);
-    page->count_max = PAGE_MAX;
+    *count_max = PAGE_MAX;
     if (found) {
         uint32_t number = 0;
         for (size_t i = 0; i < size.len && number <= PAGE_MAX; i++)
@@ -80,11 +81,11 @@ static enum rf_kind read_window(struct vault_call *call, struct page *page, stru
                              "Invalid value '%.*s' for maxresults: it is a whole number from 1 "
                              "to %d.",
                              (int)RF_MIN(size.len, 40), (const char *)size.ptr, PAGE_MAX);
-        page->count_max = number;
+        *count_max = number;
     }
     rf_str token = request_parameter(call->request, "$skiptoken", &found);
     if (!found || token.len == 0) return RF_OK;
-    if (vault_skip_read(call->arena, page->name, token, &page->after)) return RF_OK;
+    if (vault_skip_read(call->arena, list, token, after)) return RF_OK;
     return vault_bad(call, err,
                      "The $skiptoken is not one that was given out for this list. Begin without "
                      "it.");
@@ -176,12 +177,12 @@ static enum rf_kind fill_versions(struct vault_call *call, struct state_txn *txn
 /* ---- nextLink ---------------------------------------------------------------------------------------------------------------------- */
 
 /* The request's own URL with the page's size and the next $skiptoken. */
-static rf_str next_link(struct vault_call *call, const struct page *page)
+rf_str vault_window_next(struct vault_call *call, rf_str list, rf_str last, uint32_t count_max)
 {
     struct rf_arena *arena = call->arena;
     const struct request *request = call->request;
     struct rf_buf link = rf_buf_in(arena);
-    rf_str token = vault_skip_token(arena, page->name, page->last);
+    rf_str token = vault_skip_token(arena, list, last);
     rf_buf_str(&link, call->base);
     rf_buf_str(&link, request->http->path);
     char sign = '?';
@@ -195,7 +196,7 @@ static rf_str next_link(struct vault_call *call, const struct page *page)
         rf_buf_printf(&link, "%c%.*s=%.*s", sign, RF_FMT(name), RF_FMT(value));
         sign = '&';
     }
-    rf_buf_printf(&link, "%c$skiptoken=%.*s&maxresults=%u", sign, RF_FMT(token), page->count_max);
+    rf_buf_printf(&link, "%c$skiptoken=%.*s&maxresults=%u", sign, RF_FMT(token), count_max);
     if (link.failed || token.ptr == NULL) return (rf_str){0};
     return rf_buf_view(&link);
 }
@@ -214,14 +215,14 @@ enum rf_kind vault_answer_list(struct vault_call *call, const struct vault_list 
         page.name = rf_arena_printf(arena, "%.*s/%.*s", RF_FMT(page.name), RF_FMT(call->name));
     if (page.name.ptr == NULL || json_set(arena, body, RF_S("value"), page.value) == NULL)
         return rf_fail_memory(err, arena);
-    RF_TRY(read_window(call, &page, err));
+    RF_TRY(vault_window_read(call, page.name, &page.after, &page.count_max, err));
     RF_CLEANUP(state_end_cleanup) struct state_txn *txn = NULL;
     RF_TRY(state_begin_read(call->vaults->options.state, &txn, err));
     RF_TRY(list->versions ? fill_versions(call, txn, &page, err)
                           : fill_items(call, txn, &page, err));
     struct json_node *link = json_new(arena, JSON_T_NULL);
     if (page.last.len > 0) {
-        rf_str next = next_link(call, &page);
+        rf_str next = vault_window_next(call, page.name, page.last, page.count_max);
         link = next.ptr == NULL ? NULL : json_new_text(arena, next);
     }
     if (json_set(arena, body, RF_S("nextLink"), link) == NULL) return rf_fail_memory(err, arena);

@@ -81,7 +81,9 @@ enum rf_kind vault_place_find(struct vaults *vaults, struct state_txn *txn, rf_s
     if (name.len == 0) return no_vault(name, err);
     rf_str key = resource_key(arena, name);
     if (key.ptr == NULL) return rf_fail_memory(err, arena);
-    enum rf_kind kind = state_get(txn, space, key, arena, &object, err);
+    enum rf_kind kind = txn == NULL
+                            ? state_peek(vaults->options.state, space, key, arena, &object, err)
+                            : state_get(txn, space, key, arena, &object, err);
     if (kind == RF_NOT_FOUND) return no_vault(name, err);
     RF_TRY(kind);
     return read_place(vaults, txn, &object, arena, out, err);

@@ -1,7 +1,7 @@
 /* secrets.c - secrets: set, read, change, list; what is due of them. */
 #include <openssl/crypto.h>
 
-#include "vault/store_int.h"
+#include "vault/report_int.h"
 
 enum {
     VALUE_BYTES_MAX = 25600,
@@ -84,10 +84,8 @@ enum rf_kind vault_secret_find(struct vault_call *call, rf_str name, rf_str vers
                                struct vault_item *item, struct vault_version *out,
                                struct rf_err *err)
 {
-    RF_CLEANUP(state_end_cleanup) struct state_txn *txn = NULL;
-    RF_TRY(state_begin_read(call->vaults->options.state, &txn, err));
-    RF_TRY(vault_item_need(call, txn, SEAL_SECRET, name, item, err));
-    RF_TRY(vault_version_get(call, txn, item, version, out, err));
+    RF_TRY(vault_item_need(call, NULL, SEAL_SECRET, name, item, err));
+    RF_TRY(vault_version_get(call, NULL, item, version, out, err));
     RF_TRY(note(call, item, out, err));
     if (out->enabled) return RF_OK;
     return vault_fail(call, err, 403, "Forbidden", "SecretDisabled",
@@ -427,6 +425,9 @@ const struct vault_operation vault_secret_operations[] = {
     {HTTP_POST, VAULT_LARGE_BODY, "secrets/restore", "SecretRestore", "secrets/restore/action", NULL, "secrets restore", NULL, run_restore},
     {HTTP_GET, VAULT_NO_BODY, "secrets", "SecretList", "secrets/readMetadata/action", NULL, "secrets list", NULL, run_list},
     {HTTP_GET, VAULT_NO_BODY, "secrets/{name}/versions", "SecretListVersions", "secrets/readMetadata/action", NULL, "secrets list", "secrets", run_versions},
+    {HTTP_GET, VAULT_NO_BODY, "secrets/{name}/activity", "SecretActivityGet", "secrets/readMetadata/action", NULL, "secrets list", "secrets", vault_secret_activity},
+    {HTTP_GET, VAULT_NO_BODY, "secrets/{name}/readers", "SecretReadersGet", "secrets/readMetadata/action", NULL, "secrets list", "secrets", vault_secret_readers},
+    {HTTP_GET, VAULT_NO_BODY, "secrets/{name}/diff", "SecretVersionDiff", "secrets/getSecret/action", NULL, "secrets get", "secrets", vault_secret_diff},
     {HTTP_PUT, 0, "secrets/{name}", "SecretSet", "secrets/setSecret/action", NULL, "secrets set", "secrets", run_set},
     {HTTP_DELETE, VAULT_NO_BODY, "secrets/{name}", "SecretDelete", "secrets/delete", NULL, "secrets delete", "secrets", run_delete},
     {HTTP_POST, VAULT_NO_BODY, "secrets/{name}/backup", "SecretBackup", "secrets/backup/action", NULL, "secrets backup", "secrets", run_backup},

@@ -9,7 +9,8 @@
 
 #include "base/encode.h"
 #include "crypt/digest.h"
-#include "vault/store_int.h"
+#include "vault/approval_int.h"
+#include "vault/search_int.h"
 
 enum {
     ATTEMPTS_MAX = 100,
@@ -18,7 +19,8 @@ enum {
 };
 
 const char vault_item_space[] = "vault.item", vault_version_space[] = "vault.version",
-           vault_wrap_space[] = "vault.wrap", vault_issuer_space[] = "vault.issuer";
+           vault_wrap_space[] = "vault.wrap", vault_issuer_space[] = "vault.issuer",
+           vault_issued_space[] = "vault.issued", vault_crl_space[] = "vault.crl";
 
 /* ---- keys -------------------------------------------------------------------------------------------------------- */
 
@@ -337,6 +339,14 @@ static enum rf_kind item_of_object(const struct state_object *object, struct rf_
     return RF_OK;
 }
 
+static enum rf_kind get_object(struct vault_call *call, struct state_txn *txn, const char *space,
+                               rf_str key, struct state_object *out, struct rf_err *err)
+{
+    if (txn == NULL)
+        return state_peek(call->vaults->options.state, space, key, call->arena, out, err);
+    return state_get(txn, space, key, call->arena, out, err);
+}
+
 enum rf_kind vault_item_get(struct vault_call *call, struct state_txn *txn, enum seal_kind kind,
                             rf_str name, struct vault_item *out, struct rf_err *err)
 {
@@ -344,7 +354,7 @@ enum rf_kind vault_item_get(struct vault_call *call, struct state_txn *txn, enum
     RF_TRY(vault_check_name(call, name, err));
     rf_str key = item_key(call, kind, name);
     if (key.ptr == NULL) return rf_fail_memory(err, call->arena);
-    RF_TRY(state_get(txn, vault_item_space, key, call->arena, &object, err));
+    RF_TRY(get_object(call, txn, vault_item_space, key, &object, err));
     RF_TRY(item_of_object(&object, call->arena, out, err));
     if (out->kind != kind)
         return RF_FAIL(err, RF_CORRUPT, "StateCorrupt", "an item of a vault is of another kind");
@@ -417,6 +427,7 @@ enum rf_kind vault_item_put(struct vault_call *call, struct state_txn *txn, stru
                             .index_count = item->due != 0 ? 2 : 1,
                             .condition = item->etag == 0 ? STATE_ABSENT : STATE_ETAG,
                             .etag = item->etag};
+    search_index_mark(call->vaults->search, call->vaults->options.state, key);
     enum rf_kind kind = state_put(txn, &put, &item->etag, NULL, err);
     return kind == RF_NOT_FOUND ? beaten(err) : kind;
 }
@@ -427,15 +438,19 @@ enum rf_kind vault_item_remove(struct vault_call *call, struct state_txn *txn,
     rf_str key = item_key(call, item->kind, item->name);
     rf_str versions = version_key(call, item, (rf_str){0});
     if (key.ptr == NULL || versions.ptr == NULL) return rf_fail_memory(err, call->arena);
+    search_index_mark(call->vaults->search, call->vaults->options.state, key);
     RF_TRY(state_delete_prefix(txn, vault_version_space, versions, NULL, err));
+    enum rf_kind kind = state_delete(txn, vault_activity_space, key, err);
+    if (kind != RF_OK && kind != RF_NOT_FOUND) return kind;
     return state_delete(txn, vault_item_space, key, err);
 }
 
 enum rf_kind vault_store_forget(struct state_txn *txn, rf_str guid, struct rf_arena *arena,
                                 struct rf_err *err)
 {
-    const char *const spaces[] = {vault_item_space, vault_version_space, vault_wrap_space,
-                                  vault_issuer_space};
+    const char *const spaces[] = {vault_item_space,     vault_version_space, vault_wrap_space,
+                                  vault_issuer_space,   vault_issued_space,  vault_crl_space,
+                                  vault_activity_space, vault_request_space};
     rf_str prefix = rf_arena_printf(arena, "%.*s/", RF_FMT(guid));
     if (prefix.ptr == NULL) return rf_fail_memory(err, arena);
     for (size_t i = 0; i < RF_COUNT(spaces); i++)
@@ -465,7 +480,7 @@ enum rf_kind vault_version_get(struct vault_call *call, struct state_txn *txn,
     if (!vault_version_is(wanted)) return vault_not_found(call, item->kind, item->name, err);
     rf_str key = version_key(call, item, wanted);
     if (key.ptr == NULL) return rf_fail_memory(err, call->arena);
-    enum rf_kind kind = state_get(txn, vault_version_space, key, call->arena, &object, err);
+    enum rf_kind kind = get_object(call, txn, vault_version_space, key, &object, err);
     if (kind == RF_NOT_FOUND) return vault_not_found(call, item->kind, item->name, err);
     if (kind != RF_OK) return kind;
     return version_of_object(&object, call->arena, out, err);
@@ -486,6 +501,8 @@ enum rf_kind vault_version_put(struct vault_call *call, struct state_txn *txn,
                             .body = body,
                             .condition = version->etag == 0 ? STATE_ABSENT : STATE_ETAG,
                             .etag = version->etag};
+    search_index_mark(call->vaults->search, call->vaults->options.state,
+                      item_key(call, item->kind, item->name));
     enum rf_kind kind = state_put(txn, &put, NULL, NULL, err);
     return kind == RF_NOT_FOUND ? beaten(err) : kind;
 }

@@ -15,7 +15,8 @@ RF_MUST_USE enum rf_kind vault_version_of(const struct json_node *node, struct r
 bool vault_version_is(rf_str text); /* 32 lower-case hex digits */
 bool vault_name_is(rf_str name);    /* 1 to 127 letters, digits, dashes */
 extern const char vault_item_space[], vault_version_space[], vault_wrap_space[],
-    vault_issuer_space[]; /* "GUID/issuers/NAME", "GUID/contacts" */
+    vault_issuer_space[],                    /* "GUID/issuers/NAME", "GUID/contacts" */
+    vault_issued_space[], vault_crl_space[]; /* authority_int.h */
 
 /* ---- secrets (secrets.c, wrap.c) ------------------------------------------------------------------------------------ */
 
@@ -74,5 +75,10 @@ RF_MUST_USE enum rf_kind vault_blob_items(rf_str content, enum seal_kind kind,
 rf_str vault_skip_token(struct rf_arena *arena, rf_str list, rf_str last);
 /* False for whatever vault_skip_token did not make for this list. */
 bool vault_skip_read(struct rf_arena *arena, rf_str list, rf_str token, rf_str *last);
+/* The page of `list` that the request asks for; *after stays as it is when that is the first. 400. */
+RF_MUST_USE enum rf_kind vault_window_read(struct vault_call *call, rf_str list, rf_str *after,
+                                           uint32_t *count_max, struct rf_err *err);
+/* The request's own URL for the page behind `last` (letters, digits, dashes); ptr NULL on lack of memory. */
+rf_str vault_window_next(struct vault_call *call, rf_str list, rf_str last, uint32_t count_max);
 
 #endif

@@ -3,6 +3,8 @@
 
 #include "base/encode.h"
 #include "base/log.h"
+#include "vault/approval_int.h"
+#include "vault/events.h"
 #include "vault/types_int.h"
 
 #define DAY_USEC (INT64_C(86400) * RF_USEC_PER_SECOND)
@@ -56,7 +58,10 @@ static enum rf_kind make_vault(struct arm_call *call, struct arm_resource *resou
                        "A vault with the same name already exists in deleted state. You need to "
                        "either recover or purge existing key vault: createMode 'recover' brings "
                        "it back.");
+    const struct vaults *vaults = call->ctx;
     RF_TRY(vault_properties_check(call, properties, NULL, err));
+    RF_TRY(vault_break_glass_check(call->principal, vaults->options.authz, resource->id, properties,
+                                   NULL, err));
     RF_TRY(vault_kept_new(call->ctx, resource->id, resource->name, call->arena, &kept, err));
     return vault_place_put(call->txn, &kept, call->arena, err);
 }
@@ -111,7 +116,10 @@ static enum rf_kind change_vault(struct arm_call *call, struct arm_resource *res
     struct json_node *properties = json_object_in(call->arena, resource->body, "properties");
     struct vault_kept kept;
     bool found;
+    const struct vaults *vaults = call->ctx;
     RF_TRY(vault_properties_check(call, properties, json_get(before->body, "properties"), err));
+    RF_TRY(vault_break_glass_check(call->principal, vaults->options.authz, resource->id, properties,
+                                   json_get(before->body, "properties"), err));
     RF_TRY(vault_place_get(call->txn, resource->name, call->arena, &kept, &found, err));
     if (found) return RF_OK;
     /* Stored when vaults had no keys yet. */
@@ -261,7 +269,8 @@ enum rf_kind vault_types_register(struct vaults *vaults, struct rf_err *err)
         vault_key_version_type(vaults),
         refused_type(vaults, "Microsoft.KeyVault/vaults/accessPolicies"),
         refused_type(vaults, "Microsoft.KeyVault/vaults/privateEndpointConnections"),
-        refused_type(vaults, "Microsoft.KeyVault/vaults/privateLinkResources")};
+        refused_type(vaults, "Microsoft.KeyVault/vaults/privateLinkResources"),
+        vault_subscription_type(vaults)};
     for (size_t i = 0; i < VAULT_TYPES_COUNT; i++) {
         if (made[i].put == NULL) made[i].put = refuse_put;
         types->types[i] = made[i];

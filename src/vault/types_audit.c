@@ -159,6 +159,7 @@ static void compare_rules(struct differences *d, uint32_t *count, const char *co
 static bool find_changes(struct vault_note *note, const struct json_node *before,
                          const struct json_node *after)
 {
+    static const char rbac[] = "enableRbacAuthorization";
     struct rf_arena *arena = &note->arena;
     struct differences *d = rf_arena_new(arena, struct differences, 1);
     note->changes = rf_arena_new(arena, rf_str, CHANGES_MAX);
@@ -174,6 +175,8 @@ static bool find_changes(struct vault_note *note, const struct json_node *before
     compare_rules(d, &d->added, "addedIpRule_Value_s", old_rules, new_rules);
     compare_rules(d, &d->removed, "removedIpRule_Value_s", new_rules, old_rules);
     note->change_count = RF_MAX(d->policies, RF_MAX(d->added, d->removed));
+    bool switched = json_bool_at(before, rbac, true) != json_bool_at(after, rbac, true);
+    note->policies = before != NULL && (d->policies > 0 || switched);
     for (uint32_t i = 0; i < note->change_count; i++) {
         if (d->bufs[i].failed) return false;
         note->changes[i] = rf_buf_view(&d->bufs[i]);
@@ -264,6 +267,7 @@ void vault_note_write(struct arm_call *call, const struct arm_resource *resource
         vault_row_of(vaults, call->request, call->arena, resource->id, note->operation,
                      resource->body, changes);
     }
+    if (note->policies) vault_publish_policies(vaults, call->arena, resource->id, resource->name);
     free_note(note);
 }
 

@@ -7,7 +7,7 @@
 #include "vault/audit_int.h"
 #include "vault/call_int.h"
 
-enum { VAULT_TYPES_COUNT = 9, VAULT_POLICIES_MAX = 1024, VAULT_RULES_MAX = 1000 };
+enum { VAULT_TYPES_COUNT = 10, VAULT_POLICIES_MAX = 1024, VAULT_RULES_MAX = 1000 };
 
 /* A change of a vault that has no row yet: it gets one once it is committed. */
 struct vault_note {
@@ -17,6 +17,7 @@ struct vault_note {
     const char *operation;
     rf_str *changes; /* of access policies and addresses: members for one row each */
     uint32_t change_count;
+    bool policies; /* access policies, or what stands in their place, are others now */
     struct vault_note *next;
 };
 struct vault_types {

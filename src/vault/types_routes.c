@@ -2,6 +2,7 @@
  * and keys are made outside a transaction, as the keeper has to be asked. */
 #include "authz/activity.h"
 #include "base/encode.h"
+#include "vault/search_int.h"
 #include "vault/types_int.h"
 
 void vault_record(struct request *request, const char *action, rf_str id)
@@ -148,6 +149,36 @@ static enum rf_kind run_check_name(struct request *request, struct rf_err *err)
                           : request_answer(request, 200, answer);
 }
 
+/* ---- reports -------------------------------------------------------------------------------------------------------------------------- */
+
+static enum rf_kind run_search(struct request *request, struct rf_err *err)
+{
+    rf_str scope;
+    RF_TRY(subscription_scope(request, &scope, err));
+    return vault_run_search(request, err);
+}
+
+static enum rf_kind run_expiring(struct request *request, struct rf_err *err)
+{
+    rf_str scope;
+    RF_TRY(subscription_scope(request, &scope, err));
+    return vault_run_expiring(request, err);
+}
+
+static enum rf_kind run_unused(struct request *request, struct rf_err *err)
+{
+    rf_str scope;
+    RF_TRY(subscription_scope(request, &scope, err));
+    return vault_run_unused(request, err);
+}
+
+static enum rf_kind run_reach(struct request *request, struct rf_err *err)
+{
+    rf_str scope;
+    RF_TRY(subscription_scope(request, &scope, err));
+    return vault_run_reach(request, err);
+}
+
 /* ---- routes ------------------------------------------------------------------------------------------------------------------------- */
 
 #define SUB "/subscriptions/{subscription}"
@@ -158,6 +189,12 @@ static enum rf_kind run_check_name(struct request *request, struct rf_err *err)
         .action = "Microsoft.KeyVault/vaults/" a, .audiences = AUDIENCE_ARM, .scope = vault_scope, \
         .run = r                                                                                   \
     }
+/* Over all vaults: each tells of those, and of their objects, that the caller may list. */
+#define REPORT(m, p, r)                                                                            \
+    {                                                                                              \
+        .method = m, .access = ROUTE_MEMBER, .path = SUB "/providers/Microsoft.KeyVault/" p,       \
+        .audiences = AUDIENCE_ARM, .run = r                                                        \
+    }
 
 static const struct route routes[] = {
     {.method = HTTP_POST,
@@ -167,6 +204,11 @@ static const struct route routes[] = {
      .audiences = AUDIENCE_ARM,
      .scope = subscription_scope,
      .run = run_check_name},
+    REPORT(HTTP_GET, "search", run_search),
+    REPORT(HTTP_POST, "search", run_search),
+    REPORT(HTTP_GET, "expiring", run_expiring),
+    REPORT(HTTP_GET, "unused", run_unused),
+    REPORT(HTTP_GET, "reach", run_reach),
     AT_VAULT(HTTP_PUT, "/accessPolicies/{kind}", "accessPolicies/write", run_policies),
     AT_VAULT(HTTP_PUT, "/secrets/{item}", "secrets/write", vault_run_put_secret),
     AT_VAULT(HTTP_PATCH, "/secrets/{item}", "secrets/write", vault_run_put_secret),

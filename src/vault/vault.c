@@ -2,7 +2,11 @@
 
 #include <stdlib.h>
 
+#include "base/log.h"
+#include "vault/acme_client.h"
+#include "vault/authority_cache.h"
 #include "vault/call_int.h"
+#include "vault/search_int.h"
 
 enum rf_kind vaults_new(const struct vaults_options *options, struct vaults **out,
                         struct rf_err *err)
@@ -15,7 +19,12 @@ enum rf_kind vaults_new(const struct vaults_options *options, struct vaults **ou
                                        .routes = vault_routes,
                                        .route_count = VAULT_ROUTE_COUNT,
                                        .error = vault_error};
-    enum rf_kind kind = vault_types_register(vaults, err);
+    vault_authority_routes_init(vaults);
+    vaults->authority = authority_cache_new(); /* without one every answer is signed */
+    vaults->search = search_index_new();
+    vaults->activity = vault_activity_new();
+    enum rf_kind kind = vault_acme_new(options, &vaults->acme, err);
+    if (kind == RF_OK) kind = vault_types_register(vaults, err);
     if (kind != RF_OK) {
         vaults_free(vaults);
         return kind;
@@ -31,7 +40,13 @@ enum rf_kind vaults_start(struct vaults *vaults, struct rf_err *err)
 
 void vaults_stop(struct vaults *vaults)
 {
-    if (vaults != NULL) vault_jobs_stop(vaults);
+    struct rf_err err;
+    int64_t next;
+    if (vaults == NULL) return;
+    vault_jobs_stop(vaults);
+    int64_t now = rf_clock_now(vaults->options.clock) / RF_USEC_PER_SECOND;
+    if (vault_activity_flush(vaults, now, &next, &err) != RF_OK)
+        rf_log(RF_WARN, "vault.activity_lost", RF_KV_STR("why", rf_str_of(err.text)));
 }
 
 void vaults_free(struct vaults *vaults)
@@ -39,6 +54,10 @@ void vaults_free(struct vaults *vaults)
     if (vaults == NULL) return;
     vaults_stop(vaults);
     vault_types_free(vaults);
+    authority_cache_free(vaults->authority);
+    search_index_free(vaults->search);
+    vault_activity_free(vaults->activity);
+    vault_acme_free(vaults->acme);
     free(vaults);
 }
 
@@ -65,9 +84,15 @@ static int route_of(rf_str behind)
 
 int vaults_claim(void *ctx, const struct http_request *head)
 {
-    static const char *const roots[] = {
-        "secrets", "keys",  "certificates", "deletedsecrets", "deletedkeys", "deletedcertificates",
-        "rng",     "unwrap"};
+    static const char *const roots[] = {"secrets",
+                                        "keys",
+                                        "certificates",
+                                        "deletedsecrets",
+                                        "deletedkeys",
+                                        "deletedcertificates",
+                                        "rng",
+                                        "unwrap",
+                                        "access-requests"};
     (void)ctx;
     rf_str vault, domain, path = head->path, first = next_segment(&path);
     if (site_vault_host(head->host, &vault, &domain)) return route_of(path);

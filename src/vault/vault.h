@@ -7,6 +7,7 @@
 #include "crypt/keeper.h"
 
 struct vaults;
+struct hubs;
 struct vaults_options {
     struct state *state;
     struct arm *arm;
@@ -16,9 +17,16 @@ struct vaults_options {
     const struct audit *audit;
     struct keeper *keeper;
     struct rf_clock *clock;
-    /* Where events go (Microsoft.KeyVault.SecretNearExpiry ...), NULL: nowhere. `event` is one JSON object (Event Grid schema); must not block. */
+    /* With which addresses in certificates begin ("http://pki.example.org", no slash at its end): those of CRL, OCSP, issuer. Empty: the site's origin. */
+    rf_str pki_origin;
+    /* Where subscribed events go (Microsoft.EventGrid/eventSubscriptions); NULL: there are no subscriptions. Outlives the vaults' thread. */
+    struct hubs *hubs;
+    /* Is told of each event too (Microsoft.KeyVault.SecretNearExpiry ...); may be NULL. `event` is one JSON object (Event Grid schema); must not block. */
     void (*publish)(void *ctx, rf_str vault_id, rf_str event);
     void *publish_ctx;
+    /* Hosts that may be asked for certificates (issuers of provider ACME), and their hooks: as in `outbound.hosts` of the settings. Borrowed. */
+    const rf_str *outbound_hosts;
+    uint32_t outbound_host_count;
 };
 /* Registers the type Microsoft.KeyVault/vaults with arm. */
 RF_MUST_USE enum rf_kind vaults_new(const struct vaults_options *options, struct vaults **out,
@@ -35,6 +43,11 @@ const struct service *vaults_service(struct vaults *vaults);
 /* For dispatcher_add, beside arm's: routes of the control plane that are no resource's own. */
 const struct service *vaults_arm_service(struct vaults *vaults);
 int vaults_claim(void *ctx, const struct http_request *head); /* ctx: the service's */
+/* What stands at "/.well-known/acme-challenge/TOKEN" for an authority that looks there (RFC 8555, 8.3), a text with its NUL; false: nothing. Any thread. */
+enum { VAULTS_ACME_BYTES = 256 };
+bool vaults_acme_http(struct vaults *vaults, rf_str token, char out[VAULTS_ACME_BYTES]);
+/* What whoever asks for `name` by "acme-tls/1" is shown (RFC 8737): a tls_challenge of net/tls.h, `ctx` is the vaults. Any thread. */
+bool vaults_acme_tls(void *ctx, rf_str name, uint8_t digest[32]);
 /* Does what is due at `now`, in this thread. */
 void vaults_tick(struct vaults *vaults, rf_usec now);
 

@@ -8,9 +8,16 @@
 
 struct vaults {
     struct vaults_options options;
-    struct vault_jobs *jobs;   /* jobs.c */
-    struct service service;    /* vault.c */
-    struct vault_types *types; /* types.c */
+    struct vault_jobs *jobs;           /* jobs.c */
+    struct vault_acme *acme;           /* acme_challenge.c */
+    struct service service;            /* vault.c */
+    struct vault_types *types;         /* types.c */
+    struct service pki, ocsp;          /* authority_routes.c */
+    struct authority_cache *authority; /* authority_cache.h */
+    struct search_index *search;       /* search_int.h; NULL: no memory for one */
+    struct vault_activity *activity;   /* report_int.h */
+    int64_t report_from,
+        report_day; /* the jobs': when the day's lines in the log may come, and for which day they came */
 };
 
 /* ---- a vault, as a request finds it (place.c) ------------------------------------------------------------------------- */
@@ -27,7 +34,7 @@ struct vault_place {
     int retention_days;
     bool purge_protection, rbac;
 };
-/* By its name, which is unique (ASCII case ignored); empty: the default vault, which first start made. RF_NOT_FOUND VaultNotFound. */
+/* `txn` NULL: as it is now (state_peek). By its name, which is unique (ASCII case ignored); empty: the default vault, which first start made. RF_NOT_FOUND VaultNotFound. */
 RF_MUST_USE enum rf_kind vault_place_find(struct vaults *vaults, struct state_txn *txn, rf_str name,
                                           struct rf_arena *arena, struct vault_place *out,
                                           struct rf_err *err);
@@ -116,6 +123,7 @@ enum rf_kind vault_is_deleted(struct vault_call *call, enum seal_kind kind, rf_s
 /* types.c: registers Microsoft.KeyVault/vaults with options.arm. */
 RF_MUST_USE enum rf_kind vault_types_register(struct vaults *vaults, struct rf_err *err);
 void vault_types_free(struct vaults *vaults); /* when no hooks of arm run any more */
+void vault_authority_routes_init(struct vaults *vaults);
 /* Purges the vaults that were deleted and whose scheduledPurgeDate has come; *next: when that of another comes, 0: there is none. For jobs.c. */
 RF_MUST_USE enum rf_kind vault_deleted_due(struct vaults *vaults, rf_usec now, rf_usec *next,
                                            struct rf_err *err);
@@ -179,7 +187,8 @@ RF_MUST_USE enum rf_kind vault_version_init(struct vault_call *call, struct vaul
 /* An item that is not stored yet: id, kind, name and times are set. */
 RF_MUST_USE enum rf_kind vault_item_new(struct vault_call *call, enum seal_kind kind, rf_str name,
                                         struct vault_item *out, struct rf_err *err);
-/* RF_NOT_FOUND without a text of its own: see vault_not_found. Deleted ones are given too (`deleted` is set). 400 for a name that is none. */
+/* `txn` of this and the next two may be NULL: as it is now (state_peek), for reads at each request, which the keeper checks again.
+ * RF_NOT_FOUND without a text of its own: see vault_not_found. Deleted ones are given too (`deleted` is set). 400 for a name that is none. */
 RF_MUST_USE enum rf_kind vault_item_get(struct vault_call *call, struct state_txn *txn,
                                         enum seal_kind kind, rf_str name, struct vault_item *out,
                                         struct rf_err *err);
@@ -313,8 +322,13 @@ typedef enum rf_kind vault_due(struct vault_call *call, struct vault_item *item,
 vault_due vault_secret_due, vault_key_due, vault_certificate_due;
 /* Something is due at once: the thread looks now. Does nothing when it was not started. */
 void vault_jobs_wake(struct vaults *vaults);
+/* The thread is to end: what takes long breaks off. */
+bool vault_jobs_stopping(const struct vaults *vaults);
 /* An event of the vault (contract 6.5, 5.3): "Microsoft.KeyVault.KeyNearExpiry". */
 void vault_publish(struct vault_call *call, const char *type, enum seal_kind kind, rf_str name,
                    rf_str version, int64_t not_before, int64_t expires);
+/* "Microsoft.KeyVault.VaultAccessPolicyChanged". Neither may be called within a write transaction. */
+void vault_publish_policies(struct vaults *vaults, struct rf_arena *arena, rf_str vault_id,
+                            rf_str name);
 
 #endif

@@ -9,6 +9,7 @@
 #include "authz/route_walk.h"
 #include "base/encode.h"
 #include "crypt/keeper_serve.h"
+#include "vault/authority.h"
 #include "vault/call_int.h"
 
 #define V_SUB "/subscriptions/99999999-0000-0000-0000-000000000001"
@@ -247,9 +248,12 @@ WALK_HELPER void v_open(struct vault_world *w)
     cr_assert(dispatcher_add(w->dispatcher, arm_service(w->arm), &w->err) == RF_OK);
     cr_assert(dispatcher_add(w->dispatcher, vaults_arm_service(w->vaults), &w->err) == RF_OK, "%s",
               w->err.text);
+    cr_assert(dispatcher_add(w->dispatcher, authority_service(w->vaults), &w->err) == RF_OK);
     cr_assert(dispatcher_add_claiming(w->dispatcher, vaults_service(w->vaults), vaults_claim,
                                       &w->err) == RF_OK,
               "%s", w->err.text);
+    cr_assert(dispatcher_add_claiming(w->dispatcher, authority_ocsp_service(w->vaults),
+                                      authority_ocsp_claim, &w->err) == RF_OK);
     v_trust_keeper(w);
 }
 
