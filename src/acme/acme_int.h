@@ -59,6 +59,8 @@ RF_MUST_USE enum rf_kind acme_jws_read(const struct json_node *object, enum acme
 /* RF_INVALID badPublicKey, malformed (the signature is none of this key). */
 RF_MUST_USE enum rf_kind acme_jws_check(const struct acme_jws *jws, const struct json_node *jwk,
                                         struct rf_err *err);
+/* Whether the key of this certificate (DER) has made the signature. */
+bool acme_jws_is_by(const struct acme_jws *jws, rf_str cert);
 /* HS256. */
 bool acme_jws_check_mac(const struct acme_jws *jws, rf_str key);
 /* Of a JWK: base64url of SHA-256 over its needed members (RFC 7638). RF_INVALID badPublicKey; *needed: a JWK of these members alone, NULL is fine. */
@@ -203,7 +205,6 @@ struct acme_check {
     rf_str name;  /* lower case, without "*." */
     rf_str token; /* of the challenge */
     rf_str key_authorization;
-    const atomic_bool *stop; /* may be NULL */
 };
 /* RF_OK: the proof is there. Else ACME's error as code (dns, connection, tls, unauthorized, incorrectResponse) and a text for the client; kind RF_AGAIN: trying once more may help. */
 RF_MUST_USE enum rf_kind acme_check_http(const struct acme_check *check, struct rf_err *err);

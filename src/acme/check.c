@@ -104,8 +104,7 @@ static enum rf_kind look(struct acme_checks *checks, const struct json_node *ord
     struct acme_check check = {.network = &checks->acme->options.network,
                                .arena = arena,
                                .name = json_text_at(authorization, "name"),
-                               .token = token,
-                               .stop = &checks->stop};
+                               .token = token};
     check.key_authorization = rf_arena_printf(arena, "%.*s.%.*s", RF_FMT(token),
                                               RF_FMT(json_text_at(order, "thumbprint")));
     if (check.key_authorization.ptr == NULL) return rf_fail_memory(err, arena);

@@ -82,14 +82,19 @@ enum rf_kind acme_jws_read(const struct json_node *object, enum acme_jws_use use
 
 /* ---- checking ------------------------------------------------------------------------------------------------------------------- */
 
+static bool is_by(const struct acme_jws *jws, const struct public_key *key)
+{
+    struct jwt jwt = {.alg = rf_str_is(jws->alg, "ES256") ? JWT_ES256 : JWT_RS256,
+                      .signed_part = jws->signed_part,
+                      .signature = jws->signature};
+    return jwt_check(&jwt, key, JWT_ES256 | JWT_RS256, NULL) == RF_OK;
+}
+
 enum rf_kind acme_jws_check(const struct acme_jws *jws, const struct json_node *jwk,
                             struct rf_err *err)
 {
     struct public_key *key;
     struct rf_err why;
-    struct jwt jwt = {.alg = rf_str_is(jws->alg, "ES256") ? JWT_ES256 : JWT_RS256,
-                      .signed_part = jws->signed_part,
-                      .signature = jws->signature};
     if (public_key_of_jwk(jwk, &key, &why) != RF_OK) {
         if (strcmp(why.code, "MemoryBudgetExceeded") == 0) {
             if (err != NULL) *err = why;
@@ -97,9 +102,18 @@ enum rf_kind acme_jws_check(const struct acme_jws *jws, const struct json_node *
         }
         return RF_FAIL(err, RF_INVALID, "badPublicKey", "The key is not taken: %s.", why.text);
     }
-    enum rf_kind kind = jwt_check(&jwt, key, JWT_ES256 | JWT_RS256, &why);
+    bool good = is_by(jws, key);
     public_key_free(key);
-    return kind == RF_OK ? RF_OK : malformed(err, "has a signature that is not this key's");
+    return good ? RF_OK : malformed(err, "has a signature that is not this key's");
+}
+
+bool acme_jws_is_by(const struct acme_jws *jws, rf_str cert)
+{
+    struct public_key *key;
+    if (public_key_of_cert(cert, &key, NULL) != RF_OK) return false;
+    bool good = is_by(jws, key);
+    public_key_free(key);
+    return good;
 }
 
 bool acme_jws_check_mac(const struct acme_jws *jws, rf_str key)

@@ -216,3 +216,29 @@ Test(acme_jws, a_binding_is_checked_by_its_mac)
     cr_assert(acme_jws_check_mac(&jws, RF_S("secret")) && !acme_jws_check_mac(&jws, RF_S("other")));
     cr_assert(acme_jws_read(object, ACME_JWS_REQUEST, &arena, &jws, &err) == RF_INVALID);
 }
+
+Test(acme_jws, a_signature_is_held_against_a_certificate_s_key)
+{
+    static const enum key_kind kinds[] = {KEY_P256, KEY_RSA_2048};
+    for (size_t i = 0; i < RF_COUNT(kinds); i++) {
+        struct world one, other;
+        struct acme_jws jws;
+        rf_str cert;
+        struct cert_request wanted = {.subject_cn = RF_S("leaf"), .not_after = RF_USEC_PER_SECOND};
+        const char *header =
+            i == 0 ? EC_HEADER : "{\"alg\":\"RS256\",\"jwk\":JWK,\"nonce\":\"n\",\"url\":\"u\"}";
+        open_world(&one, kinds[i]);
+        open_world(&other, kinds[i]);
+        cr_assert(cert_make(&wanted, one.key, one.key, (rf_str){0}, &one.arena, &cert, &one.err) ==
+                  RF_OK);
+        cr_assert(acme_jws_read(request(&one, header, "{}"), ACME_JWS_REQUEST, &one.arena, &jws,
+                                &one.err) == RF_OK);
+        cr_assert(acme_jws_is_by(&jws, cert));
+        cr_assert(!acme_jws_is_by(&jws, rf_slice(cert, 0, cert.len - 1)));
+        cr_assert(acme_jws_read(request(&other, header, "{}"), ACME_JWS_REQUEST, &other.arena, &jws,
+                                &other.err) == RF_OK);
+        cr_assert(!acme_jws_is_by(&jws, cert), "signed by another key");
+        close_world(&one);
+        close_world(&other);
+    }
+}

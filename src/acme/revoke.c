@@ -1,7 +1,4 @@
 /* revoke.c - revocation (RFC 8555, 7.6): by the account that has ordered the certificate, or by the certificate's own key. */
-#include <openssl/err.h>
-#include <openssl/x509.h>
-
 #include "acme/acme_int.h"
 #include "base/encode.h"
 #include "base/log.h"
@@ -12,33 +9,6 @@ static bool is_ordered_by(const struct authority_record *record, rf_str account)
     rf_str prefix = RF_S("acme:");
     return account.len > 0 && rf_str_starts(record->by, prefix) &&
            rf_str_eq(rf_slice(record->by, prefix.len, record->by.len), account);
-}
-
-/* Whether a JWK is the certificate's key: its modulus, or the point, stands in the SubjectPublicKeyInfo, which has little room for anything else. */
-static bool is_key_of(rf_str der, const struct json_node *jwk, struct rf_arena *arena)
-{
-    rf_str bytes, second = {0};
-    const uint8_t *at = der.ptr;
-    uint8_t *info = NULL;
-    bool is_ec = rf_str_is(json_text_at(jwk, "kty"), "EC");
-    if (base64url_decode(arena, json_text_at(jwk, is_ec ? "x" : "n"), &bytes, NULL) != RF_OK ||
-        (is_ec && base64url_decode(arena, json_text_at(jwk, "y"), &second, NULL) != RF_OK))
-        return false;
-    X509 *cert = d2i_X509(NULL, &at, (long)der.len);
-    EVP_PKEY *key = cert == NULL ? NULL : X509_get0_pubkey(cert);
-    int len = key == NULL ? -1 : i2d_PUBKEY(key, &info);
-    bool same = false;
-    enum { OVERHEAD_MAX = 64 };
-    if (len > 0 && bytes.len >= 32) {
-        rf_str whole = rf_str_make(info, (size_t)len);
-        size_t found = rf_str_find(whole, bytes, 0);
-        same = found != SIZE_MAX && whole.len - bytes.len - second.len <= OVERHEAD_MAX &&
-               (!is_ec || rf_str_starts(rf_slice(whole, found + bytes.len, whole.len), second));
-    }
-    OPENSSL_free(info);
-    X509_free(cert);
-    ERR_clear_error();
-    return same;
 }
 
 static enum rf_kind find(struct acme_call *call, rf_str der, struct authority_record *out,
@@ -71,7 +41,7 @@ enum rf_kind acme_revoke(struct acme_call *call, struct rf_err *err)
                          "A reason is a number from 0 to 10.");
     RF_TRY(find(call, der, &record, err));
     if (!is_ordered_by(&record, call->account.id) &&
-        (call->jwk == NULL || !is_key_of(record.leaf, call->jwk, call->arena)))
+        (call->jwk == NULL || !acme_jws_is_by(&call->jws, record.leaf)))
         return acme_fail(call, err, 403, "unauthorized",
                          "It takes the account that has ordered the certificate, or its own key.");
     struct rf_err why;
