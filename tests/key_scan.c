@@ -118,12 +118,14 @@ static void learn(struct scan *scan, const char *folder, uint8_t store[KEEPER_SE
         .folder = folder, .domain = RF_S("ringfort.localhost"), .clock = rf_clock_real()};
     if (keeper_core_new(&options, &core, &err) != RF_OK) azure_die(folder, rf_str_of(err.text));
     const struct keeper_keys *keys = keeper_core_keys(core);
-    add_forms(scan, "the root key", rf_str_make(keys->root, sizeof keys->root), false);
+    uint32_t generation = keeper_root_generation(keys);
+    add_forms(scan, "the root key",
+              rf_str_make(root_seal_key(&keys->seal, generation), ROOT_KEY_BYTES), false);
     add_forms(scan, "the key that seals keys",
               rf_str_make(keys->file.sealing_key, sizeof keys->file.sealing_key), false);
     add_forms(scan, "the key of the audit log",
               rf_str_make(keys->audit.key, sizeof keys->audit.key), false);
-    keeper_derive(keys, "ringfort store 1", (rf_str){0}, store);
+    keeper_derive(keys, ROOT_BASE_STORE, store);
     add_forms(scan, "the key of the store", rf_str_make(store, KEEPER_SECRET_BYTES), true);
     add_number(scan, "the CA's private key", keys->ca, "priv");
     add_number(scan, "the private key of TLS", keys->tls, "priv");

@@ -44,6 +44,9 @@ enum rf_kind cli_cert_csr(struct cli_vault *v, struct rf_err *err);
 enum rf_kind cli_cert_pending(struct cli_vault *v, struct rf_err *err);
 /* cli_cert_expiring.c */
 enum rf_kind cli_cert_expiring(struct cli_vault *v, struct rf_err *err);
+/* cli_cert_listen.c */
+enum rf_kind cli_cert_listen(struct cli_vault *v, struct rf_err *err);
+enum rf_kind cli_cert_unlisten(struct cli_vault *v, struct rf_err *err);
 /* ringfort cert deploy: argv[0] is "deploy" (cli_cert_deploy.c). */
 int cli_cert_deploy(int argc, char **argv);
 

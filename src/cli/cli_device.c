@@ -31,6 +31,7 @@ enum {
     OPT_MINUTES,
     OPT_CODE_FILE,
     OPT_SERIAL,
+    OPT_ISSUER,
     OPT_FORMAT
 };
 static const struct cli_option options[] = {
@@ -53,6 +54,9 @@ static const struct cli_option options[] = {
                        "enrol, on the device: the code that the operator gave; - is standard "
                        "input"},
     [OPT_SERIAL] = {"serial", "HEX", "revoke: this certificate only"},
+    [OPT_ISSUER] = {"issuer", "URL",
+                    "enrol: vault://VAULT/ISSUER, an authority of a vault that issues the "
+                    "certificates from now on; 'own': the installation's own"},
     [OPT_FORMAT] = {"format", "FORMAT", "list: table, csv, markdown, json or jsonl"},
 };
 static const struct cli_usage usage = {
@@ -75,7 +79,7 @@ static const struct cli_usage usage = {
 
 struct device_args {
     struct cli_server_args server;
-    const char *names, *out, *csr, *code_file, *serial;
+    const char *names, *out, *csr, *code_file, *serial, *issuer;
     const char *hubs[HUBS_MAX];
     uint32_t hub_count;
     const char **words;
@@ -125,6 +129,9 @@ static int take_option(int at, const char *value, struct device_args *args)
     case OPT_SERIAL:
         args->serial = value;
         return CLI_OK;
+    case OPT_ISSUER:
+        args->issuer = value;
+        return CLI_OK;
     case OPT_AGAIN:
         args->again = true;
         return CLI_OK;
@@ -155,8 +162,10 @@ static int check_enrol(const struct device_args *args)
         return cli_wrong(&usage, "--csr and --code-file are for one device");
     if (args->minutes != 0 && !args->wants_code)
         return cli_wrong(&usage, "--minutes is for --code");
-    if (args->code_file != NULL && (args->hub_count > 0 || args->days != 0 || args->again))
-        return cli_wrong(&usage, "--hub, --days and --again are the operator's, with --code");
+    if (args->code_file != NULL &&
+        (args->hub_count > 0 || args->days != 0 || args->again || args->issuer != NULL))
+        return cli_wrong(&usage,
+                         "--hub, --days, --issuer and --again are the operator's, with --code");
     return CLI_OK;
 }
 
@@ -265,7 +274,9 @@ static enum rf_kind put_device(const struct device_call *call, rf_str name, stru
     RF_TRY(cli_server_target(call->server, id_of(call, name), RF_S(VERSION), arena, &target, err));
     enum rf_kind kind = cli_server_get(call->server, target, arena, &now, err);
     if (kind != RF_OK && kind != RF_NOT_FOUND) return kind;
-    if (kind == RF_OK && args->hub_count == 0 && args->days == 0 && !args->again) return RF_OK;
+    if (kind == RF_OK && args->hub_count == 0 && args->days == 0 && !args->again &&
+        args->issuer == NULL)
+        return RF_OK;
     if (kind == RF_NOT_FOUND && args->hub_count == 0)
         return RF_FAIL(err, RF_NOT_FOUND, "ResourceNotFound",
                        "there is no device '%.*s'; name the hubs that it may send to with --hub "
@@ -282,6 +293,9 @@ static enum rf_kind put_device(const struct device_call *call, rf_str name, stru
     }
     if (args->days > 0) json_set_i64(arena, properties, "certificateDays", args->days);
     if (args->again) json_set_text(arena, properties, "status", RF_S("Enabled"));
+    if (args->issuer != NULL)
+        json_set_text(arena, properties, "certificateIssuer",
+                      rf_str_of(strcmp(args->issuer, "own") == 0 ? "" : args->issuer));
     return cli_server_put(call->server, id_of(call, name), RF_S(VERSION), body, arena, &created,
                           &ignored, err);
 }

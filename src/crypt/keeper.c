@@ -400,7 +400,8 @@ static enum rf_kind exchange(struct keeper *keeper, struct keeper_slot *own, enu
     own->patience_usec = keeper->patience_usec;
     if (verb == KEEPER_JWT_ROTATE || verb == KEEPER_SEAL_KEY_NEW)
         own->patience_usec *= ROTATE_PATIENCE;
-    if (verb == KEEPER_TLS_SIGN) own->patience_usec /= HANDSHAKE_PATIENCE;
+    if (verb == KEEPER_TLS_SIGN || verb == KEEPER_LISTENER_SIGN)
+        own->patience_usec /= HANDSHAKE_PATIENCE;
     rf_usec deadline = now + own->patience_usec;
     if (!on->given_up && !others_wait(keeper, on)) on->silent_since = now;
     on->refs++;
@@ -440,31 +441,20 @@ static enum rf_kind exchange(struct keeper *keeper, struct keeper_slot *own, enu
 /* The code of a keeper's error as a static string: those that callers act on. */
 static const char *static_code(rf_str code)
 {
-    static const char *const known[] = {"CryptoFailed",
-                                        "TooManyRequests",
-                                        "BadSigningInput",
-                                        "BadDigest",
-                                        "BadPurpose",
-                                        "MessageTooLarge",
-                                        "BadName",
-                                        "BadRequest",
-                                        "DiskFull",
-                                        "InputOutput",
-                                        "SealToken",
-                                        "SealBroken",
-                                        "SealRolledBack",
-                                        "SealDestroyed",
-                                        "SealDisabled",
-                                        "SealNotYet",
-                                        "SealExpired",
-                                        "SealOperation",
-                                        "SealArgument",
-                                        "SealAlgorithm",
-                                        "SealInput",
-                                        "SealRate",
-                                        "MemoryBudgetExceeded",
-                                        "VaultSealed",
-                                        "KeyGone"};
+    static const char *const known[] = {"CryptoFailed",    "TooManyRequests",
+                                        "BadSigningInput", "BadDigest",
+                                        "BadPurpose",      "MessageTooLarge",
+                                        "BadName",         "BadRequest",
+                                        "DiskFull",        "InputOutput",
+                                        "SealToken",       "SealBroken",
+                                        "SealRolledBack",  "SealDestroyed",
+                                        "SealGeneration",  "SealDisabled",
+                                        "SealNotYet",      "SealExpired",
+                                        "SealOperation",   "SealArgument",
+                                        "SealAlgorithm",   "SealInput",
+                                        "SealRate",        "NotBound",
+                                        "NotHandshake",    "MemoryBudgetExceeded",
+                                        "VaultSealed",     "KeyGone"};
     for (size_t i = 0; i < RF_COUNT(known); i++)
         if (rf_str_is(code, known[i])) return known[i];
     return "KeeperFailed";

@@ -71,6 +71,9 @@ struct keeper_proof {
 RF_MUST_USE enum rf_kind keeper_jwt_sign_if(struct keeper *keeper, const struct keeper_proof *proof,
                                             rf_str signing_input, struct rf_arena *arena,
                                             uint64_t *match, rf_str *signature, struct rf_err *err);
+/* Purposes whose MACs are stored for as long as what they verify: they do not change with the root. */
+#define KEEPER_MAC_SECRET "client-secret"
+#define KEEPER_MAC_PASSWORD "password"
 /* HMAC-SHA256 of `bytes` under a key that belongs to `purpose` and stays in the keeper: verifiers of client secrets. */
 RF_MUST_USE enum rf_kind keeper_mac(struct keeper *keeper, const char *purpose, rf_str bytes,
                                     uint8_t out[32], struct rf_err *err);
@@ -102,5 +105,31 @@ RF_MUST_USE enum rf_kind keeper_data_key_open(struct keeper *keeper, rf_str wrap
 RF_MUST_USE enum rf_kind keeper_data_key_destroy(struct keeper *keeper, rf_str wrapped,
                                                  const char *label, struct rf_arena *arena,
                                                  rf_str *proof, struct rf_err *err);
+
+/* ---- after a rotation of the root: the same keys under the newest generation (docs/sealing.md) --------------------------------------------- */
+
+enum { KEEPER_GENERATIONS_MAX = 16, KEEPER_WRAPPED_BYTES_MAX = KEEPER_DATA_KEY_BYTES };
+/* A wrapped key, of the vault with the id of 16 bytes, or of data (`vault_id` NULL), under the newest root, into `out`, which has as many bytes; one that is so already comes back
+ * as it was. RF_DENIED SealBroken (it was changed, or belongs elsewhere), SealDestroyed, SealGeneration (its generation is retired or dropped). */
+RF_MUST_USE enum rf_kind keeper_rewrap(struct keeper *keeper, const uint8_t *vault_id,
+                                       rf_str wrapped, uint8_t out[KEEPER_WRAPPED_BYTES_MAX],
+                                       struct rf_err *err);
+/* What lies with the server: how many keys under the newest generation (first), the one before, and so on; the last also counts those further back. */
+struct keeper_found {
+    uint32_t newest;
+    uint64_t under[KEEPER_GENERATIONS_MAX];
+    uint64_t unread; /* of those that could not be read, or not be replaced */
+};
+struct keeper_generations {
+    uint32_t newest, first,
+        kept; /* those before `first` open nothing, those before `kept` are gone */
+    uint32_t
+        clean; /* turns since the last rotation, one after the other, that found nothing under older ones */
+};
+/* The server goes through all it has in turns: begins, tells how far it is, ends. `found` may be NULL but in the last two. */
+enum keeper_turn { KEEPER_TURN_ASK, KEEPER_TURN_BEGIN, KEEPER_TURN_TELL, KEEPER_TURN_END };
+RF_MUST_USE enum rf_kind keeper_rewrap_turn(struct keeper *keeper, enum keeper_turn what,
+                                            const struct keeper_found *found,
+                                            struct keeper_generations *out, struct rf_err *err);
 
 #endif

@@ -5,8 +5,9 @@
  *
  * mac is HMAC-SHA256 over the mac of the line before (32 zero bytes at first) and this line up to `,"mac"`, under a key that
  * is derived from the root key: who has the file but not the key can neither change, drop nor add a line unseen; that the
- * last ones are missing shows by the heads (keeper_heads.c). A line without its end is a torn tail and is cut off at open. Where the chain does not hold, that is told in a line of its
- * own ("audit.broken"), and the chain begins anew there. */
+ * last ones are missing shows by the heads (keeper_heads.c). Of lines behind the head nobody has heard: a crash may have left any part of them, so from the
+ * first that does not hold they are cut off at open, as is a line without its end. Where the chain does not hold before, that is told in a line of its own
+ * ("audit.broken"), and the chain begins anew there. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,19 +90,37 @@ static bool line_holds(struct keeper_audit *audit, rf_str line)
     return CRYPTO_memcmp(told, right, SHA256_BYTES) == 0;
 }
 
-static void take_line(struct keeper_audit *audit, rf_str line, struct keeper_audit_check *check)
+/* A line that nobody heard of; `rest` is what of the file has been read from it on. Without heads it is the first one, which begins them, and there is no
+ * second. */
+static bool is_unheard(const struct keeper_audit *audit, uint64_t line, rf_str rest)
+{
+    if (audit->heads->present) return line > audit->heads->audit.count;
+    return line == 1 && rest.len <= LINE_BYTES_MAX &&
+           rf_str_find(rest, RF_S("\n{\"seq\":"), 0) == SIZE_MAX;
+}
+
+/* The first line of `rest`. False: here begins a torn tail. */
+static bool take_line(struct keeper_audit *audit, size_t len, rf_str rest,
+                      struct keeper_audit_check *check)
 {
     const struct keeper_head *want = &audit->heads->audit;
+    struct keeper_head before = audit->head;
+    rf_str line = rf_slice(rest, 0, len);
     bool holds = line_holds(audit, line);
+    if (!holds && is_unheard(audit, audit->head.count, rest)) {
+        audit->head = before;
+        return false;
+    }
     if (!holds && check->broken == 0) check->broken = audit->head.count;
     if (audit->heads->present && audit->head.count == want->count &&
         memcmp(audit->head.chain, want->chain, SHA256_BYTES) != 0)
         check->other = true;
     if (holds && rf_str_find(line, RF_S(EVENT("heads.begun")), 0) != SIZE_MAX)
         check->has_heads = true;
+    return true;
 }
 
-/* Goes through the lines of a file of `end` bytes; *whole is where the last whole one ends. */
+/* Goes through the lines of a file of `end` bytes; *whole is where the last one that counts ends. */
 static enum rf_kind check_lines(struct keeper_audit *audit, uint8_t *bytes, uint64_t end,
                                 uint64_t *whole, struct keeper_audit_check *check,
                                 struct rf_err *err)
@@ -111,16 +130,22 @@ static enum rf_kind check_lines(struct keeper_audit *audit, uint8_t *bytes, uint
         ssize_t got = pread(audit->fd, bytes, READ_BYTES, (off_t)*whole);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) return RF_FAIL_ERRNO(err, "InputOutput", "cannot read the keeper's audit log");
+        uint64_t from = *whole;
         size_t at = 0;
         for (const uint8_t *nl; (nl = memchr(bytes + at, '\n', (size_t)got - at)) != NULL;) {
             size_t to = (size_t)(nl - bytes);
-            take_line(audit, rf_str_make(bytes + at, to - at), check);
+            if (!take_line(audit, to - at, rf_str_make(bytes + at, (size_t)got - at), check))
+                return RF_OK;
             at = to + 1;
+            *whole = from + at;
         }
-        if (at == 0 && got < READ_BYTES) return RF_OK; /* a torn tail */
+        if (at > 0) continue;
+        rf_str rest = rf_str_make(bytes, (size_t)got);
+        if (got < READ_BYTES || is_unheard(audit, audit->head.count + 1, rest))
+            return RF_OK; /* a torn tail */
         /* No line of ours is so long: what stands there is passed over, and the next line tells of it. */
-        if (at == 0 && check->broken == 0) check->broken = audit->head.count + 1;
-        *whole += at == 0 ? (uint64_t)got : at;
+        if (check->broken == 0) check->broken = audit->head.count + 1;
+        *whole += (uint64_t)got;
     }
     return RF_OK;
 }

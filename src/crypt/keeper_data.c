@@ -46,6 +46,7 @@ static enum rf_kind make(struct keeper_vault *vault, rf_str label, struct rf_are
                 seal_wrap_key(&wrap, key, wrapped + SEAL_ID_BYTES);
     OPENSSL_cleanse(root, sizeof root);
     if (!good) return RF_FAIL(err, RF_IO, "CryptoFailed", "the cipher does not work");
+    RF_TRY(keeper_rewrap_note(vault, "data", wrapped, wrap.generation, err));
     answer->fields[0] = rf_str_make(wrapped, KEEPER_DATA_KEY_BYTES);
     answer->fields[1] = rf_str_make(key, SEAL_KEY_BYTES);
     return tell(vault, "data.key_made", label, wrapped, line, NULL, err);
@@ -56,8 +57,8 @@ static void floor_of(rf_str wrapped, uint8_t out[32])
     keeper_floor_id("data", wrapped.ptr, NULL, out);
 }
 
-static enum rf_kind unwrap(struct keeper_vault *vault, rf_str wrapped, uint8_t key[SEAL_KEY_BYTES],
-                           struct rf_err *err)
+enum rf_kind keeper_data_unwrap(struct keeper_vault *vault, rf_str wrapped,
+                                uint8_t key[SEAL_KEY_BYTES], struct rf_err *err)
 {
     uint8_t root[SEAL_KEY_BYTES], floor[32];
     if (wrapped.len != KEEPER_DATA_KEY_BYTES) return bad("wrapped key", err);
@@ -73,8 +74,8 @@ static enum rf_kind unwrap(struct keeper_vault *vault, rf_str wrapped, uint8_t k
                 seal_unwrap_key(&wrap, inner, key);
     OPENSSL_cleanse(root, sizeof root);
     if (good) return RF_OK;
-    return RF_FAIL(err, RF_DENIED, "SealBroken",
-                   "the key was changed, or is of another installation");
+    return keeper_rewrap_refuse(vault, wrap.generation,
+                                "the key was changed, or is of another installation", err);
 }
 
 /* Opening leaves no line: the server has the key of whatever it reads. */
@@ -83,7 +84,7 @@ static enum rf_kind open(struct keeper_vault *vault, rf_str wrapped, struct rf_a
 {
     uint8_t *key = rf_arena_alloc(arena, SEAL_KEY_BYTES);
     if (key == NULL) return rf_fail_memory(err, arena);
-    RF_TRY(unwrap(vault, wrapped, key, err));
+    RF_TRY(keeper_data_unwrap(vault, wrapped, key, err));
     answer->fields[0] = rf_str_make(key, SEAL_KEY_BYTES);
     return RF_OK;
 }

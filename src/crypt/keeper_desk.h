@@ -12,12 +12,30 @@ struct bucket {
     _Atomic uint32_t used;
 };
 
+/* Refusals of this second beyond those that have lines of their own (keeper_refuse.c). */
+enum { REFUSAL_KINDS_MAX = 16 };
+struct refusal_kind {
+    enum keeper_verb verb;
+    const char *code; /* static */
+    struct keeper_who who;
+    bool mixed; /* others are counted here too */
+    uint64_t count;
+};
+struct keeper_refusals {
+    pthread_mutex_t lock;
+    int64_t second;
+    uint32_t told, kind_count;
+    struct refusal_kind kinds[REFUSAL_KINDS_MAX];
+    atomic_bool waiting; /* there are kinds to tell */
+};
+
 struct keeper_core {
     struct rf_secret memory; /* where this lies */
     struct keeper_keys keys;
     struct keeper_vault vault;
     struct rf_clock *clock;
-    struct bucket rates[KEEPER_VERB_END], refusals, vault_tokens;
+    struct bucket rates[KEEPER_VERB_END], vault_tokens;
+    struct keeper_refusals refusals;
     /* Whom a token for vaults was signed for, and in which minute. */
     _Atomic uint64_t told[KEEPER_TOLD_PLACES];
     pthread_mutex_t posts_lock;
@@ -41,6 +59,7 @@ struct desk {
     struct rf_arena arena;
     struct signer tls, jwt;
     uint64_t line; /* of the request at hand; 0: none that must be on the disk before the answer */
+    struct keeper_who who; /* of the request at hand, once its token was checked */
 };
 
 /* Signs a digest. */
@@ -49,6 +68,14 @@ RF_MUST_USE enum rf_kind keeper_desk_sign(struct desk *desk, struct signer *sign
 /* Answers a request; views of the desk's memory. */
 void keeper_desk_answer(struct desk *desk, const struct keeper_request *request,
                         struct keeper_answer *answer);
+
+/* ---- keeper_refuse.c: lines of what was refused ------------------------------------------------------------------------------ */
+
+/* Counts a refusal. True: it is to have a line of its own, if it `may_tell` one. *line is set when lines of the second before were made. */
+bool keeper_refusals_count(struct keeper_core *core, enum keeper_verb verb, bool may_tell,
+                           const char *code, const struct keeper_who *who, uint64_t *line);
+/* Writes what was counted in a second that is over, or at once; cheap when there is nothing. */
+void keeper_refusals_settle(struct keeper_core *core, bool at_once);
 
 /* ---- keeper_post.c: answers on their way out ------------------------------------------------------------------------------- */
 

@@ -19,7 +19,8 @@
  * for token-signing keys.
  *
  * Torn tail: a record that the file's end cuts, or whose bytes from some place on are all zero, was never synced and is cut
- * off at open, unless the heads know it. Anything else that does not open is damage (RF_CORRUPT KeeperKeysDamaged): going on without a key would make
+ * off at open, unless the heads know it. So is a last one, behind those that the heads know, that does not open: of its sectors any may have come to the
+ * disk. Anything else that does not open is damage (RF_CORRUPT KeeperKeysDamaged): going on without a key would make
  * new ones and lock out everybody who trusts the old. */
 #include <errno.h>
 #include <stdlib.h>
@@ -167,6 +168,13 @@ static enum rf_kind check_head(const struct keeper_file *file, bool at_end, stru
         (unsigned long long)have->count, (unsigned long long)want->count);
 }
 
+/* Whether what is left of the file can be the one record that a crash kept from the heads. */
+static bool is_unheard(const struct keeper_file *file, uint64_t left)
+{
+    return file->heads->present && file->head.count >= file->heads->keys.count &&
+           left <= RECORD_BYTES_MAX;
+}
+
 /* Reads the record at file->bytes; *torn when it was cut by a crash. `frame` has room for the longest. */
 static enum rf_kind load_one(struct keeper_file *file, uint64_t end, uint8_t *frame,
                              keeper_each_record *each, void *ctx, bool *torn, struct rf_err *err)
@@ -181,8 +189,10 @@ static enum rf_kind load_one(struct keeper_file *file, uint64_t end, uint8_t *fr
     *torn = rf_get_u64le(frame) == 0;
     if (*torn) return RF_OK;
     if (bytes < FRAME_BYTES || bytes > RECORD_BYTES_MAX ||
-        (bytes ^ rf_get_u32le(frame + 4)) != UINT32_MAX)
-        return damaged(file, "has an impossible length", err);
+        (bytes ^ rf_get_u32le(frame + 4)) != UINT32_MAX) {
+        *torn = is_unheard(file, left);
+        return *torn ? RF_OK : damaged(file, "has an impossible length", err);
+    }
     *torn = bytes > left;
     if (*torn) return RF_OK;
     RF_TRY(read_all(file->fd, frame, bytes, file->bytes, err));
@@ -191,8 +201,10 @@ static enum rf_kind load_one(struct keeper_file *file, uint64_t end, uint8_t *fr
         return RF_OK;
     }
     memcpy(tag, frame + bytes - TAG_BYTES, TAG_BYTES);
-    if (!crypt_frame(file, frame, bytes, false))
-        return damaged(file, "does not open with this root key", err);
+    if (!crypt_frame(file, frame, bytes, false)) {
+        *torn = bytes == left && is_unheard(file, left);
+        return *torn ? RF_OK : damaged(file, "does not open with this root key", err);
+    }
     rf_str inside = rf_str_make(frame + LENGTH_BYTES + NONCE_BYTES, bytes - FRAME_BYTES);
     if (!read_record(inside, &record)) return damaged(file, "is of an unknown form", err);
     RF_TRY(each(ctx, &record, err));
@@ -237,7 +249,8 @@ enum rf_kind keeper_file_load(struct keeper_file *file, keeper_each_record *each
     uint64_t end = (uint64_t)status.st_size;
     if (end > FILE_BYTES_MAX)
         return RF_FAIL(err, RF_LIMIT, "FileTooLarge", "the keeper's file of keys is too large");
-    if (end < HEADER_BYTES) {
+    /* A header without records that does not hold was never synced. */
+    if (end < HEADER_BYTES || (end == HEADER_BYTES && check_header(file, NULL) != RF_OK)) {
         RF_TRY(check_head(file, true, err));
         return write_header(file, err);
     }

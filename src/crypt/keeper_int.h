@@ -51,7 +51,8 @@ enum keeper_record_type {
     KEEPER_RECORD_JWT,
     KEEPER_RECORD_RETIRED, /* a kid that verifies no longer */
     KEEPER_RECORD_DEVICE_CA,
-    KEEPER_RECORD_TYPE_END /* one past the last */
+    KEEPER_RECORD_LISTENER, /* names: what keeper_listener_keys.c says */
+    KEEPER_RECORD_TYPE_END  /* one past the last */
 };
 
 /* One record in clear: what the type does not use is empty. */
@@ -141,29 +142,51 @@ struct keeper_tls_own {
     rf_usec until;              /* it signs so long */
 };
 
+/* A listener with a certificate of a vault (keeper_listener.h). */
+enum { KEEPER_LISTENER_SLOTS = 4, KEEPER_LISTENER_PLACES = 3 };
+#define KEEPER_LISTENER_STALE_USEC (90 * RF_USEC_PER_SECOND)
+struct keeper_listener_slot {
+    EVP_PKEY *key;
+    uint8_t leaf[SHA256_BYTES]; /* of the certificate */
+    rf_usec until;              /* it signs so long; INT64_MAX: the one in use */
+    rf_usec ends;               /* the certificate does */
+};
+struct keeper_listener_bound {
+    bool is_bound;
+    uint8_t vault_id[16], item_id[16];
+    char label[300];
+    uint32_t label_bytes;
+    struct keeper_listener_slot slots[KEEPER_LISTENER_SLOTS]; /* the newest last */
+    uint32_t slot_count;
+    rf_usec seen;     /* when what was shown last was taken */
+    char refused[32]; /* why what was shown last was not; empty: it was */
+};
+
 struct keeper_keys {
-    pthread_rwlock_t lock; /* over the token-signing keys and the TLS certificate */
+    pthread_rwlock_t lock; /* over the token-signing keys, the TLS certificate, the listeners */
     struct keeper_file file;
     struct keeper_heads heads;
     struct keeper_audit audit;
     struct rf_clock *clock;
     struct root_seal seal;
-    uint8_t root[KEEPER_SECRET_BYTES]; /* the first generation, of which all is derived */
-    EVP_PKEY *ca, *tls, *device_ca;    /* the last: NULL until it is first asked for */
+    EVP_PKEY *ca, *tls, *device_ca; /* the last: NULL until it is first asked for */
     uint8_t tls_leaf[SHA256_BYTES];
     rf_usec tls_until;
     struct keeper_tls_own tls_before[KEEPER_TLS_BEFORE_MAX]; /* by `until` */
     uint32_t tls_before_count;
-    rf_str device_ca_der;                            /* allocated, like the next */
-    rf_str ca_der, tls_der, tls_names, wanted_names; /* allocated */
-    struct keeper_jwt_own jwt[KEEPER_KEYS_MAX];      /* by `from` */
+    struct keeper_listener_bound listeners[KEEPER_LISTENER_PLACES]; /* by enum keeper_listener */
+    rf_str device_ca_der;                                           /* allocated, like the next */
+    rf_str ca_der, tls_der, tls_names, wanted_names;                /* allocated */
+    struct keeper_jwt_own jwt[KEEPER_KEYS_MAX];                     /* by `from` */
     uint32_t jwt_count;
 };
 
-/* HMAC of a label under the root key: one secret for each use. */
-void keeper_derive(const struct keeper_keys *keys, const char *label, rf_str more,
+/* One secret for each use, which no rotation changes. */
+void keeper_derive(const struct keeper_keys *keys, enum root_base base,
                    uint8_t out[KEEPER_SECRET_BYTES]);
-/* The same under the root of a generation, for keys that the server keeps wrapped; false: there is none. */
+void keeper_derive_mac(const struct keeper_keys *keys, rf_str purpose,
+                       uint8_t out[KEEPER_SECRET_BYTES]);
+/* HMAC of a label under the root of a generation, for keys that the server keeps wrapped; false: there is none, or it is retired. */
 bool keeper_derive_of(const struct keeper_keys *keys, uint32_t generation, const char *label,
                       uint8_t out[KEEPER_SECRET_BYTES]);
 /* The newest generation, 1 at first. */
@@ -222,6 +245,15 @@ RF_MUST_USE enum rf_kind keeper_tls_key(struct keeper_keys *keys, rf_str leaf, E
 void keeper_tls_done(struct keeper_keys *keys);
 /* True when the TLS certificate is for `host` (without a port). */
 bool keeper_keys_name_host(const struct keeper_keys *keys, rf_str host);
+
+/* ---- keeper_listener_keys.c: listeners with a certificate of a vault ---------------------------------------------------------- */
+
+/* A record that was read. RF_CORRUPT KeeperKeysDamaged. */
+RF_MUST_USE enum rf_kind keeper_listener_take(struct keeper_keys *keys, rf_str record,
+                                              struct rf_err *err);
+void keeper_listeners_done(struct keeper_keys *keys);
+/* A line for each that is bound, "LISTENER LABEL good|STALE ..."; empty: none is. */
+void keeper_listeners_describe(struct keeper_keys *keys, char *out, size_t cap);
 
 /* ---- keeper_open.c -------------------------------------------------------------------------------------------------------- */
 

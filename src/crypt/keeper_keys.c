@@ -8,6 +8,7 @@
 
 #include "base/encode.h"
 #include "crypt/device.h"
+#include "crypt/keeper.h"
 #include "crypt/keeper_int.h"
 
 enum { CA_DAYS = 3650, MEMORY_BYTES = 1 << 20 };
@@ -15,38 +16,38 @@ enum { CA_DAYS = 3650, MEMORY_BYTES = 1 << 20 };
 #define USEC_PER_DAY (24 * USEC_PER_HOUR)
 #define BACKDATE_USEC KEEPER_CERT_BACKDATE_USEC
 
-static void derive(const uint8_t root[KEEPER_SECRET_BYTES], const char *label, rf_str more,
+void keeper_derive(const struct keeper_keys *keys, enum root_base base,
                    uint8_t out[KEEPER_SECRET_BYTES])
 {
-    uint8_t text[64 + KEEPER_PURPOSE_BYTES_MAX];
-    size_t len =
-        strlen(label) + 1; /* its NUL ends it, so that no label and text read as another pair */
-    RF_ASSERT(len <= 64);
-    RF_ASSERT(more.len <= KEEPER_PURPOSE_BYTES_MAX);
-    memcpy(text, label, len);
-    if (more.len > 0) memcpy(text + len, more.ptr, more.len);
-    digest_hmac_sha256(rf_str_make(root, KEEPER_SECRET_BYTES), rf_str_make(text, len + more.len),
-                       out);
+    memcpy(out, keys->seal.bases[base], KEEPER_SECRET_BYTES);
 }
 
-void keeper_derive(const struct keeper_keys *keys, const char *label, rf_str more,
-                   uint8_t out[KEEPER_SECRET_BYTES])
+/* Verifiers outlast the root under which they were made: their two uses are among what is kept of it. What other purposes derive hangs on
+ * what lasts too. */
+void keeper_derive_mac(const struct keeper_keys *keys, rf_str purpose,
+                       uint8_t out[KEEPER_SECRET_BYTES])
 {
-    derive(keys->root, label, more, out);
+    if (rf_str_is(purpose, KEEPER_MAC_SECRET))
+        keeper_derive(keys, ROOT_BASE_MAC_SECRET, out);
+    else if (rf_str_is(purpose, KEEPER_MAC_PASSWORD))
+        keeper_derive(keys, ROOT_BASE_MAC_PASSWORD, out);
+    else
+        root_derive(keys->seal.bases[ROOT_BASE_KEYS], "ringfort mac 2", purpose, out);
 }
 
 bool keeper_derive_of(const struct keeper_keys *keys, uint32_t generation, const char *label,
                       uint8_t out[KEEPER_SECRET_BYTES])
 {
-    const uint8_t *root = generation == 1 ? keys->root : root_seal_key(&keys->seal, generation);
+    const uint8_t *root = root_seal_key(&keys->seal, generation);
     if (root == NULL) return false;
-    derive(root, label, (rf_str){0}, out);
-    return true;
+    root_derive(root, label, (rf_str){0}, out);
+    /* It may have been dropped, and wiped, in this moment. */
+    return root_seal_key(&keys->seal, generation) != NULL;
 }
 
 uint32_t keeper_root_generation(const struct keeper_keys *keys)
 {
-    return RF_MAX(atomic_load(&keys->seal.root_count), 1U);
+    return RF_MAX(atomic_load(&keys->seal.newest), 1U);
 }
 
 static rf_usec now_of(const struct keeper_keys *keys) { return rf_clock_now(keys->clock); }
@@ -372,6 +373,8 @@ static enum rf_kind each_record(void *ctx, const struct keeper_record *record, s
     case KEEPER_RECORD_JWT:
         RF_TRY(key_of(record->key, &key, err));
         return jwt_add(keys, key, record->cert, record->from, err);
+    case KEEPER_RECORD_LISTENER:
+        return keeper_listener_take(keys, record->names, err);
     default:
         retire(keys, record->names);
         return RF_OK;
@@ -385,7 +388,7 @@ enum rf_kind keeper_keys_load(struct keeper_keys *keys, const struct keeper_core
     rf_arena_init(&arena, MEMORY_BYTES);
     keys->clock = options->clock;
     RF_TRY(keeper_tls_names(keys, options, &arena, err));
-    keeper_derive(keys, "ringfort keeper keys 1", (rf_str){0}, keys->file.sealing_key);
+    keeper_derive(keys, ROOT_BASE_KEYS, keys->file.sealing_key);
     return keeper_file_load(&keys->file, each_record, keys, err);
 }
 
@@ -406,10 +409,10 @@ void keeper_keys_done(struct keeper_keys *keys)
     while (keys->jwt_count > 0) jwt_remove(keys, 0);
     EVP_PKEY_free(keys->ca);
     keeper_tls_done(keys);
+    keeper_listeners_done(keys);
     EVP_PKEY_free(keys->device_ca);
     drop(&keys->device_ca_der);
     drop(&keys->ca_der);
     root_seal_done(&keys->seal);
-    OPENSSL_cleanse(keys->root, sizeof keys->root);
     OPENSSL_cleanse(keys->file.sealing_key, sizeof keys->file.sealing_key);
 }

@@ -49,7 +49,6 @@ static enum rf_kind load_root(struct keeper_keys *keys, int folder,
         return RF_FAIL(err, RF_AGAIN, "VaultSealed", "the root key is sealed");
     if (!keys->seal.open) RF_TRY(options->unseal(options->unseal_ctx, &keys->seal, err));
     RF_ASSERT(keys->seal.open);
-    memcpy(keys->root, root_seal_key(&keys->seal, 1), sizeof keys->root);
     return RF_OK;
 }
 
@@ -73,7 +72,7 @@ static enum rf_kind open_heads(struct keeper_keys *keys, int folder, struct rf_e
         if (fd >= 0) close(fd);
         return kind;
     }
-    keeper_derive(keys, "ringfort heads 1", (rf_str){0}, key);
+    keeper_derive(keys, ROOT_BASE_HEADS, key);
     kind = keeper_heads_open(&keys->heads, fd, key, err);
     OPENSSL_cleanse(key, sizeof key);
     keys->file.heads = &keys->heads;
@@ -121,7 +120,12 @@ static enum rf_kind open_audit(struct keeper_keys *keys, int folder, struct rf_c
         if (fd >= 0) close(fd);
         return kind;
     }
-    keeper_derive(keys, "ringfort audit 1", (rf_str){0}, key);
+    /* Of heads and log neither may come to the disk alone, nor the first key before them. */
+    if (fsync(folder) != 0) {
+        close(fd);
+        return RF_FAIL_ERRNO(err, "InputOutput", "cannot sync the keeper's folder");
+    }
+    keeper_derive(keys, ROOT_BASE_AUDIT, key);
     kind = keeper_audit_open(&keys->audit, fd, key, &keys->heads, clock, &check, err);
     OPENSSL_cleanse(key, sizeof key);
     if (kind != RF_OK) return kind;
@@ -147,14 +151,14 @@ static enum rf_kind tell_keys(struct keeper_keys *keys, bool ahead, struct rf_er
 static enum rf_kind open_files(struct keeper_keys *keys, int folder,
                                const struct keeper_core_options *options, struct rf_err *err)
 {
-    struct stat status;
-    bool ahead, first = fstat(keys->file.fd, &status) == 0 && status.st_size == 0;
+    bool ahead;
     RF_TRY(open_heads(keys, folder, err));
     enum rf_kind kind = keeper_keys_load(keys, options, err);
     if (kind == RF_CORRUPT && keys->heads.present &&
-        open_audit(keys, folder, options->clock, first, &ahead, NULL) == RF_OK)
+        open_audit(keys, folder, options->clock, false, &ahead, NULL) == RF_OK)
         (void)keeper_audit_write(&keys->audit, "keys.damaged", "not started", NULL);
     RF_TRY(kind);
+    bool first = keys->file.head.count == 0;
     RF_TRY(open_audit(keys, folder, options->clock, first, &ahead, err));
     RF_TRY(tell_keys(keys, ahead, err));
     RF_TRY(tell_unsealed(keys, err));
@@ -203,6 +207,7 @@ enum rf_kind keeper_core_new(const struct keeper_core_options *options, struct k
     core->keys.heads.fd = -1;
     pthread_rwlock_init(&core->keys.lock, NULL);
     pthread_mutex_init(&core->posts_lock, NULL);
+    pthread_mutex_init(&core->refusals.lock, NULL);
     enum rf_kind kind = open_all(core, options, err);
     if (kind != RF_OK) {
         keeper_core_free(core);
@@ -212,15 +217,20 @@ enum rf_kind keeper_core_new(const struct keeper_core_options *options, struct k
     return RF_OK;
 }
 
+void keeper_core_tick(struct keeper_core *core) { keeper_refusals_settle(core, false); }
+
 struct root_talk keeper_core_talk(struct keeper_core *core)
 {
-    return (struct root_talk){
-        .seal = &core->keys.seal, .audit = &core->keys.audit, .keys = &core->keys};
+    return (struct root_talk){.seal = &core->keys.seal,
+                              .audit = &core->keys.audit,
+                              .keys = &core->keys,
+                              .vault = &core->vault};
 }
 
 void keeper_core_free(struct keeper_core *core)
 {
     if (core == NULL) return;
+    keeper_refusals_settle(core, true);
     keeper_vault_done(&core->vault);
     keeper_keys_done(&core->keys);
     if (core->keys.audit.clock != NULL) keeper_audit_done(&core->keys.audit);
@@ -228,6 +238,7 @@ void keeper_core_free(struct keeper_core *core)
     if (core->keys.file.fd >= 0) close(core->keys.file.fd);
     pthread_rwlock_destroy(&core->keys.lock);
     pthread_mutex_destroy(&core->posts_lock);
+    pthread_mutex_destroy(&core->refusals.lock);
     struct rf_secret memory = core->memory;
     rf_secret_done(&memory);
 }

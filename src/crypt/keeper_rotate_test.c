@@ -30,7 +30,7 @@ Test(keeper_rotate, both_generations_open_before_and_after_a_restart)
     seal_rig_init(&r);
     struct seal_ring old = seal_rig_ring(&r, 1, 10, SEAL_SECRET);
     rf_str first = put(&r, &old, "of the first root");
-    cr_assert(keeper_mac(r.keeper, "client secret", RF_S("x"), mac, &r.err) == RF_OK);
+    cr_assert(keeper_mac(r.keeper, KEEPER_MAC_SECRET, RF_S("x"), mac, &r.err) == RF_OK);
     cr_assert(keeper_store_key(r.keeper, store, &r.err) == RF_OK);
 
     struct root_talk talk = keeper_core_talk(r.core);
@@ -46,7 +46,7 @@ Test(keeper_rotate, both_generations_open_before_and_after_a_restart)
     seal_rig_restart(&r);
     opens(&r, &old, first, "of the first root");
     opens(&r, &new, second, "of the second");
-    cr_assert(keeper_mac(r.keeper, "client secret", RF_S("x"), again, &r.err) == RF_OK);
+    cr_assert(keeper_mac(r.keeper, KEEPER_MAC_SECRET, RF_S("x"), again, &r.err) == RF_OK);
     cr_assert(memcmp(mac, again, sizeof mac) == 0);
     cr_assert(keeper_store_key(r.keeper, store_again, &r.err) == RF_OK);
     cr_assert(memcmp(store, store_again, sizeof store) == 0);

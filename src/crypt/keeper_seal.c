@@ -15,17 +15,6 @@
 enum { KEY_FILE_BYTES = 2 * ROOT_KEY_BYTES };
 enum { WAIT_SECONDS_MAX = 60, FAILURES_FREE = 3 };
 
-static enum rf_kind read_at(int fd, uint8_t *out, size_t len, off_t at, size_t *got,
-                            struct rf_err *err)
-{
-    ssize_t n;
-    do n = pread(fd, out, len, at);
-    while (n < 0 && errno == EINTR);
-    if (n < 0) return RF_FAIL_ERRNO(err, "InputOutput", "cannot read the keeper's root");
-    *got = (size_t)n;
-    return RF_OK;
-}
-
 static enum rf_kind write_at(int fd, const uint8_t *bytes, size_t len, off_t at, struct rf_err *err)
 {
     if (pwrite(fd, bytes, len, at) == (ssize_t)len && fdatasync(fd) == 0) return RF_OK;
@@ -39,47 +28,7 @@ static bool is_zero(const uint8_t *bytes, size_t len)
     return any == 0;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------------------ */
-
-/* What stands behind a token's slot; another seal has none. */
-static enum rf_kind read_tail(int fd, unsigned at, struct root_slot *slot, bool *holds,
-                              struct rf_err *err)
-{
-    uint8_t bytes[ROOT_TAIL_BYTES];
-    size_t got;
-    *holds = true;
-    if (!root_lock_is_token(&slot->locks[0])) return RF_OK;
-    RF_TRY(
-        read_at(fd, bytes, sizeof bytes, (off_t)at * ROOT_SLOT_APART + ROOT_SLOT_BYTES, &got, err));
-    *holds = root_tail_read(rf_str_make(bytes, got), &slot->locks[0], &slot->tail);
-    return RF_OK;
-}
-
-/* The newest slot; counter 0: there is none. `damaged`: one did not hold. */
-static enum rf_kind read_slots(int fd, struct root_slot *out, struct rf_err *damage, bool *damaged,
-                               struct rf_err *err)
-{
-    *out = (struct root_slot){0};
-    *damaged = false;
-    for (unsigned i = 0; i < 2; i++) {
-        uint8_t bytes[ROOT_SLOT_BYTES];
-        struct root_slot slot;
-        size_t got;
-        RF_TRY(read_at(fd, bytes, sizeof bytes, (off_t)i * ROOT_SLOT_APART, &got, err));
-        struct rf_err why = {0};
-        enum rf_kind kind = root_slot_read(rf_str_make(bytes, got), &slot, &why);
-        bool holds = false;
-        if (kind == RF_OK) RF_TRY(read_tail(fd, i, &slot, &holds, err));
-        if (kind == RF_OK && !holds)
-            kind = RF_FAIL(&why, RF_CORRUPT, "RootSealDamaged",
-                           "what the token wrapped is damaged in the keeper's root.seal; restore "
-                           "the folder keeper/ from a backup");
-        if (kind == RF_CORRUPT) *damaged = true;
-        if (kind == RF_CORRUPT) *damage = why;
-        if (kind == RF_OK && slot.counter % 2 == i && slot.counter > out->counter) *out = slot;
-    }
-    return RF_OK;
-}
+/* ---- opening ------------------------------------------------------------------------------------------------------------------ */
 
 static void file_opener(const uint8_t key[ROOT_KEY_BYTES], uint8_t opener[ROOT_KEY_BYTES])
 {
@@ -91,17 +40,48 @@ static void token_opener(const uint8_t key[TOKEN_KEY_BYTES], uint8_t opener[ROOT
     digest_hmac_sha256(rf_str_make(key, TOKEN_KEY_BYTES), RF_S("ringfort root token 1"), opener);
 }
 
-static void publish(struct root_seal *seal, uint32_t count)
+static uint8_t *place_of(struct root_seal *seal, uint32_t generation)
+{
+    return seal->roots[(generation - 1) % ROOTS_MAX];
+}
+
+static void publish(struct root_seal *seal, uint32_t dropped, uint32_t retired, uint32_t newest)
 {
     seal->open = true;
-    atomic_store(&seal->root_count, count);
+    atomic_store(&seal->kept, dropped + 1);
+    atomic_store(&seal->first, dropped + retired + 1);
+    atomic_store(&seal->newest, newest);
+}
+
+/* A crash may have left the slot before, with roots that were dropped since. What cannot be written now is tried at the next start. */
+static void erase_other(const struct root_seal *seal)
+{
+    static const uint8_t zeros[ROOT_SLOT_APART];
+    uint8_t bytes[ROOT_SLOT_BYTES] = {0};
+    size_t got, at = (seal->slot.counter + 1) % 2;
+    if (root_read_at(seal->fd, bytes, sizeof bytes, (off_t)(at * ROOT_SLOT_APART), &got, NULL) ==
+            RF_OK &&
+        !is_zero(bytes, sizeof bytes))
+        (void)!write_at(seal->fd, zeros, at == 0 ? sizeof zeros : ROOT_SLOT_BYTES,
+                        (off_t)(at * ROOT_SLOT_APART), NULL);
 }
 
 /* With the slot's key in seal->key. */
 static bool open_roots(struct root_seal *seal)
 {
-    if (!root_slot_open(&seal->slot, seal->key, seal->roots)) return false;
-    publish(seal, seal->slot.root_count);
+    const struct root_slot *slot = &seal->slot;
+    struct root_keys keys;
+    bool open = root_slot_open(slot, seal->key, &keys);
+    for (uint32_t i = 0; open && i < slot->root_count; i++)
+        memcpy(place_of(seal, slot->dropped + 1 + i), keys.roots[i], ROOT_KEY_BYTES);
+    if (open && slot->dropped == 0)
+        root_derive_bases(keys.roots[0], seal->bases);
+    else if (open)
+        memcpy(seal->bases, keys.bases, sizeof seal->bases);
+    OPENSSL_cleanse(&keys, sizeof keys);
+    if (!open) return false;
+    publish(seal, slot->dropped, slot->retired, root_slot_newest(slot));
+    erase_other(seal);
     return true;
 }
 
@@ -156,7 +136,8 @@ static enum rf_kind plain_root(struct root_seal *seal, const uint8_t file[KEY_FI
     else
         random_bytes(seal->roots[0], ROOT_KEY_BYTES);
     if (!there) RF_TRY(write_at(seal->key_fd, seal->roots[0], ROOT_KEY_BYTES, 0, err));
-    publish(seal, 1);
+    root_derive_bases(seal->roots[0], seal->bases);
+    publish(seal, 0, 0, 1);
     return RF_OK;
 }
 
@@ -170,8 +151,8 @@ enum rf_kind root_seal_init(struct root_seal *seal, int fd, int key_fd, bool fre
     seal->fd = fd;
     seal->key_fd = key_fd;
     seal->clock = clock;
-    RF_TRY(read_slots(fd, &seal->slot, &damage, &damaged, err));
-    RF_TRY(read_at(key_fd, file, sizeof file, 0, &got, err));
+    RF_TRY(root_read_slots(fd, &seal->slot, &damage, &damaged, err));
+    RF_TRY(root_read_at(key_fd, file, sizeof file, 0, &got, err));
     enum rf_kind kind = RF_OK;
     if (seal->slot.counter == 0) {
         /* The first slot that is written may be torn: root.key counts until it is whole. */
@@ -193,8 +174,10 @@ void root_seal_done(struct root_seal *seal)
 
 const uint8_t *root_seal_key(const struct root_seal *seal, uint32_t generation)
 {
-    if (generation == 0 || generation > atomic_load(&seal->root_count)) return NULL;
-    return seal->roots[generation - 1];
+    if (generation == 0 || generation < atomic_load(&seal->first) ||
+        generation > atomic_load(&seal->newest))
+        return NULL;
+    return seal->roots[(generation - 1) % ROOTS_MAX];
 }
 
 /* ---- opening by people --------------------------------------------------------------------------------------------------------- */
@@ -225,7 +208,7 @@ static enum rf_kind opened(struct root_seal *seal, struct rf_err *err)
     size_t got;
     forget_shares(seal);
     if (seal->slot.locks[0].kind == ROOT_LOCK_FILE) return RF_OK;
-    RF_TRY(read_at(seal->key_fd, file, sizeof file, 0, &got, err));
+    RF_TRY(root_read_at(seal->key_fd, file, sizeof file, 0, &got, err));
     bool empty = is_zero(file, sizeof file);
     OPENSSL_cleanse(file, sizeof file);
     return empty ? RF_OK : settle_key_file(seal, NULL, err);
@@ -461,7 +444,7 @@ enum rf_kind root_seal_prepare(struct root_seal *seal, const struct root_change 
     RF_TRY(check_change(change, err));
     root_seal_cancel(seal);
     struct root_slot *next = &seal->next;
-    *next = (struct root_slot){.root_count = atomic_load(&seal->root_count), .lock_count = 1};
+    *next = (struct root_slot){.lock_count = 1};
     random_bytes(seal->next_key, sizeof seal->next_key);
     *made = 0;
     if (change->kind == ROOT_LOCK_SHARES) {
@@ -490,16 +473,27 @@ void root_seal_cancel(struct root_seal *seal)
     OPENSSL_cleanse(seal->next_file, sizeof seal->next_file);
 }
 
+static void close_slot(struct root_seal *seal, struct root_slot *slot,
+                       const uint8_t key[ROOT_KEY_BYTES])
+{
+    struct root_keys keys;
+    for (uint32_t i = 0; i < slot->root_count; i++)
+        memcpy(keys.roots[i], place_of(seal, slot->dropped + 1 + i), ROOT_KEY_BYTES);
+    memcpy(keys.bases, seal->bases, sizeof keys.bases);
+    root_slot_close(slot, key, &keys);
+    OPENSSL_cleanse(&keys, sizeof keys);
+}
+
 /* Writes `slot`, then overwrites the one before. */
-static enum rf_kind write_slot(struct root_seal *seal, struct root_slot *slot,
-                               const uint8_t key[ROOT_KEY_BYTES], struct rf_err *err)
+enum rf_kind root_seal_write(struct root_seal *seal, struct root_slot *slot,
+                             const uint8_t key[ROOT_KEY_BYTES], struct rf_err *err)
 {
     static const uint8_t zeros[ROOT_SLOT_APART];
     uint8_t bytes[ROOT_SLOT_BYTES], tail[ROOT_TAIL_BYTES];
     bool had_tail = seal->slot.counter > 0 && root_lock_is_token(&seal->slot.locks[0]);
     slot->counter = seal->slot.counter + 1;
     slot->sealed_at = rf_clock_now(seal->clock);
-    root_slot_close(slot, key, seal->roots);
+    close_slot(seal, slot, key);
     root_slot_put(slot, bytes);
     if (root_lock_is_token(&slot->locks[0])) {
         root_tail_put(&slot->tail, tail);
@@ -520,9 +514,12 @@ enum rf_kind root_seal_commit(struct root_seal *seal, struct rf_err *err)
     enum rf_kind kind = RF_OK;
     if (file) kind = write_at(seal->key_fd, seal->next_file, ROOT_KEY_BYTES, ROOT_KEY_BYTES, err);
     uint64_t before = seal->slot.counter;
-    /* A rotation may have come in between. */
-    seal->next.root_count = atomic_load(&seal->root_count);
-    if (kind == RF_OK) kind = write_slot(seal, &seal->next, seal->next_key, err);
+    /* Generations may have come or gone in between. */
+    seal->next.dropped = seal->slot.dropped;
+    seal->next.retired = seal->slot.retired;
+    seal->next.erase_at = seal->slot.erase_at;
+    seal->next.root_count = atomic_load(&seal->newest) - seal->slot.dropped;
+    if (kind == RF_OK) kind = root_seal_write(seal, &seal->next, seal->next_key, err);
     if (seal->slot.counter != before) memcpy(seal->key, seal->next_key, sizeof seal->key);
     if (kind == RF_OK) kind = settle_key_file(seal, file ? seal->next_file : NULL, err);
     root_seal_cancel(seal);
@@ -543,63 +540,15 @@ static enum rf_kind seal_at_all(struct root_seal *seal, struct rf_err *err)
 enum rf_kind root_seal_rotate(struct root_seal *seal, struct rf_err *err)
 {
     RF_ASSERT(seal->open);
-    uint32_t count = atomic_load(&seal->root_count);
-    if (count == ROOTS_MAX)
-        return RF_FAIL(err, RF_LIMIT, "RootsMax", "there are %u generations; no more fit", count);
     RF_TRY(seal_at_all(seal, err));
     struct root_slot next = seal->slot;
-    random_bytes(seal->roots[count], ROOT_KEY_BYTES);
-    next.root_count = count + 1;
-    RF_TRY(write_slot(seal, &next, seal->key, err));
-    atomic_store(&seal->root_count, count + 1);
-    return RF_OK;
-}
-
-/* ---- looking ------------------------------------------------------------------------------------------------------------------------- */
-
-enum rf_kind root_seal_look(const char *folder, char out[ROOT_DESCRIPTION_BYTES],
-                            struct rf_err *err)
-{
-    char path[4096];
-    struct rf_err damage = {0};
-    struct root_slot slot = {0};
-    bool damaged = false;
-    (void)snprintf(path, sizeof path, "%s/root.seal", folder);
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0 && errno != ENOENT) return RF_FAIL_ERRNO(err, "InputOutput", "cannot open %s", path);
-    if (fd >= 0) {
-        enum rf_kind kind = read_slots(fd, &slot, &damage, &damaged, err);
-        close(fd);
-        RF_TRY(kind);
-    }
-    if (slot.counter == 0) {
-        struct stat status;
-        (void)snprintf(path, sizeof path, "%s/root.key", folder);
-        bool key = stat(path, &status) == 0 && status.st_size >= ROOT_KEY_BYTES;
-        if (damaged && !key && err != NULL) *err = damage;
-        if (damaged && !key) return RF_CORRUPT;
-        if (!key) return RF_FAIL(err, RF_NOT_FOUND, "RootKeyMissing", "%s is missing or cut", path);
-    }
-    root_slot_describe(&slot, out);
-    return RF_OK;
-}
-
-enum rf_kind root_seal_token(const char *folder, struct root_tail *out, struct rf_err *err)
-{
-    char path[4096];
-    struct rf_err damage = {0};
-    struct root_slot slot;
-    bool damaged;
-    (void)snprintf(path, sizeof path, "%s/root.seal", folder);
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0 && errno != ENOENT) return RF_FAIL_ERRNO(err, "InputOutput", "cannot open %s", path);
-    enum rf_kind kind = RF_OK;
-    slot.counter = 0;
-    if (fd >= 0) kind = read_slots(fd, &slot, &damage, &damaged, err);
-    if (fd >= 0) close(fd);
-    RF_TRY(kind);
-    if (slot.counter == 0 || !root_lock_is_token(&slot.locks[0]))
-        return RF_FAIL(err, RF_NOT_FOUND, "NoToken", "no token seals the root key");
-    *out = slot.tail;
+    if (next.root_count == ROOTS_MAX)
+        return RF_FAIL(err, RF_LIMIT, "RootsMax",
+                       "there are %d generations; no more fit: drop old ones first", ROOTS_MAX);
+    uint32_t newest = atomic_load(&seal->newest) + 1;
+    random_bytes(place_of(seal, newest), ROOT_KEY_BYTES);
+    next.root_count++;
+    RF_TRY(root_seal_write(seal, &next, seal->key, err));
+    atomic_store(&seal->newest, newest);
     return RF_OK;
 }

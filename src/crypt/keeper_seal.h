@@ -9,6 +9,7 @@
 #define RF_KEEPER_SEAL_H
 
 #include <stdatomic.h>
+#include <sys/types.h>
 
 #include "base/clock.h"
 #include "crypt/keeper_share.h"
@@ -23,7 +24,7 @@ enum root_lock_kind {
 };
 enum {
     ROOT_KEY_BYTES = 32,
-    ROOTS_MAX = 16,
+    ROOTS_MAX = 16,     /* kept at one time */
     ROOT_LOCKS_MAX = 2, /* the seal; recovery */
     ROOT_ID_BYTES = 16,
     ROOT_NONCE_BYTES = 12,
@@ -46,6 +47,23 @@ enum {
     ROOT_ARGON_LANES_MAX = 4
 };
 
+/* What the first root derives that lasts: kept by itself once that root is dropped. */
+enum root_base {
+    ROOT_BASE_KEYS,
+    ROOT_BASE_HEADS,
+    ROOT_BASE_AUDIT,
+    ROOT_BASE_FLOORS,
+    ROOT_BASE_STORE,
+    ROOT_BASE_MAC_SECRET,   /* of client secrets */
+    ROOT_BASE_MAC_PASSWORD, /* of passwords */
+    ROOT_BASES
+};
+/* What a slot seals. */
+struct root_keys {
+    uint8_t roots[ROOTS_MAX][ROOT_KEY_BYTES]; /* oldest first */
+    uint8_t bases[ROOT_BASES][ROOT_KEY_BYTES];
+};
+
 /* ---- keeper_seal_form.c: a slot of root.seal ---------------------------------------------------------------------------- */
 
 struct root_lock {
@@ -66,10 +84,15 @@ struct root_slot {
     uint64_t counter;
     rf_usec sealed_at;
     uint32_t root_count, lock_count;
+    uint32_t dropped;  /* generations that are no more: the first root is of the one behind them */
+    uint32_t retired;  /* of the oldest roots: they open nothing any more, and wait to be dropped */
+    uint32_t erase_at; /* minutes since 1970: when those go; 0: when people say so */
     struct root_lock locks[ROOT_LOCKS_MAX];
     struct root_tail tail; /* when the first lock is of a token */
-    uint8_t nonce[ROOT_NONCE_BYTES], sealed[ROOTS_MAX * ROOT_KEY_BYTES + ROOT_TAG_BYTES];
+    uint8_t nonce[ROOT_NONCE_BYTES], sealed[sizeof(struct root_keys) + ROOT_TAG_BYTES];
 };
+/* The newest generation. */
+uint32_t root_slot_newest(const struct root_slot *slot);
 void root_slot_put(const struct root_slot *slot, uint8_t out[ROOT_SLOT_BYTES]);
 /* RF_CORRUPT RootSealDamaged; RF_NOT_FOUND RootSealMissing: all zero, or nothing. */
 RF_MUST_USE enum rf_kind root_slot_read(rf_str bytes, struct root_slot *out, struct rf_err *err);
@@ -85,15 +108,34 @@ void root_lock_close(struct root_lock *lock, const uint8_t opener[ROOT_KEY_BYTES
                      const uint8_t key[ROOT_KEY_BYTES]);
 bool root_lock_open(const struct root_lock *lock, const uint8_t opener[ROOT_KEY_BYTES],
                     uint8_t key[ROOT_KEY_BYTES]);
+/* Bases count once a generation was dropped. */
 void root_slot_close(struct root_slot *slot, const uint8_t key[ROOT_KEY_BYTES],
-                     uint8_t roots[ROOTS_MAX][ROOT_KEY_BYTES]);
+                     const struct root_keys *keys);
 bool root_slot_open(const struct root_slot *slot, const uint8_t key[ROOT_KEY_BYTES],
-                    uint8_t roots[ROOTS_MAX][ROOT_KEY_BYTES]);
+                    struct root_keys *keys);
 /* What a passphrase opens the lock with, by the lock's parameters. RF_LIMIT MemoryBudgetExceeded. Takes a quarter of a second. */
 RF_MUST_USE enum rf_kind root_lock_passphrase(const struct root_lock *lock, rf_str passphrase,
                                               uint8_t opener[ROOT_KEY_BYTES], struct rf_err *err);
 /* "shares 3 of 5 (generation 2), recovery by shares 2 of 3"; a slot with counter 0 is the key file that never was re-sealed. */
 void root_slot_describe(const struct root_slot *slot, char out[ROOT_DESCRIPTION_BYTES]);
+
+/* ---- keeper_seal_read.c ----------------------------------------------------------------------------------------------------------- */
+
+/* *got bytes of the file, `len` at most. RF_IO InputOutput. */
+RF_MUST_USE enum rf_kind root_read_at(int fd, uint8_t *out, size_t len, off_t at, size_t *got,
+                                      struct rf_err *err);
+/* The newest slot; counter 0: there is none. *damaged: one did not hold, as *damage tells. RF_IO InputOutput. */
+RF_MUST_USE enum rf_kind root_read_slots(int fd, struct root_slot *out, struct rf_err *damage,
+                                         bool *damaged, struct rf_err *err);
+/* Describes the seal of DIR/keeper by its files, for doctor. RF_IO, RF_NOT_FOUND, RF_CORRUPT. */
+RF_MUST_USE enum rf_kind root_seal_look(const char *folder, char out[ROOT_DESCRIPTION_BYTES],
+                                        struct rf_err *err);
+/* The settings of the token that seals DIR/keeper. RF_NOT_FOUND NoToken: it is sealed otherwise. */
+RF_MUST_USE enum rf_kind root_seal_token(const char *folder, struct root_tail *out,
+                                         struct rf_err *err);
+/* Which generations DIR/keeper has, by its files. */
+RF_MUST_USE enum rf_kind root_seal_span(const char *folder, uint32_t *kept, uint32_t *newest,
+                                        struct rf_err *err);
 
 /* ---- keeper_seal.c ------------------------------------------------------------------------------------------------------------ */
 
@@ -104,9 +146,11 @@ struct root_seal {
     struct rf_clock *clock;
     struct root_slot slot;
     bool open;
-    uint8_t key[ROOT_KEY_BYTES]; /* of the slot */
-    uint8_t roots[ROOTS_MAX][ROOT_KEY_BYTES];
-    _Atomic uint32_t root_count; /* those that may be used */
+    uint8_t key[ROOT_KEY_BYTES];              /* of the slot */
+    uint8_t roots[ROOTS_MAX][ROOT_KEY_BYTES]; /* of generation g at (g - 1) % ROOTS_MAX */
+    uint8_t bases[ROOT_BASES][ROOT_KEY_BYTES];
+    /* Generations: `kept` to `newest` are there, of them `first` and later ones open what they wrapped. 0 while it is sealed. */
+    _Atomic uint32_t kept, first, newest;
     struct share shares[SHARE_COUNT_MAX];
     uint32_t share_count, failures;
     rf_usec share_at, again_at;              /* the last share; before this no attempt is taken */
@@ -148,14 +192,29 @@ RF_MUST_USE enum rf_kind root_seal_commit(struct root_seal *seal, struct rf_err 
 void root_seal_cancel(struct root_seal *seal);
 /* One more root, newest; those before stay, sealed with it. What opens them does not change. RF_LIMIT RootsMax. */
 RF_MUST_USE enum rf_kind root_seal_rotate(struct root_seal *seal, struct rf_err *err);
-/* The root of a generation, 1 to root_count; NULL: there is none. */
+/* The root of a generation, `first` to `newest`; NULL: there is none. */
 const uint8_t *root_seal_key(const struct root_seal *seal, uint32_t generation);
-/* Describes the seal of DIR/keeper by its files, for doctor. RF_IO, RF_NOT_FOUND, RF_CORRUPT. */
-RF_MUST_USE enum rf_kind root_seal_look(const char *folder, char out[ROOT_DESCRIPTION_BYTES],
-                                        struct rf_err *err);
+/* Writes the slot as it is said by `slot` in place of the one before; for keeper_seal_age.c. */
+RF_MUST_USE enum rf_kind root_seal_write(struct root_seal *seal, struct root_slot *slot,
+                                         const uint8_t key[ROOT_KEY_BYTES], struct rf_err *err);
 
-/* The settings of the token that seals DIR/keeper. RF_NOT_FOUND NoToken: it is sealed otherwise. */
-RF_MUST_USE enum rf_kind root_seal_token(const char *folder, struct root_tail *out,
-                                         struct rf_err *err);
+/* ---- keeper_seal_age.c: the end of generations ------------------------------------------------------------------------------------ */
+
+/* HMAC of a label and `more` under a root. */
+void root_derive(const uint8_t root[ROOT_KEY_BYTES], const char *label, rf_str more,
+                 uint8_t out[ROOT_KEY_BYTES]);
+/* What the first root derives. */
+void root_derive_bases(const uint8_t root[ROOT_KEY_BYTES],
+                       uint8_t bases[ROOT_BASES][ROOT_KEY_BYTES]);
+/* From now on the generations up to `through` open nothing, and at `erase_at` (0: when root_seal_drop is called) they go. RF_CONFLICT GenerationNewest;
+ * RF_NOT_FOUND GenerationGone: it was dropped, or never made. */
+RF_MUST_USE enum rf_kind root_seal_retire(struct root_seal *seal, uint32_t through,
+                                          rf_usec erase_at, struct rf_err *err);
+/* Takes that back. RF_NOT_FOUND NothingRetired, also of the next. */
+RF_MUST_USE enum rf_kind root_seal_keep(struct root_seal *seal, struct rf_err *err);
+/* The retired roots are no more, nor on the disk in root.seal. */
+RF_MUST_USE enum rf_kind root_seal_drop(struct root_seal *seal, struct rf_err *err);
+/* The generations up to *through are retired (0: none are), and go at *erase_at; 0: no time is set. */
+void root_seal_retired(const struct root_seal *seal, uint32_t *through, rf_usec *erase_at);
 
 #endif

@@ -1,19 +1,21 @@
 /* keeper_seal_form.c - the bytes of root.seal.
  *
  *   root.seal, little endian: two slots, at byte 0 and at byte 4096; the newest that holds counts, the other is overwritten with zeros. A slot
- *   0     8  magic "RFSEAL\0\1"
+ *   0     8  magic "RFSEAL\0\1"; with the last byte 2 once a generation is retired or dropped
  *   8     8  counter, one more with each write; slot counter % 2 holds it
  *   16    8  when it was sealed
- *   24    4  roots, 1 to 16: the newest one's generation
+ *   24    2  roots, 1 to 16
+ *   26    2  how many of the oldest of them are retired
  *   28    4  locks, 1 or 2: the seal, and recovery
  *   32   96  first lock:  0 1 kind (1 key file, 2 passphrase, 3 shares, 4 PKCS#11 token, 5 TPM), 1 1 threshold, 2 1 shares, 3 1 zero, 4 4 Argon2id memory in KiB,
  *            8 4 passes, 12 4 lanes, 16 16 id (salt of a passphrase; its first 6 bytes are the set of shares; of a token the
  *            first bytes of its tail's SHA-256), 32 12 nonce,
- *            44 32 the slot's key, AES-256-GCM under what opens the lock, 76 16 tag (additional data: the lock's first 32 bytes), 92 4 zero
- *   128  96  second lock, or zeros
+ *            44 32 the slot's key, AES-256-GCM under what opens the lock, 76 16 tag (additional data: the lock's first 32 bytes),
+ *            92 4 generations that were dropped: with the roots, the newest one's generation
+ *   128  96  second lock, or zeros; 92 4 when those that are retired go, minutes since 1970, 0: when people say so
  *   224  12  nonce
- *   236      the roots, 32 bytes each, oldest first, AES-256-GCM under the slot's key, and 16 bytes of tag (additional data: the 224
- *            bytes before); zeros behind
+ *   236      the roots, 32 bytes each, oldest first, and once one was dropped what the first derived (enum root_base), 32 bytes each; AES-256-GCM under
+ *            the slot's key, and 16 bytes of tag (additional data: the 224 bytes before); zeros behind
  *   992  32  SHA-256 of the 992 bytes before: tells a torn slot from a wrong passphrase
  *   1024     with a token its tail: 0 2 bytes of settings, 2 2 bytes of blob, 4 settings, blob; zeros up to 4096
  *
@@ -33,11 +35,14 @@ enum {
     LOCK_BYTES = 96,
     LOCK_ABOUT_BYTES = 32,
     ABOUT_BYTES = LOCK_AT + ROOT_LOCKS_MAX * LOCK_BYTES,
+    DROPPED_AT = LOCK_AT + LOCK_BYTES - 4,
+    ERASE_AT = ABOUT_BYTES - 4,
     SEALED_AT = ABOUT_BYTES + ROOT_NONCE_BYTES,
-    CHECK_AT = ROOT_SLOT_BYTES - SHA256_BYTES
+    CHECK_AT = ROOT_SLOT_BYTES - SHA256_BYTES,
+    GENERATIONS_MAX = 1 << 30
 };
 static const uint8_t magic[8] = "RFSEAL\0\1";
-_Static_assert(SEALED_AT + ROOTS_MAX * ROOT_KEY_BYTES + ROOT_TAG_BYTES <= CHECK_AT, "a slot fits");
+_Static_assert(SEALED_AT + sizeof(struct root_keys) + ROOT_TAG_BYTES <= CHECK_AT, "a slot fits");
 
 /* ---- bytes ------------------------------------------------------------------------------------------------------------------ */
 
@@ -54,21 +59,37 @@ static void put_lock(const struct root_lock *lock, uint8_t *out)
     memcpy(out + 44, lock->wrapped, sizeof lock->wrapped);
 }
 
+static size_t roots_bytes(const struct root_slot *slot)
+{
+    return (size_t)slot->root_count * ROOT_KEY_BYTES;
+}
+
+static size_t bases_bytes(const struct root_slot *slot)
+{
+    return slot->dropped > 0 ? (size_t)ROOT_BASES * ROOT_KEY_BYTES : 0;
+}
+
 static size_t sealed_bytes(const struct root_slot *slot)
 {
-    return (size_t)slot->root_count * ROOT_KEY_BYTES + ROOT_TAG_BYTES;
+    return roots_bytes(slot) + bases_bytes(slot) + ROOT_TAG_BYTES;
 }
+
+uint32_t root_slot_newest(const struct root_slot *slot) { return slot->dropped + slot->root_count; }
 
 void root_slot_put(const struct root_slot *slot, uint8_t out[ROOT_SLOT_BYTES])
 {
     memset(out, 0, ROOT_SLOT_BYTES);
     memcpy(out, magic, sizeof magic);
+    if (slot->dropped > 0 || slot->retired > 0) out[sizeof magic - 1] = 2;
     rf_put_u64le(out + 8, slot->counter);
     rf_put_u64le(out + 16, (uint64_t)slot->sealed_at);
-    rf_put_u32le(out + 24, slot->root_count);
+    rf_put_u16le(out + 24, (uint16_t)slot->root_count);
+    rf_put_u16le(out + 26, (uint16_t)slot->retired);
     rf_put_u32le(out + 28, slot->lock_count);
     for (uint32_t i = 0; i < slot->lock_count; i++)
         put_lock(&slot->locks[i], out + LOCK_AT + i * LOCK_BYTES);
+    rf_put_u32le(out + DROPPED_AT, slot->dropped);
+    rf_put_u32le(out + ERASE_AT, slot->erase_at);
     memcpy(out + ABOUT_BYTES, slot->nonce, ROOT_NONCE_BYTES);
     memcpy(out + SEALED_AT, slot->sealed, sealed_bytes(slot));
     digest_sha256(rf_str_make(out, CHECK_AT), out + CHECK_AT);
@@ -129,14 +150,19 @@ enum rf_kind root_slot_read(rf_str bytes, struct root_slot *out, struct rf_err *
     digest_sha256(rf_str_make(bytes.ptr, CHECK_AT), check);
     if (memcmp(check, bytes.ptr + CHECK_AT, sizeof check) != 0)
         return damaged("does not hold", err);
-    if (memcmp(bytes.ptr, magic, sizeof magic) != 0)
+    uint8_t version = bytes.ptr[sizeof magic - 1];
+    if (memcmp(bytes.ptr, magic, sizeof magic - 1) != 0 || (version != 1 && version != 2))
         return damaged("is of another version, or none", err);
     slot.counter = rf_get_u64le(bytes.ptr + 8);
     slot.sealed_at = (rf_usec)rf_get_u64le(bytes.ptr + 16);
-    slot.root_count = rf_get_u32le(bytes.ptr + 24);
+    slot.root_count = rf_get_u16le(bytes.ptr + 24);
+    slot.retired = rf_get_u16le(bytes.ptr + 26);
     slot.lock_count = rf_get_u32le(bytes.ptr + 28);
+    slot.dropped = rf_get_u32le(bytes.ptr + DROPPED_AT);
+    slot.erase_at = rf_get_u32le(bytes.ptr + ERASE_AT);
     if (slot.counter == 0 || !between(slot.root_count, 1, ROOTS_MAX) ||
-        !between(slot.lock_count, 1, ROOT_LOCKS_MAX))
+        !between(slot.lock_count, 1, ROOT_LOCKS_MAX) || slot.retired >= slot.root_count ||
+        slot.dropped > GENERATIONS_MAX || (slot.erase_at != 0 && slot.retired == 0))
         return damaged("holds a number that cannot be", err);
     for (uint32_t i = 0; i < slot.lock_count; i++)
         if (!read_lock(bytes.ptr + LOCK_AT + i * LOCK_BYTES, i, &slot.locks[i]))
@@ -252,23 +278,32 @@ bool root_lock_open(const struct root_lock *lock, const uint8_t opener[ROOT_KEY_
 }
 
 void root_slot_close(struct root_slot *slot, const uint8_t key[ROOT_KEY_BYTES],
-                     uint8_t roots[ROOTS_MAX][ROOT_KEY_BYTES])
+                     const struct root_keys *keys)
 {
-    uint8_t bytes[ROOT_SLOT_BYTES];
+    uint8_t bytes[ROOT_SLOT_BYTES], plain[sizeof(struct root_keys)];
+    size_t roots = roots_bytes(slot), bases = bases_bytes(slot);
+    memcpy(plain, keys->roots, roots);
+    if (bases > 0) memcpy(plain + roots, keys->bases, bases);
     random_bytes(slot->nonce, sizeof slot->nonce);
     root_slot_put(slot, bytes);
-    bool sealed = gcm(true, key, slot->nonce, rf_str_make(bytes, ABOUT_BYTES), roots[0],
-                      (size_t)slot->root_count * ROOT_KEY_BYTES, slot->sealed);
+    bool sealed = gcm(true, key, slot->nonce, rf_str_make(bytes, ABOUT_BYTES), plain, roots + bases,
+                      slot->sealed);
+    OPENSSL_cleanse(plain, sizeof plain);
     RF_ASSERT(sealed);
 }
 
 bool root_slot_open(const struct root_slot *slot, const uint8_t key[ROOT_KEY_BYTES],
-                    uint8_t roots[ROOTS_MAX][ROOT_KEY_BYTES])
+                    struct root_keys *keys)
 {
-    uint8_t bytes[ROOT_SLOT_BYTES];
+    uint8_t bytes[ROOT_SLOT_BYTES], plain[sizeof(struct root_keys)];
+    size_t roots = roots_bytes(slot), bases = bases_bytes(slot);
     root_slot_put(slot, bytes);
-    return gcm(false, key, slot->nonce, rf_str_make(bytes, ABOUT_BYTES), slot->sealed,
-               (size_t)slot->root_count * ROOT_KEY_BYTES, roots[0]);
+    bool open = gcm(false, key, slot->nonce, rf_str_make(bytes, ABOUT_BYTES), slot->sealed,
+                    roots + bases, plain);
+    if (open) memcpy(keys->roots, plain, roots);
+    if (open && bases > 0) memcpy(keys->bases, plain + roots, bases);
+    OPENSSL_cleanse(plain, sizeof plain);
+    return open;
 }
 
 enum rf_kind root_lock_passphrase(const struct root_lock *lock, rf_str passphrase,
@@ -315,7 +350,7 @@ void root_slot_describe(const struct root_slot *slot, char out[ROOT_DESCRIPTION_
     else if (slot->counter > 0)
         describe_lock(&slot->locks[0], main, sizeof main);
     int len = snprintf(out, ROOT_DESCRIPTION_BYTES, "%s (generation %u)", main,
-                       slot->counter > 0 ? slot->root_count : 1);
+                       slot->counter > 0 ? root_slot_newest(slot) : 1);
     if (slot->lock_count < 2) return;
     describe_lock(&slot->locks[1], recovery, sizeof recovery);
     (void)snprintf(out + len, ROOT_DESCRIPTION_BYTES - (size_t)len, ", recovery by %s", recovery);

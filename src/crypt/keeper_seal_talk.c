@@ -4,7 +4,7 @@
 
 #include <openssl/crypto.h>
 
-#include "crypt/keeper_int.h"
+#include "crypt/keeper_vault.h"
 
 static void say_error(char *reply, const struct rf_err *err)
 {
@@ -116,13 +116,99 @@ static enum rf_kind commit(struct root_talk *talk, struct rf_err *err)
 static enum rf_kind rotate(struct root_talk *talk, struct rf_err *err)
 {
     char detail[32];
-    uint32_t next = atomic_load(&talk->seal->root_count) + 1;
+    uint32_t next = atomic_load(&talk->seal->newest) + 1;
     (void)snprintf(detail, sizeof detail, "generation %u", next);
-    if (next > ROOTS_MAX)
-        return RF_FAIL(err, RF_LIMIT, "RootsMax", "there are %u generations; no more fit",
-                       next - 1);
+    if (next - atomic_load(&talk->seal->kept) >= ROOTS_MAX)
+        return RF_FAIL(err, RF_LIMIT, "RootsMax",
+                       "there are %d generations; no more fit: drop old ones first", ROOTS_MAX);
     RF_TRY(keeper_audit_write(talk->audit, "root.rotated", detail, err));
     return root_seal_rotate(talk->seal, err);
+}
+
+/* ---- the end of generations: the line comes first ---------------------------------------------------------------------- */
+
+static enum rf_kind drop_now(struct root_talk *talk, struct rf_err *err)
+{
+    char detail[64];
+    uint32_t through;
+    rf_usec erase_at;
+    root_seal_retired(talk->seal, &through, &erase_at);
+    (void)snprintf(detail, sizeof detail, "generations %u to %u", atomic_load(&talk->seal->kept),
+                   through);
+    RF_TRY(keeper_audit_write(talk->audit, "root.dropped", detail, err));
+    return root_seal_drop(talk->seal, err);
+}
+
+static bool read_drop(rf_str words, uint32_t *through, uint32_t *minutes, bool *anyway)
+{
+    rf_str numbers[2] = {word_of(&words), word_of(&words)};
+    uint64_t got[2] = {0, 0};
+    for (unsigned i = 0; i < 2; i++) {
+        if (numbers[i].len == 0 || numbers[i].len > 9) return false;
+        for (size_t at = 0; at < numbers[i].len; at++) {
+            if (!rf_is_digit(numbers[i].ptr[at])) return false;
+            got[i] = got[i] * 10 + (uint64_t)(numbers[i].ptr[at] - '0');
+        }
+    }
+    *through = (uint32_t)got[0];
+    *minutes = (uint32_t)got[1];
+    *anyway = rf_str_is(words, "even-needed");
+    return words.len == 0 || *anyway;
+}
+
+static enum rf_kind drop(struct root_talk *talk, rf_str words, struct rf_err *err)
+{
+    enum { MINUTES_MAX = 3650 * 24 * 60 };
+    char detail[96];
+    uint32_t through, minutes;
+    bool anyway;
+    if (!read_drop(words, &through, &minutes, &anyway) || minutes > MINUTES_MAX)
+        return RF_FAIL(err, RF_INVALID, "BadRequest", "the request cannot be understood");
+    if (through >= atomic_load(&talk->seal->newest) || through < atomic_load(&talk->seal->kept))
+        return RF_FAIL(err, RF_CONFLICT, "GenerationUnfit",
+                       "generation %u is the newest, was dropped, or never made", through);
+    RF_TRY(keeper_rewrap_done(talk->vault, through, anyway, err));
+    rf_usec at = rf_clock_now(talk->keys->clock) + minutes * (60 * RF_USEC_PER_SECOND);
+    (void)snprintf(detail, sizeof detail, "generations up to %u, for %u minutes%s", through,
+                   minutes, anyway ? ", even those that are needed" : "");
+    RF_TRY(keeper_audit_write(talk->audit, "root.retired", detail, err));
+    atomic_store(&talk->vault->rewrap.wanted, 0);
+    RF_TRY(root_seal_retire(talk->seal, through, minutes == 0 ? 0 : at, err));
+    return minutes == 0 ? drop_now(talk, err) : RF_OK;
+}
+
+static enum rf_kind keep(struct root_talk *talk, struct rf_err *err)
+{
+    uint32_t through;
+    rf_usec erase_at;
+    char detail[64];
+    root_seal_retired(talk->seal, &through, &erase_at);
+    (void)snprintf(detail, sizeof detail, "generations up to %u", through);
+    if (through > 0) RF_TRY(keeper_audit_write(talk->audit, "root.kept", detail, err));
+    return root_seal_keep(talk->seal, err);
+}
+
+void root_talk_tick(struct root_talk *talk)
+{
+    uint32_t through;
+    rf_usec erase_at;
+    char detail[64];
+    if (!talk->seal->open || talk->vault == NULL) return;
+    root_seal_retired(talk->seal, &through, &erase_at);
+    if (through == 0 || erase_at == 0) return;
+    if (atomic_load(&talk->vault->rewrap.wanted) > 0) {
+        (void)snprintf(detail, sizeof detail, "generations up to %u", through);
+        if (keeper_audit_write(talk->audit, "root.retired_needed", detail, NULL) == RF_OK)
+            (void)!root_seal_retire(talk->seal, through, 0, NULL);
+    } else if (rf_clock_now(talk->keys->clock) >= erase_at) {
+        (void)!drop_now(talk, NULL);
+    }
+}
+
+static void say_generations(struct root_talk *talk, char *reply)
+{
+    int len = snprintf(reply, ROOT_REPLY_BYTES, "ok ");
+    keeper_rewrap_describe(talk->vault, reply + len, ROOT_REPLY_BYTES - (size_t)len);
 }
 
 static enum rf_kind end(struct root_talk *talk, struct rf_err *err)
@@ -170,6 +256,41 @@ void root_talk_unseal(struct root_talk *talk, rf_str request, char reply[ROOT_RE
         (void)snprintf(reply, ROOT_REPLY_BYTES, "error BadRequest the request is not known");
 }
 
+/* What only people may ask, of an open root. */
+static const struct {
+    const char *verb;
+    bool has_reply; /* its own */
+} changes[] = {{"reseal", true},
+               {"commit", false},
+               {"rotate", false},
+               {"seal", false},
+               {"renew-certificate", true},
+               {"generations", true},
+               {"drop", false},
+               {"keep", false},
+               {"listeners", true}};
+
+static enum rf_kind change(struct root_talk *talk, rf_str verb, rf_str words, rf_str text,
+                           char *reply, struct rf_err *err)
+{
+    if (!talk->seal->open || talk->audit == NULL)
+        return RF_FAIL(err, RF_AGAIN, "VaultSealed", "unseal the root key first");
+    if (rf_str_is(verb, "reseal")) return reseal(talk, words, text, reply, err);
+    if (rf_str_is(verb, "commit")) return commit(talk, err);
+    if (rf_str_is(verb, "renew-certificate")) return renew(talk, reply, err);
+    if (rf_str_is(verb, "listeners")) {
+        memcpy(reply, "ok ", 3);
+        keeper_listeners_describe(talk->keys, reply + 3, ROOT_REPLY_BYTES - 3);
+        return RF_OK;
+    }
+    if (rf_str_is(verb, "rotate")) return rotate(talk, err);
+    if (rf_str_is(verb, "drop")) return drop(talk, words, err);
+    if (rf_str_is(verb, "keep")) return keep(talk, err);
+    if (rf_str_is(verb, "seal")) return end(talk, err);
+    say_generations(talk, reply);
+    return RF_OK;
+}
+
 void root_talk(struct root_talk *talk, rf_str request, char reply[ROOT_REPLY_BYTES])
 {
     struct rf_err err = {0};
@@ -177,27 +298,14 @@ void root_talk(struct root_talk *talk, rf_str request, char reply[ROOT_REPLY_BYT
     split(request, &first, &text);
     words = first;
     rf_str verb = word_of(&words);
-    enum rf_kind kind = RF_OK;
-    bool open = talk->seal->open && talk->audit != NULL;
-    bool changes = rf_str_is(verb, "reseal") || rf_str_is(verb, "commit") ||
-                   rf_str_is(verb, "rotate") || rf_str_is(verb, "seal") ||
-                   rf_str_is(verb, "renew-certificate");
-    if (!changes) {
+    size_t at = 0;
+    while (at < RF_COUNT(changes) && !rf_str_is(verb, changes[at].verb)) at++;
+    if (at == RF_COUNT(changes)) {
         root_talk_unseal(talk, request, reply);
         return;
     }
-    if (!open)
-        kind = RF_FAIL(&err, RF_AGAIN, "VaultSealed", "unseal the root key first");
-    else if (rf_str_is(verb, "reseal"))
-        kind = reseal(talk, words, text, reply, &err);
-    else if (rf_str_is(verb, "commit"))
-        kind = commit(talk, &err);
-    else if (rf_str_is(verb, "renew-certificate"))
-        kind = renew(talk, reply, &err);
-    else
-        kind = rf_str_is(verb, "rotate") ? rotate(talk, &err) : end(talk, &err);
-    if (kind != RF_OK)
+    if (change(talk, verb, words, text, reply, &err) != RF_OK)
         say_error(reply, &err);
-    else if (!rf_str_is(verb, "reseal") && !rf_str_is(verb, "renew-certificate"))
+    else if (!changes[at].has_reply)
         say_state(talk->seal, reply);
 }

@@ -39,6 +39,8 @@ unsigned keeper_core_workers(void);
 /* Signs once with each key, so that OpenSSL has loaded all that it needs before the process gives up its rights. */
 RF_MUST_USE enum rf_kind keeper_core_prime(struct keeper_core *core, struct rf_err *err);
 void keeper_core_free(struct keeper_core *core);
+/* Writes lines that wait for their second's end: now and then, for when no request comes that does so. Any thread. */
+void keeper_core_tick(struct keeper_core *core);
 /* For keeper_seal_talk.h, by one thread at a time. */
 struct root_talk keeper_core_talk(struct keeper_core *core);
 

@@ -163,7 +163,7 @@ Test(keeper_token, seals_rotates_and_opens)
         cr_expect(enter(&seal, TOKEN_ABSENT, 0x5a) == RF_AGAIN && !seal.open);
         cr_expect(enter(&seal, TOKEN_DONE, 0x11) != RF_OK && !seal.open, "another token");
         cr_assert(enter(&seal, TOKEN_DONE, 0x5a) == RF_OK && seal.open);
-        cr_expect(atomic_load(&seal.root_count) == generation);
+        cr_expect(atomic_load(&seal.newest) == generation);
         cr_expect(memcmp(root_seal_key(&seal, 1), first, sizeof first) == 0);
     }
     cr_assert(root_seal_look(folder, description, NULL) == RF_OK);

@@ -21,11 +21,16 @@ static work_verb *const verbs[KEEPER_VERB_END] = {
     [KEEPER_SEAL_BACKUP_PUT] = work_backup_put,
     [KEEPER_SEAL_DESTROY] = work_destroy,
     [KEEPER_SEAL_RANDOM] = work_random,
+    [KEEPER_LISTENER_BIND] = work_listener_bind,
+    [KEEPER_LISTENER_UNBIND] = work_listener_unbind,
+    [KEEPER_LISTENER_GET] = work_listener_get,
+    [KEEPER_LISTENER_SHOW] = work_listener_show,
+    [KEEPER_LISTENER_SIGN] = work_listener_sign,
 };
 
 static enum rf_kind handle_once(struct keeper_vault *vault, const struct keeper_request *request,
                                 struct rf_arena *arena, struct keeper_answer *answer,
-                                uint64_t *line, struct rf_err *err)
+                                uint64_t *line, struct keeper_who *who, struct rf_err *err)
 {
     struct work w = {.vault = vault,
                      .request = request,
@@ -35,25 +40,26 @@ static enum rf_kind handle_once(struct keeper_vault *vault, const struct keeper_
     enum rf_kind kind = verbs[request->verb](&w, err);
     OPENSSL_cleanse(w.key, sizeof w.key);
     *line = w.line;
+    *who = w.who;
     return kind;
 }
 
 /* OpenSSL's memory is bounded: when it was used up, keys that nobody uses make room, and once more is tried. */
 enum rf_kind keeper_vault_handle(struct keeper_vault *vault, const struct keeper_request *request,
                                  struct rf_arena *arena, struct keeper_answer *answer,
-                                 uint64_t *line, struct rf_err *err)
+                                 uint64_t *line, struct keeper_who *who, struct rf_err *err)
 {
     RF_ASSERT(verbs[request->verb] != NULL);
     struct rf_err own = {0};
     if (err == NULL) err = &own;
     (void)secret_heap_refused();
-    enum rf_kind kind = handle_once(vault, request, arena, answer, line, err);
+    enum rf_kind kind = handle_once(vault, request, arena, answer, line, who, err);
     bool was_full =
         kind != RF_OK && (secret_heap_refused() || strcmp(err->code, "MemoryBudgetExceeded") == 0 ||
                           strcmp(err->code, "CryptoFailed") == 0);
     if (!was_full) return kind;
     keeper_cache_shrink(&vault->cache);
-    return handle_once(vault, request, arena, answer, line, err);
+    return handle_once(vault, request, arena, answer, line, who, err);
 }
 
 enum rf_kind keeper_vault_open(struct keeper_vault *vault, struct keeper_keys *keys, int folder,
@@ -63,7 +69,8 @@ enum rf_kind keeper_vault_open(struct keeper_vault *vault, struct keeper_keys *k
     vault->keys = keys;
     pthread_mutex_init(&vault->tokens.lock, NULL);
     pthread_mutex_init(&vault->cache.lock, NULL);
-    keeper_derive(keys, "ringfort floors 1", (rf_str){0}, key);
+    pthread_mutex_init(&vault->rewrap.lock, NULL);
+    keeper_derive(keys, ROOT_BASE_FLOORS, key);
     enum rf_kind kind = keeper_floors_open(&vault->floors, folder, fd, key, err);
     OPENSSL_cleanse(key, sizeof key);
     RF_TRY(kind);
@@ -79,15 +86,16 @@ void keeper_vault_done(struct keeper_vault *vault)
     keeper_floors_done(&vault->floors);
     pthread_mutex_destroy(&vault->tokens.lock);
     pthread_mutex_destroy(&vault->cache.lock);
+    pthread_mutex_destroy(&vault->rewrap.lock);
 }
 
-void keeper_vault_describe(const struct keeper_request *request, char *out, size_t cap)
+void keeper_vault_describe(const struct keeper_request *request, const struct keeper_who *who,
+                           char *out, size_t cap)
 {
-    struct keeper_who nobody = {.oid = "-", .app = "-"};
     struct ring ring = {.vault_id = NULL};
     uint32_t at = request->verb == KEEPER_SEAL_DESTROY ? 0 : 1;
     if (request->verb == KEEPER_SEAL_BACKUP_PUT) at = 5;
     if (keeper_request_fields(request->verb) >= at + KEEPER_RING_FIELDS)
         (void)!work_read_ring(request->fields + at, &ring, NULL);
-    work_describe(&nobody, &ring, (rf_str){0}, out, cap);
+    work_describe(who, &ring, (rf_str){0}, out, cap);
 }

@@ -48,6 +48,7 @@ struct keeper_floors {
     EVP_MAC_CTX *mac;
     bool failed;
     bool damaged; /* a record did not hold when it was opened, and was left out */
+    bool holed;   /* a crash had left some out */
 };
 /* Reads what is there, and writes it anew when most of it is out of date: `folder` is the keeper's. RF_IO InputOutput. */
 RF_MUST_USE enum rf_kind keeper_floors_open(struct keeper_floors *floors, int folder, int fd,
@@ -60,6 +61,15 @@ uint64_t keeper_floor_of(struct keeper_floors *floors, const uint8_t id[SEAL_ID_
 RF_MUST_USE enum rf_kind keeper_floor_raise(struct keeper_floors *floors,
                                             const uint8_t id[SEAL_ID_BYTES], uint64_t generation,
                                             struct rf_err *err);
+
+/* The keeper's own books of the wrapped keys that it gave out: an entry of what has no versions holds the generation of the root under which it was
+ * wrapped last, with this bit. */
+#define FLOOR_WRAPPED (UINT64_C(1) << 62)
+/* How many entries say a generation: counts[0] the newest, counts[1] the one before, ...; the last also those further back. */
+void keeper_floors_wrapped(struct keeper_floors *floors, uint32_t newest,
+                           uint64_t counts[KEEPER_GENERATIONS_MAX]);
+/* All that was raised is on the disk when it returns. */
+RF_MUST_USE enum rf_kind keeper_floors_sync(struct keeper_floors *floors, struct rf_err *err);
 
 /* ---- keeper_vault_token.c: who asks ------------------------------------------------------------------------------------------------ */
 
@@ -120,6 +130,36 @@ RF_MUST_USE enum rf_kind keeper_data_handle(struct keeper_vault *vault,
                                             const struct keeper_request *request,
                                             struct rf_arena *arena, struct keeper_answer *answer,
                                             uint64_t *line, struct rf_err *err);
+RF_MUST_USE enum rf_kind keeper_data_unwrap(struct keeper_vault *vault, rf_str wrapped,
+                                            uint8_t key[SEAL_KEY_BYTES], struct rf_err *err);
+
+/* ---- keeper_rewrap.c: keys under older roots ------------------------------------------------------------------------------------------------- */
+
+struct keeper_rewrap {
+    pthread_mutex_t lock;
+    uint32_t newest;           /* when the turn that is under way began; 0: none is */
+    bool told;                 /* its line is written */
+    uint64_t moved;            /* rewrapped since */
+    struct keeper_found found; /* what the server told last; newest 0: nothing yet */
+    uint32_t clean, clean_newest;
+    _Atomic uint64_t wanted; /* times that something under a retired generation was asked for */
+};
+RF_MUST_USE enum rf_kind keeper_rewrap_handle(struct keeper_vault *vault,
+                                              const struct keeper_request *request,
+                                              struct rf_arena *arena, struct keeper_answer *answer,
+                                              uint64_t *line, struct rf_err *err);
+/* Notes that the key with this id ("data", "vault") was wrapped under a generation. */
+RF_MUST_USE enum rf_kind keeper_rewrap_note(struct keeper_vault *vault, const char *label,
+                                            const uint8_t id[SEAL_ID_BYTES], uint32_t generation,
+                                            struct rf_err *err);
+/* Why a key that names this generation does not open: RF_DENIED SealGeneration, or else SealBroken with `text`. */
+RF_MUST_USE enum rf_kind keeper_rewrap_refuse(struct keeper_vault *vault, uint32_t generation,
+                                              const char *text, struct rf_err *err);
+/* For people: what is under which generation; a text of lines. */
+void keeper_rewrap_describe(struct keeper_vault *vault, char *out, size_t cap);
+/* Whether nothing needs the generations up to `through` any more. RF_CONFLICT RewrapUnfinished; GenerationNeeded: by the keeper's books, unless `anyway`. */
+RF_MUST_USE enum rf_kind keeper_rewrap_done(struct keeper_vault *vault, uint32_t through,
+                                            bool anyway, struct rf_err *err);
 
 /* ---- keeper_vault.c ----------------------------------------------------------------------------------------------------------------------- */
 
@@ -141,6 +181,7 @@ struct keeper_vault {
     struct keeper_cache cache;
     struct keeper_rate rates[KEEPER_RATE_PLACES];
     _Atomic uint32_t making; /* keys, just now */
+    struct keeper_rewrap rewrap;
 };
 /* Takes `fd`, of the file keeper/vault; `folder` is the keeper's. */
 RF_MUST_USE enum rf_kind keeper_vault_open(struct keeper_vault *vault, struct keeper_keys *keys,
@@ -149,16 +190,23 @@ void keeper_vault_done(struct keeper_vault *vault);
 /* The key that wraps what of this step is wrapped by a root, under the root of this generation; false: there is none. */
 bool keeper_root_wrap(const struct keeper_vault *vault, enum seal_step step, uint32_t generation,
                       uint8_t key[SEAL_KEY_BYTES]);
+/* keeper_vault_work.c: a vault's key. RF_DENIED SealBroken, SealGeneration. */
+RF_MUST_USE enum rf_kind keeper_vault_unwrap(struct keeper_vault *vault, const uint8_t *vault_id,
+                                             rf_str wrapped, uint8_t key[SEAL_KEY_BYTES],
+                                             struct rf_err *err);
 /* Ids of the file keeper/vault (the first half of `out`): those of different labels never meet. `b` may be NULL. */
 void keeper_floor_id(const char *label, const uint8_t *a, const uint8_t *b, uint8_t out[32]);
 /* Hex digits and a zero byte. */
 void keeper_hex(const uint8_t *bytes, size_t len, char *out);
-/* Answers a verb of vaults. *line: the line of the audit log that must be on the disk before the answer goes; 0: none. */
+/* Answers a verb of vaults. *line: the line of the audit log that must be on the disk before the answer goes; 0: none. *who: whose token was checked, also when it is
+ * refused; "-" when none was. */
 RF_MUST_USE enum rf_kind keeper_vault_handle(struct keeper_vault *vault,
                                              const struct keeper_request *request,
                                              struct rf_arena *arena, struct keeper_answer *answer,
-                                             uint64_t *line, struct rf_err *err);
-/* Who wanted it, for the line of a request that was refused: "item ... version ...", what of it can be told. */
-void keeper_vault_describe(const struct keeper_request *request, char *out, size_t cap);
+                                             uint64_t *line, struct keeper_who *who,
+                                             struct rf_err *err);
+/* For the line of a request that was refused: "oid ... item ... version ...", what of it can be told. */
+void keeper_vault_describe(const struct keeper_request *request, const struct keeper_who *who,
+                           char *out, size_t cap);
 
 #endif

@@ -21,7 +21,8 @@ static enum rf_kind backup_wrap(struct work *w, const struct backup_key *of, uin
     *at++ = of->item_id == NULL ? 0 : (uint8_t)of->kind;
     if (of->item_id != NULL) at = (uint8_t *)memcpy(at, of->item_id, SEAL_ID_BYTES) + SEAL_ID_BYTES;
     if (of->about.len > 0) memcpy(at, of->about.ptr, of->about.len);
-    if (!keeper_root_wrap(w->vault, SEAL_STEP_BACKUP, generation, root)) return work_broken(err);
+    if (!keeper_root_wrap(w->vault, SEAL_STEP_BACKUP, generation, root))
+        return keeper_rewrap_refuse(w->vault, generation, WORK_BROKEN_TEXT, err);
     *out = (struct seal_wrap){.step = SEAL_STEP_BACKUP,
                               .generation = generation,
                               .key = root,

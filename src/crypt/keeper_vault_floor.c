@@ -8,9 +8,11 @@
  * The key is derived from the root key. Ids are hashes; of several records of one id the highest generation counts. "Destroyed" is synced before anybody hears
  * of it; a higher generation only keeps old copies out, and may be lost by a crash.
  *
- * A tail that is no whole record, or zero, was never synced and is cut off. Any other record that does not hold was changed by somebody: it is left out, those behind it
- * count (each is checked against the bytes that stand before it), the caller is told, and the file written anew. That the last records were cut off whole is
- * not seen, nor that an older copy of the file was put back. */
+ * A tail that is no whole record, or zero, was never synced and is cut off. As sectors come to the disk in any order, a crash may also leave a hole before what
+ * was written last: records that are zero up to the end of a sector, in front of none that was synced ("destroyed", but for the last). What lay in it is
+ * lost, those behind it count, and the file is written anew. Any other record that does not hold was changed by somebody: it is left out, those behind it
+ * count (each is checked against the bytes that stand before it), the caller is told, and the file written anew. That the last records were cut off whole, or
+ * made a hole, is not seen, nor that an older copy of the file was put back. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -31,7 +33,9 @@ enum {
     CHECK_BYTES = 16,
     RECORD_BYTES = PAIR_BYTES + CHECK_BYTES,
     ENTRIES_MIN = 1024,
-    REWRITE_AT = 4096 /* records more than entries */
+    REWRITE_AT = 4096, /* records more than entries */
+    SECTOR_BYTES = 512,
+    HOLE_BYTES_MIN = 8 /* records, and so holes, begin and end at multiples of it */
 };
 static const uint8_t magic[MAGIC_BYTES] = "RFVAULT\1";
 
@@ -133,20 +137,42 @@ static bool is_torn(const uint8_t *record)
     return memcmp(record + RECORD_BYTES - sizeof none, none, sizeof none) == 0;
 }
 
+/* Whether the record at `at` lies in a sector that a crash left as it was before: from within the record on it is zero. */
+static bool is_hole(const uint8_t *bytes, size_t len, size_t at)
+{
+    size_t last = at + RECORD_BYTES;
+    for (size_t low = at / SECTOR_BYTES * SECTOR_BYTES; low < last; low += SECTOR_BYTES) {
+        size_t from = RF_MAX(low, at), end = RF_MIN(low + SECTOR_BYTES, len);
+        size_t zero = end;
+        while (zero > from && bytes[zero - 1] == 0) zero--;
+        if (zero < last && end - zero >= HOLE_BYTES_MIN) return true;
+    }
+    return false;
+}
+
+/* Of the whole file. */
 static bool read_records(struct keeper_floors *floors, const uint8_t *bytes, size_t len)
 {
-    size_t used = (without_zero_tail(bytes, len) + RECORD_BYTES - 1) / RECORD_BYTES * RECORD_BYTES;
-    len = RF_MIN(used, len);
-    for (size_t at = 0; len - at >= RECORD_BYTES; at += RECORD_BYTES) {
+    size_t used = without_zero_tail(bytes, len) - MAGIC_BYTES;
+    bool was_hole = false;
+    len = RF_MIN(len, MAGIC_BYTES + (used + RECORD_BYTES - 1) / RECORD_BYTES * RECORD_BYTES);
+    for (size_t at = MAGIC_BYTES; len - at >= RECORD_BYTES; at += RECORD_BYTES) {
         uint8_t before[CHECK_BYTES];
+        bool last = len - at < 2 * RECORD_BYTES;
         memcpy(before, floors->chain, sizeof before);
         enum record got = read_record(floors, bytes + at);
         if (got == RECORD_NO_MEMORY) return false;
-        if (got == RECORD_BAD && len - at < 2 * RECORD_BYTES && is_torn(bytes + at)) {
+        if (got == RECORD_BAD && last && is_torn(bytes + at)) {
             memcpy(floors->chain, before, sizeof before);
             return true;
         }
-        floors->damaged |= got == RECORD_BAD;
+        bool hole = got == RECORD_BAD && is_hole(bytes, len, at);
+        /* The record behind a hole has nothing that it could follow. */
+        floors->holed |= hole;
+        floors->damaged |= got == RECORD_BAD && !hole && !was_hole;
+        floors->damaged |= got == RECORD_GOOD && floors->holed && !last &&
+                           rf_get_u64le(bytes + at + SEAL_ID_BYTES) == FLOOR_GONE;
+        was_hole = hole;
         floors->records++;
     }
     return true;
@@ -176,7 +202,9 @@ static uint64_t end_of(const struct keeper_floors *floors)
     return MAGIC_BYTES + floors->records * RECORD_BYTES;
 }
 
-static enum rf_kind read_file(struct keeper_floors *floors, size_t len, struct rf_err *err)
+/* *begun: it has its first bytes. */
+static enum rf_kind read_file(struct keeper_floors *floors, size_t len, bool *begun,
+                              struct rf_err *err)
 {
     uint8_t *bytes = malloc(len + 1);
     size_t have = 0;
@@ -189,11 +217,12 @@ static enum rf_kind read_file(struct keeper_floors *floors, size_t len, struct r
         if (got <= 0) break;
         have += (size_t)got;
     }
+    *begun = have == len && len >= MAGIC_BYTES && memcmp(bytes, magic, MAGIC_BYTES) == 0;
     if (have < len)
         kind = io_failed(err);
-    else if (len < MAGIC_BYTES || memcmp(bytes, magic, MAGIC_BYTES) != 0)
+    else if (!*begun)
         floors->damaged = without_zero_tail(bytes, len) >= MAGIC_BYTES; /* else it was just begun */
-    else if (!read_records(floors, bytes + MAGIC_BYTES, len - MAGIC_BYTES))
+    else if (!read_records(floors, bytes, len))
         kind = RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "the keeper's file vault");
     free(bytes);
     return kind;
@@ -247,11 +276,13 @@ enum rf_kind keeper_floors_open(struct keeper_floors *floors, int folder, int fd
         return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "the keeper's file vault");
     if (fstat(fd, &status) != 0) return io_failed(err);
     uint64_t len = (uint64_t)status.st_size;
-    if (len > 0) RF_TRY(read_file(floors, len, err));
+    bool begun = false;
+    if (len > 0) RF_TRY(read_file(floors, len, &begun, err));
     bool grown = floors->records > (uint64_t)floors->count * 2 + REWRITE_AT;
     /* Behind the sandbox no file can be named: the next start writes it anew. */
-    if ((grown || floors->damaged) && folder >= 0) return rewrite(floors, folder, err);
-    return len == end_of(floors) ? RF_OK : cut_tail(floors, err);
+    if ((grown || floors->damaged || floors->holed) && folder >= 0)
+        return rewrite(floors, folder, err);
+    return begun && len == end_of(floors) ? RF_OK : cut_tail(floors, err);
 }
 
 void keeper_floors_done(struct keeper_floors *floors)
@@ -307,4 +338,30 @@ enum rf_kind keeper_floor_raise(struct keeper_floors *floors, const uint8_t id[S
     }
     pthread_mutex_unlock(&floors->lock);
     return kind;
+}
+
+enum rf_kind keeper_floors_sync(struct keeper_floors *floors, struct rf_err *err)
+{
+    enum rf_kind kind = RF_OK;
+    pthread_mutex_lock(&floors->lock);
+    if (fdatasync(floors->fd) != 0) {
+        floors->failed = true;
+        kind = io_failed(err);
+    }
+    pthread_mutex_unlock(&floors->lock);
+    return kind;
+}
+
+void keeper_floors_wrapped(struct keeper_floors *floors, uint32_t newest,
+                           uint64_t counts[KEEPER_GENERATIONS_MAX])
+{
+    memset(counts, 0, KEEPER_GENERATIONS_MAX * sizeof counts[0]);
+    pthread_mutex_lock(&floors->lock);
+    for (uint32_t i = 0; floors->entries != NULL && i <= floors->mask; i++) {
+        uint64_t said = floors->entries[i].generation;
+        if (said == FLOOR_GONE || (said & FLOOR_WRAPPED) == 0) continue;
+        uint64_t generation = RF_MIN(said & ~FLOOR_WRAPPED, (uint64_t)newest);
+        counts[RF_MIN(newest - generation, (uint64_t)KEEPER_GENERATIONS_MAX - 1)]++;
+    }
+    pthread_mutex_unlock(&floors->lock);
 }

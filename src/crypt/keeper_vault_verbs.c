@@ -29,6 +29,7 @@ enum rf_kind work_vault_new(struct work *w, struct rf_err *err)
     OPENSSL_cleanse(root, sizeof root);
     OPENSSL_cleanse(key, sizeof key);
     if (!good) return work_crypto_failed(err);
+    RF_TRY(keeper_rewrap_note(w->vault, "vault", id.ptr, generation, err));
     w->answer->fields[0] = rf_str_make(bytes, WRAPPED_KEY_BYTES);
     return work_tell(w, (rf_str){0}, err);
 }

@@ -18,7 +18,7 @@ enum rf_kind work_denied(const char *code, const char *text, struct rf_err *err)
 
 enum rf_kind work_broken(struct rf_err *err)
 {
-    return work_denied("SealBroken", "what is sealed was changed, or belongs somewhere else", err);
+    return work_denied("SealBroken", WORK_BROKEN_TEXT, err);
 }
 
 enum rf_kind work_crypto_failed(struct rf_err *err)
@@ -164,20 +164,19 @@ enum rf_kind work_not_destroyed(struct work *w, const struct ring *ring, struct 
     return work_denied("SealDestroyed", "the item was destroyed", err);
 }
 
-static enum rf_kind open_vault_key(struct work *w, const struct ring *ring,
-                                   uint8_t key[SEAL_KEY_BYTES], struct rf_err *err)
+enum rf_kind keeper_vault_unwrap(struct keeper_vault *vault, const uint8_t *vault_id,
+                                 rf_str wrapped, uint8_t key[SEAL_KEY_BYTES], struct rf_err *err)
 {
     uint8_t root[SEAL_KEY_BYTES];
     struct seal_wrap wrap = {.step = SEAL_STEP_VAULT,
-                             .generation =
-                                 seal_wrapped_generation(ring->vault_key, SEAL_STEP_VAULT),
+                             .generation = seal_wrapped_generation(wrapped, SEAL_STEP_VAULT),
                              .key = root,
-                             .about = rf_str_make(ring->vault_id, SEAL_ID_BYTES)};
-    if (!keeper_root_wrap(w->vault, SEAL_STEP_VAULT, wrap.generation, root))
-        return work_broken(err);
-    bool good = seal_unwrap_key(&wrap, ring->vault_key, key);
+                             .about = rf_str_make(vault_id, SEAL_ID_BYTES)};
+    bool good = keeper_root_wrap(vault, SEAL_STEP_VAULT, wrap.generation, root) &&
+                seal_unwrap_key(&wrap, wrapped, key);
     OPENSSL_cleanse(root, sizeof root);
-    return good ? RF_OK : work_broken(err);
+    if (good) return RF_OK;
+    return keeper_rewrap_refuse(vault, wrap.generation, WORK_BROKEN_TEXT, err);
 }
 
 /* The item's key, made and wrapped when the ring has none; *wrapped in the arena. */
@@ -188,7 +187,7 @@ enum rf_kind work_item_key(struct work *w, const struct ring *ring, uint8_t key[
     struct seal_wrap wrap = {.step = SEAL_STEP_ITEM, .key = outer};
     RF_TRY(work_not_destroyed(w, ring, err));
     if (!about_item(ring, w->arena, &wrap.about)) return rf_fail_memory(err, w->arena);
-    RF_TRY(open_vault_key(w, ring, outer, err));
+    RF_TRY(keeper_vault_unwrap(w->vault, ring->vault_id, ring->vault_key, outer, err));
     bool good;
     if (ring->item_key.len == 0) {
         uint8_t *bytes = rf_arena_alloc(w->arena, WRAPPED_KEY_BYTES);

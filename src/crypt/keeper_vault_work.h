@@ -5,6 +5,7 @@
 #include "crypt/keeper_vault.h"
 
 enum { KEEPER_DETAIL_BYTES = 320 };
+#define WORK_BROKEN_TEXT "what is sealed was changed, or belongs somewhere else"
 
 /* Keys on the way to an item: views of the request. */
 struct ring {
@@ -101,5 +102,8 @@ work_verb work_vault_new, work_put, work_open, work_change, work_key_new, work_k
     work_certify, work_bundle, work_destroy, work_random;
 /* keeper_vault_backup.c */
 work_verb work_backup_make, work_backup_open, work_backup_put;
+/* keeper_listener_keys.c */
+work_verb work_listener_bind, work_listener_unbind, work_listener_get, work_listener_show,
+    work_listener_sign;
 
 #endif

@@ -11,11 +11,7 @@
 #include "crypt/device.h"
 #include "crypt/jwt.h"
 
-enum {
-    JWT_LIFE_SECONDS_MAX = 25 * 3600,
-    REFUSALS_PER_SECOND = 10,
-    VAULT_TOKENS_TOLD_PER_SECOND = 200
-};
+enum { JWT_LIFE_SECONDS_MAX = 25 * 3600, VAULT_TOKENS_TOLD_PER_SECOND = 200 };
 
 /* Takes one of the `per_second` of this second. Two threads that meet at its turn may let a few more through. */
 static bool within(struct bucket *bucket, struct rf_clock *clock, uint32_t per_second)
@@ -249,7 +245,7 @@ static enum rf_kind mac_of(struct desk *desk, const struct keeper_request *reque
         return RF_FAIL(err, RF_INVALID, "BadPurpose",
                        "a purpose is 1 to %d letters, digits, blanks, dots, dashes, underscores",
                        KEEPER_PURPOSE_BYTES_MAX);
-    keeper_derive(&desk->core->keys, "ringfort mac 1", request->purpose, key);
+    keeper_derive_mac(&desk->core->keys, request->purpose, key);
     digest_hmac_sha256(rf_str_make(key, sizeof key), request->bytes, desk->secret);
     OPENSSL_cleanse(key, sizeof key);
     return RF_OK;
@@ -282,7 +278,7 @@ static enum rf_kind store_key(struct desk *desk, const struct keeper_request *re
 {
     (void)request;
     RF_TRY(keeper_audit_write(&desk->core->keys.audit, "key.given", "store", err));
-    keeper_derive(&desk->core->keys, "ringfort store 1", (rf_str){0}, desk->secret);
+    keeper_derive(&desk->core->keys, ROOT_BASE_STORE, desk->secret);
     answer->bytes = rf_str_make(desk->secret, sizeof desk->secret);
     return RF_OK;
 }
@@ -306,13 +302,21 @@ static enum rf_kind device_issue(struct desk *desk, const struct keeper_request 
 static enum rf_kind vault_verb(struct desk *desk, const struct keeper_request *request,
                                struct keeper_answer *answer, struct rf_err *err)
 {
-    return keeper_vault_handle(&desk->core->vault, request, &desk->arena, answer, &desk->line, err);
+    return keeper_vault_handle(&desk->core->vault, request, &desk->arena, answer, &desk->line,
+                               &desk->who, err);
 }
 
 static enum rf_kind data_verb(struct desk *desk, const struct keeper_request *request,
                               struct keeper_answer *answer, struct rf_err *err)
 {
     return keeper_data_handle(&desk->core->vault, request, &desk->arena, answer, &desk->line, err);
+}
+
+static enum rf_kind rewrap_verb(struct desk *desk, const struct keeper_request *request,
+                                struct keeper_answer *answer, struct rf_err *err)
+{
+    return keeper_rewrap_handle(&desk->core->vault, request, &desk->arena, answer, &desk->line,
+                                err);
 }
 
 /* While it is sealed another one answers, that knows more. */
@@ -361,17 +365,27 @@ static const struct {
     [KEEPER_DATA_KEY_OPEN] = {data_verb, 20000, 0},
     [KEEPER_DATA_KEY_DESTROY] = {data_verb, 1000, 0},
     [KEEPER_UNSEAL] = {unsealed, 10, 0},
+    [KEEPER_REWRAP] = {rewrap_verb, 20000, 0},
+    [KEEPER_REWRAP_TURN] = {rewrap_verb, 50, 0},
+    [KEEPER_LISTENER_BIND] = {vault_verb, 10, 0},
+    [KEEPER_LISTENER_UNBIND] = {vault_verb, 10, 0},
+    [KEEPER_LISTENER_GET] = {vault_verb, 100, 0},
+    [KEEPER_LISTENER_SHOW] = {vault_verb, 50, 0},
+    [KEEPER_LISTENER_SIGN] = {vault_verb, 50000, 0},
 };
 
-/* Refused requests leave a line, which the refusal waits for, but a flood of them must not fill the disk. */
+/* Refused requests leave a line, which the refusal waits for. A rate that was exceeded is told in the sum of its second only. */
 static void audit_refusal(struct desk *desk, const struct keeper_request *request,
                           const struct rf_err *err)
 {
     struct keeper_core *core = desk->core;
     char detail[480], of[320] = "";
-    if (err->kind == RF_LIMIT || !within(&core->refusals, core->clock, REFUSALS_PER_SECOND)) return;
-    if (request->verb >= KEEPER_SEAL_VAULT_NEW && request->verb < KEEPER_DATA_KEY_NEW)
-        keeper_vault_describe(request, of, sizeof of);
+    if (!keeper_refusals_count(core, request->verb, err->kind != RF_LIMIT, err->code, &desk->who,
+                               &desk->line))
+        return;
+    if ((request->verb >= KEEPER_SEAL_VAULT_NEW && request->verb < KEEPER_DATA_KEY_NEW) ||
+        request->verb == KEEPER_LISTENER_BIND || request->verb == KEEPER_LISTENER_SHOW)
+        keeper_vault_describe(request, &desk->who, of, sizeof of);
     (void)snprintf(detail, sizeof detail, "%s %s%s%s", keeper_verb_name(request->verb), err->code,
                    of[0] == '\0' ? "" : " ", of);
     if (keeper_audit_append(&core->keys.audit, "request.refused", detail, &desk->line, NULL,
@@ -388,6 +402,8 @@ void keeper_desk_answer(struct desk *desk, const struct keeper_request *request,
     if (counted == 0) counted = request->verb;
     *answer = (struct keeper_answer){.verb = request->verb, .id = request->id};
     desk->line = 0;
+    desk->who = (struct keeper_who){.oid = "-", .app = "-"};
+    keeper_refusals_settle(core, false);
     if (within(&core->rates[counted], core->clock, verbs[request->verb].per_second))
         answer->kind = verbs[request->verb].handle(desk, request, answer, &err);
     else

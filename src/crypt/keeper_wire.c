@@ -30,6 +30,13 @@ static const char *const verb_names[KEEPER_VERB_END] = {
     [KEEPER_DATA_KEY_OPEN] = "data_key_open",
     [KEEPER_DATA_KEY_DESTROY] = "data_key_destroy",
     [KEEPER_UNSEAL] = "unseal",
+    [KEEPER_REWRAP] = "rewrap",
+    [KEEPER_REWRAP_TURN] = "rewrap_turn",
+    [KEEPER_LISTENER_BIND] = "listener_bind",
+    [KEEPER_LISTENER_UNBIND] = "listener_unbind",
+    [KEEPER_LISTENER_GET] = "listener_get",
+    [KEEPER_LISTENER_SHOW] = "listener_show",
+    [KEEPER_LISTENER_SIGN] = "listener_sign",
 };
 
 enum { RING = KEEPER_RING_FIELDS };
@@ -53,6 +60,13 @@ static const struct {
     [KEEPER_DATA_KEY_OPEN] = {1, 1},
     [KEEPER_DATA_KEY_DESTROY] = {2, 1},
     [KEEPER_UNSEAL] = {1, 1},
+    [KEEPER_REWRAP] = {2, 1},
+    [KEEPER_REWRAP_TURN] = {2, 1},
+    [KEEPER_LISTENER_BIND] = {1 + RING + 3, 1},
+    [KEEPER_LISTENER_UNBIND] = {2, 1},
+    [KEEPER_LISTENER_GET] = {1, 4},
+    [KEEPER_LISTENER_SHOW] = {1 + RING + 2, 1},
+    [KEEPER_LISTENER_SIGN] = {3, 1},
 };
 
 uint32_t keeper_request_fields(enum keeper_verb verb) { return field_counts[verb].request; }

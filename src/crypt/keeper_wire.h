@@ -67,7 +67,15 @@ enum keeper_verb {
     KEEPER_DATA_KEY_OPEN,    /* wrapped key -> key */
     KEEPER_DATA_KEY_DESTROY, /* wrapped key, label -> proof */
     KEEPER_UNSEAL,           /* a request of keeper_seal_talk.h -> its reply */
-    KEEPER_VERB_END          /* one past the last */
+    KEEPER_REWRAP, /* vault's id (empty: a key of data), wrapped key -> under the newest root */
+    KEEPER_REWRAP_TURN, /* what (1 byte, enum keeper_turn), found (8 bytes each) -> state (8 bytes each) */
+    /* Of keeper_listener.h. */
+    KEEPER_LISTENER_BIND, /* token, ring, version, listener (1 byte), label -> nothing (one empty field) */
+    KEEPER_LISTENER_UNBIND, /* token, listener -> nothing */
+    KEEPER_LISTENER_GET, /* listener -> vault's id, item's id, label; empty: not bound; SHA-256 of the certificate in use */
+    KEEPER_LISTENER_SHOW, /* listener, ring, version, certificate (both empty: there is none) -> nothing */
+    KEEPER_LISTENER_SIGN, /* SHA-256 of the certificate, scheme (2 bytes), message -> signature */
+    KEEPER_VERB_END       /* one past the last */
 };
 enum {
     KEEPER_ANSWER = 0x8000,
@@ -79,6 +87,8 @@ enum {
 };
 /* A ring on the wire: vault's id, item's id, kind (1 byte), name, vault's key, item's key. */
 enum { KEEPER_RING_FIELDS = 6 };
+/* Of rewrap_turn, 8 bytes each. Found: newest, unread, under 16 generations; state: newest, first, kept, clean. */
+enum { KEEPER_FOUND_NUMBERS = 2 + KEEPER_GENERATIONS_MAX, KEEPER_GENERATIONS_NUMBERS = 4 };
 
 struct keeper_request {
     enum keeper_verb verb;

@@ -328,6 +328,42 @@ enum rf_kind keeper_data_key_destroy(struct keeper *keeper, rf_str wrapped, cons
     return ask(keeper, &s, arena, (rf_str *const[]){proof}, err);
 }
 
+/* ---- after a rotation ------------------------------------------------------------------------------------------------- */
+
+enum rf_kind keeper_rewrap(struct keeper *keeper, const uint8_t *vault_id, rf_str wrapped,
+                           uint8_t out[KEEPER_WRAPPED_BYTES_MAX], struct rf_err *err)
+{
+    struct scratch s = {.request = {.verb = KEEPER_REWRAP}};
+    add(&s, rf_str_make(vault_id, vault_id == NULL ? 0 : SEAL_ID_BYTES));
+    add(&s, wrapped);
+    if (wrapped.len > KEEPER_WRAPPED_BYTES_MAX)
+        return RF_FAIL(err, RF_DENIED, "SealBroken", "no wrapped key is so long");
+    return ask_bytes(keeper, &s, out, wrapped.len, err);
+}
+
+enum rf_kind keeper_rewrap_turn(struct keeper *keeper, enum keeper_turn what,
+                                const struct keeper_found *found, struct keeper_generations *out,
+                                struct rf_err *err)
+{
+    struct scratch s = {.request = {.verb = KEEPER_REWRAP_TURN}};
+    uint8_t bytes[8 * KEEPER_FOUND_NUMBERS] = {0}, state[8 * KEEPER_GENERATIONS_NUMBERS];
+    s.byte = (uint8_t)what;
+    add(&s, rf_str_make(&s.byte, 1));
+    if (found != NULL) {
+        rf_put_u64le(bytes, found->newest);
+        rf_put_u64le(bytes + 8, found->unread);
+        for (unsigned i = 0; i < KEEPER_GENERATIONS_MAX; i++)
+            rf_put_u64le(bytes + 16 + 8 * i, found->under[i]);
+    }
+    add(&s, rf_str_make(bytes, found == NULL ? 0 : sizeof bytes));
+    RF_TRY(ask_bytes(keeper, &s, state, sizeof state, err));
+    *out = (struct keeper_generations){.newest = rf_get_u32le(state),
+                                       .first = rf_get_u32le(state + 8),
+                                       .kept = rf_get_u32le(state + 16),
+                                       .clean = rf_get_u32le(state + 24)};
+    return RF_OK;
+}
+
 /* ---- chance -------------------------------------------------------------------------------------------------------- */
 
 enum rf_kind seal_random(struct keeper *keeper, rf_str token, uint8_t *out, size_t n,

@@ -167,6 +167,55 @@ Test(vault_seal_floor, damage_is_told_and_costs_one_record)
     }
 }
 
+/* A sector that did not come to the disk: what lay in it is lost, as it was never synced, and nobody is to be told. When "destroyed" stands behind it, it was. */
+Test(vault_seal_floor, a_hole_that_a_crash_left_is_no_damage)
+{
+    static const uint8_t none[512];
+    enum { FIRST = 13, LAST = 24 }; /* of the records that sector 1 holds, or a part of */
+    for (int synced = 0; synced < 2; synced++) {
+        struct shelf s;
+        shelf_init(&s);
+        lift(&s, 0, FLOOR_GONE);
+        for (uint32_t i = 1; i < 60; i++) lift(&s, i, synced && i == 40 ? FLOOR_GONE : 3);
+        keeper_floors_done(&s.floors);
+        write_to(&s, sizeof none, none, sizeof none);
+        shelf_open(&s);
+        cr_expect_eq(s.floors.damaged, synced);
+        cr_expect_eq(floor_at(&s, 0), FLOOR_GONE);
+        for (uint32_t i = 1; i < 60; i++)
+            if (i < FIRST - 1 || i > LAST + 1)
+                cr_expect_eq(floor_at(&s, i), synced && i == 40 ? FLOOR_GONE : 3, "%u", i);
+        cr_expect_eq(floor_at(&s, FIRST + 1), 0);
+        lift(&s, 99, FLOOR_GONE);
+        shelf_reopen(&s);
+        cr_expect(!s.floors.damaged, "it was written anew");
+        cr_expect_eq(floor_at(&s, 99), FLOOR_GONE);
+        shelf_done(&s);
+    }
+}
+
+/* The file was made, and what it begins with did not come to the disk. */
+Test(vault_seal_floor, a_file_without_its_beginning_is_begun_anew)
+{
+    static const uint8_t none[HEADER];
+    struct shelf s;
+    for (size_t len = 0; len <= HEADER; len++) {
+        shelf_init(&s);
+        keeper_floors_done(&s.floors);
+        write_to(&s, 0, none, sizeof none);
+        int fd = shelf_file(&s);
+        cr_assert(ftruncate(fd, (off_t)len) == 0);
+        close(fd);
+        shelf_open(&s);
+        cr_expect(!s.floors.damaged);
+        lift(&s, 1, FLOOR_GONE);
+        shelf_reopen(&s);
+        cr_expect(!s.floors.damaged, "%zu", len);
+        cr_expect_eq(floor_at(&s, 1), FLOOR_GONE, "%zu", len);
+        shelf_done(&s);
+    }
+}
+
 Test(vault_seal_floor, another_key_reads_nothing)
 {
     static const uint8_t other[KEEPER_SECRET_BYTES] = {8};

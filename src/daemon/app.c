@@ -7,13 +7,17 @@
 #include "base/log.h"
 #include "collect/collect.h"
 #include "crypt/digest.h"
+#include "crypt/keeper_listener.h"
 #include "crypt/x509.h"
 #include "daemon/acme_listen.h"
 #include "daemon/acme_server.h"
 #include "daemon/external_kafka.h"
 #include "daemon/first_start.h"
+#include "daemon/listeners.h"
 #include "daemon/pki_listen.h"
+#include "daemon/rewrap.h"
 #include "daemon/streams.h"
+#include "hub/device_issuer.h"
 #include "hub/grant.h"
 #include "identity/identity.h"
 #include "logs/logs.h"
@@ -49,6 +53,9 @@ struct app {
     struct identity *identity;
     struct arm *arm;
     struct vaults *vaults;
+    struct device_issuer device_issuer;
+    struct listeners *listeners;
+    struct rewrap_job *rewrap;
     struct acme *acme; /* NULL: off */
     struct acme_listen *acme_listen;
     struct pki_listen *pki_listen; /* NULL: none */
@@ -73,6 +80,13 @@ static enum rf_kind sign_handshake(void *ctx, const uint8_t *leaf, rf_str digest
                                    size_t cap, size_t *len, struct rf_err *err)
 {
     return keeper_tls_sign(ctx, leaf, digest, out, cap, len, err);
+}
+
+/* By the key of a vault's certificate. */
+static enum rf_kind sign_message(void *ctx, const uint8_t *leaf, unsigned scheme, rf_str message,
+                                 uint8_t *out, size_t cap, size_t *len, struct rf_err *err)
+{
+    return keeper_listener_sign(ctx, leaf, scheme, message, out, cap, len, err);
 }
 
 /* The handler of the sockets; the dispatcher comes later than the listeners. */
@@ -115,6 +129,7 @@ static enum rf_kind listen_https(struct app *app, struct rf_err *err)
     struct tls_server_options tls = {.chain_pem = chain,
                                      .sign = sign_handshake,
                                      .sign_ctx = app->keeper,
+                                     .sign_message = sign_message,
                                      .client = TLS_CLIENT_ASKED,
                                      .client_hint_pem = cert_pem(&app->arena, devices),
                                      .challenge = find_challenge,
@@ -144,6 +159,7 @@ static enum rf_kind make_tls_peers(struct app *app, struct rf_err *err)
     struct tls_server_options tls = {.chain_pem = chain,
                                      .sign = sign_handshake,
                                      .sign_ctx = app->keeper,
+                                     .sign_message = sign_message,
                                      .client = TLS_CLIENT_ASKED,
                                      .client_ca_pem = ca};
     return tls_server_new(&tls, &app->tls_peers, err);
@@ -342,6 +358,20 @@ static enum rf_kind open_streams(struct app *app, struct rf_err *err)
     return kind;
 }
 
+/* An authority of a vault has revoked a certificate, which may be a device's. */
+static void tell_devices(void *ctx, rf_str vault, rf_str issuer, rf_str serial)
+{
+    enum { TEXT_BYTES = 8 << 10 };
+    const struct app *app = ctx;
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    rf_arena_init(&arena, TEXT_BYTES);
+    rf_str text = rf_arena_printf(&arena, "vault://%.*s/%.*s", RF_FMT(vault), RF_FMT(issuer)),
+           plain;
+    /* Devices' numbers are written without zeros in front. */
+    if (text.ptr != NULL && cert_serial(&arena, serial, &plain))
+        hubs_device_revoked(streams_hubs(app->streams), text, plain);
+}
+
 static enum rf_kind open_services(struct app *app, struct rf_err *err)
 {
     RF_TRY(read_export_folders(app, err));
@@ -378,8 +408,12 @@ static enum rf_kind open_services(struct app *app, struct rf_err *err)
                                     .hubs = streams_hubs(app->streams),
                                     .pki_origin = app->config.pki_url,
                                     .outbound_hosts = app->config.outbound_hosts,
-                                    .outbound_host_count = app->config.outbound_host_count};
+                                    .outbound_host_count = app->config.outbound_host_count,
+                                    .revoked = tell_devices,
+                                    .revoked_ctx = app};
     RF_TRY(vaults_new(&vaults, &app->vaults, err));
+    vaults_device_issuer(app->vaults, &app->device_issuer);
+    hubs_set_device_issuer(streams_hubs(app->streams), &app->device_issuer);
     RF_TRY(acme_server_open(&app->config, app->state, &app->site, app->clock, app->vaults,
                             &app->acme, err));
     struct logs_options logs = {.state = app->state,
@@ -493,9 +527,14 @@ static enum rf_kind refresh_chain(struct app *app, struct rf_arena *arena, struc
     uint8_t digest[SHA256_BYTES];
     RF_TRY(keeper_tls_chain(app->keeper, arena, &chain, &ca, err));
     digest_sha256(chain, digest);
+    listeners_look(app->listeners);
     if (memcmp(digest, app->chain_digest, sizeof digest) == 0) return RF_OK;
-    RF_TRY(tls_server_renew(app->tls, chain, err));
-    RF_TRY(tls_server_renew(app->tls_peers, chain, err));
+    if (app->listeners == NULL) {
+        RF_TRY(tls_server_renew(app->tls, chain, err));
+        RF_TRY(tls_server_renew(app->tls_peers, chain, err));
+    } else {
+        RF_TRY(listeners_own(app->listeners, chain, err));
+    }
     memcpy(app->chain_digest, digest, sizeof digest);
     rf_log(RF_INFO, "server.certificate_renewed");
     return RF_OK;
@@ -552,6 +591,18 @@ static enum rf_kind finish_first_start(struct app *app, struct rf_err *err)
     return start.data == NULL ? rf_fail_memory(err, &arena) : first_start_run(&start, &arena, err);
 }
 
+/* What the vaults have for the listeners is shown to the first client already. */
+static enum rf_kind start_listeners(struct app *app, struct rf_err *err)
+{
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    struct listeners_options options = {
+        .keeper = app->keeper, .vaults = app->vaults, .https = app->tls, .streams = app->tls_peers};
+    rf_str ca;
+    rf_arena_init(&arena, (size_t)1 << 20);
+    RF_TRY(keeper_tls_chain(app->keeper, &arena, &options.own_chain, &ca, err));
+    return listeners_start(&options, &app->listeners, err);
+}
+
 enum rf_kind app_start(struct app *app, struct rf_err *err)
 {
     RF_TRY(open_state(app, err));
@@ -573,7 +624,13 @@ enum rf_kind app_start(struct app *app, struct rf_err *err)
                                      .audit = &app->audit,
                                      .clock = app->clock};
     RF_TRY(pki_listen_start(app->pki_listen, &pki, app->vaults, err));
-    return server_start(app->server, err);
+    RF_TRY(start_listeners(app, err));
+    RF_TRY(server_start(app->server, err));
+    struct rewrap_options rewrap = {.keeper = app->keeper,
+                                    .tables = app->tables,
+                                    .hubs = streams_hubs(app->streams),
+                                    .vaults = app->vaults};
+    return rewrap_start(&rewrap, &app->rewrap, err);
 }
 
 void app_row(struct app *app, const char *table, rf_str row) { audit_row(&app->audit, table, row); }
@@ -583,6 +640,8 @@ uint16_t app_port(const struct app *app) { return app->port; }
 void app_stop(struct app *app)
 {
     if (app == NULL) return;
+    rewrap_stop(app->rewrap);
+    listeners_stop(app->listeners);
     /* From the sockets downwards: nobody calls what is gone already. */
     if (app->server != NULL) server_stop(app->server, STOP_GRACE_SECONDS * RF_USEC_PER_SECOND);
     streams_stop(app->streams);

@@ -3,16 +3,20 @@
  *
  * State comes first, tables after it, hubs last: a table may have rows of later than the state, never the other way round, and a
  * table that nobody describes any more is left aside by the server. A hub may have events that no table has captured, and that are
- * captured then; a table that had come further than its hub would miss those that get the same numbers anew. */
+ * captured then; a table that had come further than its hub would miss those that get the same numbers anew.
+ *
+ * The root's seal is copied at first and once more at the end: after a rotation in between, what was copied last hangs on the new root. */
 #include "daemon/backup.h"
 
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/fs.h"
 #include "cli/cli.h"
 #include "cli/cli_options.h"
 #include "cli/cli_store.h"
+#include "crypt/keeper_seal.h"
 #include "daemon/serve.h"
 #include "state/state.h"
 #include "store/table.h"
@@ -240,6 +244,31 @@ static enum rf_kind make_target(struct backup *b, struct rf_err *err)
     return RF_OK;
 }
 
+/* It is written in place: what was read while it changed is read again. */
+static enum rf_kind copy_root_again(struct backup *b, uint32_t kept, struct rf_err *err)
+{
+    enum { TRIES = 20, PAUSE_USEC = 50000 };
+    static const char *const root[] = {"root.key", "root.seal"};
+    const char *from = path_in(b, b->from, "keeper"), *to = path_in(b, b->to, "keeper");
+    uint32_t kept_now, newest, kept_copy, newest_copy;
+    if (from == NULL || to == NULL) return no_memory(b, err);
+    for (int tries = 0;; tries++) {
+        RF_TRY(copy_small(b, "keeper", root, RF_COUNT(root), err));
+        RF_TRY(root_seal_span(from, &kept_now, &newest, err));
+        if (kept_now > kept)
+            return RF_FAIL(err, RF_CONFLICT, "GenerationDropped",
+                           "root generation %u was dropped while it was copied: the copy may need "
+                           "it; make another one",
+                           kept_now - 1);
+        enum rf_kind kind = root_seal_span(to, &kept_copy, &newest_copy, err);
+        if (kind == RF_OK && kept_copy == kept_now && newest_copy == newest) return RF_OK;
+        if (tries == TRIES)
+            return RF_FAIL(err, RF_CONFLICT, "RootChanges",
+                           "the root's seal changes again and again; make another copy");
+        (void)usleep(PAUSE_USEC);
+    }
+}
+
 static enum rf_kind copy_all(struct backup *b, struct rf_err *err)
 {
     /* The heads come before what they speak of: a file may be ahead of its head, never behind it. */
@@ -248,7 +277,9 @@ static enum rf_kind copy_all(struct backup *b, struct rf_err *err)
     static const char *const found[] = {"bootstrap.json", "ca.pem"};
     const char *root = path_in(b, b->from, "keeper/root.key");
     const char *state = path_in(b, b->from, "state/state.db");
-    if (root == NULL || state == NULL) return no_memory(b, err);
+    const char *folder = path_in(b, b->from, "keeper");
+    uint32_t kept, newest;
+    if (root == NULL || state == NULL || folder == NULL) return no_memory(b, err);
     if (!rf_fs_exists(rf_fs_real(), root))
         return RF_FAIL(err, RF_NOT_FOUND, "NoInstallation",
                        "%s holds no installation: keeper/root.key is not there", b->from);
@@ -257,11 +288,13 @@ static enum rf_kind copy_all(struct backup *b, struct rf_err *err)
         cli_say("warning: the state is not in this folder; when it is in PostgreSQL, copy that "
                 "with pg_dump");
     RF_TRY(make_target(b, err));
+    RF_TRY(root_seal_span(folder, &kept, &newest, err));
     RF_TRY(copy_small(b, "keeper", keeper, RF_COUNT(keeper), err));
     if (has_state) RF_TRY(copy_state(b, err));
     RF_TRY(copy_workspaces(b, err));
     RF_TRY(copy_all_hubs(b, err));
     RF_TRY(copy_small(b, "state", found, RF_COUNT(found), err));
+    RF_TRY(copy_root_again(b, kept, err));
     return rf_fs_sync_dir(rf_fs_real(), b->to, err);
 }
 

@@ -10,7 +10,9 @@
 
 #include <criterion/criterion.h>
 
+#include "crypt/keeper_listener.h"
 #include "crypt/keeper_wire.h"
+#include "crypt/tls_message.h"
 #include "daemon/roles.h"
 #include "daemon/supervisor.h"
 #include "test/vault_seal_rig.h"
@@ -90,6 +92,47 @@ static void next_second(void)
     (void)nanosleep(&(struct timespec){.tv_sec = 1, .tv_nsec = 100000000}, NULL);
 }
 
+/* A listener's key, which nobody's token comes with: to have it, or to have it sign something else than handshakes. */
+static void try_listener(struct scene *s, const char *path)
+{
+    static const uint8_t leaf[LISTENER_LEAF_BYTES], digest[32] = {1};
+    static const enum keeper_listener https = KEEPER_LISTENER_HTTPS;
+    struct seal_rig *r = &s->r;
+    struct seal_ring key = seal_rig_ring(r, 1, 20, SEAL_KEY), other = key;
+    struct seal_head head = seal_rig_head(SEAL_P256, 0, 1);
+    struct sealed sealed = {.item_key = {0}};
+    uint8_t out[512];
+    size_t len;
+    struct rf_err err = {.code = ""};
+    char text[100];
+    rf_str label = RF_S("vault://v/siem"), jwt = RF_S("eyJhbGciOiJFUzI1NiJ9.eyJhIjoxfQ");
+    if (seal_key_new(r->keeper, r->token, &key, &head, &r->arena, &sealed, &err) == RF_OK)
+        key.item_key = sealed.item_key;
+#define TRY(name, call)                                                                            \
+    do {                                                                                           \
+        enum rf_kind kind_ = (call);                                                               \
+        snprintf(text, sizeof text, "try %s %s", name, kind_ == RF_OK ? "given" : err.code);       \
+        tell(path, text);                                                                          \
+    } while (0)
+    TRY("show-unbound", keeper_listener_show(r->keeper, https, &key, sealed.version, label, &err));
+    TRY("bind-no-token",
+        keeper_listener_bind(r->keeper, (rf_str){0}, https, &key, sealed.version, label, &err));
+    TRY("bind",
+        keeper_listener_bind(r->keeper, r->token, https, &key, sealed.version, label, &err));
+    memset(other.item_id, 21, SEAL_ID_BYTES);
+    TRY("show-other", keeper_listener_show(r->keeper, https, &other, sealed.version, label, &err));
+    TRY("show-no-certificate",
+        keeper_listener_show(r->keeper, https, &key, sealed.version, label, &err));
+    TRY("sign-digest",
+        keeper_listener_sign(r->keeper, leaf, TLS_ECDSA_SHA256, rf_str_make(digest, sizeof digest),
+                             out, sizeof out, &len, &err));
+    TRY("sign-token",
+        keeper_listener_sign(r->keeper, leaf, TLS_ECDSA_SHA256, jwt, out, sizeof out, &len, &err));
+    TRY("own-way", keeper_tls_sign(r->keeper, leaf, rf_str_make(digest, sizeof digest), out,
+                                   sizeof out, &len, &err));
+#undef TRY
+}
+
 static void try_all(struct scene *s, const char *path)
 {
     struct seal_rig *r = &s->r;
@@ -128,6 +171,8 @@ static void try_all(struct scene *s, const char *path)
     bool gone = seal_destroy(r->keeper, &s->other, &r->arena, &proof, &err) == RF_OK;
     tell(path, gone ? "try destroy given" : "try destroy refused");
     attempt(s, path, "destroyed", token, &s->other, version);
+    next_second();
+    try_listener(s, path);
     unsigned refused = 0;
     for (unsigned i = 0; i < FLOOD; i++)
         refused +=
@@ -291,6 +336,14 @@ Test(captured_server, gains_nothing_and_is_told, .timeout = 180)
         "good-again given",
         "destroy given",
         "destroyed SealDestroyed",
+        "show-unbound NotBound",
+        "bind-no-token SealToken",
+        "bind given",
+        "show-other NotBound",
+        "show-no-certificate SealArgument",
+        "sign-digest NotHandshake",
+        "sign-token NotHandshake",
+        "own-way KeyGone",
         "flood refused",
         "behind-flood given",
     };
@@ -312,6 +365,8 @@ Test(captured_server, gains_nothing_and_is_told, .timeout = 180)
     cr_expect(lines_with(&b, "SealRolledBack") >= 1);
     cr_expect(lines_with(&b, "SealDestroyed") >= 1);
     cr_expect(lines_with(&b, "jwt_sign ") >= 1, "the token for another issuer");
+    cr_expect_eq(lines_with(&b, "listener_sign NotHandshake"), 2);
+    cr_expect_eq(lines_with(&b, "\"listener.bound\""), 1);
     cr_expect_eq(lines_with(&b, "protocol.error"), BAD_MESSAGES);
     cr_expect(lines_with(&b, "request.refused") < FLOOD / 4, "a flood does not fill the disk");
     stop(&b);

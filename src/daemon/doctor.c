@@ -16,6 +16,7 @@
 #include "crypt/keeper_serve.h"
 #include "crypt/secret.h"
 #include "daemon/names.h"
+#include "daemon/root_door.h"
 #include "daemon/sandbox.h"
 #include "daemon/users.h"
 
@@ -204,6 +205,39 @@ static void root_key(struct findings *f, const char *data)
         shut ? "sealed by %s" : "sealed by %s, which others may read", text);
 }
 
+/* What is under which generation of the root, as the keeper that runs tells it; nothing when none does. */
+static void generations(struct findings *f, const char *data)
+{
+    char path[4096], reply[ROOT_REPLY_BYTES];
+    int fd;
+    (void)snprintf(path, sizeof path, "%s/keeper", data);
+    if (root_door_connect(path, &fd, NULL) != RF_OK) return;
+    enum rf_kind kind = root_door_ask(fd, RF_S("generations"), reply, NULL);
+    close(fd);
+    if (kind != RF_OK || strncmp(reply, "ok ", 3) != 0) return;
+    for (char *at = reply; (at = strchr(at, '\n')) != NULL;) *at = ';';
+    add(f, "root-generations", strstr(reply, "something asked") == NULL,
+        "ringfort vault keep-generations, or drop-generation (docs/sealing.md)", "%.180s",
+        reply + 3);
+}
+
+/* Listeners with a certificate of a vault, as the keeper that runs tells it; nothing when none does, or none is. */
+static void listeners(struct findings *f, const char *data)
+{
+    char path[4096], reply[ROOT_REPLY_BYTES];
+    int fd;
+    (void)snprintf(path, sizeof path, "%s/keeper", data);
+    if (root_door_connect(path, &fd, NULL) != RF_OK) return;
+    enum rf_kind kind = root_door_ask(fd, RF_S("listeners"), reply, NULL);
+    close(fd);
+    if (kind != RF_OK || strncmp(reply, "ok ", 3) != 0 || reply[3] == '\0') return;
+    for (char *at = reply; (at = strchr(at, '\n')) != NULL;) *at = ';';
+    add(f, "listeners", strstr(reply, " STALE ") == NULL,
+        "see the lines listener.certificate_kept of the log; renew or recover the certificate, or "
+        "end its use (ringfort cert unlisten)",
+        "%.180s", reply + 3);
+}
+
 static void data_folder(struct findings *f, const char *data, const struct users *found)
 {
     struct stat status;
@@ -222,6 +256,8 @@ static void data_folder(struct findings *f, const char *data, const struct users
     data_owners(f, data, found);
     keeper_files(f, data);
     root_key(f, data);
+    generations(f, data);
+    listeners(f, data);
 }
 
 /* ---- telling --------------------------------------------------------------------------------------------------------------- */

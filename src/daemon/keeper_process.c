@@ -294,7 +294,9 @@ static enum rf_kind run(struct keeper_process *k, struct rf_err *err)
     while (!talk.ends) {
         struct pollfd fds[1 + ROOT_DOOR_FDS] = {{.fd = k->start->control_fd, .events = POLLIN}};
         root_door_fds(&k->door, fds + 1);
-        if (poll(fds, RF_COUNT(fds), -1) <= 0) continue;
+        root_talk_tick(&talk);
+        keeper_core_tick(k->core);
+        if (poll(fds, RF_COUNT(fds), ROOT_TICK_MS) <= 0) continue;
         root_door_work(&k->door, fds + 1, &talk);
         if (fds[0].revents == 0) continue;
         struct role_message message;

@@ -26,7 +26,9 @@ enum {
     OPT_CREATE,
     OPT_ENV,
     OPT_PCRS,
-    OPT_TPM
+    OPT_TPM,
+    OPT_DAYS,
+    OPT_EVEN_NEEDED
 };
 static const struct cli_option options[] = {
     [OPT_DATA] = {"data", "DIR", "the folder of the server"},
@@ -41,21 +43,28 @@ static const struct cli_option options[] = {
     [OPT_ENV] = {"module-env", "NAME=VALUE", "pkcs11: the one variable that the module sees"},
     [OPT_PCRS] = {"pcrs", "N,N", "tpm: opens only while these PCRs are what they are now (0,7)"},
     [OPT_TPM] = {"tpm", "TCTI", "tpm: which one, if not device:/dev/tpmrm0"},
+    [OPT_DAYS] = {"days", "N", "drop-generation: can be taken back so long (7); 0: gone at once"},
+    [OPT_EVEN_NEEDED] = {"even-needed", NULL,
+                         "drop-generation: gives up keys that never came back"},
 };
 static const struct cli_usage usage = {
     .command = "vault",
-    .words = "status|unseal|seal|reseal|rotate-root",
+    .words = "status|unseal|seal|reseal|rotate-root|drop-generation N|keep-generations",
     .doc =
         "Says and changes what seals the root key of a server that runs on this machine. For root "
         "and the\nkeeper's user.\n\n"
-        "  status       how it is sealed, how many shares are there\n"
+        "  status       how it is sealed, how many shares are there, what is left under older "
+        "generations\n"
         "  unseal       asks for shares or the passphrase, or reads them from standard input, one "
         "a "
         "line\n"
         "  seal         forgets the root key until it is unsealed again\n"
         "  reseal       seals it otherwise; what opened it before opens it no longer. Shares are "
         "shown once\n"
-        "  rotate-root  makes a new root key for keys of vaults; older ones stay under it",
+        "  rotate-root  makes a new root key; what older ones wrap comes under it by and by\n"
+        "  drop-generation N  from now on generations up to N open nothing, and after --days they "
+        "are gone\n"
+        "  keep-generations   takes that back while they are there",
     .options = options,
     .option_count = RF_COUNT(options),
     .notes = "Exit status: 0 done (status, unseal: it is open), 1 not, 2 wrong use.\n",
@@ -64,7 +73,8 @@ static const struct cli_usage usage = {
 struct order {
     const char *verb, *data, *seal, *quorum, *recovery;
     const char *module, *token, *key, *pin_file, *env, *pcrs, *tpm;
-    bool create_key;
+    const char *generation, *days; /* of drop-generation */
+    bool create_key, even_needed;
     int fd;
     char reply[ROOT_REPLY_BYTES];
 };
@@ -307,6 +317,52 @@ static int reseal(struct order *o)
     return done ? show(o) : CLI_FAILED;
 }
 
+/* ---- generations ------------------------------------------------------------------------------------------------------------ */
+
+/* What the keeper tells of them, on lines of their own. A sealed one tells nothing. */
+static void show_generations(struct order *o)
+{
+    if (!ask(o, RF_S("generations"))) return;
+    printf("%s\n", o->reply + strlen("ok "));
+}
+
+static int status(struct order *o)
+{
+    if (!ask(o, RF_S("status"))) return CLI_FAILED;
+    int status = show(o);
+    if (is_open(o)) show_generations(o);
+    return status;
+}
+
+static bool is_number(const char *text)
+{
+    size_t digits = strspn(text, "0123456789");
+    return digits > 0 && digits <= 6 && text[digits] == '\0';
+}
+
+static int drop_generation(struct order *o)
+{
+    enum { DAYS_MAX = 3650, MINUTES_A_DAY = 24 * 60 };
+    char request[96];
+    const char *days = o->days == NULL ? "7" : o->days;
+    if (o->generation == NULL || !is_number(o->generation))
+        return cli_wrong(&usage, "drop-generation N: say the number of the newest that is to go");
+    if (!is_number(days) || strtol(days, NULL, 10) > DAYS_MAX)
+        return cli_wrong(&usage, "--days is a number from 0 to %d", DAYS_MAX);
+    (void)snprintf(request, sizeof request, "drop %s %ld%s", o->generation,
+                   strtol(days, NULL, 10) * MINUTES_A_DAY, o->even_needed ? " even-needed" : "");
+    if (!ask(o, rf_str_of(request))) return CLI_FAILED;
+    show_generations(o);
+    return CLI_OK;
+}
+
+static int keep_generations(struct order *o)
+{
+    if (!ask(o, RF_S("keep"))) return CLI_FAILED;
+    show_generations(o);
+    return CLI_OK;
+}
+
 /* ---- the command ------------------------------------------------------------------------------------------------------------ */
 
 static int run(struct order *o)
@@ -315,11 +371,13 @@ static int run(struct order *o)
         const char *verb;
         const char *request; /* NULL: it has its own function */
         int (*run)(struct order *o);
-    } verbs[] = {{"status", "status", NULL},
+    } verbs[] = {{"status", NULL, status},
                  {"unseal", NULL, unseal},
                  {"seal", "seal", NULL},
                  {"reseal", NULL, reseal},
-                 {"rotate-root", "rotate", NULL}};
+                 {"rotate-root", "rotate", NULL},
+                 {"drop-generation", NULL, drop_generation},
+                 {"keep-generations", NULL, keep_generations}};
     char folder[4096];
     struct rf_err err = {0};
     size_t at = 0;
@@ -345,6 +403,11 @@ int cli_vault(int argc, char **argv)
     for (int at; (at = cli_next(&line)) != CLI_END;) {
         if (at == CLI_HELP) return CLI_OK;
         if (at == CLI_WRONG) return CLI_WRONG_USE;
+        bool number = o.verb != NULL && strcmp(o.verb, "drop-generation") == 0;
+        if (at == CLI_WORD && number && o.generation == NULL) {
+            o.generation = line.value;
+            continue;
+        }
         if (at == CLI_WORD && o.verb != NULL)
             return cli_wrong(&usage, "'%s' is one word too many", line.value);
         if (at == CLI_WORD) o.verb = line.value;
@@ -360,9 +423,12 @@ int cli_vault(int argc, char **argv)
         if (at == OPT_ENV) o.env = line.value;
         if (at == OPT_PCRS) o.pcrs = line.value;
         if (at == OPT_TPM) o.tpm = line.value;
+        if (at == OPT_DAYS) o.days = line.value;
+        if (at == OPT_EVEN_NEEDED) o.even_needed = true;
     }
     if (o.verb == NULL)
-        return cli_wrong(&usage, "say what: status, unseal, seal, reseal, rotate-root");
+        return cli_wrong(&usage, "say what: status, unseal, seal, reseal, rotate-root, "
+                                 "drop-generation, keep-generations");
     if (o.data == NULL) return cli_wrong(&usage, "--data DIR is needed");
     return run(&o);
 }

@@ -5,7 +5,10 @@
 #include "crypt/x509.h"
 #include "hub/devices_int.h"
 
-enum { SERIAL_CHARS_MAX = 40 }; /* 20 bytes are the most, RFC 5280, 4.1.2.2 */
+enum {
+    SERIAL_CHARS_MAX = 40, /* 20 bytes are the most, RFC 5280, 4.1.2.2 */
+    THUMBPRINT_CHARS = 64
+};
 
 struct hub_device {
     struct hub_namespace *space;
@@ -15,12 +18,15 @@ struct hub_device {
     struct {
         char serial[SERIAL_CHARS_MAX + 1];
         rf_usec until;
+        char thumbprint[THUMBPRINT_CHARS + 1];
+        char *issuer; /* NULL: the installation's own authority */
     } certificates[DEVICE_KEPT_MAX];
 };
 
 static void device_free(struct hub_device *device)
 {
     if (device == NULL) return;
+    for (uint32_t i = 0; i < device->count; i++) free(device->certificates[i].issuer);
     free(device->name);
     free(device->hubs);
     free(device);
@@ -30,6 +36,7 @@ static struct hub_device *device_new(struct hub_namespace *space, const struct d
 {
     struct hub_device *made = calloc(1, sizeof *made);
     if (made == NULL) return NULL;
+    bool whole = true;
     made->space = space;
     made->name = hub_text(facts->name), made->hubs = hub_text(facts->hubs);
     made->is_revoked = facts->is_revoked;
@@ -37,9 +44,16 @@ static struct hub_device *device_new(struct hub_namespace *space, const struct d
         rf_str serial = facts->certificates[i].serial;
         if (serial.len == 0 || serial.len > SERIAL_CHARS_MAX) continue;
         memcpy(made->certificates[made->count].serial, serial.ptr, serial.len);
-        made->certificates[made->count++].until = facts->certificates[i].until;
+        const struct device_certificate *from = &facts->certificates[i];
+        if (from->issuer.len > 0 && from->thumbprint.len == THUMBPRINT_CHARS) {
+            memcpy(made->certificates[made->count].thumbprint, from->thumbprint.ptr,
+                   THUMBPRINT_CHARS);
+            made->certificates[made->count].issuer = hub_text(from->issuer);
+            whole = whole && made->certificates[made->count].issuer != NULL;
+        }
+        made->certificates[made->count++].until = from->until;
     }
-    if (made->name != NULL && made->hubs != NULL) return made;
+    if (whole && made->name != NULL && made->hubs != NULL) return made;
     device_free(made);
     return NULL;
 }
@@ -210,6 +224,41 @@ enum rf_kind hub_devices_check(struct hub_namespace *space, rf_str name, rf_str 
                    "Unauthorized access. The device '%.*s' is not registered for '%.*s'.",
                    RF_FMT(name), (int)RF_MIN(hub.len, (size_t)HUB_NAME_BYTES_MAX),
                    (const char *)hub.ptr);
+}
+
+bool hub_devices_issuer(struct hub_namespace *space, rf_str name, rf_str thumbprint,
+                        struct rf_arena *arena, rf_str *issuer)
+{
+    struct hub_types *types = hub_types_of(space->hubs);
+    bool found = false;
+    uint32_t at;
+    (void)pthread_rwlock_rdlock(&types->devices);
+    const struct hub_device *device = find(types, space, name, &at) ? types->own_devices[at] : NULL;
+    for (uint32_t i = 0; device != NULL && i < device->count && !found; i++)
+        found = device->certificates[i].issuer != NULL &&
+                rf_str_is(thumbprint, device->certificates[i].thumbprint) &&
+                rf_arena_str(arena, rf_str_of(device->certificates[i].issuer), issuer);
+    (void)pthread_rwlock_unlock(&types->devices);
+    return found;
+}
+
+bool hub_devices_find_issued(struct hubs *hubs, rf_str issuer, rf_str serial,
+                             struct rf_arena *arena, struct hub_namespace **space, rf_str *name)
+{
+    struct hub_types *types = hub_types_of(hubs);
+    bool found = false;
+    (void)pthread_rwlock_rdlock(&types->devices);
+    for (uint32_t d = 0; d < types->own_count && !found; d++) {
+        const struct hub_device *device = types->own_devices[d];
+        for (uint32_t i = 0; i < device->count && !found; i++)
+            found = device->certificates[i].issuer != NULL &&
+                    rf_str_is(serial, device->certificates[i].serial) &&
+                    rf_str_eq_nocase(issuer, rf_str_of(device->certificates[i].issuer));
+        if (found) *space = device->space;
+        if (found) found = rf_arena_str(arena, rf_str_of(device->name), name);
+    }
+    (void)pthread_rwlock_unlock(&types->devices);
+    return found;
 }
 
 /* ---- the authority ---------------------------------------------------------------------------------------------------- */

@@ -2,11 +2,12 @@
  * (devices.c), and how they come to certificates (enrol.c, http_est.c).
  *
  * A certificate is good when the installation's authority over devices issued it and its serial stands in the device's own document: what
- * was revoked, or issued and never written down, is not there. */
+ * was revoked, or issued and never written down, is not there. One of a vault's authority (device_issuer.h) stands there with its SHA-256. */
 #ifndef RF_HUB_DEVICES_INT_H
 #define RF_HUB_DEVICES_INT_H
 
 #include "crypt/device.h"
+#include "hub/device_issuer.h"
 #include "hub/types_doc.h"
 
 enum {
@@ -23,6 +24,8 @@ enum {
 struct device_certificate {
     rf_str serial; /* cert_info.serial */
     rf_usec until;
+    rf_str issuer,
+        thumbprint; /* of a vault's authority, and the certificate's SHA-256 in hex; empty: the installation's own */
 };
 struct device_facts {
     rf_str name;
@@ -40,12 +43,28 @@ void hub_devices_free(struct hub_types *types);
 RF_MUST_USE enum rf_kind hub_devices_check(struct hub_namespace *space, rf_str name, rf_str serial,
                                            rf_str hub, struct rf_err *err);
 
+/* Whether the device has a certificate with this SHA-256 (lower-case hex) of an authority of a vault; *issuer in `arena`. */
+bool hub_devices_issuer(struct hub_namespace *space, rf_str name, rf_str thumbprint,
+                        struct rf_arena *arena, rf_str *issuer);
+/* The device that has this certificate of a vault's authority; *name in `arena`. */
+bool hub_devices_find_issued(struct hubs *hubs, rf_str issuer, rf_str serial,
+                             struct rf_arena *arena, struct hub_namespace **space, rf_str *name);
+
+/* device_issuer.c. RF_INVALID NoAuthority: there are no vaults. */
+RF_MUST_USE enum rf_kind device_issuer_need(const struct hubs *hubs,
+                                            const struct device_issuer **out, struct rf_err *err);
+
 /* ---- documents (types_devices.c) -------------------------------------------------------------------------------------- */
 
 rf_str device_id(const struct hub_namespace *space, rf_str name, struct rf_arena *arena);
 /* Adds a certificate to a document, and takes away what has no place in it any more. */
 RF_MUST_USE enum rf_kind device_add_certificate(struct rf_arena *arena, struct json_node *body,
-                                                rf_str der, rf_usec now, struct rf_err *err);
+                                                rf_str der, rf_str issuer, rf_usec now,
+                                                struct rf_err *err);
+/* Revokes one of its certificates, by the program itself. */
+RF_MUST_USE enum rf_kind device_end_certificate(struct hub_namespace *space, rf_str name,
+                                                rf_str serial, struct rf_arena *arena,
+                                                struct rf_err *err);
 bool device_is_revoked(const struct json_node *body);
 
 /* ---- certificates (enrol.c) ------------------------------------------------------------------------------------------- */

@@ -121,7 +121,7 @@ static enum rf_kind admit(const struct enrolment *e, struct state_txn *txn,
 }
 
 /* Before the keeper is asked: who has no leave must not have anything signed. */
-static enum rf_kind look(const struct enrolment *e, int64_t *seconds, rf_str *name,
+static enum rf_kind look(const struct enrolment *e, int64_t *seconds, rf_str *name, rf_str *issuer,
                          struct rf_err *err)
 {
     struct arm_resource device;
@@ -132,24 +132,26 @@ static enum rf_kind look(const struct enrolment *e, int64_t *seconds, rf_str *na
     (void)json_i64_at(device.body, "properties.certificateDays", &days);
     *seconds = days * DAY_SECONDS;
     *name = device.name;
+    *issuer = json_text_at(device.body, "properties.certificateIssuer");
     return RF_OK;
 }
 
 static enum rf_kind write_in(const struct enrolment *e, struct arm_call *call, rf_str der,
-                             struct rf_err *err)
+                             rf_str issuer, struct rf_err *err)
 {
     struct arm_resource device, out;
     RF_TRY(admit(e, call->txn, &device, err));
     if (e->leave->code.len > 0) RF_TRY(device_code_drop(call->txn, device.key, err));
-    RF_TRY(device_add_certificate(e->arena, device.body, der, call->now, err));
+    RF_TRY(device_add_certificate(e->arena, device.body, der, issuer, call->now, err));
     return arm_put_in(call, e->id, device.body, &out, NULL, err);
 }
 
-static enum rf_kind write_down(const struct enrolment *e, rf_str der, struct rf_err *err)
+static enum rf_kind write_down(const struct enrolment *e, rf_str der, rf_str issuer,
+                               struct rf_err *err)
 {
     struct arm_call call;
     RF_TRY(arm_begin(e->space->hubs->options.arm, e->leave->principal, e->arena, &call, err));
-    enum rf_kind kind = write_in(e, &call, der, err);
+    enum rf_kind kind = write_in(e, &call, der, issuer, err);
     if (kind == RF_OK) kind = arm_commit(&call, err);
     arm_end(&call);
     return kind;
@@ -163,6 +165,22 @@ static enum rf_kind check_name(const struct csr *csr, rf_str name, struct rf_err
                    "The certificate request is for '%.*s', not for the device '%.*s'; make it "
                    "with the subject CN=%.*s.",
                    RF_FMT(csr->common_name), RF_FMT(name), RF_FMT(name));
+}
+
+/* By the authority that the device's document names, or else by the installation's own. */
+static enum rf_kind issue(const struct enrolment *e, rf_str issuer_name,
+                          const struct device_order *order, struct device_issued *out,
+                          struct rf_err *err)
+{
+    const struct hub_types *types = hub_types_of(e->space->hubs);
+    const struct device_issuer *issuer;
+    if (issuer_name.len > 0) {
+        RF_TRY(device_issuer_need(e->space->hubs, &issuer, err));
+        return issuer->issue(issuer->ctx, issuer_name, order, e->arena, &out->der, &out->authority,
+                             err);
+    }
+    out->authority = types->authority;
+    return keeper_device_issue(e->space->hubs->options.keeper, order, e->arena, &out->der, err);
 }
 
 enum rf_kind device_enrol(struct hub_namespace *space, rf_str name, rf_str csr_text,
@@ -182,13 +200,13 @@ enum rf_kind device_enrol(struct hub_namespace *space, rf_str name, rf_str csr_t
     if (types == NULL || types->authority.len == 0)
         return RF_FAIL(err, RF_INVALID, "NoAuthority",
                        "This installation has no authority over devices.");
-    RF_TRY(look(&e, &order.seconds, &order.name, err));
+    rf_str issuer;
+    RF_TRY(look(&e, &order.seconds, &order.name, &issuer, err));
     RF_TRY(csr_read(csr_text, arena, &csr, err));
     RF_TRY(check_name(&csr, order.name, err));
     order.public_key = csr.public_key;
-    RF_TRY(keeper_device_issue(space->hubs->options.keeper, &order, arena, &made.der, err));
-    RF_TRY(write_down(&e, made.der, err));
-    made.authority = types->authority;
+    RF_TRY(issue(&e, issuer, &order, &made, err));
+    RF_TRY(write_down(&e, made.der, issuer, err));
     *out = made;
     return RF_OK;
 }

@@ -149,6 +149,21 @@ static enum rf_kind expired(const struct cert_info *info, struct rf_arena *arena
                    "The certificate expired at %.*s; enrol the device anew.", RF_FMT(then));
 }
 
+/* One of a vault's authority: the very certificate that stands in the device's document, unless it was revoked there. */
+static enum rf_kind issued_grant(struct hub_namespace *space, const struct cert_info *info,
+                                 struct rf_arena *arena, bool *is_issued, struct rf_err *err)
+{
+    const struct device_issuer *issuer;
+    rf_str of, hash = hex_encode(arena, rf_str_make(info->sha256, sizeof info->sha256));
+    if (hash.ptr == NULL) return rf_fail_memory(err, arena);
+    *is_issued = hub_types_of(space->hubs) != NULL &&
+                 hub_devices_issuer(space, info->common_name, hash, arena, &of);
+    if (!*is_issued) return RF_OK;
+    RF_TRY(device_issuer_need(space->hubs, &issuer, err));
+    RF_TRY(issuer->holds(issuer->ctx, of, info->serial, arena, err));
+    return hub_devices_check(space, info->common_name, info->serial, (rf_str){0}, err);
+}
+
 static enum rf_kind certificate_grant(struct hub_namespace *space, rf_str certificate,
                                       struct rf_arena *arena, struct hub_grant *out,
                                       struct rf_err *err)
@@ -167,8 +182,12 @@ static enum rf_kind certificate_grant(struct hub_namespace *space, rf_str certif
     if (info.not_after <= now) return expired(&info, arena, err);
     bool is_own = types != NULL && types->authority_pem.len > 0 &&
                   cert_is_issued_by(info.der, types->authority_pem, now);
-    RF_TRY(is_own ? hub_devices_check(space, info.common_name, info.serial, (rf_str){0}, err)
-                  : foreign_grant(space, &info, arena, &basis, err));
+    bool is_issued = false;
+    if (is_own)
+        RF_TRY(hub_devices_check(space, info.common_name, info.serial, (rf_str){0}, err));
+    else
+        RF_TRY(issued_grant(space, &info, arena, &is_issued, err));
+    if (!is_own && !is_issued) RF_TRY(foreign_grant(space, &info, arena, &basis, err));
     *out = (struct hub_grant){.kind = GRANT_DEVICE,
                               .path = RF_S(""),
                               .expires = info.not_after,

@@ -56,6 +56,10 @@ RF_MUST_USE enum rf_kind hubs_new(const struct hubs_options *options, struct hub
 /* Waits for appends under way, then closes. Front ends have ended. */
 void hubs_free(struct hubs *hubs);
 void hubs_step(struct hubs *hubs);
+/* Shows the key of each hub to a sweep (crypt/rewrap.h), and stores what comes back. */
+struct rewrap_sweep;
+RF_MUST_USE enum rf_kind hubs_rewrap(struct hubs *hubs, struct rewrap_sweep *sweep,
+                                     struct rf_err *err);
 /* Grows whenever something changed that an open link depends on: hubs made, deleted, disabled, grown, keys, rights, revoked publishers. */
 uint64_t hubs_version(const struct hubs *hubs);
 /* Called after each change, on any thread; must not block. Before any change can happen (at start); at most 8. */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "crypt/rewrap.h"
 #include "hub/hub_int.h"
 
 enum { PATH_BYTES = 4096, ARENA_BYTES = 64 << 10, LIST_BYTES = 16 << 20 };
@@ -99,4 +100,70 @@ enum rf_kind hub_key_destroy(struct hubs *hubs, const char *folder, rf_str name,
     if (ring == NULL) return RF_OK;
     RF_TRY(read_wrapped(hubs, folder, &arena, &wrapped, err));
     return wrapped.len == 0 ? RF_OK : ring->destroy(ring->ctx, wrapped, name, err);
+}
+
+/* ---- after a rotation of the root ------------------------------------------------------------------------------------- */
+
+/* Within hub->opening: nobody makes a key meanwhile. */
+static enum rf_kind rewrap_held(struct hub *hub, struct rewrap_sweep *sweep, struct rf_err *err)
+{
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    struct rewrapped again;
+    struct rf_err why = {0};
+    char path[PATH_BYTES];
+    rf_str wrapped, what = rf_str_of(hub->name);
+    rf_arena_init(&arena, ARENA_BYTES);
+    if (read_wrapped(hub->hubs, hub->folder, &arena, &wrapped, &why) != RF_OK) {
+        rewrap_unread(sweep, what, &why);
+        return RF_OK;
+    }
+    if (wrapped.len == 0) return RF_OK;
+    RF_TRY(rewrap_show(sweep, NULL, wrapped, what, &again, err));
+    if (!again.is_other) return RF_OK;
+    RF_ASSERT(key_path(hub->folder, path)); /* it was read there */
+    enum rf_kind kind =
+        rf_fs_replace(hub->hubs->options.fs, path, rf_str_make(again.bytes, again.len), &why);
+    rewrap_settle(sweep, &again, what, kind == RF_OK ? NULL : &why);
+    return RF_OK;
+}
+
+/* A hub that is deleted has its key destroyed soon. */
+static enum rf_kind rewrap_hub(struct hub *hub, struct rewrap_sweep *sweep, struct rf_err *err)
+{
+    if (hub_status_of(hub) == HUB_DELETED) return RF_OK;
+    (void)pthread_mutex_lock(&hub->opening);
+    enum rf_kind kind = rewrap_held(hub, sweep, err);
+    (void)pthread_mutex_unlock(&hub->opening);
+    return kind;
+}
+
+/* The hub behind the one of this name, counted; NULL: there is none. */
+static struct hub *hub_behind(struct hub_namespace *space, const char *name)
+{
+    struct hub *hub = NULL;
+    (void)pthread_rwlock_rdlock(&space->hubs->registry);
+    for (uint32_t i = 0; i < space->count && hub == NULL; i++)
+        if (name == NULL || hub_name_cmp(rf_str_of(space->items[i]->name), rf_str_of(name)) > 0)
+            hub = hub_ref(space->items[i]);
+    (void)pthread_rwlock_unlock(&space->hubs->registry);
+    return hub;
+}
+
+enum rf_kind hubs_rewrap(struct hubs *hubs, struct rewrap_sweep *sweep, struct rf_err *err)
+{
+    enum rf_kind kind = RF_OK;
+    for (uint32_t i = 0; kind == RF_OK; i++) {
+        (void)pthread_rwlock_rdlock(&hubs->registry);
+        struct hub_namespace *space = i < hubs->space_count ? hubs->spaces[i] : NULL;
+        (void)pthread_rwlock_unlock(&hubs->registry);
+        if (space == NULL) break;
+        struct hub *hub = hub_behind(space, NULL);
+        while (hub != NULL) {
+            kind = rewrap_hub(hub, sweep, err);
+            struct hub *next = kind == RF_OK ? hub_behind(space, hub->name) : NULL;
+            hub_unref(hub);
+            hub = next;
+        }
+    }
+    return kind;
 }

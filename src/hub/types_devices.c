@@ -1,13 +1,15 @@
 /* types_devices.c - devices as ARM resources:
  *
  *   devices  {eventHubs: [name], certificateDays, description, status: Enabled | Revoked,
- *             certificates: [{serialNumber, thumbprint, notBefore, notAfter, status: Active | Revoked | Replaced}], createdAt, updatedAt}
+ *             certificateIssuer: "vault://VAULT/ISSUER" (absent: the installation's own authority),
+ *             certificates: [{serialNumber, thumbprint, notBefore, notAfter, status: Active | Revoked | Replaced, issuer}], createdAt, updatedAt}
  *
  *   POST .../enrol               {certificateSigningRequest}      -> {certificate, authority, serialNumber, notBefore, notAfter}
  *   POST .../createEnrolmentCode {minutes}                        -> {enrolmentCode, expiresAt}
  *   POST .../revoke              {serialNumber}, or nothing: all  -> the device
  *
  * `certificates` is the server's own: whoever may write devices can take certificates back, never add one that nobody asked for. */
+#include "base/log.h"
 #include "crypt/digest.h"
 #include "crypt/x509.h"
 #include "hub/devices_int.h"
@@ -95,7 +97,7 @@ static bool make_room(struct rf_arena *arena, struct json_node *body, rf_usec no
 }
 
 enum rf_kind device_add_certificate(struct rf_arena *arena, struct json_node *body, rf_str der,
-                                    rf_usec now, struct rf_err *err)
+                                    rf_str issuer, rf_usec now, struct rf_err *err)
 {
     struct cert_info info;
     RF_TRY(cert_read(der, arena, &info, err));
@@ -108,6 +110,8 @@ enum rf_kind device_add_certificate(struct rf_arena *arena, struct json_node *bo
     json_set_text(arena, made, "notBefore", time_iso(arena, info.not_before));
     json_set_text(arena, made, "notAfter", time_iso(arena, info.not_after));
     json_set_text(arena, made, "status", rf_str_of(active));
+    if (issuer.len > 0 && json_set_text(arena, made, "issuer", issuer) == NULL)
+        return rf_fail_memory(err, arena);
     return json_append(certificates_of(arena, body), made) == NULL ? rf_fail_memory(err, arena)
                                                                    : RF_OK;
 }
@@ -170,6 +174,28 @@ static enum rf_kind fill_status(struct arm_call *call, struct json_node *propert
                : RF_OK;
 }
 
+/* Who names an authority must be one who may have certificates issued by it; who says nothing of it leaves it, an empty text ends it. */
+static enum rf_kind fill_issuer(struct arm_call *call, struct json_node *properties,
+                                const struct arm_resource *before, struct rf_err *err)
+{
+    const struct json_node *node = json_get(properties, "certificateIssuer");
+    rf_str now = json_text_at(properties, "certificateIssuer"), was = {0};
+    const struct device_issuer *issuer;
+    if (before != NULL) was = json_text_at(before->body, "properties.certificateIssuer");
+    if (node != NULL && !json_is(node, JSON_T_NULL) && node->type != JSON_T_STRING)
+        return BAD_ENTITY(err, "'certificateIssuer' must be a text.");
+    if (node == NULL && was.len > 0)
+        return json_set_text(call->arena, properties, "certificateIssuer", was) == NULL
+                   ? rf_fail_memory(err, call->arena)
+                   : RF_OK;
+    if (now.len == 0 || call->principal == NULL || rf_str_eq(now, was)) return RF_OK;
+    if (now.len > DEVICE_ISSUER_BYTES_MAX)
+        return BAD_ENTITY(err, "'certificateIssuer' has at most %d bytes.",
+                          DEVICE_ISSUER_BYTES_MAX);
+    RF_TRY(device_issuer_need(call->ctx, &issuer, err));
+    return issuer->may(issuer->ctx, call->txn, call->principal, now, call->arena, err);
+}
+
 /* What a request says of certificates does not count. */
 static bool keep_certificates(struct arm_call *call, struct json_node *properties,
                               const struct arm_resource *before)
@@ -195,6 +221,7 @@ static enum rf_kind put_device(struct arm_call *call, struct arm_resource *resou
     if (properties == NULL) return rf_fail_memory(err, arena);
     RF_TRY(check_hubs(call, resource, err));
     RF_TRY(fill_days(call, properties, err));
+    RF_TRY(fill_issuer(call, properties, before, err));
     RF_TRY(fill_status(call, properties, before, err));
     if (json_text_at(properties, "description").len > DESCRIPTION_BYTES_MAX)
         return BAD_ENTITY(err, "'description' has at most %d bytes.", DESCRIPTION_BYTES_MAX);
@@ -230,8 +257,9 @@ static void changed_device(struct arm_call *call, struct arm_resource *resource)
     const struct json_node *list = json_at(resource->body, "properties.certificates");
     for (const struct json_node *c = list == NULL ? NULL : list->first; c != NULL; c = c->next)
         if (is_active(c) && facts.count < RF_COUNT(good))
-            good[facts.count++] =
-                (struct device_certificate){json_text_at(c, "serialNumber"), end_of(c)};
+            good[facts.count++] = (struct device_certificate){json_text_at(c, "serialNumber"),
+                                                              end_of(c), json_text_at(c, "issuer"),
+                                                              json_text_at(c, "thumbprint")};
     if (kind == RF_OK)
         kind = entity_word_list(resource->body, "properties.eventHubs", call->arena, &facts.hubs,
                                 &err);
@@ -325,6 +353,38 @@ static enum rf_kind revoke_in(struct arm_call *write, rf_str id, rf_str serial,
     return arm_put_in(write, id, now.body, out, NULL, err);
 }
 
+enum rf_kind device_end_certificate(struct hub_namespace *space, rf_str name, rf_str serial,
+                                    struct rf_arena *arena, struct rf_err *err)
+{
+    struct arm_resource out;
+    struct arm_call write;
+    rf_str id = device_id(space, name, arena);
+    if (id.ptr == NULL) return rf_fail_memory(err, arena);
+    RF_TRY(arm_begin(space->hubs->options.arm, NULL, arena, &write, err));
+    enum rf_kind kind = revoke_in(&write, id, serial, &out, err);
+    if (kind == RF_OK) kind = arm_commit(&write, err);
+    arm_end(&write);
+    return kind;
+}
+
+/* What counts is the device's document; the authority tells others, by its list and OCSP. */
+static void tell_issuers(struct arm_call *call, const struct arm_resource *device)
+{
+    const struct json_node *list = json_at(device->body, "properties.certificates");
+    const struct device_issuer *issuer;
+    if (device_issuer_need(call->ctx, &issuer, NULL) != RF_OK) return;
+    for (const struct json_node *c = list == NULL ? NULL : list->first; c != NULL; c = c->next) {
+        rf_str of = json_text_at(c, "issuer"), serial = json_text_at(c, "serialNumber");
+        struct rf_err err = {.code = ""};
+        if (of.len == 0 || !rf_str_is(json_text_at(c, "status"), revoked) || end_of(c) <= call->now)
+            continue;
+        if (issuer->revoke(issuer->ctx, of, serial, call->arena, &err) != RF_OK)
+            rf_log(RF_WARN, "device.revocation_untold", RF_KV_STR("device", device->name),
+                   RF_KV_STR("issuer", of), RF_KV_STR("serial", serial),
+                   RF_KV_STR("why", rf_str_of(err.text)));
+    }
+}
+
 static enum rf_kind run_revoke(struct arm_call *call, struct arm_resource *resource,
                                struct rf_err *err)
 {
@@ -344,6 +404,7 @@ static enum rf_kind run_revoke(struct arm_call *call, struct arm_resource *resou
     if (kind == RF_OK) kind = arm_commit(&write, err);
     arm_end(&write);
     RF_TRY(kind);
+    tell_issuers(call, &out);
     return request_answer(call->request, 200, out.body);
 }
 
@@ -357,9 +418,11 @@ struct arm_type hub_device_type(struct hubs *hubs)
 {
     return (struct arm_type){.name = DEVICES_TYPE,
                              .versions = hub_versions,
-                             .members = "eventHubs certificateDays description status certificates "
-                                        "serialNumber thumbprint notBefore notAfter endedAt "
-                                        "createdAt updatedAt",
+                             .members =
+                                 "eventHubs certificateDays certificateIssuer description status "
+                                 "certificates issuer "
+                                 "serialNumber thumbprint notBefore notAfter endedAt "
+                                 "createdAt updatedAt",
                              .flags = ARM_PUT_200_ALWAYS | ARM_NO_STATE,
                              .put = put_device,
                              .remove = remove_device,

@@ -36,7 +36,8 @@ struct hub_types {
     struct device_authority *authorities;
     struct hub_device **own_devices; /* sorted (devices.c) */
     uint32_t own_count, own_cap;
-    rf_str authority, authority_pem; /* over own devices, malloc'ed; empty: there is none */
+    rf_str authority, authority_pem;    /* over own devices, malloc'ed; empty: there is none */
+    const struct device_issuer *issuer; /* authorities of vaults; NULL: there are none */
 };
 static inline struct hub_types *hub_types_of(const struct hubs *hubs) { return hubs->types; }
 

@@ -117,7 +117,7 @@ enum rf_kind client_roles(struct identity *identity, rf_str principal_id,
 /* ---- secrets ------------------------------------------------------------------------------------------------------- */
 
 enum { SECRET_BYTES = 32 };
-#define SECRET_PURPOSE "client-secret"
+#define SECRET_PURPOSE KEEPER_MAC_SECRET
 
 /* What the MAC is of: "<application id in lower case>:<secret>". */
 static bool secret_input(rf_str app_id, rf_str secret, struct rf_buf *buf)

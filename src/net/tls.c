@@ -19,6 +19,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "net/tls_far.h"
 #include "net/tls_int.h"
 
 /* Tickets let a client come back without a signature. Whoever had a ticket key could read the TLS 1.2 sessions that it sealed, so
@@ -34,6 +35,7 @@ struct tls_context {
     EC_KEY_METHOD *method;
     tls_sign *sign;
     void *sign_ctx;
+    tls_sign_message *sign_message;
     struct tls_challenges challenges;
     enum tls_client_proof client;
     X509_STORE *client_trust; /* shared by the contexts of all renewals; NULL: nobody is trusted */
@@ -307,12 +309,37 @@ static void ask_client(const struct tls_context *context, SSL_CTX *ssl)
         SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
 }
 
-static enum rf_kind server_ssl_new(struct tls_context *context, rf_str chain_pem, SSL_CTX **out,
-                                   struct rf_err *err)
+/* The key of the chain's first certificate, which signs messages; the caller frees it. */
+static enum rf_kind far_key(struct tls_context *context, rf_str chain_pem, EVP_PKEY **out,
+                            struct rf_err *err)
+{
+    BIO *bio = chain_pem.len <= INT_MAX ? BIO_new_mem_buf(chain_pem.ptr, (int)chain_pem.len) : NULL;
+    X509 *leaf = bio == NULL ? NULL : PEM_read_bio_X509(bio, NULL, NULL, NULL);
+    *out = leaf == NULL ? NULL : tls_far_key(leaf, context->sign_message, context->sign_ctx);
+    X509_free(leaf);
+    BIO_free(bio);
+    ERR_clear_error();
+    if (*out != NULL) return RF_OK;
+    return RF_FAIL(err, RF_INVALID, "BadCertificate",
+                   "the server's certificate must be one for an RSA or EC key");
+}
+
+static enum rf_kind use_server_chain(struct tls_context *context, SSL_CTX *ssl, rf_str chain_pem,
+                                     bool is_far, struct rf_err *err)
+{
+    EVP_PKEY *key = NULL;
+    if (is_far) RF_TRY(far_key(context, chain_pem, &key, err));
+    enum rf_kind kind = use_chain(context, ssl, chain_pem, key, err);
+    EVP_PKEY_free(key);
+    return kind;
+}
+
+static enum rf_kind server_ssl_new(struct tls_context *context, rf_str chain_pem, bool is_far,
+                                   SSL_CTX **out, struct rf_err *err)
 {
     SSL_CTX *ssl;
     RF_TRY(ssl_new(TLS_server_method(), context, &ssl, err));
-    enum rf_kind kind = use_chain(context, ssl, chain_pem, NULL, err);
+    enum rf_kind kind = use_server_chain(context, ssl, chain_pem, is_far, err);
     if (kind != RF_OK) {
         SSL_CTX_free(ssl);
         return kind;
@@ -371,6 +398,7 @@ enum rf_kind tls_server_new(const struct tls_server_options *options, struct tls
     RF_TRY(context_new(&context, err));
     context->sign = options->sign;
     context->sign_ctx = options->sign_ctx;
+    context->sign_message = options->sign_message;
     context->challenges = (struct tls_challenges){options->challenge, options->challenge_ctx};
     context->method = EC_KEY_METHOD_new(EC_KEY_OpenSSL());
     enum rf_kind kind = RF_LIMIT;
@@ -381,7 +409,7 @@ enum rf_kind tls_server_new(const struct tls_server_options *options, struct tls
         kind = trust_clients(context, options, err);
     }
     if (kind == RF_OK) {
-        kind = server_ssl_new(context, options->chain_pem, &context->ssl, err);
+        kind = server_ssl_new(context, options->chain_pem, false, &context->ssl, err);
     }
     if (kind == RF_OK)
         *out = context;
@@ -391,16 +419,28 @@ enum rf_kind tls_server_new(const struct tls_server_options *options, struct tls
 }
 
 /* Connections keep the one that they began with: it is counted. */
-enum rf_kind tls_server_renew(struct tls_context *context, rf_str chain_pem, struct rf_err *err)
+static enum rf_kind renew(struct tls_context *context, rf_str chain_pem, bool is_far,
+                          struct rf_err *err)
 {
     SSL_CTX *ssl, *old;
-    RF_TRY(server_ssl_new(context, chain_pem, &ssl, err));
+    RF_TRY(server_ssl_new(context, chain_pem, is_far, &ssl, err));
     pthread_mutex_lock(&context->lock);
     old = context->ssl;
     context->ssl = ssl;
     pthread_mutex_unlock(&context->lock);
     SSL_CTX_free(old);
     return RF_OK;
+}
+
+enum rf_kind tls_server_renew(struct tls_context *context, rf_str chain_pem, struct rf_err *err)
+{
+    return renew(context, chain_pem, false, err);
+}
+
+enum rf_kind tls_server_renew_far(struct tls_context *context, rf_str chain_pem, struct rf_err *err)
+{
+    RF_ASSERT(context->sign_message != NULL);
+    return renew(context, chain_pem, true, err);
 }
 
 enum rf_kind tls_client_new(rf_str ca_pem, struct tls_context **out, struct rf_err *err)

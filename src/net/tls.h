@@ -12,6 +12,12 @@ struct tls_context;
 typedef enum rf_kind tls_sign(void *ctx, const uint8_t *leaf, rf_str digest, uint8_t *out,
                               size_t cap, size_t *len, struct rf_err *err);
 
+/* The same for a key that signs whole messages of handshakes, so that whoever has it can see that they are such: `scheme` is the signature scheme's number (RFC 8446,
+ * 4.2.3). RSA and ECDSA. */
+typedef enum rf_kind tls_sign_message(void *ctx, const uint8_t *leaf, unsigned scheme,
+                                      rf_str message, uint8_t *out, size_t cap, size_t *len,
+                                      struct rf_err *err);
+
 /* Whether somebody waits for `name` to be asked for by "acme-tls/1" (RFC 8737), and the digest that is to be shown then. Called from any loop, for a greeting that
  * offers this protocol and no other; must not block. */
 typedef bool tls_challenge(void *ctx, rf_str name, uint8_t digest[32]);
@@ -25,6 +31,7 @@ struct tls_server_options {
     rf_str chain_pem; /* certificate first, then those that issued it */
     tls_sign *sign;
     void *sign_ctx;
+    tls_sign_message *sign_message; /* for tls_server_renew_far; the same ctx; may be NULL */
     enum tls_client_proof
         client; /* certificates of clients; streams and requests see them (net/stream.h, net/http.h) */
     rf_str
@@ -43,6 +50,9 @@ RF_MUST_USE enum rf_kind tls_server_new(const struct tls_server_options *options
  * long as handshakes take. While the server runs, from any thread. On failure the old chain stays. */
 RF_MUST_USE enum rf_kind tls_server_renew(struct tls_context *context, rf_str chain_pem,
                                           struct rf_err *err);
+/* The same for a chain whose key, RSA or ECDSA, signs by options.sign_message. */
+RF_MUST_USE enum rf_kind tls_server_renew_far(struct tls_context *context, rf_str chain_pem,
+                                              struct rf_err *err);
 /* A client that trusts the certificates of `ca_pem`, or the system's (/etc/ssl/certs) when it is empty. RF_INVALID
  * BadCertificate: there is none in the text. */
 RF_MUST_USE enum rf_kind tls_client_new(rf_str ca_pem, struct tls_context **out,

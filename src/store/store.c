@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "crypt/rewrap.h"
 #include "store/table_int.h"
 
 /* How often a reader tries again when the manifest is replaced under its hands. */
@@ -329,6 +330,28 @@ enum rf_kind store_destroy_key(struct store *store, rf_str name, struct rf_err *
     if (ring == NULL) return RF_OK;
     RF_TRY(read_wrapped(store, folder.text, wrapped, &len, err));
     return len == 0 ? RF_OK : ring->destroy(ring->ctx, rf_str_make(wrapped, len), name, err);
+}
+
+enum rf_kind store_rewrap_key(struct store *store, rf_str name, struct rewrap_sweep *sweep,
+                              struct rf_err *err)
+{
+    uint8_t wrapped[STORE_WRAPPED_BYTES_MAX];
+    struct rewrapped again;
+    struct table_path folder;
+    struct rf_err why = {0};
+    size_t len;
+    RF_TRY(table_folder(store, name, &folder, err));
+    if (read_wrapped(store, folder.text, wrapped, &len, &why) != RF_OK) {
+        rewrap_unread(sweep, name, &why);
+        return RF_OK;
+    }
+    if (len == 0) return RF_OK;
+    RF_TRY(rewrap_show(sweep, NULL, rf_str_make(wrapped, len), name, &again, err));
+    if (!again.is_other) return RF_OK;
+    enum rf_kind kind = rf_fs_replace(store->options.fs, table_file(folder.text, "key").text,
+                                      rf_str_make(again.bytes, again.len), &why);
+    rewrap_settle(sweep, &again, name, kind == RF_OK ? NULL : &why);
+    return RF_OK;
 }
 
 struct extent_options table_extent_options(const struct store *store, const struct extent_key *key)

@@ -64,6 +64,10 @@ RF_MUST_USE enum rf_kind store_table_folder(struct store *store, rf_str name,
 /* Destroys the table's own key, before its files go: no copy of them opens any more. Nothing when it has none, or there is no
  * keyring. */
 RF_MUST_USE enum rf_kind store_destroy_key(struct store *store, rf_str name, struct rf_err *err);
+/* Shows the table's own key to a sweep (crypt/rewrap.h), if it has one, and stores what comes back. The caller sees to it that nobody makes or drops the table meanwhile. */
+struct rewrap_sweep;
+RF_MUST_USE enum rf_kind store_rewrap_key(struct store *store, rf_str name,
+                                          struct rewrap_sweep *sweep, struct rf_err *err);
 
 /* ---- writing: one process at a time per table --------------------------------------------------------------- */
 

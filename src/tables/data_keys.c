@@ -99,15 +99,27 @@ static enum rf_kind open_key(void *ctx, rf_str wrapped, struct extent_key *key, 
     return kind;
 }
 
+/* By its id: it may be known in several forms, wrapped under one root and the next. */
 static void forget(struct data_keys *keys, rf_str wrapped)
 {
+    struct known *gone = NULL;
     pthread_mutex_lock(&keys->lock);
-    struct known **at = find(keys, wrapped.ptr), *known = *at;
-    if (known != NULL) *at = known->next;
+    for (struct known **at = &keys->buckets[wrapped.ptr[0] % BUCKETS]; *at != NULL;) {
+        struct known *known = *at;
+        if (memcmp(known->wrapped, wrapped.ptr, ID_BYTES) != 0) {
+            at = &known->next;
+            continue;
+        }
+        *at = known->next;
+        known->next = gone;
+        gone = known;
+    }
     pthread_mutex_unlock(&keys->lock);
-    if (known == NULL) return;
-    explicit_bzero(known, sizeof *known);
-    free(known);
+    for (struct known *next; gone != NULL; gone = next) {
+        next = gone->next;
+        explicit_bzero(gone, sizeof *gone);
+        free(gone);
+    }
 }
 
 static enum rf_kind destroy(void *ctx, rf_str wrapped, rf_str what, struct rf_err *err)

@@ -34,6 +34,10 @@ const struct extent_key *tables_key(const struct tables *tables);
  * TABLES_IDLE_USEC. Tests call it with a clock of their own. */
 #define TABLES_IDLE_USEC (60 * RF_USEC_PER_SECOND)
 void tables_maintain(struct tables *tables);
+/* Shows the key of each table to a sweep (crypt/rewrap.h), and stores what comes back. */
+struct rewrap_sweep;
+RF_MUST_USE enum rf_kind tables_rewrap(struct tables *tables, struct rewrap_sweep *sweep,
+                                       struct rf_err *err);
 /* A warning in the program's log about a table. */
 void tables_log_failure(const char *event, rf_str table, const struct rf_err *err);
 

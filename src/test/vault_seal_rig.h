@@ -86,7 +86,7 @@ RIG_HELPER void seal_rig_done(struct seal_rig *r)
 /* ---- tokens --------------------------------------------------------------------------------------------------------- */
 
 struct rig_token { /* what is left out is as a good one has it */
-    const char *audience, *issuer;
+    const char *audience, *issuer, *oid;
     int64_t from, to; /* seconds behind now; `to` 0: 3600 */
     bool no_end;
 };
@@ -108,7 +108,7 @@ RIG_HELPER rf_str seal_rig_input(struct seal_rig *r, const struct rig_token *wan
                   rf_str_of(want->audience != NULL ? want->audience : "https://vault.azure.net"));
     json_set_text(&r->arena, claims, "iss",
                   rf_str_of(want->issuer != NULL ? want->issuer : "https://localhost:8443/t/"));
-    json_set_text(&r->arena, claims, "oid", RF_S(RIG_OID));
+    json_set_text(&r->arena, claims, "oid", rf_str_of(want->oid != NULL ? want->oid : RIG_OID));
     json_set_text(&r->arena, claims, "appid", RF_S(RIG_APP));
     json_set_i64(&r->arena, claims, "nbf", now + want->from);
     json_set_i64(&r->arena, claims, "exp", now + (want->to == 0 ? 3600 : want->to));

@@ -100,10 +100,15 @@ enum rf_kind vault_check_network(struct vault_call *call, struct rf_err *err)
 
 /* ---- roles ------------------------------------------------------------------------------------------------------ */
 
-/* "{vault}/secrets/foo", or the vault. */
+/* "{vault}/secrets/foo", "{vault}/databases/foo/roles/bar", or the vault. */
 static rf_str scope_of(struct vault_call *call)
 {
     const struct vault_operation *operation = call->operation;
+    const char *below = operation->scope == NULL ? NULL : strstr(operation->scope, "{name}");
+    if (below != NULL)
+        return rf_arena_printf(call->arena, "%.*s/%.*s%.*s%s/%.*s", RF_FMT(call->place.id),
+                               (int)(below - operation->scope), operation->scope,
+                               RF_FMT(call->name), below + strlen("{name}"), RF_FMT(call->sub));
     if (operation->scope == NULL || call->name.len == 0) return call->place.id;
     return rf_arena_printf(call->arena, "%.*s/%s/%.*s", RF_FMT(call->place.id), operation->scope,
                            RF_FMT(call->name));

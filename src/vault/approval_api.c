@@ -209,6 +209,15 @@ static enum rf_kind read_minutes(struct vault_call *call, struct json_node *out,
                : RF_OK;
 }
 
+enum rf_kind vault_approval_read(struct vault_call *call, struct json_node *out, struct rf_err *err)
+{
+    rf_str collection;
+    RF_TRY(read_scope(call, out, &collection, err));
+    RF_TRY(read_actions(call, collection, out, err));
+    RF_TRY(read_text(call, "reason", out, err));
+    return read_minutes(call, out, err);
+}
+
 /* Time first, so that they lie in their order. */
 static rf_str new_id(struct rf_arena *arena)
 {
@@ -248,14 +257,11 @@ static enum rf_kind run_ask(struct vault_call *call, struct rf_err *err)
 {
     struct rf_arena *arena = call->arena;
     struct json_node *node = json_new(arena, JSON_T_OBJECT);
-    rf_str id = new_id(arena), collection;
+    rf_str id = new_id(arena);
     RF_TRY(need_glass(call, err));
     bool good = id.ptr != NULL && json_set_text(arena, node, "id", id) != NULL &&
                 json_set_text(arena, node, "vault", call->place.id) != NULL;
-    RF_TRY(read_scope(call, node, &collection, err));
-    RF_TRY(read_actions(call, collection, node, err));
-    RF_TRY(read_text(call, "reason", node, err));
-    RF_TRY(read_minutes(call, node, err));
+    RF_TRY(vault_approval_read(call, node, err));
     good = good && put_who(call, json_object_in(arena, node, "asker")) &&
            json_set_text(arena, node, "state", RF_S("pending")) != NULL &&
            json_set_i64(arena, node, "created", call->now) != NULL &&

@@ -25,6 +25,9 @@ RF_MUST_USE enum rf_kind vault_break_glass_check(const struct principal *princip
 bool vault_approval_allows(struct vault_call *call, rf_str *id);
 /* ---- between approval.c and approval_api.c ---------------------------------------------------------------------------------- */
 
+/* What is asked for (call->body) into `out`: scope, actions, reason, minutes. 400 when it is wrong. */
+RF_MUST_USE enum rf_kind vault_approval_read(struct vault_call *call, struct json_node *out,
+                                             struct rf_err *err);
 bool vault_approval_word(rf_str collection, rf_str word); /* whether it can be asked for */
 bool vault_approval_is_approver(const struct json_node *glass, const struct principal *principal);
 rf_str vault_approval_holder(struct vault_call *call, rf_str principal); /* ptr NULL: no memory */

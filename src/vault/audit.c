@@ -358,6 +358,7 @@ static const char *properties_name(const char *operation)
                  {"CertificatePending", "CertificateRequestProperties"},
                  {"Certificate", "CertificateProperties"},
                  {"Secret", "SecretProperties"},
+                 {"Database", "Properties"},
                  {"Key", "KeyProperties"}};
     for (size_t i = 0; i < RF_COUNT(names); i++)
         if (strncmp(operation, names[i].prefix, strlen(names[i].prefix)) == 0) return names[i].name;

@@ -369,6 +369,10 @@ enum rf_kind authority_revoke_serial(struct vault_call *call, rf_str issuer, rf_
     RF_TRY(state_finish(&txn, err));
     rf_log(RF_INFO, "vault.certificate_revoked", RF_KV_STR("vault", call->place.name),
            RF_KV_STR("issuer", authority.name), RF_KV_STR("serial", out->record.serial));
+    const struct vaults_options *options = &call->vaults->options;
+    if (options->revoked != NULL)
+        options->revoked(options->revoked_ctx, call->place.name, authority.name,
+                         out->record.serial);
     return RF_OK;
 }
 

@@ -432,6 +432,10 @@ static enum rf_kind keeper_said(struct vault_call *call, struct rf_err *err)
     for (size_t i = 0; i < RF_COUNT(faults); i++)
         if (strcmp(err->code, faults[i]) == 0)
             return bad_blob(call, err, "it is damaged, or of another installation");
+    if (strcmp(err->code, "SealGeneration") == 0) {
+        struct rf_err why = *err; /* names the generation */
+        return bad_blob(call, err, why.text);
+    }
     return vault_seal_error(call, err);
 }
 

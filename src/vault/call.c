@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "vault/approval_int.h"
+#include "vault/database_int.h"
 #include "vault/report_int.h"
 
 enum { BODY_BYTES_MAX = 1 << 20 };
@@ -68,7 +69,8 @@ static enum rf_kind find_operation(struct vault_call *call, struct rf_err *err)
         {vault_secret_operations, vault_secret_operation_count},
         {vault_key_operations, vault_key_operation_count},
         {vault_certificate_operations, vault_certificate_operation_count},
-        {vault_approval_operations, vault_approval_operation_count}};
+        {vault_approval_operations, vault_approval_operation_count},
+        {vault_database_operations, vault_database_operation_count}};
     const struct http_request *http = call->request->http;
     struct vault_match match;
     RF_TRY(vault_match_path(tables, RF_COUNT(tables), http->method, http->path, call->arena, &match,
@@ -84,6 +86,7 @@ static enum rf_kind find_operation(struct vault_call *call, struct rf_err *err)
     call->operation = match.operation;
     call->name = match.name;
     call->version = match.version;
+    call->sub = match.sub;
     return RF_OK;
 }
 

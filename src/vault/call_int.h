@@ -13,7 +13,7 @@ struct vault_table {
 };
 struct vault_match {
     const struct vault_operation *operation; /* NULL: none has the method */
-    rf_str name, version;
+    rf_str name, version, sub;
     unsigned methods; /* bits of enum http_method that the path has; 0: nothing has the path */
 };
 /* `path` as sent. Slashes in front count as one, one at the end as none. Literals are compared without case. Names and versions are decoded and

@@ -2,7 +2,8 @@
  *
  * Three items of one name, whose versions share their ids: the certificate (nothing sealed), the managed key, the managed secret. `more` of the
  * certificate's item: "policy" as it is shown, without id; "pending", the operation (certificates_pending.c); "first", the id of a version that was never
- * finished; "told", what was published of the latest version. `more` of its versions: "cer" (base64), "x5t", "subject". */
+ * finished; "told", what was published of the latest version. `more` of its versions: "cer" (base64), "x5t", "subject", "chain" (base64 of DER, those
+ * behind the leaf; absent: none). */
 #ifndef RF_VAULT_CERTIFICATES_INT_H
 #define RF_VAULT_CERTIFICATES_INT_H
 
@@ -185,6 +186,15 @@ int64_t vault_cert_next_due(const struct cert_policy *policy, const struct vault
 /* The moment of an action. */
 int64_t vault_cert_action_time(const struct cert_action *action,
                                const struct vault_version *version);
+
+/* Takes "vault://VAULT/NAME" apart; views. False: it is none. */
+bool vault_label_read(rf_str label, rf_str *vault, rf_str *name);
+
+/* ---- listeners (listener.c) -------------------------------------------------------------------------------------- */
+
+enum rf_kind vault_listener_show(struct vault_call *call, struct rf_err *err);
+enum rf_kind vault_listener_bind(struct vault_call *call, struct rf_err *err);
+enum rf_kind vault_listener_unbind(struct vault_call *call, struct rf_err *err);
 
 /* ---- issuers, contacts (certificates_issuers.c) ------------------------------------------------------------------ */
 

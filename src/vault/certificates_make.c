@@ -164,6 +164,13 @@ static enum rf_kind fill_version(struct vault_call *call, struct cert_making *ma
     bool good = json_set_text(arena, version->more, "cer", facts.cer) != NULL &&
                 json_set_text(arena, version->more, "x5t", facts.x5t) != NULL &&
                 json_set_text(arena, version->more, "subject", facts.subject) != NULL;
+    /* What a listener shows behind the certificate (listener.c): the secret has it too, but only for who may read that. */
+    if (good && rf_str_starts(making->chain, making->leaf) &&
+        making->chain.len > making->leaf.len) {
+        rf_str rest = rf_slice(making->chain, making->leaf.len, making->chain.len);
+        rf_str text = base64_encode(arena, rest);
+        good = text.ptr != NULL && json_set_text(arena, version->more, "chain", text) != NULL;
+    }
     return good ? RF_OK : rf_fail_memory(err, arena);
 }
 
@@ -206,9 +213,7 @@ enum rf_kind vault_cert_store(struct vault_call *call, struct cert_making *makin
     RF_TRY(put_one(call, txn, &making->cert, &making->version, err));
     RF_TRY(put_one(call, txn, &making->key, &key, err));
     RF_TRY(put_one(call, txn, &making->secret, &secret, err));
-    RF_TRY(state_finish(&txn, err));
-    vault_publish(call, "Microsoft.KeyVault.CertificateNewVersionCreated", SEAL_CERTIFICATE,
-                  making->cert.name, making->version.version, making->version.not_before,
-                  making->version.expires);
-    return RF_OK;
+    RF_TRY(vault_publish(call, txn, "Microsoft.KeyVault.CertificateNewVersionCreated",
+                         SEAL_CERTIFICATE, making->cert.name, &making->version, err));
+    return state_finish(&txn, err);
 }

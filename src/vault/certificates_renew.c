@@ -116,19 +116,18 @@ static enum rf_kind look(struct vault_call *call, struct look *out, struct rf_er
     int64_t next = vault_acme_next(item);
     if (next != 0) item->due = item->due == 0 ? next : RF_MIN(item->due, next);
     RF_TRY(vault_item_put(call, txn, item, err));
+    for (uint32_t i = 0; i < out->event_count; i++)
+        RF_TRY(vault_publish(call, txn, out->events[i], SEAL_CERTIFICATE, item->name, &out->version,
+                             err));
     return state_finish(&txn, err);
 }
 
-static void publish(struct vault_call *call, const struct look *look)
+static void log_ends(const struct vault_call *call, const struct look *look)
 {
-    const struct vault_version *version = &look->version;
-    for (uint32_t i = 0; i < look->event_count; i++) {
+    for (uint32_t i = 0; i < look->event_count; i++)
         rf_log(RF_WARN, "vault.certificate_ends", RF_KV_STR("vault", call->place.name),
                RF_KV_STR("certificate", look->item->name),
                RF_KV_STR("event", rf_str_of(look->events[i])));
-        vault_publish(call, look->events[i], SEAL_CERTIFICATE, look->item->name, version->version,
-                      version->not_before, version->expires);
-    }
 }
 
 static bool waits_for_us(const struct vault_item *item)
@@ -151,7 +150,7 @@ enum rf_kind vault_certificate_due(struct vault_call *call, struct vault_item *i
     if (waits_for_us(item)) RF_TRY(vault_cert_finish(call, item, err));
     if (vault_acme_leaves(item)) RF_TRY(vault_acme_clean(call, item, err));
     RF_TRY(vault_retry(call, try_look, &seen, err));
-    publish(call, &seen);
+    log_ends(call, &seen);
     if (!seen.renews) return RF_OK;
     RF_TRY(vault_cert_finish(call, item, err));
     if (!rf_str_is(json_text_at(vault_cert_more(item, "pending"), "status"), "failed"))

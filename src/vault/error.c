@@ -164,6 +164,11 @@ enum rf_kind vault_seal_error(struct vault_call *call, struct rf_err *err)
                           RF_FMT(call->place.name),
                           call->operation == NULL ? "a job" : call->operation->audit,
                           RF_FMT(call->name), RF_FMT(call->version));
+    if (strcmp(code, "SealGeneration") == 0) {
+        struct rf_err why = *err; /* names the generation */
+        return vault_fail(call, err, 500, code, NULL, "vault %.*s: %s", RF_FMT(call->place.name),
+                          why.text);
+    }
     return err->kind;
 }
 

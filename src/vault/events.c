@@ -22,7 +22,7 @@ static bool same(rf_str a, rf_str b, bool exact)
     return exact ? rf_str_eq(a, b) : rf_str_eq_nocase(a, b);
 }
 
-static bool wants(const struct json_node *properties, const struct json_node *event)
+bool vault_subscription_wants(const struct json_node *properties, const struct json_node *event)
 {
     rf_str type = json_text_at(event, "eventType"), subject = json_text_at(event, "subject");
     rf_str begin = json_text_at(properties, "filter.subjectBeginsWith"),
@@ -98,35 +98,23 @@ static enum rf_kind keep_all(struct state_txn *txn, const struct state_list *lis
     for (uint32_t i = 0; i < list->count; i++) {
         struct json_node *document;
         RF_TRY(json_parse(list->items[i].body, arena, &document, err));
-        if (wants(json_get(document, "properties"), event))
+        if (vault_subscription_wants(json_get(document, "properties"), event))
             RF_TRY(keep_for(txn, &list->items[i], document, event, now, arena, err));
     }
     return RF_OK;
 }
 
-enum rf_kind vault_event_keep(struct vaults *vaults, struct rf_arena *arena, rf_str vault_id,
+enum rf_kind vault_event_keep(struct state_txn *txn, struct rf_arena *arena, rf_str vault_id,
                               const struct json_node *event, rf_usec now, struct rf_err *err)
 {
-    struct state *state = vaults->options.state;
     rf_str key = resource_key(arena, vault_id);
     rf_str at = rf_arena_printf(arena, "%.*s/providers/microsoft.eventgrid/eventsubscriptions",
                                 RF_FMT(key));
     if (key.ptr == NULL || at.ptr == NULL) return rf_fail_memory(err, arena);
     const struct state_scan scan = {.space = "resource", .index = "collection", .value = at};
     struct state_list list = {0};
-    struct state_txn *look = NULL;
-    RF_TRY(state_begin_read(state, &look, err));
-    enum rf_kind kind = state_list(look, &scan, arena, &list, err);
-    state_end(look);
-    if (kind != RF_OK || list.count == 0) return kind;
-    /* Again, as it is now: none may be left behind for a subscription that has gone. */
-    RF_CLEANUP(state_end_cleanup) struct state_txn *txn = NULL;
-    RF_TRY(state_begin_write(state, &txn, err));
     RF_TRY(state_list(txn, &scan, arena, &list, err));
-    RF_TRY(keep_all(txn, &list, event, now, arena, err));
-    RF_TRY(state_finish(&txn, err));
-    vault_jobs_wake(vaults);
-    return RF_OK;
+    return keep_all(txn, &list, event, now, arena, err);
 }
 
 /* ---- sending ----------------------------------------------------------------------------------------------------------- */
@@ -262,7 +250,15 @@ static enum rf_kind do_row(struct vaults *vaults, const struct state_object *obj
     int64_t next = 0;
     rf_arena_init(&arena, ARENA_BYTES_MAX);
     *at = 0;
-    RF_TRY(json_parse(object->body, &arena, &row, err));
+    enum rf_kind read = json_parse(object->body, &arena, &row, &why);
+    /* It would never be sent, and all behind it would wait. */
+    if (read == RF_INVALID || (read == RF_OK && !json_is(row, JSON_T_OBJECT))) {
+        rf_log(RF_ERROR, "vault.event_unreadable", RF_KV_STR("key", object->key),
+               RF_KV_STR("why", rf_str_of(why.text)));
+        return write_back(vaults, object, (rf_str){0}, err);
+    }
+    if (read != RF_OK && err != NULL) *err = why;
+    RF_TRY(read);
     (void)json_i64_at(row, "next", &next);
     if (next > now) {
         *at = next;

@@ -242,3 +242,73 @@ Test(vault_events, changed_policies_are_told)
     cr_assert(rf_str_is(json_text_at(event, "data.VaultName"), V_NAME));
     done(&w);
 }
+
+/* Either both are there or neither: a change that is undone takes its event along. */
+Test(vault_events, an_event_is_kept_with_its_change_or_not_at_all)
+{
+    struct world w;
+    struct state_txn *txn;
+    struct vault_version version = {.version = RF_S("0123456789abcdef0123456789abcdef"),
+                                    .not_before = SEAL_NO_TIME,
+                                    .expires = SEAL_NO_TIME};
+    init(&w);
+    v_expect(&w.v, "PUT", E_AT "one" E_V, E_TO(""), 201);
+    struct vault_call call = {.vaults = w.v.vaults,
+                              .arena = &w.v.site.arena,
+                              .place = {.id = RF_S(V_ID), .name = RF_S(V_NAME)},
+                              .now = WALK_NOW};
+    for (int commits = 0; commits < 2; commits++) {
+        cr_assert(state_begin_write(w.v.site.state, &txn, &w.v.err) == RF_OK);
+        cr_assert(vault_publish(&call, txn, "Microsoft.KeyVault.SecretExpired", SEAL_SECRET,
+                                RF_S("a"), &version, &w.v.err) == RF_OK,
+                  "%s", w.v.err.text);
+        if (commits)
+            cr_assert(state_commit(txn, &w.v.err) == RF_OK);
+        else
+            state_end(txn);
+        cr_assert_eq(waiting(&w), (uint32_t)commits);
+    }
+    done(&w);
+}
+
+/* Whoever sends is told by the commit itself. */
+Test(vault_events, the_thread_sends_what_was_committed, .timeout = 60)
+{
+    struct world w;
+    struct json_node *got[8];
+    init(&w);
+    v_expect(&w.v, "PUT", E_AT "one" E_V, E_TO(""), 201);
+    cr_assert(vaults_start(w.v.vaults, &w.v.err) == RF_OK);
+    set_secret(&w, "first");
+    while (waiting(&w) > 0) usleep(1000);
+    set_secret(&w, "second");
+    while (waiting(&w) > 0) usleep(1000);
+    vaults_stop(w.v.vaults);
+    cr_assert(read_hub(&w, got) == 2);
+    done(&w);
+}
+
+Test(vault_events, a_row_that_cannot_be_read_stops_nothing)
+{
+    static const char *const bodies[] = {"{\"hub\":", "[]", "7"};
+    struct world w;
+    struct state_txn *txn;
+    struct json_node *got[8];
+    init(&w);
+    v_expect(&w.v, "PUT", E_AT "one" E_V, E_TO(""), 201);
+    set_secret(&w, "behind");
+    rf_str key = resource_key(&w.v.site.arena, RF_S(E_AT "one"));
+    cr_assert(state_begin_write(w.v.site.state, &txn, &w.v.err) == RF_OK);
+    for (size_t i = 0; i < RF_COUNT(bodies); i++) {
+        struct state_put put = {
+            .space = vault_event_space,
+            .key = rf_arena_printf(&w.v.site.arena, "%.*s/%020zu-x", RF_FMT(key), i),
+            .body = rf_str_of(bodies[i])};
+        cr_assert(state_put(txn, &put, NULL, NULL, &w.v.err) == RF_OK);
+    }
+    cr_assert(state_commit(txn, &w.v.err) == RF_OK);
+    cr_assert(waiting(&w) == 4);
+    cr_assert(send_now(&w) == 0 && waiting(&w) == 0);
+    cr_assert(read_hub(&w, got) == 1);
+    done(&w);
+}

@@ -103,7 +103,7 @@ static enum rf_kind check_number(const struct json_node *policy, const char *nam
     return RF_OK;
 }
 
-static enum rf_kind check_schema(struct arm_call *call, struct json_node *properties,
+static enum rf_kind check_schema(struct rf_arena *arena, struct json_node *properties,
                                  struct rf_err *err)
 {
     static const char *const known[] = {"EventGridSchema", "CloudEventSchemaV1_0"};
@@ -112,12 +112,26 @@ static enum rf_kind check_schema(struct arm_call *call, struct json_node *proper
     for (size_t i = 0; i < RF_COUNT(known); i++)
         if ((!is_set(schema) || schema->type == JSON_T_STRING) &&
             rf_str_eq_nocase(wanted, rf_str_of(known[i])))
-            return json_set_text(call->arena, properties, "eventDeliverySchema",
-                                 rf_str_of(known[i])) != NULL
+            return json_set_text(arena, properties, "eventDeliverySchema", rf_str_of(known[i])) !=
+                           NULL
                        ? RF_OK
-                       : rf_fail_memory(err, call->arena);
+                       : rf_fail_memory(err, arena);
     return BAD_WISH(err, "'properties.eventDeliverySchema' must be EventGridSchema or "
                          "CloudEventSchemaV1_0.");
+}
+
+enum rf_kind vault_subscription_read(struct rf_arena *arena, rf_str name,
+                                     struct json_node *properties, struct rf_err *err)
+{
+    if (!json_is(properties, JSON_T_OBJECT))
+        return BAD_WISH(err, "'properties' must be an object with a 'destination'.");
+    RF_TRY(check_name(name, err));
+    RF_TRY(check_unknown(properties, err));
+    RF_TRY(check_filter(json_get(properties, "filter"), err));
+    RF_TRY(check_schema(arena, properties, err));
+    const struct json_node *policy = json_get(properties, "retryPolicy");
+    RF_TRY(check_number(policy, "eventTimeToLiveInMinutes", TTL_MINUTES_MAX, err));
+    return check_number(policy, "maxDeliveryAttempts", ATTEMPTS_MAX, err);
 }
 
 /* Whoever points events at a hub must be allowed to send there, or to change the hub. */
@@ -182,16 +196,8 @@ static enum rf_kind put_subscription(struct arm_call *call, struct arm_resource 
     struct json_node *properties = json_get(resource->body, "properties");
     rf_str scope;
     (void)before;
-    if (!json_is(properties, JSON_T_OBJECT))
-        return BAD_WISH(err, "'properties' must be an object with a 'destination'.");
-    RF_TRY(check_name(resource->name, err));
+    RF_TRY(vault_subscription_read(call->arena, resource->name, properties, err));
     RF_TRY(check_scope(call, resource, &scope, err));
-    RF_TRY(check_unknown(properties, err));
-    RF_TRY(check_filter(json_get(properties, "filter"), err));
-    RF_TRY(check_schema(call, properties, err));
-    const struct json_node *policy = json_get(properties, "retryPolicy");
-    RF_TRY(check_number(policy, "eventTimeToLiveInMinutes", TTL_MINUTES_MAX, err));
-    RF_TRY(check_number(policy, "maxDeliveryAttempts", ATTEMPTS_MAX, err));
     RF_TRY(check_destination(call, properties, err));
     return json_set_text(call->arena, properties, "topic", scope) != NULL
                ? RF_OK

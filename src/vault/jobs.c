@@ -1,5 +1,5 @@
 /* jobs.c - what vaults do on time: purges, rotation, renewal, events. One thread looks when the next thing is due; what a job did and when the next one
- * is due are stored together, so that after a crash nothing is done twice, but for an event, which is kept (events.h) in the moment behind that. */
+ * is due are stored together, and so is the event that tells of it (events.h), so that after a crash nothing is done twice. */
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -7,6 +7,7 @@
 
 #include "base/encode.h"
 #include "base/log.h"
+#include "vault/database_int.h"
 #include "vault/events.h"
 #include "vault/report_int.h"
 
@@ -20,6 +21,7 @@ enum {
 
 struct vault_jobs {
     struct vaults *vaults;
+    struct state_watch watch; /* events that wait */
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -69,46 +71,41 @@ static struct json_node *event_of(const struct told *told, rf_usec now, struct r
     return good ? event : NULL;
 }
 
-/* What happened has been stored already and is not undone when nobody can be told. */
-static void publish(struct vaults *vaults, const struct told *told, rf_usec now,
-                    struct rf_arena *arena)
+static enum rf_kind publish(struct vaults *vaults, struct state_txn *txn, const struct told *told,
+                            rf_usec now, struct rf_arena *arena, struct rf_err *err)
 {
     const struct vaults_options *options = &vaults->options;
-    struct rf_err err = {.code = ""};
+    if (options->publish == NULL && options->hubs == NULL) return RF_OK;
     struct json_node *event = event_of(told, now, arena);
     rf_str text = event == NULL ? (rf_str){0} : json_to_text(arena, event);
-    enum rf_kind kind = text.ptr == NULL ? rf_fail_memory(&err, arena) : RF_OK;
-    if (kind == RF_OK && options->publish != NULL)
-        options->publish(options->publish_ctx, told->vault_id, text);
-    if (kind == RF_OK && options->hubs != NULL)
-        kind = vault_event_keep(vaults, arena, told->vault_id, event, now, &err);
-    if (kind != RF_OK)
-        rf_log(RF_ERROR, "vault.event_lost", RF_KV_STR("vault", told->vault_name),
-               RF_KV_STR("type", rf_str_of(told->type)), RF_KV_STR("why", rf_str_of(err.text)));
+    if (text.ptr == NULL) return rf_fail_memory(err, arena);
+    if (options->hubs != NULL)
+        RF_TRY(vault_event_keep(txn, arena, told->vault_id, event, now, err));
+    if (options->publish != NULL) options->publish(options->publish_ctx, told->vault_id, text);
+    return RF_OK;
 }
 
-void vault_publish(struct vault_call *call, const char *type, enum seal_kind kind, rf_str name,
-                   rf_str version, int64_t not_before, int64_t expires)
+enum rf_kind vault_publish(struct vault_call *call, struct state_txn *txn, const char *type,
+                           enum seal_kind kind, rf_str name, const struct vault_version *version,
+                           struct rf_err *err)
 {
-    const struct vaults_options *options = &call->vaults->options;
-    if (options->publish == NULL && options->hubs == NULL) return;
-    const struct told told = {.type = type,
-                              .object_type = object_type(kind),
-                              .vault_id = call->place.id,
-                              .vault_name = call->place.name,
-                              .id = vault_object_id(call, vault_collection(kind), name, version),
-                              .name = name,
-                              .version = version,
-                              .not_before = not_before,
-                              .expires = expires};
-    publish(call->vaults, &told, call->now * RF_USEC_PER_SECOND, call->arena);
+    const struct told told = {
+        .type = type,
+        .object_type = object_type(kind),
+        .vault_id = call->place.id,
+        .vault_name = call->place.name,
+        .id = vault_object_id(call, vault_collection(kind), name, version->version),
+        .name = name,
+        .version = version->version,
+        .not_before = version->not_before,
+        .expires = version->expires};
+    return publish(call->vaults, txn, &told, call->now * RF_USEC_PER_SECOND, call->arena, err);
 }
 
-void vault_publish_policies(struct vaults *vaults, struct rf_arena *arena, rf_str vault_id,
-                            rf_str name)
+enum rf_kind vault_publish_policies(struct vaults *vaults, struct state_txn *txn,
+                                    struct rf_arena *arena, rf_str vault_id, rf_str name,
+                                    struct rf_err *err)
 {
-    const struct vaults_options *options = &vaults->options;
-    if (options->publish == NULL && options->hubs == NULL) return;
     const struct told told = {.type = "Microsoft.KeyVault.VaultAccessPolicyChanged",
                               .object_type = "Vault",
                               .vault_id = vault_id,
@@ -117,7 +114,7 @@ void vault_publish_policies(struct vaults *vaults, struct rf_arena *arena, rf_st
                               .name = name,
                               .not_before = SEAL_NO_TIME,
                               .expires = SEAL_NO_TIME};
-    publish(vaults, &told, rf_clock_now(options->clock), arena);
+    return publish(vaults, txn, &told, rf_clock_now(vaults->options.clock), arena, err);
 }
 
 /* ---- one round ----------------------------------------------------------------------------------------------------------- */
@@ -273,6 +270,10 @@ static int64_t run_round(struct vaults *vaults, rf_usec now)
     for (uint32_t i = 0; i < round.place_count && !vault_jobs_stopping(vaults); i++)
         do_place(&round, &round.places[i]);
     rf_arena_done(&round.arena);
+    int64_t leases = 0;
+    if (vault_leases_due(vaults, round.now, &leases, &err) != RF_OK)
+        tell_failure(&round, RF_S("leases of databases"), &err);
+    not_before(&round, leases);
     int64_t activity = 0;
     if (vault_activity_flush(vaults, round.now, &activity, &err) != RF_OK)
         tell_failure(&round, RF_S("uses of objects"), &err);
@@ -334,6 +335,8 @@ static void jobs_free(struct vault_jobs *jobs)
     free(jobs);
 }
 
+static void event_waits(void *ctx) { vault_jobs_wake(ctx); }
+
 enum rf_kind vault_jobs_start(struct vaults *vaults, struct rf_err *err)
 {
     sigset_t all, before; /* signals are for the thread that waits for them */
@@ -346,7 +349,12 @@ enum rf_kind vault_jobs_start(struct vaults *vaults, struct rf_err *err)
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     bool started = pthread_create(&jobs->thread, NULL, work, jobs) == 0;
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (started) return RF_OK;
+    jobs->watch = (struct state_watch){
+        .spaces = &vault_event_space, .space_count = 1, .committed = event_waits, .ctx = vaults};
+    if (started) {
+        state_watch(vaults->options.state, &jobs->watch);
+        return RF_OK;
+    }
     vaults->jobs = NULL;
     jobs_free(jobs);
     return RF_FAIL(err, RF_LIMIT, "ThreadLimit", "the thread of the vaults' jobs cannot start");
@@ -356,6 +364,7 @@ void vault_jobs_stop(struct vaults *vaults)
 {
     struct vault_jobs *jobs = vaults->jobs;
     if (jobs == NULL) return;
+    state_unwatch(vaults->options.state, &jobs->watch);
     atomic_store(&jobs->ends, true);
     (void)pthread_mutex_lock(&jobs->lock);
     jobs->stopping = true;

@@ -355,6 +355,8 @@ enum rf_kind vault_key_store(struct vault_call *call, struct key_making *making,
     making->item.due = vault_key_next(&making->item, &making->version, call->now);
     RF_TRY(vault_version_put(call, txn, &making->item, &making->version, err));
     RF_TRY(vault_item_put(call, txn, &making->item, err));
+    RF_TRY(vault_publish(call, txn, "Microsoft.KeyVault.KeyNewVersionCreated", SEAL_KEY,
+                         making->item.name, &making->version, err));
     return state_finish(&txn, err);
 }
 
@@ -378,8 +380,6 @@ static enum rf_kind try_make(struct vault_call *call, void *ctx, struct rf_err *
 static enum rf_kind make(struct vault_call *call, struct key_making *making, struct rf_err *err)
 {
     RF_TRY(vault_retry(call, try_make, making, err));
-    vault_publish(call, "Microsoft.KeyVault.KeyNewVersionCreated", SEAL_KEY, making->item.name,
-                  making->version.version, making->version.not_before, making->version.expires);
     return answer(call, &making->item, &making->version, err);
 }
 

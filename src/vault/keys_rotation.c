@@ -323,17 +323,10 @@ static enum rf_kind try_rotate(struct vault_call *call, void *ctx, struct rf_err
     return vault_key_store(call, making, true, err);
 }
 
-static void tell_new(struct vault_call *call, const struct key_making *making)
-{
-    vault_publish(call, "Microsoft.KeyVault.KeyNewVersionCreated", SEAL_KEY, making->item.name,
-                  making->version.version, making->version.not_before, making->version.expires);
-}
-
 enum rf_kind vault_key_rotate(struct vault_call *call, struct rf_err *err)
 {
     struct key_making making = {.material = {0}};
     RF_TRY(vault_retry(call, try_rotate, &making, err));
-    tell_new(call, &making);
     struct json_node *out = vault_key_show(call, &making.item, &making.version);
     call->audit_id = vault_object_id(call, "keys", making.item.name, making.version.version);
     if (out == NULL || call->audit_id.ptr == NULL) return rf_fail_memory(err, call->arena);
@@ -414,15 +407,14 @@ static enum rf_kind rotate_due(struct vault_call *call, struct vault_item *item,
     RF_TRY(vault_key_seal(call, &making, err));
     RF_TRY(vault_key_store(call, &making, true, err));
     *item = making.item;
-    tell_new(call, &making);
     note_row(call, "KeyRotateIfDue", item, &making.version);
     return RF_OK;
 }
 
-/* Notes that it was told of this version, and when the job comes next. */
-static enum rf_kind note_told(struct vault_call *call, struct vault_item *item,
-                              const struct vault_version *latest, const char *what,
-                              struct rf_err *err)
+/* Tells of this version (`event` NULL: nothing) and notes that, as `what`, and when the job comes next. */
+static enum rf_kind tell(struct vault_call *call, struct vault_item *item,
+                         const struct vault_version *latest, const char *what, const char *event,
+                         struct rf_err *err)
 {
     RF_CLEANUP(state_end_cleanup) struct state_txn *txn = NULL;
     struct rf_arena *arena = call->arena;
@@ -435,6 +427,7 @@ static enum rf_kind note_told(struct vault_call *call, struct vault_item *item,
     item->more = more;
     item->due = vault_key_next(item, latest, call->now + 1);
     RF_TRY(vault_item_put(call, txn, item, err));
+    if (event != NULL) RF_TRY(vault_publish(call, txn, event, SEAL_KEY, item->name, latest, err));
     return state_finish(&txn, err);
 }
 
@@ -451,18 +444,16 @@ enum rf_kind vault_key_due(struct vault_call *call, struct vault_item *item, str
     struct vault_version latest;
     if (item->latest.len == 0 || item->managed) {
         latest = (struct vault_version){.expires = SEAL_NO_TIME};
-        return note_told(call, item, &latest, NULL, err);
+        return tell(call, item, &latest, NULL, NULL, err);
     }
     RF_TRY(read_latest(call, item, &latest, err));
     struct times times = times_of(item, &latest);
     if (times.rotate != 0 && times.rotate <= call->now) return rotate_due(call, item, err);
     bool ended = times.end != 0 && times.end <= call->now,
          notify = !ended && times.notify != 0 && times.notify <= call->now;
-    RF_TRY(note_told(call, item, &latest, ended ? "ended" : notify ? "notified" : NULL, err));
-    if (!ended && !notify) return RF_OK;
-    vault_publish(call,
-                  ended ? "Microsoft.KeyVault.KeyExpired" : "Microsoft.KeyVault.KeyNearExpiry",
-                  SEAL_KEY, item->name, latest.version, latest.not_before, latest.expires);
+    if (!ended && !notify) return tell(call, item, &latest, NULL, NULL, err);
+    RF_TRY(tell(call, item, &latest, ended ? "ended" : "notified",
+                ended ? "Microsoft.KeyVault.KeyExpired" : "Microsoft.KeyVault.KeyNearExpiry", err));
     note_row(call, ended ? "KeyExpiredEventGridNotification" : "KeyNearExpiryEventGridNotification",
              item, &latest);
     return RF_OK;

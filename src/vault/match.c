@@ -32,7 +32,7 @@ static bool split(rf_str path, struct parts *out)
 }
 
 struct fit {
-    rf_str name, version; /* as sent */
+    rf_str name, version, sub; /* as sent */
     uint32_t literals;
 };
 
@@ -42,6 +42,10 @@ static bool segment_fits(rf_str pattern, rf_str segment, struct fit *fit)
     if (rf_str_is(pattern, "{version}")) {
         fit->version = segment;
         return true;
+    }
+    if (rf_str_is(pattern, "{sub}")) {
+        fit->sub = segment;
+        return segment.len > 0;
     }
     if (pattern.len > 0 && pattern.ptr[0] == '{') {
         fit->name = segment;
@@ -95,14 +99,18 @@ static enum rf_kind bind(const struct fit *fit, struct rf_arena *arena, struct v
 {
     struct rf_err inner;
     if (percent_decode(arena, fit->name, false, &out->name, &inner) != RF_OK ||
-        percent_decode(arena, fit->version, false, &out->version, &inner) != RF_OK)
+        percent_decode(arena, fit->version, false, &out->version, &inner) != RF_OK ||
+        percent_decode(arena, fit->sub, false, &out->sub, &inner) != RF_OK)
         return RF_FAIL(err, RF_INVALID, "BadParameter", "The request URI cannot be read: %.200s",
                        inner.text);
-    if (fit->name.len > 0 && !is_name(out->name))
-        return RF_FAIL(err, RF_INVALID, "BadParameter",
-                       "The request URI contains an invalid name: %.*s (1 to 127 letters, digits "
-                       "and dashes are allowed)",
-                       (int)RF_MIN(out->name.len, 200), (const char *)out->name.ptr);
+    const rf_str names[] = {fit->name.len > 0 ? out->name : RF_S("-"),
+                            fit->sub.len > 0 ? out->sub : RF_S("-")};
+    for (size_t i = 0; i < RF_COUNT(names); i++)
+        if (!is_name(names[i]))
+            return RF_FAIL(err, RF_INVALID, "BadParameter",
+                           "The request URI contains an invalid name: %.*s (1 to 127 letters, "
+                           "digits and dashes are allowed)",
+                           (int)RF_MIN(names[i].len, 200), (const char *)names[i].ptr);
     if (out->version.len > 0 && (out->version.len != VERSION_BYTES || !is_name(out->version)))
         return RF_FAIL(err, RF_INVALID, "BadParameter",
                        "The request URI contains an invalid version: %.*s",

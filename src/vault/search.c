@@ -303,13 +303,19 @@ static enum rf_kind read_body(struct request *request, struct search_query *quer
     return RF_OK;
 }
 
+enum rf_kind search_read(struct request *request, struct search_query *out, struct rf_err *err)
+{
+    *out = (struct search_query){.enabled = -1, .top = SEARCH_TOP_DEFAULT};
+    RF_TRY(search_window(request, out, err));
+    RF_TRY(read_parameters(request, out, err));
+    return request->http->method == HTTP_POST ? read_body(request, out, err) : RF_OK;
+}
+
 enum rf_kind vault_run_search(struct request *request, struct rf_err *err)
 {
     struct search_run run;
-    struct search_query query = {.enabled = -1, .top = SEARCH_TOP_DEFAULT};
-    RF_TRY(search_window(request, &query, err));
-    RF_TRY(read_parameters(request, &query, err));
-    if (request->http->method == HTTP_POST) RF_TRY(read_body(request, &query, err));
+    struct search_query query;
+    RF_TRY(search_read(request, &query, err));
     RF_TRY(search_begin(request, &run, err));
     return search_answer(&run, &query, err);
 }

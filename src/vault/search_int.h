@@ -118,6 +118,17 @@ bool search_time_read(rf_str text, int64_t *out);
 /* "$top", "$skiptoken", and that there is an api-version. */
 RF_MUST_USE enum rf_kind search_window(struct request *request, struct search_query *query,
                                        struct rf_err *err);
+/* All that a search is asked with: parameters, and the body of a POST. Views of both. */
+RF_MUST_USE enum rf_kind search_read(struct request *request, struct search_query *out,
+                                     struct rf_err *err);
+/* Where a page ended, as $skiptoken tells of it: "NUMBER/TEXT/GUID/KIND/NAME". */
+struct search_position {
+    int64_t number;
+    rf_str text, key;
+};
+rf_str search_position_put(struct rf_arena *arena, const struct search_position *position);
+/* Views of `text`. False: it is none. */
+bool search_position_read(rf_str text, struct search_position *out);
 /* A parameter that is a number of days, at most `most`. */
 RF_MUST_USE enum rf_kind search_days(struct request *request, const char *name, int64_t fallback,
                                      int64_t most, int64_t *out, struct rf_err *err);

@@ -229,31 +229,49 @@ static void place_in_order(const struct search_query *query, struct found *found
     }
 }
 
-/* Where a page ends: "NUMBER/TEXT/GUID/KIND/NAME". */
-static rf_str position_of(struct rf_arena *arena, const struct found *found)
+rf_str search_position_put(struct rf_arena *arena, const struct search_position *position)
 {
-    return rf_arena_printf(arena, "%lld/%.*s/%.*s", (long long)found->number, RF_FMT(found->text),
-                           RF_FMT(found->hit.record->key));
+    return rf_arena_printf(arena, "%lld/%.*s/%.*s", (long long)position->number,
+                           RF_FMT(position->text), RF_FMT(position->key));
 }
 
-static bool read_position(rf_str position, struct found *out, struct search_record *record)
+static rf_str position_of(struct rf_arena *arena, const struct found *found)
 {
-    size_t first = rf_str_find(position, RF_S("/"), 0), slashes = 0;
+    const struct search_position position = {
+        .number = found->number, .text = found->text, .key = found->hit.record->key};
+    return search_position_put(arena, &position);
+}
+
+bool search_position_read(rf_str text, struct search_position *out)
+{
+    size_t first = rf_str_find(text, RF_S("/"), 0), slashes = 0;
     if (first == SIZE_MAX || first == 0 || first > 20) return false;
-    for (size_t i = 0; i < position.len; i++) slashes += position.ptr[i] == '/';
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] < ' ') return false;
+        slashes += text.ptr[i] == '/';
+    }
     if (slashes != POSITION_PARTS - 1) return false;
-    bool is_negative = position.ptr[0] == '-';
+    bool is_negative = text.ptr[0] == '-';
     uint64_t number = 0;
     for (size_t i = is_negative; i < first; i++) {
-        if (!rf_is_digit(position.ptr[i]) || number > (uint64_t)INT64_MAX / 10) return false;
-        number = number * 10 + (uint64_t)(position.ptr[i] - '0');
+        if (!rf_is_digit(text.ptr[i]) || number > (uint64_t)INT64_MAX / 10) return false;
+        number = number * 10 + (uint64_t)(text.ptr[i] - '0');
     }
     if (number > (uint64_t)INT64_MAX) return false;
-    size_t second = rf_str_find(position, RF_S("/"), first + 1);
-    *record = (struct search_record){.key = rf_slice(position, second + 1, position.len)};
-    *out = (struct found){.number = is_negative ? -(int64_t)number : (int64_t)number,
-                          .text = rf_slice(position, first + 1, second),
-                          .hit = {.record = record}};
+    size_t second = rf_str_find(text, RF_S("/"), first + 1);
+    *out = (struct search_position){.number = is_negative ? -(int64_t)number : (int64_t)number,
+                                    .text = rf_slice(text, first + 1, second),
+                                    .key = rf_slice(text, second + 1, text.len)};
+    return true;
+}
+
+static bool read_position(rf_str text, struct found *out, struct search_record *record)
+{
+    struct search_position position;
+    if (!search_position_read(text, &position)) return false;
+    *record = (struct search_record){.key = position.key};
+    *out =
+        (struct found){.number = position.number, .text = position.text, .hit = {.record = record}};
     return true;
 }
 

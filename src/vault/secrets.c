@@ -263,6 +263,8 @@ static enum rf_kind store_setting(struct vault_call *call, struct setting *set, 
     set->item.due = due_of(set->version.expires, call->now);
     RF_TRY(vault_version_put(call, txn, &set->item, &set->version, err));
     RF_TRY(vault_item_put(call, txn, &set->item, err));
+    RF_TRY(vault_publish(call, txn, "Microsoft.KeyVault.SecretNewVersionCreated", SEAL_SECRET,
+                         set->item.name, &set->version, err));
     return state_finish(&txn, err);
 }
 
@@ -300,8 +302,6 @@ static enum rf_kind run_set(struct vault_call *call, struct rf_err *err)
     RF_TRY(read_setting(call, &set, err));
     RF_TRY(vault_retry(call, try_set, &set, err));
     RF_TRY(note(call, &set.item, &set.version, err));
-    vault_publish(call, "Microsoft.KeyVault.SecretNewVersionCreated", SEAL_SECRET, set.item.name,
-                  set.version.version, set.version.not_before, set.version.expires);
     return vault_secret_answer(call, &set.item, &set.version, set.value, err);
 }
 
@@ -469,9 +469,7 @@ enum rf_kind vault_secret_due(struct vault_call *call, struct vault_item *item, 
     RF_TRY(vault_version_get(call, txn, item, (rf_str){0}, &version, err));
     item->due = next_due(item, version.expires, call->now, &event);
     RF_TRY(vault_item_put(call, txn, item, err));
-    RF_TRY(state_finish(&txn, err));
     if (event != NULL)
-        vault_publish(call, event, SEAL_SECRET, item->name, version.version, version.not_before,
-                      version.expires);
-    return RF_OK;
+        RF_TRY(vault_publish(call, txn, event, SEAL_SECRET, item->name, &version, err));
+    return state_finish(&txn, err);
 }

@@ -10,6 +10,7 @@
 #include "base/encode.h"
 #include "crypt/digest.h"
 #include "vault/approval_int.h"
+#include "vault/database_int.h"
 #include "vault/search_int.h"
 
 enum {
@@ -455,7 +456,7 @@ enum rf_kind vault_store_forget(struct state_txn *txn, rf_str guid, struct rf_ar
     if (prefix.ptr == NULL) return rf_fail_memory(err, arena);
     for (size_t i = 0; i < RF_COUNT(spaces); i++)
         RF_TRY(state_delete_prefix(txn, spaces[i], prefix, NULL, err));
-    return RF_OK;
+    return vault_databases_forget(txn, guid, arena, err);
 }
 
 /* ---- versions -------------------------------------------------------------------------------------------------------------- */

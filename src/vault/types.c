@@ -158,8 +158,7 @@ static enum rf_kind put_vault(struct arm_call *call, struct arm_resource *resour
         RF_TRY(change_vault(call, resource, before, err));
         bool puts = call->request == NULL || (call->request->http->method == HTTP_PUT &&
                                               names_vault(call->request, resource));
-        vault_note_change(call, resource, before, puts ? "VaultPut" : "VaultPatch");
-        return RF_OK;
+        return vault_note_change(call, resource, before, puts ? "VaultPut" : "VaultPatch", err);
     }
     if (!vault_name_is_good(resource->name))
         return RF_FAIL(err, RF_INVALID, "VaultNameNotValid",
@@ -171,8 +170,7 @@ static enum rf_kind put_vault(struct arm_call *call, struct arm_resource *resour
     RF_TRY(check_place(call, resource, err));
     bool recovers = rf_str_eq_nocase(mode, RF_S("recover"));
     RF_TRY(recovers ? recover_vault(call, resource, err) : make_vault(call, resource, err));
-    vault_note_change(call, resource, NULL, recovers ? "VaultRecover" : "VaultPut");
-    return RF_OK;
+    return vault_note_change(call, resource, NULL, recovers ? "VaultRecover" : "VaultPut", err);
 }
 
 /* Soft: what it holds stays where it is, and its name stays taken. */
@@ -190,8 +188,7 @@ static enum rf_kind remove_vault(struct arm_call *call, struct arm_resource *res
     kept.purge = call->now + days * DAY_USEC;
     RF_TRY(vault_place_delete(call->txn, resource->name, call->arena, err));
     RF_TRY(vault_gone_put(call->txn, &kept, call->arena, err));
-    vault_note_change(call, resource, NULL, "VaultDelete");
-    return RF_OK;
+    return vault_note_change(call, resource, NULL, "VaultDelete", err);
 }
 
 static void changed_vault(struct arm_call *call, struct arm_resource *resource)

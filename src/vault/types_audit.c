@@ -235,14 +235,15 @@ static void push(struct vault_types *types, struct vault_note *note)
     free_note(oldest);
 }
 
-void vault_note_change(struct arm_call *call, const struct arm_resource *resource,
-                       const struct arm_resource *before, const char *operation)
+enum rf_kind vault_note_change(struct arm_call *call, const struct arm_resource *resource,
+                               const struct arm_resource *before, const char *operation,
+                               struct rf_err *err)
 {
     struct vaults *vaults = call->ctx;
     /* Of an attempt that came to nothing. */
     free_note(take(vaults->types, call->request, resource->key));
     struct vault_note *note = calloc(1, sizeof *note);
-    if (note == NULL) return;
+    if (note == NULL) return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "a vault's row");
     rf_arena_init(&note->arena, NOTE_BYTES_MAX);
     note->request = call->request;
     note->operation = operation;
@@ -250,11 +251,15 @@ void vault_note_change(struct arm_call *call, const struct arm_resource *resourc
     const struct json_node *old = before == NULL ? NULL : json_get(before->body, "properties");
     if (is_write && !find_changes(note, old, json_get(resource->body, "properties")))
         note->change_count = 0;
-    if (!rf_arena_str(&note->arena, resource->key, &note->key)) {
+    enum rf_kind kind = RF_OK;
+    if (note->policies)
+        kind = vault_publish_policies(vaults, call->txn, call->arena, resource->id, resource->name,
+                                      err);
+    if (kind == RF_OK && rf_arena_str(&note->arena, resource->key, &note->key))
+        push(vaults->types, note);
+    else
         free_note(note);
-        return;
-    }
-    push(vaults->types, note);
+    return kind;
 }
 
 void vault_note_write(struct arm_call *call, const struct arm_resource *resource)
@@ -267,7 +272,6 @@ void vault_note_write(struct arm_call *call, const struct arm_resource *resource
         vault_row_of(vaults, call->request, call->arena, resource->id, note->operation,
                      resource->body, changes);
     }
-    if (note->policies) vault_publish_policies(vaults, call->arena, resource->id, resource->name);
     free_note(note);
 }
 

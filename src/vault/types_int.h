@@ -33,6 +33,7 @@ extern const char *const vault_versions[];
 
 /* ---- what is kept (types_place.c): spaces "vault.place" and "vault.deleted", key: the name in lower case -------------------------- */
 
+extern const char vault_place_space[], vault_gone_space[];
 /* place:   {"id","guid","key"}
  * deleted: {"id","guid","key","document","deleted","purge","purging"}; times in microseconds since 1970. */
 struct vault_kept {
@@ -118,9 +119,12 @@ void vault_record(struct request *request, const char *action, rf_str id);
 
 /* ---- rows about vaults (types_audit.c) --------------------------------------------------------------------------------------------------- */
 
-/* In `put`: remembers what will have been changed; `before` NULL: made, or recovered. Lack of memory leaves it out of the row. */
-void vault_note_change(struct arm_call *call, const struct arm_resource *resource,
-                       const struct arm_resource *before, const char *operation);
+/* In `put`: remembers what will have been changed; `before` NULL: made, or recovered. Lack of memory leaves it out of the row. Changed
+ * policies are an event too, which is kept in the transaction. */
+RF_MUST_USE enum rf_kind vault_note_change(struct arm_call *call,
+                                           const struct arm_resource *resource,
+                                           const struct arm_resource *before, const char *operation,
+                                           struct rf_err *err);
 /* In `changed`: the rows of what was remembered, when it is there. */
 void vault_note_write(struct arm_call *call, const struct arm_resource *resource);
 /* One row at once. `document` may be NULL. */

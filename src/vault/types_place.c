@@ -3,7 +3,7 @@
 #include "base/log.h"
 #include "vault/types_int.h"
 
-static const char live_space[] = "vault.place", gone_space[] = "vault.deleted";
+const char vault_place_space[] = "vault.place", vault_gone_space[] = "vault.deleted";
 
 enum { COMPLETE_BYTES_MAX = 64 << 20 };
 
@@ -62,19 +62,19 @@ static enum rf_kind get(struct state_txn *txn, const char *space, rf_str name,
 enum rf_kind vault_place_get(struct state_txn *txn, rf_str name, struct rf_arena *arena,
                              struct vault_kept *out, bool *found, struct rf_err *err)
 {
-    return get(txn, live_space, name, arena, out, found, err);
+    return get(txn, vault_place_space, name, arena, out, found, err);
 }
 
 enum rf_kind vault_gone_get(struct state_txn *txn, rf_str name, struct rf_arena *arena,
                             struct vault_kept *out, bool *found, struct rf_err *err)
 {
-    return get(txn, gone_space, name, arena, out, found, err);
+    return get(txn, vault_gone_space, name, arena, out, found, err);
 }
 
 enum rf_kind vault_gone_list(struct state_txn *txn, struct rf_arena *arena, struct vault_kept **out,
                              uint32_t *count, struct rf_err *err)
 {
-    const struct state_scan scan = {.space = gone_space};
+    const struct state_scan scan = {.space = vault_gone_space};
     struct state_list list;
     RF_TRY(state_list(txn, &scan, arena, &list, err));
     struct vault_kept *items = rf_arena_new(arena, struct vault_kept, list.count + 1);
@@ -112,14 +112,14 @@ static enum rf_kind put(struct state_txn *txn, const char *space, const struct v
 enum rf_kind vault_place_put(struct state_txn *txn, const struct vault_kept *kept,
                              struct rf_arena *arena, struct rf_err *err)
 {
-    return put(txn, live_space, kept, STATE_ABSENT, arena, err);
+    return put(txn, vault_place_space, kept, STATE_ABSENT, arena, err);
 }
 
 enum rf_kind vault_gone_put(struct state_txn *txn, const struct vault_kept *kept,
                             struct rf_arena *arena, struct rf_err *err)
 {
     RF_ASSERT(kept->document != NULL);
-    return put(txn, gone_space, kept, STATE_ANY, arena, err);
+    return put(txn, vault_gone_space, kept, STATE_ANY, arena, err);
 }
 
 static enum rf_kind forget(struct state_txn *txn, const char *space, rf_str name,
@@ -134,13 +134,13 @@ static enum rf_kind forget(struct state_txn *txn, const char *space, rf_str name
 enum rf_kind vault_place_delete(struct state_txn *txn, rf_str name, struct rf_arena *arena,
                                 struct rf_err *err)
 {
-    return forget(txn, live_space, name, arena, err);
+    return forget(txn, vault_place_space, name, arena, err);
 }
 
 enum rf_kind vault_gone_delete(struct state_txn *txn, rf_str name, struct rf_arena *arena,
                                struct rf_err *err)
 {
-    return forget(txn, gone_space, name, arena, err);
+    return forget(txn, vault_gone_space, name, arena, err);
 }
 
 /* ---- keys ---------------------------------------------------------------------------------------------------------------- */

@@ -15,6 +15,7 @@ static const struct {
      "setissuers deleteissuers manageissuers recover purge backup restore "},
     {"storage", " all get list delete set update regeneratekey recover purge backup restore setsas "
                 "listsas getsas deletesas "},
+    {"databases", " all get list set delete credentials revoke "},
 };
 
 /* ---- checks --------------------------------------------------------------------------------------------------------------- */

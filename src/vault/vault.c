@@ -6,6 +6,7 @@
 #include "vault/acme_client.h"
 #include "vault/authority_cache.h"
 #include "vault/call_int.h"
+#include "vault/database_int.h"
 #include "vault/search_int.h"
 
 enum rf_kind vaults_new(const struct vaults_options *options, struct vaults **out,
@@ -23,7 +24,10 @@ enum rf_kind vaults_new(const struct vaults_options *options, struct vaults **ou
     vaults->authority = authority_cache_new(); /* without one every answer is signed */
     vaults->search = search_index_new();
     vaults->activity = vault_activity_new();
+    vaults->databases = vault_databases_new();
     enum rf_kind kind = vault_acme_new(options, &vaults->acme, err);
+    if (kind == RF_OK && vaults->databases == NULL)
+        kind = RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "the vaults");
     if (kind == RF_OK) kind = vault_types_register(vaults, err);
     if (kind != RF_OK) {
         vaults_free(vaults);
@@ -58,6 +62,7 @@ void vaults_free(struct vaults *vaults)
     search_index_free(vaults->search);
     vault_activity_free(vaults->activity);
     vault_acme_free(vaults->acme);
+    vault_databases_free(vaults->databases);
     free(vaults);
 }
 
@@ -92,7 +97,8 @@ int vaults_claim(void *ctx, const struct http_request *head)
                                         "deletedcertificates",
                                         "rng",
                                         "unwrap",
-                                        "access-requests"};
+                                        "access-requests",
+                                        "databases"};
     (void)ctx;
     rf_str vault, domain, path = head->path, first = next_segment(&path);
     if (site_vault_host(head->host, &vault, &domain)) return route_of(path);

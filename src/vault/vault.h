@@ -21,9 +21,13 @@ struct vaults_options {
     rf_str pki_origin;
     /* Where subscribed events go (Microsoft.EventGrid/eventSubscriptions); NULL: there are no subscriptions. Outlives the vaults' thread. */
     struct hubs *hubs;
-    /* Is told of each event too (Microsoft.KeyVault.SecretNearExpiry ...); may be NULL. `event` is one JSON object (Event Grid schema); must not block. */
+    /* Is told of each event too (Microsoft.KeyVault.SecretNearExpiry ...); may be NULL. `event` is one JSON object (Event Grid schema). It is called in the write
+     * transaction that makes the event: it must not block, nor use the state, and the event may come to nothing yet. */
     void (*publish)(void *ctx, rf_str vault_id, rf_str event);
     void *publish_ctx;
+    /* Is told of each certificate that an authority has revoked, behind the write; may be NULL. `serial` is lower-case hex. */
+    void (*revoked)(void *ctx, rf_str vault, rf_str issuer, rf_str serial);
+    void *revoked_ctx;
     /* Hosts that may be asked for certificates (issuers of provider ACME), and their hooks: as in `outbound.hosts` of the settings. Borrowed. */
     const rf_str *outbound_hosts;
     uint32_t outbound_host_count;
@@ -48,6 +52,24 @@ enum { VAULTS_ACME_BYTES = 256 };
 bool vaults_acme_http(struct vaults *vaults, rf_str token, char out[VAULTS_ACME_BYTES]);
 /* What whoever asks for `name` by "acme-tls/1" is shown (RFC 8737): a tls_challenge of net/tls.h, `ctx` is the vaults. Any thread. */
 bool vaults_acme_tls(void *ctx, rf_str name, uint8_t digest[32]);
+/* Shows the keys of vaults, and whatever else hangs on the root itself, to a sweep (crypt/rewrap.h), and stores what comes back. */
+struct rewrap_sweep;
+RF_MUST_USE enum rf_kind vaults_rewrap(struct vaults *vaults, struct rewrap_sweep *sweep,
+                                       struct rf_err *err);
+/* The certificate that a listener of the server is bound to (crypt/keeper_listener.h), as it is now: what keeper_listener_show wants of it, and the chain in PEM. All in
+ * `arena`. RF_NOT_FOUND: vault or certificate is gone, or deleted. Any thread. */
+struct keeper_bound;
+struct seal_ring;
+struct vault_listener {
+    struct seal_ring *ring;
+    rf_str sealed, certificate /* DER */, chain_pem, version;
+};
+RF_MUST_USE enum rf_kind vaults_listener(struct vaults *vaults, const struct keeper_bound *bound,
+                                         struct rf_arena *arena, struct vault_listener *out,
+                                         struct rf_err *err);
+struct device_issuer;
+/* The vaults' authorities as issuers of devices' certificates (hub/device_issuer.h), good as long as the vaults are. */
+void vaults_device_issuer(struct vaults *vaults, struct device_issuer *out);
 /* Does what is due at `now`, in this thread. */
 void vaults_tick(struct vaults *vaults, rf_usec now);
 

@@ -16,6 +16,7 @@ struct vaults {
     struct authority_cache *authority; /* authority_cache.h */
     struct search_index *search;       /* search_int.h; NULL: no memory for one */
     struct vault_activity *activity;   /* report_int.h */
+    struct vault_databases *databases; /* database_int.h */
     int64_t report_from,
         report_day; /* the jobs': when the day's lines in the log may come, and for which day they came */
 };
@@ -64,6 +65,7 @@ struct vault_call {
     rf_str base;                  /* "https://host:port": ids in the answer begin with it */
     rf_str token;                 /* as it came, for the keeper; empty: the program itself */
     rf_str name, version;         /* of the path, casing kept; version empty: the latest */
+    rf_str sub;                   /* "{sub}" of the path: a name below `name` */
     const struct json_node *body; /* an object; an empty one when the request has none */
     int api;                      /* 700 ... 760, 202507 */
     int64_t now;                  /* seconds since 1970 */
@@ -81,7 +83,7 @@ enum {                       /* vault_operation.flags */
        VAULT_LARGE_BODY = 2, /* of a restore: VAULT_RESTORE_BODY_MAX instead of 1 MiB */
        VAULT_RESTORE_BODY_MAX = 16 << 20
 };
-/* What may be asked for. The tables of the collections are searched in order; "{name}", "{version}" and "{issuer}" (into `name`) are one segment each, an
+/* What may be asked for. The tables of the collections are searched in order; "{name}", "{sub}", "{version}" and "{issuer}" (into `name`) are one segment each, an
  * empty {version} fits too, and so does its absence with the slash before it. */
 struct vault_operation {
     enum http_method method;
@@ -94,7 +96,7 @@ struct vault_operation {
     const char *
         policy; /* of access policies: "secrets get"; several words behind the first: any of them */
     const char *
-        scope; /* the collection that `name` stands in below the vault for roles ("secrets"); NULL: the vault */
+        scope; /* the collection that `name` stands in below the vault for roles ("secrets"), or `sub` does ("databases/{name}/roles"); NULL: the vault */
     enum rf_kind (*run)(struct vault_call *call, struct rf_err *err);
 };
 /* Of several patterns that fit a path the one with more literals counts, whatever its method: "secrets/restore" is no secret's name. Names
@@ -324,11 +326,14 @@ vault_due vault_secret_due, vault_key_due, vault_certificate_due;
 void vault_jobs_wake(struct vaults *vaults);
 /* The thread is to end: what takes long breaks off. */
 bool vault_jobs_stopping(const struct vaults *vaults);
-/* An event of the vault (contract 6.5, 5.3): "Microsoft.KeyVault.KeyNearExpiry". */
-void vault_publish(struct vault_call *call, const char *type, enum seal_kind kind, rf_str name,
-                   rf_str version, int64_t not_before, int64_t expires);
-/* "Microsoft.KeyVault.VaultAccessPolicyChanged". Neither may be called within a write transaction. */
-void vault_publish_policies(struct vaults *vaults, struct rf_arena *arena, rf_str vault_id,
-                            rf_str name);
+/* An event of the vault (contract 6.5, 5.3), "Microsoft.KeyVault.KeyNearExpiry", of a version, in the write transaction of what it tells of: either both are kept
+ * or neither is. */
+RF_MUST_USE enum rf_kind vault_publish(struct vault_call *call, struct state_txn *txn,
+                                       const char *type, enum seal_kind kind, rf_str name,
+                                       const struct vault_version *version, struct rf_err *err);
+/* "Microsoft.KeyVault.VaultAccessPolicyChanged"; the same. */
+RF_MUST_USE enum rf_kind vault_publish_policies(struct vaults *vaults, struct state_txn *txn,
+                                                struct rf_arena *arena, rf_str vault_id,
+                                                rf_str name, struct rf_err *err);
 
 #endif
