@@ -235,6 +235,24 @@ static const char *const open_routes[] = {
     "GET /{tenant}/userrealm/{upn}",
     "POST /{tenant}/oauth2/v2.0/token",
     "POST /{tenant}/oauth2/token",
+    "POST /{tenant}/oauth2/v2.0/devicecode",
+    "POST /{tenant}/oauth2/devicecode",
+    "GET /oidc/userinfo", /* the handler checks the token */
+    "POST /oidc/userinfo",
+    /* The pages on which people prove who they are. */
+    "GET /{tenant}/oauth2/v2.0/authorize",
+    "GET /{tenant}/oauth2/authorize",
+    "POST /{tenant}/oauth2/v2.0/authorize",
+    "POST /{tenant}/oauth2/authorize",
+    "POST /signin/next",
+    "GET /signin/{asset}",
+    "GET /devicelogin",
+    "GET /common/oauth2/deviceauth",
+    "POST /devicelogin",
+    "GET /{tenant}/oauth2/v2.0/logout",
+    "GET /{tenant}/oauth2/logout",
+    "POST /{tenant}/oauth2/v2.0/logout",
+    "POST /{tenant}/oauth2/logout",
     "GET /metadata/identity/oauth2/token",
     "GET /msi/token",
     "POST /api/logs", /* signed with the workspace's key */
@@ -279,6 +297,9 @@ static const char *const member_routes[] = {
     "GET /subscriptions/{subscription}/providers/Microsoft.KeyVault/expiring",
     "GET /subscriptions/{subscription}/providers/Microsoft.KeyVault/unused",
     "GET /subscriptions/{subscription}/providers/Microsoft.KeyVault/reach",
+    /* Of the caller's own account; the handler checks. */
+    "POST /v1.0/users/{id1}/changePassword",
+    "POST /beta/users/{id1}/changePassword",
     "POST /v1.0/$batch",
     "GET /v1.0/{rest*}", /* what Graph answers to paths it does not know */
     "POST /v1.0/{rest*}",

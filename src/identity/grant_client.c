@@ -1,4 +1,4 @@
-#include "identity/identity_int.h"
+#include "identity/access_policy_int.h"
 
 static enum rf_kind missing(struct rf_err *err, const char *name)
 {
@@ -135,6 +135,23 @@ static void answer(struct token_call *call, const struct access_token *token)
     json_end_object(&out);
 }
 
+/* Policies for applications that act for themselves (section 10, rule 7). */
+static enum rf_kind ask_policies(const struct token_call *call, struct rf_err *err)
+{
+    struct policy_input input = {.service_principal = call->client->id,
+                                 .client_app = call->client->app_id,
+                                 .resource_app = call->resource->app_id,
+                                 .client = POLICY_OTHER,
+                                 .address = call->request->http->peer_address,
+                                 .now = call->request->now};
+    struct policy_verdict verdict;
+    RF_TRY(access_evaluate(call->identity, &input, call->request->arena, &verdict, err));
+    if (!verdict.blocked) return RF_OK;
+    return RF_FAIL(err, RF_DENIED, "53003",
+                   "Access has been blocked by Conditional Access policies. The access policy does "
+                   "not allow token issuance.");
+}
+
 /* Whether this client may have a token for that resource, and what is to be in it. */
 static enum rf_kind plan_token(struct token_call *call, struct memo_entry **roles_entry,
                                struct access_token_request *wanted, struct rf_err *err)
@@ -159,7 +176,7 @@ static enum rf_kind plan_token(struct token_call *call, struct memo_entry **role
                                             .client_strength = call->proof.strength,
                                             .cae = wants_cae(call),
                                             .now = call->request->now};
-    return RF_OK;
+    return ask_policies(call, err);
 }
 
 /* The token, and with it the proof of the client's secret, in one message to the keeper. What that does not settle (a wrong secret, or

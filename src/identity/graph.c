@@ -1,4 +1,4 @@
-#include "identity/graph_int.h"
+#include "identity/graph_policy_int.h"
 
 /* ---- errors ------------------------------------------------------------------------------------------------------------------- */
 
@@ -47,8 +47,9 @@ static const struct graph_route batch_routes[] = {
     {.path = NULL},
 };
 static const struct graph_route *const tables[] = {
-    batch_routes,       graph_application_routes, graph_principal_routes, graph_user_routes,
-    graph_group_routes, graph_tenant_routes,      graph_policy_routes,
+    batch_routes,          graph_factor_routes, graph_application_routes, graph_principal_routes,
+    graph_user_routes,     graph_group_routes,  graph_tenant_routes,      graph_policy_routes,
+    graph_strength_routes, graph_role_routes,   graph_setting_routes,
 };
 
 static enum rf_kind add_segment(struct graph_call *call, rf_str raw, struct rf_err *err)

@@ -65,6 +65,7 @@ extern const struct graph_route graph_user_routes[];
 extern const struct graph_route graph_group_routes[];
 extern const struct graph_route graph_tenant_routes[];
 extern const struct graph_route graph_policy_routes[];
+extern const struct graph_route graph_factor_routes[];
 
 /* Matches, checks app roles, runs and commits: the whole of one request. `call` has identity, request, arena, method, version,
  * path and segments. */
@@ -125,6 +126,10 @@ extern const struct graph_entity graph_application, graph_service_principal, gra
 /* The entity of a space of directory objects; NULL: none. */
 const struct graph_entity *graph_entity_of(rf_str space);
 
+/* graph_user.c: checks a password by the rules and stores it in the document. */
+RF_MUST_USE enum rf_kind graph_user_set_password(struct graph_call *call, struct json_node *doc,
+                                                 rf_str password, bool must_change,
+                                                 struct rf_err *err);
 enum rf_kind graph_entity_list(struct graph_call *call, struct rf_err *err);
 enum rf_kind graph_entity_get(struct graph_call *call, struct rf_err *err);
 enum rf_kind graph_entity_create(struct graph_call *call, struct rf_err *err);

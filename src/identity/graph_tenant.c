@@ -1,4 +1,4 @@
-#include "identity/graph_int.h"
+#include "identity/graph_policy_int.h"
 
 /* ---- the organisation and its domain ------------------------------------------------------------------------------------------------------------------------------- */
 
@@ -89,7 +89,7 @@ static enum rf_kind domain(struct graph_call *call, struct rf_err *err)
     return answer_one(call, "domains/$entity", domain_json(call), err);
 }
 
-/* ---- directory roles: there to be read; nobody can be given one yet -------------------------------------------------------------------------------------------------- */
+/* ---- directory roles; who has them: graph_role.c -------------------------------------------------------------------------------------------------- */
 
 struct role_template {
     const char *id, *name, *description;
@@ -161,19 +161,32 @@ static enum rf_kind roles(struct graph_call *call, struct rf_err *err)
     return list_of(call, contexts[shape_of(call)], docs, RF_COUNT(templates), err);
 }
 
-static enum rf_kind find_role(struct graph_call *call, struct json_node **out, struct rf_err *err)
+static enum rf_kind find_role(struct graph_call *call, rf_str asked, enum role_shape shape,
+                              struct json_node **out, struct rf_err *err)
 {
-    rf_str key = call->ids[0], by_template = RF_S("roleTemplateId='");
+    rf_str key = asked, by_template = RF_S("roleTemplateId='");
     bool keyed = rf_str_starts(key, by_template) && rf_str_ends(key, RF_S("'"));
     if (keyed) key = rf_slice(key, by_template.len, key.len - 1);
     for (size_t i = 0; i < RF_COUNT(templates); i++) {
-        struct json_node *doc = role_json(call, &templates[i], shape_of(call));
+        struct json_node *doc = role_json(call, &templates[i], shape);
         if (doc == NULL) return graph_memory(call, err);
         *out = doc;
         rf_str id = keyed ? rf_str_of(templates[i].id) : json_text_at(doc, "id");
         if (rf_str_eq_nocase(key, id)) return RF_OK;
     }
-    return graph_not_found(call->ids[0], err);
+    return graph_not_found(asked, err);
+}
+
+enum rf_kind graph_role_definition(struct graph_call *call, rf_str id, struct json_node **out,
+                                   struct rf_err *err)
+{
+    return find_role(call, id, ROLE_DEFINITION, out, err);
+}
+
+enum rf_kind graph_role_active(struct graph_call *call, rf_str id, struct json_node **out,
+                               struct rf_err *err)
+{
+    return find_role(call, id, ROLE_ACTIVE, out, err);
 }
 
 static enum rf_kind role(struct graph_call *call, struct rf_err *err)
@@ -182,20 +195,8 @@ static enum rf_kind role(struct graph_call *call, struct rf_err *err)
                                            "directoryRoles/$entity",
                                            "roleManagement/directory/roleDefinitions/$entity"};
     struct json_node *doc;
-    RF_TRY(find_role(call, &doc, err));
+    RF_TRY(find_role(call, call->ids[0], shape_of(call), &doc, err));
     return answer_one(call, contexts[shape_of(call)], doc, err);
-}
-
-static enum rf_kind role_members(struct graph_call *call, struct rf_err *err)
-{
-    struct json_node *doc;
-    RF_TRY(find_role(call, &doc, err));
-    return list_of(call, "directoryObjects", NULL, 0, err);
-}
-
-static enum rf_kind role_assignments(struct graph_call *call, struct rf_err *err)
-{
-    return list_of(call, "roleManagement/directory/roleAssignments", NULL, 0, err);
 }
 
 /* ---- routes ---------------------------------------------------------------------------------------------------------------------------------------------------------------- */
@@ -212,10 +213,7 @@ const struct graph_route graph_tenant_routes[] = {
     {HTTP_GET, false, "directoryRoleTemplates/{}", ROLE_READ, role, NULL},
     {HTTP_GET, false, "directoryRoles", ROLE_READ, roles, NULL},
     {HTTP_GET, false, "directoryRoles/{}", ROLE_READ, role, NULL},
-    {HTTP_GET, false, "directoryRoles/{}/members", ROLE_READ, role_members, NULL},
     {HTTP_GET, false, "roleManagement/directory/roleDefinitions", ROLE_READ, roles, NULL},
     {HTTP_GET, false, "roleManagement/directory/roleDefinitions/{}", ROLE_READ, role, NULL},
-    {HTTP_GET, false, "roleManagement/directory/roleAssignments", ROLE_READ, role_assignments,
-     NULL},
     {.path = NULL},
 };

@@ -480,26 +480,3 @@ Test(graph, no_escalation_by_assignment)
     expect(&b, 201, HTTP_POST, path, body);
     bench_close(&b);
 }
-
-Test(graph, policies_are_kept_but_not_switched_on)
-{
-#define POLICY(state)                                                                              \
-    "{\"displayName\":\"p\",\"state\":\"" state "\",\"conditions\":{\"users\":{\"includeUsers\":[" \
-    "\"All\"]},\"applications\":{\"includeApplications\":[\"All\"]},\"clientAppTypes\":[\"all\"]}" \
-    ",\"grantControls\":{\"operator\":\"OR\",\"builtInControls\":[\"mfa\"]}}"
-    static const char path[] = "/v1.0/identity/conditionalAccess/policies";
-    struct bench b;
-    setup(&b);
-    struct bench_answer answer = expect(&b, 201, HTTP_POST, path, POLICY("disabled"));
-    const char *id = text_at(&b, &answer, "id");
-    expect(&b, 501, HTTP_POST, path, POLICY("enabled"));
-    expect(&b, 400, HTTP_POST, path, POLICY("sometimes"));
-    expect(&b, 501, HTTP_PATCH, bench_text(&b, "%s/%s", path, id), "{\"state\":\"enabled\"}");
-    answer = expect(&b, 200, HTTP_GET, path, NULL);
-    cr_assert(json_get(answer.json, "value")->count == 1);
-    expect(&b, 204, HTTP_DELETE, bench_text(&b, "%s/%s", path, id), NULL);
-    expect(&b, 501, HTTP_GET, "/v1.0/auditLogs/signIns", NULL);
-    static const char *const row[] = {"Add conditional access policy", "Conditional Access", NULL};
-    cr_assert(bench_has_row(&b, "AuditLogs", row));
-    bench_close(&b);
-}

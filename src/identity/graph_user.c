@@ -1,4 +1,8 @@
 #include "identity/graph_int.h"
+#include "people/factor.h"
+#include "people/grant.h"
+#include "people/password.h"
+#include "people/session.h"
 
 /* ---- properties ---------------------------------------------------------------------------------------------------------------------------------- */
 
@@ -90,27 +94,33 @@ static enum rf_kind check_name(struct graph_call *call, const struct json_node *
     return graph_unique(call, "user", "userPrincipalName", name, json_text_at(doc, "id"), err);
 }
 
-static bool contains_nocase(rf_str text, rf_str part)
+enum rf_kind graph_user_set_password(struct graph_call *call, struct json_node *doc,
+                                     rf_str password, bool must_change, struct rf_err *err)
 {
-    for (size_t at = 0; part.len > 0 && at + part.len <= text.len; at++)
-        if (rf_str_eq_nocase(rf_slice(text, at, at + part.len), part)) return true;
-    return false;
+    struct passwords *passwords = call->identity->passwords;
+    const rf_str names[] = {json_text_at(doc, "mailNickname"), call->identity->domain};
+    const struct password_rules rules = {.names = names, .name_count = RF_COUNT(names)};
+    struct rf_err why;
+    rf_str stored;
+    enum rf_kind kind = password_accept(passwords, &rules, password, call->arena, &why);
+    if (kind == RF_INVALID)
+        return graph_bad(err,
+                         "The specified password does not comply with password complexity "
+                         "requirements. Please provide a different password. %s",
+                         why.text);
+    if (kind != RF_OK) {
+        *err = why;
+        return kind;
+    }
+    RF_TRY(password_make(passwords, json_text_at(doc, "id"), password, call->arena, &stored, err));
+    json_remove(doc, RF_S("~verifier"));
+    json_set_text(call->arena, doc, "lastPasswordChangeDateTime",
+                  time_graph(call->arena, call->request->now));
+    json_set_bool(call->arena, doc, "~mustChange", must_change);
+    return json_set_text(call->arena, doc, "~password", stored) == NULL ? graph_memory(call, err)
+                                                                        : RF_OK;
 }
 
-/* NIST SP 800-63B: length and no names of one's own; no rules of composition. */
-static enum rf_kind check_password(const struct json_node *doc, rf_str password, struct rf_err *err)
-{
-    rf_str nick = json_text_at(doc, "mailNickname");
-    if (rf_utf8_count(password) >= 12 && rf_utf8_count(password) <= 256 &&
-        !(nick.len >= 4 && contains_nocase(password, nick)))
-        return RF_OK;
-    return graph_bad(err, "The specified password does not comply with password complexity "
-                          "requirements. Please provide a different password: 12 to 256 "
-                          "characters, without the name of the account.");
-}
-
-/* Until the password service takes it over, the verifier is a MAC whose key never leaves the keeper: whoever steals the
- * directory cannot guess against it. */
 static enum rf_kind set_password(struct graph_call *call, struct json_node *doc,
                                  const struct json_node *profile, struct rf_err *err)
 {
@@ -118,27 +128,9 @@ static enum rf_kind set_password(struct graph_call *call, struct json_node *doc,
     if (password == NULL || password->type == JSON_T_NULL) return RF_OK;
     if (password->type != JSON_T_STRING || !rf_utf8_valid(password->text))
         return graph_bad(err, "The password must be a text.");
-    RF_TRY(check_password(doc, password->text, err));
-    uint8_t mac[SHA256_BYTES];
-    struct rf_buf buf = rf_buf_in(call->arena);
-    /* At once, so that growing leaves no copy of the password behind. */
-    if (!rf_buf_reserve(&buf, 2 * GUID_TEXT_BYTES + password->text.len))
-        return graph_memory(call, err);
-    rf_buf_printf(&buf, "%.*s:", RF_FMT(json_text_at(doc, "id")));
-    rf_buf_str(&buf, password->text);
-    if (buf.failed) return graph_memory(call, err);
-    enum rf_kind kind =
-        keeper_mac(call->identity->options.keeper, "password", rf_buf_view(&buf), mac, err);
-    explicit_bzero(buf.ptr, buf.len);
-    if (kind != RF_OK) return kind;
-    rf_str hex = hex_encode(call->arena, rf_str_make(mac, sizeof mac));
-    explicit_bzero(mac, sizeof mac);
-    json_set_text(call->arena, doc, "lastPasswordChangeDateTime",
-                  time_graph(call->arena, call->request->now));
-    json_set_bool(call->arena, doc, "~mustChange",
-                  json_bool_at(profile, "forceChangePasswordNextSignIn", true));
-    return json_set_text(call->arena, doc, "~verifier", hex) == NULL ? graph_memory(call, err)
-                                                                     : RF_OK;
+    return graph_user_set_password(call, doc, password->text,
+                                   json_bool_at(profile, "forceChangePasswordNextSignIn", true),
+                                   err);
 }
 
 /* The next whole second: times in tokens have no fractions, and those of this second shall end too. */
@@ -219,6 +211,16 @@ static enum rf_kind put(struct graph_call *call, struct json_node *doc,
     return enabled ? RF_OK : revoke(call, doc, err);
 }
 
+/* What hangs on a user goes with the user. */
+static enum rf_kind remove_user(struct graph_call *call, const struct json_node *doc,
+                                struct rf_err *err)
+{
+    rf_str id = json_text_at(doc, "id");
+    RF_TRY(factors_delete(call->txn, id, call->arena, err));
+    RF_TRY(sessions_end_of(call->txn, id, call->arena, err));
+    return families_end_of(call->txn, id, call->arena, err);
+}
+
 static enum rf_kind expand(struct graph_call *call, struct json_node *shown, rf_str name,
                            struct rf_err *err)
 {
@@ -247,6 +249,7 @@ const struct graph_entity graph_user = {
     .updated = "Update user",
     .deleted = "Delete user",
     .put = put,
+    .remove = remove_user,
     .expand = expand,
 };
 

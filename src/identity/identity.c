@@ -1,11 +1,21 @@
 #include <stdlib.h>
 
 #include "identity/graph_int.h"
+#include "identity/signin_int.h"
+#include "people/lockout.h"
+#include "people/password.h"
 
 /* ---- the routes of the authority ------------------------------------------------------------------------------------ */
 
 #define WHY_DISCOVERY "discovery documents and public keys are for everybody"
 #define WHY_TOKEN "callers prove who they are in the body"
+#define WHY_DEVICE                                                                                 \
+    "a device that has nobody yet asks for a code; it gives nothing until a user approves"
+#define WHY_USERINFO                                                                               \
+    "the access token is checked by the handler, which answers as OpenID Connect says"
+#define WHY_SIGNIN "people prove who they are on these pages"
+#define WHY_ASSET "style and scripts of the pages are for everybody"
+#define WHY_LOGOUT "ends the session of the cookie that comes with it"
 #define OPEN_GET(where, run_, why)                                                                 \
     {                                                                                              \
         .method = HTTP_GET, .path = (where), .access = ROUTE_OPEN, .why_open = (why),              \
@@ -26,8 +36,34 @@ const struct route oauth_routes[] = {
     OPEN_GET("/{tenant}/userrealm/{upn}", discovery_userrealm, WHY_DISCOVERY),
     OPEN_POST("/{tenant}/oauth2/v2.0/token", token_run, WHY_TOKEN),
     OPEN_POST("/{tenant}/oauth2/token", token_run, WHY_TOKEN),
+    OPEN_POST("/{tenant}/oauth2/v2.0/devicecode", device_ask, WHY_DEVICE),
+    OPEN_POST("/{tenant}/oauth2/devicecode", device_ask, WHY_DEVICE),
+    OPEN_GET("/oidc/userinfo", userinfo_run, WHY_USERINFO),
+    OPEN_POST("/oidc/userinfo", userinfo_run, WHY_USERINFO),
 };
 const uint32_t oauth_route_count = RF_COUNT(oauth_routes);
+
+/* Pages for people. Passwords are hashed there, which takes long. */
+#define PAGE_POST_HEAVY(where, run_, why)                                                          \
+    {                                                                                              \
+        .method = HTTP_POST, .path = (where), .access = ROUTE_OPEN, .why_open = (why),             \
+        .run = (run_), .body_bytes_max = 128 << 10, .lane = HTTP_HEAVY                             \
+    }
+static const struct route signin_routes[] = {
+    OPEN_GET("/{tenant}/oauth2/v2.0/authorize", authorize_run, WHY_SIGNIN),
+    OPEN_GET("/{tenant}/oauth2/authorize", authorize_run, WHY_SIGNIN),
+    OPEN_POST("/{tenant}/oauth2/v2.0/authorize", authorize_run, WHY_SIGNIN),
+    OPEN_POST("/{tenant}/oauth2/authorize", authorize_run, WHY_SIGNIN),
+    PAGE_POST_HEAVY("/signin/next", signin_next, WHY_SIGNIN),
+    OPEN_GET("/signin/{asset}", signin_asset, WHY_ASSET),
+    OPEN_GET("/devicelogin", device_page, WHY_SIGNIN),
+    OPEN_GET("/common/oauth2/deviceauth", device_page, WHY_SIGNIN),
+    OPEN_POST("/devicelogin", device_code_typed, WHY_SIGNIN),
+    OPEN_GET("/{tenant}/oauth2/v2.0/logout", logout_run, WHY_LOGOUT),
+    OPEN_GET("/{tenant}/oauth2/logout", logout_run, WHY_LOGOUT),
+    OPEN_POST("/{tenant}/oauth2/v2.0/logout", logout_run, WHY_LOGOUT),
+    OPEN_POST("/{tenant}/oauth2/logout", logout_run, WHY_LOGOUT),
+};
 
 /* ---- life ------------------------------------------------------------------------------------------------------------ */
 
@@ -55,6 +91,9 @@ static enum rf_kind open_parts(struct identity *identity, struct rf_err *err)
     RF_TRY(memo_new(&identity->memo, err));
     RF_TRY(guard_new(&identity->guard, err));
     RF_TRY(federation_new(identity, &identity->federation, err));
+    const struct passwords_options passwords = {.keeper = identity->options.keeper};
+    RF_TRY(passwords_new(&passwords, &identity->passwords, err));
+    RF_TRY(lockout_new(&identity->lockout, err));
     identity->oauth = (struct service){.name = "identity.oauth",
                                        .ctx = identity,
                                        .routes = oauth_routes,
@@ -69,6 +108,12 @@ static enum rf_kind open_parts(struct identity *identity, struct rf_err *err)
     identity->services[0] = &identity->oauth;
     identity->services[1] = &identity->graph;
     identity->services[2] = &identity->managed;
+    identity->signin = (struct service){.name = "identity.signin",
+                                        .ctx = identity,
+                                        .routes = signin_routes,
+                                        .route_count = RF_COUNT(signin_routes),
+                                        .error = signin_service_error};
+    identity->services[3] = &identity->signin;
     return seed(identity, err);
 }
 
@@ -90,6 +135,8 @@ enum rf_kind identity_new(const struct identity_options *options, struct identit
 void identity_free(struct identity *identity)
 {
     if (identity == NULL) return;
+    lockout_free(identity->lockout);
+    passwords_free(identity->passwords);
     federation_free(identity->federation);
     guard_free(identity->guard);
     memo_free(identity->memo);

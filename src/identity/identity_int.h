@@ -35,10 +35,12 @@ struct identity {
     struct memo *memo;
     struct guard *guard;
     struct federation *federation;
+    struct passwords *passwords;
+    struct lockout *lockout;
     _Atomic uint64_t keys_epoch;
     struct rf_arena arena; /* of the route table */
-    struct service oauth, graph, managed;
-    const struct service *services[3];
+    struct service oauth, graph, managed, signin;
+    const struct service *services[4];
 };
 
 /* ---- memo.c: a cache of what was made of the directory -------------------------------------------------------------- */
@@ -289,6 +291,7 @@ struct token_call {
     rf_str audience;
     struct client_proof proof;
     rf_str uti;
+    bool told; /* its row was written */
 };
 enum rf_kind token_run(struct request *request, struct rf_err *err);
 /* Finds the application and has it prove who it is. A secret waits (call->unproven) until the keeper compares it and signs in one

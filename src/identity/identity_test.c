@@ -168,7 +168,7 @@ Test(identity, errors_of_the_token_endpoint)
          "grant_type=password&client_id=%ID&client_secret=%SECRET&username=a&password=b", 400,
          "unsupported_grant_type", "70003"},
         {BENCH_TOKEN, "grant_type=authorization_code&client_id=%ID&client_secret=%SECRET&code=x",
-         400, "unsupported_grant_type", "70003"},
+         400, "invalid_request", "900144"},
         {"/nobody.example/oauth2/v2.0/token", "grant_type=client_credentials", 400,
          "invalid_request", "90002"},
         {"/consumers/oauth2/v2.0/token", "grant_type=client_credentials", 400, "invalid_request",

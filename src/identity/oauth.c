@@ -4,20 +4,61 @@
 
 /* Section 5 of the contract. Codes that stand in no row there come from Entra's public list. */
 const struct oauth_error oauth_errors[] = {
-    {"900144", 400, "invalid_request"},        {"9002313", 400, "invalid_request"},
-    {"90014", 400, "invalid_request"},         {"90002", 400, "invalid_request"},
-    {"901002", 400, "invalid_request"},        {"700016", 400, "unauthorized_client"},
-    {"7000215", 401, "invalid_client"},        {"7000222", 401, "invalid_client"},
-    {"7000218", 401, "invalid_client"},        {"7000112", 401, "invalid_client"},
-    {"50027", 401, "invalid_client"},          {"700021", 401, "invalid_client"},
-    {"700023", 401, "invalid_client"},         {"700024", 401, "invalid_client"},
-    {"700025", 401, "invalid_client"},         {"700027", 401, "invalid_client"},
-    {"700211", 401, "invalid_client"},         {"700212", 401, "invalid_client"},
-    {"700213", 401, "invalid_client"},         {"70011", 400, "invalid_scope"},
-    {"28000", 400, "invalid_scope"},           {"1002012", 400, "invalid_scope"},
-    {"500011", 400, "invalid_resource"},       {"70003", 400, "unsupported_grant_type"},
-    {"501051", 400, "invalid_grant"},          {"50196", 429, "temporarily_unavailable"},
+    {"900144", 400, "invalid_request"},
+    {"9002313", 400, "invalid_request"},
+    {"90014", 400, "invalid_request"},
+    {"90002", 400, "invalid_request"},
+    {"901002", 400, "invalid_request"},
+    {"700016", 400, "unauthorized_client"},
+    {"7000215", 401, "invalid_client"},
+    {"7000222", 401, "invalid_client"},
+    {"7000218", 401, "invalid_client"},
+    {"7000112", 401, "invalid_client"},
+    {"50027", 401, "invalid_client"},
+    {"700021", 401, "invalid_client"},
+    {"700023", 401, "invalid_client"},
+    {"700024", 401, "invalid_client"},
+    {"700025", 401, "invalid_client"},
+    {"700027", 401, "invalid_client"},
+    {"700211", 401, "invalid_client"},
+    {"700212", 401, "invalid_client"},
+    {"700213", 401, "invalid_client"},
+    {"70011", 400, "invalid_scope"},
+    {"28000", 400, "invalid_scope"},
+    {"1002012", 400, "invalid_scope"},
+    {"500011", 400, "invalid_resource"},
+    {"70003", 400, "unsupported_grant_type"},
+    {"501051", 400, "invalid_grant"},
+    {"50196", 429, "temporarily_unavailable"},
     {"90033", 503, "temporarily_unavailable"},
+    /* of people */
+    {"70000", 400, "invalid_grant"},
+    {"70008", 400, "invalid_grant"},
+    {"700082", 400, "invalid_grant"},
+    {"700084", 400, "invalid_grant"},
+    {"700005", 400, "invalid_grant"},
+    {"54005", 400, "invalid_grant"},
+    {"501481", 400, "invalid_grant"},
+    {"50173", 400, "invalid_grant"},
+    {"50013", 400, "invalid_grant"},
+    {"500133", 400, "invalid_grant"},
+    {"50126", 400, "invalid_grant"},
+    {"50034", 400, "invalid_grant"},
+    {"50053", 400, "invalid_grant"},
+    {"50055", 400, "invalid_grant"},
+    {"50057", 400, "invalid_grant"},
+    {"65001", 400, "invalid_grant"},
+    {"50076", 400, "interaction_required"},
+    {"50079", 400, "interaction_required"},
+    {"50074", 400, "interaction_required"},
+    {"50058", 400, "interaction_required"},
+    {"50105", 400, "interaction_required"},
+    {"53003", 400, "interaction_required"},
+    {"53000", 400, "interaction_required"},
+    {"70016", 400, "authorization_pending"},
+    {"70020", 400, "expired_token"},
+    {"70018", 400, "bad_verification_code"},
+    {"70019", 400, "authorization_declined"},
 };
 const uint32_t oauth_error_count = RF_COUNT(oauth_errors);
 
@@ -86,6 +127,8 @@ static void write_error(struct request *request, uint16_t status, const char *er
     json_put_text(&out, "timestamp", at);
     json_put_text(&out, "trace_id", request->request_id);
     json_put_text(&out, "correlation_id", correlation_id);
+    /* By this word libraries know that a page would help. */
+    if (strcmp(code, "65001") == 0) json_put_text(&out, "suberror", RF_S("consent_required"));
     json_put_text(&out, "error_uri",
                   rf_arena_printf(arena, "%.*s/error?code=%s", RF_FMT(request->origin), code));
     json_end_object(&out);

@@ -21,6 +21,8 @@ static const struct {
     {"appRoleAssignment", "resourceId"},
     {"oauth2PermissionGrant", "clientId"},
     {"oauth2PermissionGrant", "resourceId"},
+    {"directoryRoleAssignment", "principalId"},
+    {"directoryRoleAssignment", "roleDefinitionId"},
 };
 
 bool object_indexed(const char *space, rf_str member)

@@ -1,4 +1,4 @@
-#include "identity/identity_int.h"
+#include "identity/signin_int.h"
 
 #define ASSERTION_TYPE "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
@@ -163,13 +163,23 @@ enum rf_kind client_authenticate(struct token_call *call, struct rf_err *err)
 
 static enum rf_kind run_grant(struct token_call *call, struct rf_err *err)
 {
+    static const struct {
+        const char *type;
+        enum rf_kind (*run)(struct token_call *call, struct rf_err *err);
+    } grants[] = {{"client_credentials", grant_client_credentials},
+                  {"authorization_code", grant_code},
+                  {"refresh_token", grant_refresh},
+                  {"urn:ietf:params:oauth:grant-type:device_code", grant_device},
+                  {"device_code", grant_device},
+                  {"urn:ietf:params:oauth:grant-type:jwt-bearer", grant_behalf}};
     RF_TRY(read_request(call, err));
-    if (!rf_str_is(call->grant_type, "client_credentials"))
-        return RF_FAIL(err, RF_INVALID, "70003",
-                       "The app requested an unsupported grant type '%.*s'.",
-                       (int)RF_MIN(call->grant_type.len, 100), (const char *)call->grant_type.ptr);
-    RF_TRY(read_client(call, err));
-    return grant_client_credentials(call, err);
+    for (size_t i = 0; i < RF_COUNT(grants); i++) {
+        if (!rf_str_is(call->grant_type, grants[i].type)) continue;
+        RF_TRY(read_client(call, err));
+        return grants[i].run(call, err);
+    }
+    return RF_FAIL(err, RF_INVALID, "70003", "The app requested an unsupported grant type '%.*s'.",
+                   (int)RF_MIN(call->grant_type.len, 100), (const char *)call->grant_type.ptr);
 }
 
 enum rf_kind token_run(struct request *request, struct rf_err *err)
@@ -183,7 +193,7 @@ enum rf_kind token_run(struct request *request, struct rf_err *err)
     struct rf_err failure = {.kind = RF_OK};
     enum rf_kind kind = run_grant(&call, &failure);
     if (kind != RF_OK) oauth_answer_error(request, call.correlation_id, &failure);
-    trail_sign_in(&call, kind == RF_OK ? NULL : &failure);
+    if (!call.told) trail_sign_in(&call, kind == RF_OK ? NULL : &failure);
     memo_release(&call.client_entry);
     memo_release(&call.resource_entry);
     return RF_OK;
