@@ -38,6 +38,25 @@ static enum rf_kind keep_session(struct signin *s, struct state_txn *txn, struct
     return RF_OK;
 }
 
+/* Now and then whoever signs in takes away some of what is over: nobody waits for it, and what fails is tried another time. */
+static void sweep_some(struct signin *s)
+{
+    enum { ONE_IN = 64, AT_ONCE = 200, SCRATCH_BYTES = 64 << 20 };
+    uint8_t random;
+    struct rf_err ignored;
+    bool left;
+    random_bytes(&random, 1);
+    if (random % ONE_IN != 0) return;
+    RF_CLEANUP(rf_arena_done) struct rf_arena scratch;
+    RF_CLEANUP(state_end_cleanup) struct state_txn *txn = NULL;
+    rf_arena_init(&scratch, SCRATCH_BYTES);
+    rf_usec now = s->request->now;
+    if (state_begin_write(s->identity->options.state, &txn, &ignored) == RF_OK &&
+        grants_sweep(txn, now, AT_ONCE, &scratch, &left, &ignored) == RF_OK &&
+        sessions_sweep(txn, now, AT_ONCE, &scratch, &left, &ignored) == RF_OK)
+        (void)!state_finish(&txn, &ignored);
+}
+
 static enum rf_kind answer_code(struct signin *s, rf_str code, struct rf_err *err)
 {
     struct page_field fields[4];
@@ -71,6 +90,7 @@ static enum rf_kind finish_app(struct signin *s, rf_str granted, struct rf_err *
     grant.grant.scope = form_get(&s->authorize.form, "scope", NULL);
     RF_TRY(code_make(txn, &grant, s->request->now, s->arena, &code, err));
     RF_TRY(state_finish(&txn, err));
+    sweep_some(s);
     return answer_code(s, code, err);
 }
 

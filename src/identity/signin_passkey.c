@@ -31,7 +31,10 @@ enum rf_kind signin_show_passkey(struct signin *s, enum page_error error, struct
     struct signin_ways ways = {.totp = false};
     struct webauthn_party party = party_of(s, &origin);
     random_bytes(challenge, sizeof challenge);
-    s->extra = base64url_encode(s->arena, rf_str_make(challenge, sizeof challenge));
+    rf_str text = base64url_encode(s->arena, rf_str_make(challenge, sizeof challenge));
+    if (text.ptr == NULL) return rf_fail_memory(err, s->arena);
+    s->extra = rf_arena_printf(s->arena, "%lld.%.*s",
+                               (long long)(s->request->now / RF_USEC_PER_SECOND), RF_FMT(text));
     if (s->proofs != 0 && !s->has_person) RF_TRY(signin_load_person(s, err));
     RF_TRY(ids_of(s, &ids, err));
     if (s->proofs != 0) RF_TRY(signin_load_ways(s, &ways, err));
@@ -45,22 +48,42 @@ enum rf_kind signin_show_passkey(struct signin *s, enum page_error error, struct
     return signin_show(s, STEP_PASSKEY, &page, err);
 }
 
+enum { CHALLENGE_LIFE_SECONDS = 300 };
+
+/* What the page asked with: "<seconds>.<challenge>". False when it is too old, or none. */
+static bool read_challenge(struct signin *s, rf_str *out)
+{
+    struct rf_err ignored;
+    int64_t at = 0, now = s->request->now / RF_USEC_PER_SECOND;
+    size_t dot = rf_str_find(s->extra, RF_S("."), 0);
+    if (dot == SIZE_MAX || dot > 12) return false;
+    for (size_t i = 0; i < dot; i++) at = 10 * at + (s->extra.ptr[i] - '0');
+    return now - at <= CHALLENGE_LIFE_SECONDS &&
+           base64url_decode(s->arena, rf_slice(s->extra, dot + 1, s->extra.len), out, &ignored) ==
+               RF_OK &&
+           out->len == WEBAUTHN_CHALLENGE_BYTES;
+}
+
 static enum rf_kind take(struct signin *s, rf_str *owner, struct rf_err *err)
 {
     struct json_node *answer;
     rf_str challenge, origin;
     struct webauthn_party party = party_of(s, &origin);
     struct rf_err why;
-    if (json_parse(form_get(&s->form, "credential", NULL), s->arena, &answer, &why) != RF_OK ||
-        base64url_decode(s->arena, s->extra, &challenge, &why) != RF_OK ||
-        challenge.len != WEBAUTHN_CHALLENGE_BYTES)
+    if (json_parse(form_get(&s->form, "credential", NULL), s->arena, &answer, &why) != RF_OK)
         return RF_FAIL(err, RF_DENIED, "BadAssertion", "the passkey's answer is no JSON");
+    if (!read_challenge(s, &challenge))
+        return RF_FAIL(err, RF_DENIED, "BadAssertion", "the challenge is too old");
     bool enabled;
     RF_TRY(access_method_enabled(s->identity, "Fido2", &enabled, err));
     if (!enabled)
         return RF_FAIL(err, RF_DENIED, "BadAssertion", "passkeys are switched off in this tenant");
     RF_CLEANUP(state_end_cleanup) struct state_txn *txn = NULL;
     RF_TRY(state_begin_write(s->identity->options.state, &txn, err));
+    enum rf_kind kind = challenge_take(txn, challenge, s->request->now, s->arena, err);
+    if (kind == RF_CONFLICT)
+        return RF_FAIL(err, RF_DENIED, "BadAssertion", "the challenge was answered before");
+    RF_TRY(kind);
     RF_TRY(passkey_take(s->identity->options.keeper, txn, &party, challenge.ptr, answer,
                         s->proofs == 0 ? (rf_str){0} : s->user, s->request->now, s->arena, owner,
                         err));

@@ -1,7 +1,5 @@
 #include "people/cbor.h"
 
-enum { DEPTH_MAX = 8 };
-
 /* The argument of a head, in the shortest form only. */
 static bool argument(rf_str text, size_t *at, unsigned info, uint64_t *out)
 {
@@ -58,21 +56,50 @@ bool cbor_next(rf_str text, size_t *at, struct cbor_item *out)
     }
 }
 
+/* What is open: an array or a map with so many items left, and the keys of a map that came. */
+struct level {
+    uint64_t left;
+    bool is_map;
+    uint32_t key_count;
+    rf_str keys[CBOR_PAIRS_MAX];
+};
+
+/* As forms are the shortest, keys are the same when their bytes are. */
+static bool take_key(struct level *level, rf_str key)
+{
+    for (uint32_t i = 0; i < level->key_count; i++)
+        if (rf_str_eq(level->keys[i], key)) return false;
+    level->keys[level->key_count++] = key;
+    return true;
+}
+
 bool cbor_skip(rf_str text, size_t *at)
 {
-    uint64_t left[DEPTH_MAX + 1] = {1};
+    struct level levels[CBOR_DEPTH_MAX + 1];
     unsigned depth = 0;
+    levels[0].left = 1;
+    levels[0].is_map = false;
     for (;;) {
         struct cbor_item item;
-        while (left[depth] == 0) {
+        while (levels[depth].left == 0) {
             if (depth == 0) return true;
             depth--;
         }
-        left[depth]--;
+        struct level *level = &levels[depth];
+        bool is_key = level->is_map && level->left % 2 == 0;
+        size_t from = *at;
+        level->left--;
         if (!cbor_next(text, at, &item)) return false;
+        if (is_key && ((item.type != CBOR_INT && item.type != CBOR_TEXT) ||
+                       !take_key(level, rf_slice(text, from, *at))))
+            return false;
         if (item.type != CBOR_ARRAY && item.type != CBOR_MAP) continue;
-        if (depth == DEPTH_MAX) return false;
-        left[++depth] = (uint64_t)item.number * (item.type == CBOR_MAP ? 2 : 1);
+        bool is_map = item.type == CBOR_MAP;
+        if (depth == CBOR_DEPTH_MAX || (is_map && item.number > CBOR_PAIRS_MAX)) return false;
+        level = &levels[++depth];
+        level->left = (uint64_t)item.number * (is_map ? 2 : 1);
+        level->is_map = is_map;
+        level->key_count = 0;
     }
 }
 
@@ -80,13 +107,13 @@ static bool find(rf_str text, size_t at, enum cbor_type type, rf_str name, int64
                  size_t *value)
 {
     struct cbor_item map, key;
+    size_t end = at;
     bool found = false;
-    if (!cbor_next(text, &at, &map) || map.type != CBOR_MAP) return false;
+    if (!cbor_skip(text, &end) || !cbor_next(text, &at, &map) || map.type != CBOR_MAP) return false;
     for (int64_t i = 0; i < map.number; i++) {
         if (!cbor_next(text, &at, &key)) return false;
         bool same = key.type == type &&
                     (type == CBOR_INT ? key.number == number : rf_str_eq(key.bytes, name));
-        if (same && found) return false;
         if (same) *value = at;
         found |= same;
         if (!cbor_skip(text, &at)) return false;

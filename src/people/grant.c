@@ -161,6 +161,25 @@ enum rf_kind grants_clients_of(struct state_txn *txn, rf_str sid, struct rf_aren
     return add_clients(txn, "grant.family", sid, arena, out, err);
 }
 
+/* ---- challenges ----------------------------------------------------------------------------------------- */
+
+static const char challenge_space[] = "grant.challenge";
+
+enum rf_kind challenge_take(struct state_txn *txn, rf_str challenge, rf_usec now,
+                            struct rf_arena *arena, struct rf_err *err)
+{
+    struct json_node *doc = json_new(arena, JSON_T_OBJECT);
+    if (json_set_i64(arena, doc, "end", now) == NULL) return rf_fail_memory(err, arena);
+    const struct state_put put = {.space = challenge_space,
+                                  .key = grant_key(arena, challenge),
+                                  .body = json_to_text(arena, doc),
+                                  .condition = STATE_ABSENT};
+    if (put.key.ptr == NULL || put.body.ptr == NULL) return rf_fail_memory(err, arena);
+    enum rf_kind kind = state_put(txn, &put, NULL, NULL, err);
+    if (kind != RF_CONFLICT) return kind;
+    return RF_FAIL(err, RF_CONFLICT, "ChallengeUsed", "the challenge was answered before");
+}
+
 /* ---- what is over ------------------------------------------------------------------------------------ */
 
 /* Kept a while behind its end, so that a second use is still known for one. */
@@ -202,6 +221,7 @@ enum rf_kind grants_sweep(struct state_txn *txn, rf_usec now, uint32_t limit,
     RF_TRY(sweep(txn, code_space, code_is_over, now, &limit, arena, err));
     RF_TRY(sweep(txn, "grant.family", family_is_over, now, &limit, arena, err));
     RF_TRY(sweep(txn, "grant.device", device_is_over, now, &limit, arena, err));
+    RF_TRY(sweep(txn, challenge_space, code_is_over, now, &limit, arena, err));
     *left = limit == 0;
     return RF_OK;
 }

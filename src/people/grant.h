@@ -111,7 +111,11 @@ RF_MUST_USE enum rf_kind device_take(struct state_txn *txn, rf_str device_code, 
                                      rf_usec now, struct rf_arena *arena, struct device_grant *out,
                                      struct rf_err *err);
 
-/* Deletes at most `limit` codes, families and device codes that are over. */
+/* Notes that a challenge was answered: a second time is RF_CONFLICT ChallengeUsed. Space "grant.challenge", key as of codes. */
+RF_MUST_USE enum rf_kind challenge_take(struct state_txn *txn, rf_str challenge, rf_usec now,
+                                        struct rf_arena *arena, struct rf_err *err);
+
+/* Deletes at most `limit` codes, families, device codes and challenges that are over. */
 RF_MUST_USE enum rf_kind grants_sweep(struct state_txn *txn, rf_usec now, uint32_t limit,
                                       struct rf_arena *arena, bool *left, struct rf_err *err);
 

@@ -266,3 +266,20 @@ Test(session, lives_and_ends)
     rig_commit(txn);
     rig_close(&rig);
 }
+
+Test(grant, a_challenge_is_answered_once)
+{
+    struct rig rig;
+    struct rf_err err;
+    bool left;
+    rig_open(&rig);
+    struct state_txn *txn = rig_write(&rig);
+    cr_assert(challenge_take(txn, RF_S("c"), RIG_START, &rig.arena, &err) == RF_OK);
+    cr_assert(challenge_take(txn, RF_S("c"), RIG_START, &rig.arena, &err) == RF_CONFLICT);
+    cr_assert(challenge_take(txn, RF_S("d"), RIG_START, &rig.arena, &err) == RF_OK);
+    rf_usec late = RIG_START + RIG_SECONDS(86401);
+    cr_assert(grants_sweep(txn, late, 100, &rig.arena, &left, &err) == RF_OK && !left);
+    cr_assert(challenge_take(txn, RF_S("c"), late, &rig.arena, &err) == RF_OK, "swept away");
+    rig_commit(txn);
+    rig_close(&rig);
+}

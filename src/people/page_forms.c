@@ -1,5 +1,6 @@
 /* page_forms.c - what stands on each of the sign-in pages. Names and ids: contract identity, section 6.2. */
 #include "people/page_int.h"
+#include "people/qr.h"
 
 /* ---- parts ------------------------------------------------------------------------------------------------------------- */
 
@@ -283,9 +284,28 @@ static void form_passkey(const struct page *page, struct rf_buf *out, const char
 
 /* ---- a factor that is set up ------------------------------------------------------------------------------------------------ */
 
+/* As one path of runs of dark modules, with the quiet zone around. Nothing when the address is too long: the key stands below as text. */
+static void qr_of(const struct page *page, struct rf_buf *out)
+{
+    struct qr *qr = rf_arena_new(out->arena, struct qr, 1);
+    if (qr == NULL || !qr_encode(page->uri, qr)) return;
+    rf_buf_printf(out, "<svg class=\"qr\" viewBox=\"-4 -4 %u %u\" role=\"img\" aria-label=\"",
+                  qr->size + 8, qr->size + 8);
+    page_say(page, out, W_ENROLL_TITLE);
+    page_put(out, "\"><path d=\"");
+    for (uint32_t row = 0; row < qr->size; row++)
+        for (uint32_t at = 0, run; at < qr->size; at += run) {
+            for (run = 1; at + run < qr->size && qr->dark[row][at + run] == qr->dark[row][at];)
+                run++;
+            if (qr->dark[row][at]) rf_buf_printf(out, "M%u %uh%uv1h-%uz", at, row, run, run);
+        }
+    page_put(out, "\"/></svg>");
+}
+
 static void form_enroll(const struct page *page, struct rf_buf *out)
 {
     paragraph(page, out, W_ENROLL_HINT);
+    qr_of(page, out);
     page_put(out, "<p><b>");
     page_say(page, out, W_ENROLL_KEY);
     page_put(out, "</b></p><div class=\"secret\">");

@@ -5,7 +5,7 @@
 #include "people/factor.h"
 #include "people/webauthn.h"
 
-/* What users are called towards authenticators: 64 bytes that tell nothing of a person, the same for a user each time. */
+/* What users are called towards authenticators: 32 bytes that tell nothing of a person, the same for a user each time. */
 enum { PASSKEY_HANDLE_BYTES = 32 };
 RF_MUST_USE enum rf_kind passkey_handle(struct keeper *keeper, rf_str user,
                                         uint8_t out[PASSKEY_HANDLE_BYTES], struct rf_err *err);

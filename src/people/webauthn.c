@@ -55,7 +55,9 @@ static const char *check_client_data(const struct webauthn_party *party, rf_str 
     for (uint32_t i = 0; i < party->origin_count; i++)
         known |= rf_str_eq(origin, party->origins[i]);
     if (!known) return "origin";
-    return json_bool_at(doc, "crossOrigin", false) ? "crossOrigin" : NULL;
+    /* Absent or false: what is no boolean counts as true. */
+    bool inside = json_get(doc, "crossOrigin") != NULL && json_bool_at(doc, "crossOrigin", true);
+    return inside ? "crossOrigin" : NULL;
 }
 
 /* ---- what the authenticator says ------------------------------------------------------------------------------------------- */

@@ -40,6 +40,10 @@ answers()
             tail -n 20 "$dir/log" >&2
             die "the server does not answer"
         fi
+        # While nobody listens there, somebody's connection may have the port for its own end.
+        case $(ps -o stat= -p "$supervisor") in
+        '' | Z*) tail -n 5 "$dir/log" | grep -q AddressInUse && start ;;
+        esac
         sleep 0.2
     done
 }
