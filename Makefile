@@ -15,16 +15,17 @@ export TSAN_OPTIONS ?= halt_on_error=1
 
 all: ## build the optimised build/ringfort
 	@tools/deps --check build
+	@tools/deps --check portal || echo 'ringfort: without node and npm the program is built without its portal' >&2
 	@tools/build build "" $(RELEASE)
 
 help: ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile
 
 deps: ## install the Debian packages that building and testing need
-	@tools/deps build test
+	@tools/deps build portal test
 
 run: ## build, start the server, send it Contoso's telemetry as it happens, until Ctrl-C
-	@tools/deps build
+	@tools/deps build portal
 	@tools/build build "" $(RELEASE)
 	@examples/contoso-shipping/live
 
@@ -34,7 +35,7 @@ demo: ## build, make an hour of Contoso's telemetry, detect the attack in it; no
 	@examples/contoso-shipping/run
 
 test: ## build and run every test
-	@tools/deps build test
+	@tools/deps build portal test
 	@tools/build build "all tests" $(RELEASE)
 	@tools/run-tests build
 

@@ -14,6 +14,7 @@
 #include "crypt/keeper_serve.h"
 #include "identity/identity.h"
 #include "logs/logs.h"
+#include "portal/portal.h"
 #include "siem/siem.h"
 #include "vault/authority.h"
 #include "vault/vault.h"
@@ -38,6 +39,7 @@ struct house {
     struct collect *collect;
     struct siem *siem;
     struct alerts *alerts;
+    struct portal *portal;
     const struct service *services[SERVICES_MAX];
     uint32_t service_count;
     const char *rule; /* its immutable id */
@@ -150,6 +152,14 @@ static void open_services(struct house *house)
                                     .audit = &walk->audit,
                                     .clock = &walk->clock.clock};
     cr_assert(alerts_new(&alerts, &house->alerts, &err) == RF_OK, "%s", err.text);
+    struct portal_options portal = {.state = walk->state,
+                                    .arm = house->arm,
+                                    .authz = walk->authz,
+                                    .tables = house->tables,
+                                    .site = &walk->site,
+                                    .audit = &walk->audit,
+                                    .clock = &walk->clock.clock};
+    cr_assert(portal_new(&portal, &house->portal, &err) == RF_OK, "%s", err.text);
 
     uint32_t count;
     const struct service *rbac, *control = arm_service(house->arm);
@@ -172,6 +182,8 @@ static void open_services(struct house *house)
     add_services(house, services, count);
     services = collect_services(house->collect, &count);
     add_services(house, services, count);
+    control = portal_service(house->portal);
+    add_services(house, &control, 1);
 }
 
 static void house_open(struct house *house)
@@ -194,6 +206,7 @@ static void house_close(struct house *house)
     vaults_free(house->vaults);
     siem_free(house->siem);
     alerts_free(house->alerts);
+    portal_free(house->portal);
     collect_free(house->collect);
     identity_free(house->identity);
     tables_free(house->tables);
@@ -245,6 +258,8 @@ static const char *const open_routes[] = {
     "POST /{tenant}/oauth2/v2.0/authorize",
     "POST /{tenant}/oauth2/authorize",
     "POST /signin/next",
+    "GET /signin/first",
+    "POST /signin/first",
     "GET /signin/{asset}",
     "GET /devicelogin",
     "GET /common/oauth2/deviceauth",
@@ -253,6 +268,9 @@ static const char *const open_routes[] = {
     "GET /{tenant}/oauth2/logout",
     "POST /{tenant}/oauth2/v2.0/logout",
     "POST /{tenant}/oauth2/logout",
+    "GET /portal/signin",
+    "GET /portal/signed-in",
+    "POST /portal/signout", /* what it ends is its caller's own session, known by its cookie */
     "GET /metadata/identity/oauth2/token",
     "GET /msi/token",
     "POST /api/logs", /* signed with the workspace's key */
@@ -272,8 +290,16 @@ static const char *const open_routes[] = {
     "POST /collect/windows-events",
     "POST /collect/syslog",
     "GET /v1/rest/auth/metadata",
+    /* The portal's pages and scripts, which hold no data. */
+    "GET /",
+    "GET /portal",
+    "GET /portal/{path*}",
+    "GET /portal/assets/{name}",
 };
 static const char *const member_routes[] = {
+    /* The portal's: the caller's own, and of the rest what his rights at each part show. */
+    "GET /portal/api/session",
+    "PUT /portal/api/preferences",
     "GET /{scope*}/providers/Microsoft.Authorization/permissions",
     "GET /subscriptions",
     "GET /tenants",
@@ -298,6 +324,10 @@ static const char *const member_routes[] = {
     "GET /subscriptions/{subscription}/providers/Microsoft.KeyVault/unused",
     "GET /subscriptions/{subscription}/providers/Microsoft.KeyVault/reach",
     /* Of the caller's own account; the handler checks. */
+    "GET /v1.0/users/{id1}/ringfort.sessions",
+    "GET /beta/users/{id1}/ringfort.sessions",
+    "DELETE /v1.0/users/{id1}/ringfort.sessions/{id2}",
+    "DELETE /beta/users/{id1}/ringfort.sessions/{id2}",
     "POST /v1.0/users/{id1}/changePassword",
     "POST /beta/users/{id1}/changePassword",
     "POST /v1.0/$batch",

@@ -27,7 +27,7 @@ struct dispatcher {
     } claiming[CLAIMING_MAX];
     uint32_t claiming_count;
     uint64_t seed;
-    /* Hashes of Authorization headers that were good lately: only those get turns of their own, or a stranger could take as
+    /* Hashes of Authorization headers and portal cookies that were good lately: only those get turns of their own, or a stranger could take as
      * many turns as there are made-up tokens. */
     atomic_uint_fast64_t known[KNOWN_CALLERS];
 };
@@ -153,20 +153,46 @@ const struct route *dispatcher_route(const struct dispatcher *dispatcher, uint32
     return NULL;
 }
 
+/* ---- what is sent to say who asks ---------------------------------------------------------------------- */
+
+static bool has_header(const struct http_request *http, const char *name)
+{
+    bool there;
+    (void)http_header(http, name, &there);
+    return there;
+}
+
+/* The cookie of the portal's session, when the request is one of the portal's own scripts (see struct browser_sessions). */
+static rf_str portal_cookie(const struct http_request *http)
+{
+    bool told;
+    rf_str site = http_header(http, "Sec-Fetch-Site", &told);
+    if (!has_header(http, PORTAL_HEADER) || has_header(http, "Authorization")) return (rf_str){0};
+    if (told && !rf_str_is(site, "same-origin")) return (rf_str){0};
+    return http_cookie(http, PORTAL_COOKIE);
+}
+
+/* What says who asks, as it was sent: the header or the portal's cookie; empty: neither. */
+static rf_str credential_of(const struct http_request *http)
+{
+    bool there;
+    rf_str header = http_header(http, "Authorization", &there);
+    return there ? header : portal_cookie(http);
+}
+
 /* ---- planning -------------------------------------------------------------------------------------------- */
 
-static uint64_t header_hash(const struct dispatcher *dispatcher, rf_str header)
+static uint64_t credential_hash(const struct dispatcher *dispatcher, rf_str text)
 {
-    uint64_t hash = rf_hash(header.ptr, header.len, dispatcher->seed);
+    uint64_t hash = rf_hash(text.ptr, text.len, dispatcher->seed);
     return hash == 0 ? 1 : hash; /* 0 is an empty place */
 }
 
 static uint64_t who_asks(struct dispatcher *dispatcher, const struct http_request *head)
 {
-    bool there;
-    rf_str header = http_header(head, "Authorization", &there);
-    if (there) {
-        uint64_t hash = header_hash(dispatcher, header);
+    rf_str credential = credential_of(head);
+    if (credential.len > 0) {
+        uint64_t hash = credential_hash(dispatcher, credential);
         if (atomic_load_explicit(&dispatcher->known[hash % KNOWN_CALLERS], memory_order_relaxed) ==
             hash)
             return hash;
@@ -174,9 +200,9 @@ static uint64_t who_asks(struct dispatcher *dispatcher, const struct http_reques
     return rf_hash(head->peer_address.ptr, head->peer_address.len, dispatcher->seed);
 }
 
-static void remember_caller(struct dispatcher *dispatcher, rf_str header)
+static void remember_caller(struct dispatcher *dispatcher, rf_str credential)
 {
-    uint64_t hash = header_hash(dispatcher, header);
+    uint64_t hash = credential_hash(dispatcher, credential);
     atomic_uint_fast64_t *place = &dispatcher->known[hash % KNOWN_CALLERS];
     if (atomic_load_explicit(place, memory_order_relaxed) != hash)
         atomic_store_explicit(place, hash, memory_order_relaxed);
@@ -204,8 +230,7 @@ static struct http_plan plan(void *ctx, const struct http_request *head)
 /* ---- who asks -------------------------------------------------------------------------------------------- */
 
 /* The token of the only Authorization header. */
-static enum rf_kind find_bearer(const struct http_request *http, rf_str *header, rf_str *token,
-                                struct rf_err *err)
+static enum rf_kind find_bearer(const struct http_request *http, rf_str *token, struct rf_err *err)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < http->header_count; i++)
@@ -213,15 +238,24 @@ static enum rf_kind find_bearer(const struct http_request *http, rf_str *header,
     if (count == 0)
         return RF_FAIL(err, RF_DENIED, "AuthenticationFailed",
                        "Authentication failed. The 'Authorization' header is missing.");
-    *header = http_header(http, "Authorization", NULL);
-    rf_str scheme = RF_S("Bearer ");
-    if (count > 1 || header->len <= scheme.len ||
-        !rf_str_eq_nocase(rf_slice(*header, 0, scheme.len), scheme))
+    rf_str header = http_header(http, "Authorization", NULL), scheme = RF_S("Bearer ");
+    if (count > 1 || header.len <= scheme.len ||
+        !rf_str_eq_nocase(rf_slice(header, 0, scheme.len), scheme))
         return RF_FAIL(err, RF_DENIED, "AuthenticationFailed",
                        "Authentication failed. The 'Authorization' header is provided in an "
                        "invalid format.");
-    *token = rf_str_trim(rf_slice(*header, scheme.len, header->len));
+    *token = rf_str_trim(rf_slice(header, scheme.len, header.len));
     return RF_OK;
+}
+
+static enum rf_kind find_token(const struct dispatcher *dispatcher, struct request *request,
+                               rf_str *token, struct rf_err *err)
+{
+    const struct browser_sessions *sessions = dispatcher->options.sessions;
+    rf_str cookie = portal_cookie(request->http);
+    if (sessions != NULL && cookie.len > 0)
+        return sessions->token(sessions->ctx, request, cookie, token, err);
+    return find_bearer(request->http, token, err);
 }
 
 /* The state of the token's owner, as it is now. */
@@ -257,9 +291,9 @@ static enum rf_kind look_up(const struct dispatcher *dispatcher, struct rf_arena
 static enum rf_kind identify(struct dispatcher *dispatcher, struct request *request,
                              struct token_facts **facts, struct rf_err *err)
 {
-    rf_str header = {0}, token = {0};
+    rf_str token = {0};
     request->token_step = TOKEN_MISSING;
-    RF_TRY(find_bearer(request->http, &header, &token, err));
+    RF_TRY(find_token(dispatcher, request, &token, err));
     RF_TRY(token_verify(dispatcher->tokens, token, request->route->audiences, request->now, facts,
                         &request->token_step, err));
     request->token_step = TOKEN_OWNER;
@@ -276,8 +310,13 @@ static enum rf_kind identify(struct dispatcher *dispatcher, struct request *requ
                                     .token_id = (*facts)->token_id,
                                     .claims = (*facts)->claims};
     RF_TRY(look_up(dispatcher, request->arena, *facts, principal, err));
+    const struct directory *directory = dispatcher->options.directory;
+    if (directory != NULL && directory->delegated != NULL && principal->type == PRINCIPAL_USER &&
+        ((*facts)->audiences & AUDIENCE_GRAPH) != 0)
+        RF_TRY(directory->delegated(directory->ctx, request->arena, principal, err));
     request->principal = principal;
-    remember_caller(dispatcher, header);
+    request->token = token;
+    remember_caller(dispatcher, credential_of(request->http));
     return RF_OK;
 }
 
@@ -403,9 +442,8 @@ static enum rf_kind take_claimed(struct request *request, const struct route *ro
 /* Who asks without a token for what nobody knows may want a challenge first. */
 static bool wants_challenge(const struct dispatcher *dispatcher, const struct http_request *http)
 {
-    bool has_token;
-    (void)http_header(http, "Authorization", &has_token);
-    return !has_token && dispatcher->claiming_count > 0;
+    bool is_known = has_header(http, "Authorization") || has_header(http, PORTAL_HEADER);
+    return !is_known && dispatcher->claiming_count > 0;
 }
 
 /* Finds the route and reads the target; of a claimed request the service reads it. */

@@ -31,6 +31,10 @@ struct directory {
      * `out->object_id` is in lower case. Allocates in `arena`. */
     enum rf_kind (*find)(void *ctx, rf_str object_id, struct rf_arena *arena, struct principal *out,
                          rf_usec *valid_from, struct rf_err *err);
+    /* Sets the roles of a user whose token is for Graph: the app roles that his directory roles stand for, as far as the token's scopes go. NULL: users
+     * have no roles there. */
+    enum rf_kind (*delegated)(void *ctx, struct rf_arena *arena, struct principal *user,
+                              struct rf_err *err);
 };
 
 #endif

@@ -91,6 +91,35 @@ enum rf_kind authz_grants(struct authz *authz, rf_str action, rf_str scope, bool
     return RF_OK;
 }
 
+static bool is_among(const rf_str *names, uint32_t count, rf_str name)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (rf_str_eq(names[i], name)) return true;
+    return false;
+}
+
+enum rf_kind authz_roles_at(struct authz *authz, const struct principal *principal, rf_str scope,
+                            struct rf_arena *arena, rf_str **names, uint32_t *count,
+                            struct rf_err *err)
+{
+    RF_CLEANUP(snapshot_unref_at) struct snapshot *snapshot = NULL;
+    RF_TRY(authz_snapshot(authz, &snapshot, err));
+    rf_str key = scope_key(arena, scope);
+    rf_str *all = rf_arena_new(arena, rf_str, (size_t)snapshot->assignment_count + 1);
+    uint32_t found = 0;
+    if (key.ptr == NULL || all == NULL) return rf_fail_memory(err, arena);
+    for (uint32_t i = 0; i < snapshot->assignment_count; i++) {
+        const struct assignment *a = &snapshot->assignments[i];
+        if (a->role == NULL || !scope_covers(a->scope, key) || !is_of(principal, a->principal) ||
+            is_among(all, found, a->role->name))
+            continue;
+        if (!rf_arena_str(arena, a->role->name, &all[found++])) return rf_fail_memory(err, arena);
+    }
+    *names = all;
+    *count = found;
+    return RF_OK;
+}
+
 /* ---- what is denied ------------------------------------------------------------------------------------------------------------------ */
 
 bool authz_denies(struct authz *authz, const struct principal *principal, rf_str action,

@@ -37,6 +37,7 @@ struct request {
     struct rf_arena *arena;
     const struct site *site;
     const struct principal *principal; /* NULL on open routes without a token */
+    rf_str token; /* the access token that says so, for who shows it on (the keeper); a secret */
     const struct route *route;
     struct route_variable variables[ROUTE_VARIABLES_MAX];
     uint32_t variable_count;
@@ -123,11 +124,25 @@ struct service {
     void (*error)(struct request *request, uint16_t status, const struct rf_err *err);
 };
 
+/* A browser's session as another way to say who asks: the portal's pages hold no token, and send a cookie that scripts cannot read. It counts for
+ * requests without an Authorization header that carry the header PORTAL_HEADER, which no page of another origin can add, and only for those that the
+ * browser does not call foreign (Sec-Fetch-Site). */
+#define PORTAL_COOKIE "__Host-rf_portal"
+#define PORTAL_HEADER "X-Ringfort-Portal"
+struct browser_sessions {
+    void *ctx;
+    /* The access token, of one of the request's route's audiences, that the session of this cookie stands for; it is then verified like any other.
+     * In request->arena. RF_DENIED: there is no such session, it is over, or policies ask for a new sign-in. */
+    enum rf_kind (*token)(void *ctx, struct request *request, rf_str cookie, rf_str *token,
+                          struct rf_err *err);
+};
+
 struct dispatcher;
 struct dispatcher_options {
     const struct site *site;
     struct authz *authz;
     const struct directory *directory;
+    const struct browser_sessions *sessions; /* NULL: tokens only */
     const struct audit *audit;
     struct rf_clock *clock;
 };

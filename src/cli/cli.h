@@ -33,6 +33,7 @@ int cli_fsck(int argc, char **argv);
 int cli_merge(int argc, char **argv);
 int cli_retention(int argc, char **argv);
 int cli_app(int argc, char **argv);
+int cli_admin(int argc, char **argv);
 int cli_bootstrap(int argc, char **argv);
 int cli_login(int argc, char **argv);
 int cli_apply(int argc, char **argv);

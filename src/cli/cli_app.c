@@ -12,11 +12,14 @@
 
 enum { APP_BYTES_MAX = 64 << 20, BOOT_BYTES_MAX = 1 << 20, PATH_BYTES_MAX = 4096 };
 
-enum { OPT_ROLE, OPT_SCOPE, OPT_OUT, OPT_SERVER_FIRST };
+enum { OPT_ROLE, OPT_SCOPE, OPT_REDIRECT, OPT_OUT, OPT_SERVER_FIRST };
 static const struct cli_option options[] = {
     [OPT_ROLE] = {"role", "ROLE",
                   "create: what it may do, by the role's name or id; may be repeated"},
     [OPT_SCOPE] = {"scope", "ID", "create: where it may do it; the resource group unless given"},
+    [OPT_REDIRECT] = {"redirect", "URL",
+                      "create: people sign in to it (OpenID Connect) and come back to this "
+                      "address; may be repeated"},
     [OPT_OUT] = {"out", "FILE",
                  "create: where its credentials go, as --bootstrap takes them (mode 0600)"},
     CLI_SERVER_OPTIONS(OPT_SERVER_FIRST),
@@ -24,14 +27,16 @@ static const struct cli_option options[] = {
 static const struct cli_usage usage = {
     .command = "app",
     .words = "create NAME|list|delete ID",
-    .doc = "Applications are what machines sign in as. 'create' makes one, gives it roles, and "
-           "writes its\n"
-           "credentials to a file, where its secret is seen this once.",
+    .doc = "Applications are what machines sign in as, and what people sign in to. 'create' makes "
+           "one, gives\n"
+           "it roles, and writes its credentials to a file, where its secret is seen this once.",
     .options = options,
     .option_count = RF_COUNT(options),
     .notes =
         "  ringfort app create feeder --role 'Monitoring Metrics Publisher' --out feeder.json\n"
-        "  ringfort ingest --bootstrap feeder.json --table Events_CL events.jsonl\n",
+        "  ringfort ingest --bootstrap feeder.json --table Events_CL events.jsonl\n"
+        "  ringfort app create grafana --redirect https://grafana.example/login/generic_oauth "
+        "--out grafana.json\n",
 };
 
 static const struct cli_option bootstrap_options[] = {CLI_SERVER_OPTIONS(0)};
@@ -118,6 +123,8 @@ struct app_args {
     uint32_t word_count;
     const char *roles[16];
     uint32_t role_count;
+    const char *redirects[16];
+    uint32_t redirect_count;
     const char *scope, *out;
 };
 
@@ -136,6 +143,12 @@ static enum rf_kind write_credentials(const struct app_args *args, const struct 
 {
     const struct cli_site *site = cli_server_site(server);
     const struct cli_login *login = cli_server_login(server);
+    rf_str issuer = {0};
+    if (args->redirect_count > 0) {
+        issuer = rf_arena_printf(arena, "%.*s/%.*s/v2.0", RF_FMT(login->authority),
+                                 RF_FMT(login->tenant_id));
+        if (issuer.ptr == NULL) return rf_fail_memory(err, arena);
+    }
     const struct {
         const char *name;
         rf_str value;
@@ -143,6 +156,7 @@ static enum rf_kind write_credentials(const struct app_args *args, const struct 
                    {"client_id", app_id},
                    {"client_secret", secret},
                    {"authority", login->authority},
+                   {"issuer", issuer},
                    {"https", site->server},
                    {"ca", login->ca},
                    {"vault_named_url", login->vault},
@@ -162,6 +176,25 @@ static enum rf_kind write_credentials(const struct app_args *args, const struct 
                       : write_secret_file(args->out, rf_buf_view(&buf), err);
 }
 
+/* {"displayName":NAME,"web":{"redirectUris":[URL...]}} */
+static rf_str application_json(const struct app_args *args, struct rf_arena *arena)
+{
+    struct rf_buf buf = rf_buf_in(arena);
+    struct json_out out = json_out_to(&buf);
+    json_begin_object(&out, NULL);
+    json_put_text(&out, "displayName", rf_str_of(args->words[1]));
+    if (args->redirect_count > 0) {
+        json_begin_object(&out, "web");
+        json_begin_array(&out, "redirectUris");
+        for (uint32_t i = 0; i < args->redirect_count; i++)
+            json_put_text(&out, NULL, rf_str_of(args->redirects[i]));
+        json_end_array(&out);
+        json_end_object(&out);
+    }
+    json_end_object(&out);
+    return buf.failed ? (rf_str){0} : rf_buf_view(&buf);
+}
+
 static enum rf_kind create(const struct app_args *args, struct cli_server *server,
                            struct rf_arena *arena, struct rf_err *err)
 {
@@ -176,9 +209,9 @@ static enum rf_kind create(const struct app_args *args, struct cli_server *serve
     /* What may fail for a word that was mistyped comes first. */
     for (uint32_t i = 0; i < args->role_count; i++)
         RF_TRY(find_role(server, scope, rf_str_of(args->roles[i]), arena, &definitions[i], err));
-    RF_TRY(call_graph(server, "POST", RF_S("/v1.0/applications"),
-                      one_member(arena, "displayName", rf_str_of(args->words[1])), arena, &app,
-                      err));
+    rf_str body = application_json(args, arena);
+    if (body.ptr == NULL) return rf_fail_memory(err, arena);
+    RF_TRY(call_graph(server, "POST", RF_S("/v1.0/applications"), body, arena, &app, err));
     rf_str app_id = json_text_at(app, "appId");
     RF_TRY(call_graph(server, "POST", RF_S("/v1.0/servicePrincipals"),
                       one_member(arena, "appId", app_id), arena, &principal, err));
@@ -243,6 +276,10 @@ static int read_line(int argc, char **argv, struct app_args *args)
             return cli_wrong(&usage, "'%s' is one word too many", line.value);
         else if (at == OPT_ROLE && args->role_count < RF_COUNT(args->roles))
             args->roles[args->role_count++] = line.value;
+        else if (at == OPT_REDIRECT && args->redirect_count < RF_COUNT(args->redirects))
+            args->redirects[args->redirect_count++] = line.value;
+        else if (at == OPT_REDIRECT)
+            return cli_wrong(&usage, "too many addresses to come back to");
         else if (at == OPT_SCOPE)
             args->scope = line.value;
         else if (at == OPT_OUT)

@@ -22,6 +22,7 @@
 #include "identity/identity.h"
 #include "logs/logs.h"
 #include "net/tls.h"
+#include "portal/portal.h"
 #include "siem/siem.h"
 #include "tables/data_keys.h"
 #include "tables/external.h"
@@ -65,11 +66,13 @@ struct app {
     struct streams *streams;
     struct siem *siem;
     struct alerts *alerts;
+    struct portal *portal;
     struct export_folder *export_folders;
     struct archive_folder *archive_folders; /* the same */
     rf_str mail_password;                   /* in `arena`; wiped at the end */
     struct kafka_store_options kafka; /* texts in `arena`; servers NULL: event hubs lie in files */
     struct directory directory;
+    struct browser_sessions sessions;
     struct dispatcher *dispatcher;
     struct server *server;
 };
@@ -382,6 +385,7 @@ static enum rf_kind open_services(struct app *app, struct rf_err *err)
                                         .site = &app->site,
                                         .audit = &app->audit,
                                         .clock = app->clock,
+                                        .tables = app->tables,
                                         .federation_hosts = app->config.federation_hosts,
                                         .federation_host_count = app->config.federation_host_count,
                                         .federation_private = app->config.federation_private,
@@ -390,6 +394,7 @@ static enum rf_kind open_services(struct app *app, struct rf_err *err)
                                         .assertion_once_per_resource = true};
     RF_TRY(identity_new(&identity, &app->identity, err));
     app->directory = identity_directory(app->identity);
+    app->sessions = identity_sessions(app->identity);
     struct arm_options arm = {.state = app->state,
                               .authz = app->authz,
                               .site = &app->site,
@@ -469,9 +474,22 @@ static enum rf_kind open_services(struct app *app, struct rf_err *err)
                                                  .mail_user = app->config.mail_user,
                                                  .mail_password = app->mail_password}};
     RF_TRY(alerts_new(&alerts, &app->alerts, err));
+    struct portal_options portal = {.state = app->state,
+                                    .arm = app->arm,
+                                    .authz = app->authz,
+                                    .tables = app->tables,
+                                    .hubs = streams_hubs(app->streams),
+                                    .site = &app->site,
+                                    .audit = &app->audit,
+                                    .clock = app->clock,
+                                    .version = rf_str_of(app_version == NULL ? "" : app_version),
+                                    .data = app->config.data,
+                                    .archive = portal_archive_built()};
+    RF_TRY(portal_new(&portal, &app->portal, err));
     struct dispatcher_options dispatcher = {.site = &app->site,
                                             .authz = app->authz,
                                             .directory = &app->directory,
+                                            .sessions = &app->sessions,
                                             .audit = &app->audit,
                                             .clock = app->clock};
     RF_TRY(dispatcher_new(&dispatcher, &app->dispatcher, err));
@@ -515,6 +533,8 @@ static enum rf_kind add_routes(struct app *app, struct rf_err *err)
     RF_TRY(add_all(app, services, count, err));
     services = siem_services(app->siem, &count);
     RF_TRY(add_all(app, services, count, err));
+    control = portal_service(app->portal);
+    RF_TRY(add_all(app, &control, 1, err));
     hub_grant_dispatcher(streams_hubs(app->streams), app->dispatcher);
     RF_TRY(streams_services(app->streams, &services, &count, err));
     return add_all(app, services, count, err);
@@ -616,6 +636,7 @@ enum rf_kind app_start(struct app *app, struct rf_err *err)
     RF_TRY(collect_start(app->collect, err));
     RF_TRY(siem_start(app->siem, err));
     RF_TRY(alerts_start(app->alerts, err));
+    RF_TRY(portal_start(app->portal, err));
     RF_TRY(streams_start(app->streams, err));
     RF_TRY(acme_listen_start(app->acme_listen, app->vaults, err));
     struct dispatcher_options pki = {.site = &app->site,
@@ -653,6 +674,7 @@ void app_stop(struct app *app)
     pki_listen_free(app->pki_listen);
     acme_stop(app->acme);
     vaults_stop(app->vaults);
+    portal_stop(app->portal);
     siem_stop(app->siem); /* its rules ask arm */
     alerts_stop(app->alerts);
     collect_stop(app->collect);
@@ -661,6 +683,7 @@ void app_stop(struct app *app)
     acme_free(app->acme);
     vaults_free(app->vaults);
     siem_free(app->siem);
+    portal_free(app->portal);
     alerts_free(app->alerts);
     if (app->mail_password.len > 0)
         explicit_bzero((uint8_t *)(uintptr_t)app->mail_password.ptr, app->mail_password.len);

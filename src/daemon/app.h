@@ -6,6 +6,9 @@
 #include "crypt/keeper.h"
 #include "daemon/config.h"
 
+/* Of the program, which main.c knows; NULL in tests. */
+extern const char app_version[] __attribute__((weak));
+
 struct app;
 /* Takes what may only be taken before the process gives up its rights: listeners. `keeper` is borrowed. Starts no thread. */
 RF_MUST_USE enum rf_kind app_listen(const struct config *config, struct keeper *keeper,

@@ -4,6 +4,7 @@
 
 #include "base/encode.h"
 #include "base/fs.h"
+#include "base/log.h"
 
 /* State space "site": key "site" holds the ids, key "administrator" the application that may do everything. */
 static const char space[] = "site";
@@ -245,6 +246,44 @@ static enum rf_kind make_host_identity(const struct first_start *start,
     return state_commit(txn, err);
 }
 
+/* ---- the first person ---------------------------------------------------------------------------------------------------- */
+
+#define LINK_PATH "/signin/first?code="
+
+/* As long as nobody administrates there is a link by which somebody begins; empty then: there is no need. One that is told already
+ * and still good stays. */
+static enum rf_kind make_link(const struct first_start *start, const struct json_node *before,
+                              struct rf_arena *arena, rf_str *link, struct rf_err *err)
+{
+    RF_CLEANUP(state_end_cleanup) struct state_txn *txn = NULL;
+    rf_str told = json_text_at(before, "admin_link"), mark = RF_S(LINK_PATH), code = {0};
+    size_t at = rf_str_find(told, mark, 0);
+    bool has, good = false;
+    *link = (rf_str){0};
+    RF_TRY(state_begin_write(start->state, &txn, err));
+    RF_TRY(identity_has_administrator(txn, arena, &has, err));
+    if (has) return RF_OK;
+    if (at != SIZE_MAX) code = rf_slice(told, at + mark.len, told.len);
+    RF_TRY(identity_admin_link_good(start->identity, txn, code, arena, &good, err));
+    if (!good) {
+        RF_TRY(identity_make_admin_link(start->identity, txn, (rf_str){0}, arena, &code, err));
+        RF_TRY(state_finish(&txn, err));
+    }
+    *link =
+        rf_arena_printf(arena, "%.*s" LINK_PATH "%.*s", RF_FMT(start->site->origin), RF_FMT(code));
+    return link->ptr == NULL ? rf_fail_memory(err, arena) : RF_OK;
+}
+
+/* Where it is; what it is stays out of logs. */
+static void tell_link(const struct first_start *start, struct rf_arena *arena)
+{
+    rf_log(RF_INFO, "admin.link",
+           RF_KV_STR("file", rf_arena_printf(arena, "%s/bootstrap.json", start->data)),
+           RF_KV_STR("member", RF_S("admin_link")),
+           RF_KV_STR("what", RF_S("open it in a browser within 24 hours, once: it makes the first "
+                                  "administrator")));
+}
+
 /* ---- files --------------------------------------------------------------------------------------------------------------- */
 
 /* Modes follow from the role's umask: nobody else may read them. */
@@ -315,7 +354,7 @@ static void put_address(const struct first_start *start, struct json_node *boot,
 }
 
 static enum rf_kind write_bootstrap(const struct first_start *start, rf_str app_id, rf_str secret,
-                                    rf_str host_secret, const struct json_node *before,
+                                    rf_str host_secret, rf_str link, const struct json_node *before,
                                     struct rf_arena *arena, struct rf_err *err)
 {
     const struct site *site = start->site;
@@ -339,6 +378,7 @@ static enum rf_kind write_bootstrap(const struct first_start *start, rf_str app_
     json_set_text(arena, boot, "identity_endpoint",
                   rf_arena_printf(arena, "https://localhost:%u/msi/token", site->port));
     json_set_text(arena, boot, "identity_header", host_secret);
+    if (link.len > 0) json_set_text(arena, boot, "admin_link", link);
     put_address(start, boot, "amqps", site->amqps_port, arena);
     put_address(start, boot, "kafka", site->kafka_port, arena);
     put_address(start, boot, "amqp", start->amqp_port, arena);
@@ -352,7 +392,7 @@ static enum rf_kind write_bootstrap(const struct first_start *start, rf_str app_
 enum rf_kind first_start_run(const struct first_start *start, struct rf_arena *arena,
                              struct rf_err *err)
 {
-    rf_str app_id, secret, host_secret;
+    rf_str app_id, secret, host_secret, link;
     RF_TRY(write_file(start->data, "ca.pem", start->ca_pem, arena, err));
     RF_TRY(make_administrator(start, arena, &app_id, &secret, err));
     RF_TRY(make_resources(start, arena, err));
@@ -361,5 +401,8 @@ enum rf_kind first_start_run(const struct first_start *start, struct rf_arena *a
         secret = json_text_at(before, "client_secret");
     if (secret.len == 0) RF_TRY(new_secret(start, app_id, arena, &secret, err));
     RF_TRY(make_host_identity(start, before, arena, &host_secret, err));
-    return write_bootstrap(start, app_id, secret, host_secret, before, arena, err);
+    RF_TRY(make_link(start, before, arena, &link, err));
+    RF_TRY(write_bootstrap(start, app_id, secret, host_secret, link, before, arena, err));
+    if (link.len > 0) tell_link(start, arena);
+    return RF_OK;
 }

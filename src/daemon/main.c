@@ -1,5 +1,6 @@
 #include "cli/cli.h"
 #include "cli/cli_options.h"
+#include "daemon/app.h"
 #include "daemon/backup.h"
 #include "daemon/doctor.h"
 #include "daemon/roles.h"
@@ -10,6 +11,7 @@
 #ifndef RF_VERSION /* given by the build */
 #define RF_VERSION "unknown"
 #endif
+const char app_version[] = RF_VERSION;
 
 static const struct cli_command commands[] = {
     {"serve", "run the server", cli_serve},
@@ -48,6 +50,7 @@ static const struct cli_command commands[] = {
     {"deploy", "deploy a template to a server", cli_deploy},
     {"app", "make, list and remove the applications that sign in to a server", cli_app},
     {"bootstrap", "give the administrator of a server a new secret", cli_bootstrap},
+    {"admin", "make a link for an administrator, or the account for emergencies", cli_admin},
     {"functions", "list the functions, aggregations and operators of the language", cli_functions},
 };
 

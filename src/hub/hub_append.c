@@ -41,10 +41,13 @@ enum rf_kind hub_append(struct hub *hub, uint32_t partition, struct hub_append *
     struct hub_partition *p;
     RF_TRY(hub_partition_find(hub, partition, &p, err));
     enum hub_status status = hub_status_of(hub);
-    if (status == HUB_DISABLED || status == HUB_SEND_DISABLED)
+    bool is_open = status != HUB_DISABLED && status != HUB_SEND_DISABLED;
+    bool is_taken = is_open && take_pending(hub->hubs, append->len);
+    if (!is_taken) (void)atomic_fetch_add_explicit(&hub->refused, 1, memory_order_relaxed);
+    if (!is_open)
         return RF_FAIL(err, RF_DENIED, "EntityDisabled", "sending to the event hub %s is disabled",
                        hub->name);
-    if (!take_pending(hub->hubs, append->len))
+    if (!is_taken)
         return RF_FAIL(err, RF_AGAIN, "ServerBusy",
                        "too much waits to be written to disk; try again in a moment");
     append->hub = hub, append->partition = partition;
@@ -223,6 +226,7 @@ static void publish_end(struct hub_partition *p, const struct log_frame *frames,
 {
     if (count == 0) return;
     const struct log_frame *last = &frames[count - 1];
+    hub_count_in(p, frames, count);
     int64_t end = last->first + last->count;
     if (p->producers_end == frames[0].first && end - frames[0].first == total_of(frames, count))
         p->producers_end = end;
@@ -244,6 +248,7 @@ static void publish(struct hub_partition *p, const struct log_frame *frames, uin
     size_t bytes = 0;
     for (uint32_t i = 0; i < count; i++) bytes += frames[i].batch.len;
     p->snapshot_bytes += bytes;
+    hub_count_in(p, frames, count);
     hub_cache_add(p, frames, count); /* before the end is seen: who is woken finds it there */
     atomic_store_explicit(&p->last_enqueued, now, memory_order_release);
     atomic_store_explicit(&p->end, frames[count - 1].first + frames[count - 1].count,

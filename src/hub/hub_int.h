@@ -12,7 +12,7 @@
 #include <pthread.h>
 
 #include "base/pool.h"
-#include "hub/hub.h"
+#include "hub/hub_watch.h"
 #include "hub/part_store.h"
 #include "state/state.h"
 
@@ -67,9 +67,6 @@ void hubs_drop_hub(struct hub_namespace *space, rf_str name);
 RF_MUST_USE enum rf_kind hubs_set_group(struct hub_namespace *space, rf_str hub, rf_str group,
                                         struct rf_err *err);
 void hubs_drop_group(struct hub_namespace *space, rf_str hub, rf_str group);
-/* Names as they are stored, sorted, "$Default" among them; in `arena`. */
-RF_MUST_USE enum rf_kind hub_groups(const struct hub *hub, struct rf_arena *arena, rf_str **names,
-                                    uint32_t *count, struct rf_err *err);
 /* Revoked publishers are kept in state, space "hub.revoked", by hub_revoke; sorted, in `arena`. */
 RF_MUST_USE enum rf_kind hub_revoked(const struct hub *hub, struct rf_arena *arena, rf_str **names,
                                      uint32_t *count, struct rf_err *err);
@@ -93,10 +90,6 @@ RF_MUST_USE enum rf_kind hubs_find_rule(struct hub_namespace *space, rf_str hub,
 
 /* The settings as they are now; the texts live as long as `hubs`. */
 void hub_namespace_settings(const struct hub_namespace *space, struct hub_namespace_settings *out);
-/* All that are there, by name; in `arena`. */
-RF_MUST_USE enum rf_kind hubs_namespaces(struct hubs *hubs, struct rf_arena *arena,
-                                         struct hub_namespace ***out, uint32_t *count,
-                                         struct rf_err *err);
 /* hubs_version grows and the listeners are told. For whatever else a link depends on (registered device authorities). */
 void hubs_changed(struct hubs *hubs);
 void hubs_access_changed(void *hubs); /* the same for those of hubs_on_access only */
@@ -190,7 +183,8 @@ struct hub_partition {
     atomic_bool is_known; /* the three above are right */
     atomic_bool
         is_asked; /* by somebody, since the Kafka store looked last (it follows what is asked for) */
-    struct hub_waiter *waiters; /* hub.waking */
+    _Atomic uint64_t in_events, in_bytes, out_events, out_bytes; /* hub_watch.h */
+    struct hub_waiter *waiters;                                  /* hub.waking */
     struct cache_ring cached;   /* hubs.cache.lock */
 };
 
@@ -203,6 +197,7 @@ struct hub {
     atomic_int status; /* enum hub_status */
     _Atomic uint32_t partition_count;
     _Atomic uint32_t next_partition;
+    _Atomic uint64_t refused;
     struct hub_partition *chunks[HUB_CHUNKS_MAX];
 
     pthread_mutex_t lock;         /* what follows */
@@ -294,6 +289,10 @@ void hub_partition_raise(struct hub_partition *p, int64_t end, rf_usec enqueued)
 /* hub_append.c */
 void *hub_writer_main(void *hubs);
 void hub_writers_step(struct hubs *hubs); /* writes all that waits */
+
+/* hub_watch.c */
+void hub_count_in(struct hub_partition *p, const struct log_frame *frames, uint32_t count);
+void hub_count_out(struct hub_partition *p, int64_t from, const struct log_frames *frames);
 
 /* hub_read.c: those who wait for what is there now, or all of them. */
 void hub_wake(struct hub_partition *p, bool all);

@@ -44,11 +44,14 @@ enum rf_kind hub_read(struct hub *hub, uint32_t partition, int64_t from, size_t 
     }
     bool hit = false;
     RF_TRY(hub_cache_read(p, from, bytes_max, arena, out, &hit, err));
+    if (hit) hub_count_out(p, from, out);
     if (hit) return RF_OK;
     if (!may_block) return not_in_memory(p, from, err);
     struct part_store *store = atomic_load_explicit(&p->store, memory_order_acquire);
     RF_ASSERT(store != NULL); /* something was written */
-    return store_read(store, from, bytes_max, arena, out, err);
+    RF_TRY(store_read(store, from, bytes_max, arena, out, err));
+    hub_count_out(p, from, out);
+    return RF_OK;
 }
 
 enum rf_kind hub_find_time(struct hub *hub, uint32_t partition, rf_usec time, int64_t *out,

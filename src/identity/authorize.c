@@ -65,8 +65,12 @@ static bool has_uris(const struct json_node *application)
     return false;
 }
 
-static enum rf_kind check_redirect(struct authorize *a, struct rf_err *err)
+static enum rf_kind check_redirect(struct authorize *a, rf_str origin, struct rf_err *err)
 {
+    if (portal_redirects_to(a->client->app_id, a->redirect_uri, origin)) {
+        a->redirect = REDIRECT_WEB;
+        return RF_OK;
+    }
     const struct json_node *application = a->client->application;
     if (!has_uris(application))
         return RF_FAIL(err, RF_INVALID, "500113",
@@ -196,7 +200,7 @@ enum rf_kind authorize_read(struct identity *identity, rf_str query, rf_str tena
                        "The request must contain the following parameter: 'client_id'.");
     RF_TRY(client_find(identity, out->client_id, &out->client_entry, err));
     out->client = out->client_entry->value;
-    RF_TRY(check_redirect(out, err));
+    RF_TRY(check_redirect(out, origin, err));
     return read_rest(identity, origin, arena, out, err);
 }
 

@@ -30,6 +30,7 @@ struct bench {
     struct identity *identity;
     struct dispatcher *dispatcher;
     struct directory directory;
+    struct browser_sessions sessions;
     struct site site;
     struct audit audit;
     pthread_mutex_t rows_lock;
@@ -89,6 +90,7 @@ RF_TEST_HELPER void bench_dispatcher(struct bench *b)
     struct dispatcher_options options = {.site = &b->site,
                                          .authz = b->authz,
                                          .directory = &b->directory,
+                                         .sessions = &b->sessions,
                                          .audit = &b->audit,
                                          .clock = &b->clock.clock};
     cr_assert(dispatcher_new(&options, &b->dispatcher, &err) == RF_OK, "%s", err.text);
@@ -133,6 +135,7 @@ RF_TEST_HELPER void bench_open(struct bench *b, const struct identity_options *m
     options.clock = &b->clock.clock;
     cr_assert(identity_new(&options, &b->identity, &err) == RF_OK, "%s", err.text);
     b->directory = identity_directory(b->identity);
+    b->sessions = identity_sessions(b->identity);
     bench_dispatcher(b);
 }
 

@@ -89,6 +89,18 @@ static enum rf_kind give_secret(struct identity *identity, struct json_node *app
                : RF_OK;
 }
 
+enum rf_kind app_put_named(struct identity *identity, struct state_txn *txn, rf_str app_id,
+                           rf_str display_name, struct rf_arena *arena, struct rf_err *err)
+{
+    rf_str now = time_graph(arena, rf_clock_now(identity->options.clock));
+    struct json_node *doc = application_json(identity, app_id, display_name, now, arena);
+    struct json_node *principal =
+        principal_json(identity, app_id, display_name, "Application", now, arena);
+    if (doc == NULL || principal == NULL) return rf_fail_memory(err, arena);
+    RF_TRY(object_put(txn, "application", doc, arena, err));
+    return object_put(txn, "servicePrincipal", principal, arena, err);
+}
+
 enum rf_kind identity_make_app(struct identity *identity, struct state_txn *txn,
                                rf_str display_name, const char *graph_roles, struct rf_arena *arena,
                                struct identity_app *out, struct rf_err *err)

@@ -47,9 +47,10 @@ static const struct graph_route batch_routes[] = {
     {.path = NULL},
 };
 static const struct graph_route *const tables[] = {
-    batch_routes,          graph_factor_routes, graph_application_routes, graph_principal_routes,
-    graph_user_routes,     graph_group_routes,  graph_tenant_routes,      graph_policy_routes,
-    graph_strength_routes, graph_role_routes,   graph_setting_routes,
+    batch_routes,          graph_factor_routes,  graph_application_routes, graph_principal_routes,
+    graph_user_routes,     graph_group_routes,   graph_tenant_routes,      graph_policy_routes,
+    graph_strength_routes, graph_role_routes,    graph_setting_routes,     graph_admin_routes,
+    graph_log_routes,      graph_session_routes,
 };
 
 static enum rf_kind add_segment(struct graph_call *call, rf_str raw, struct rf_err *err)
@@ -113,6 +114,7 @@ static enum rf_kind resolve_me(struct graph_call *call, struct rf_err *err)
                        "/me request is only valid with delegated authentication flow.");
     if (call->segment_count == GRAPH_SEGMENTS_MAX) return graph_bad(err, "The path is too long.");
     for (uint32_t i = call->segment_count; i > 1; i--) call->segments[i] = call->segments[i - 1];
+    call->is_own = true;
     call->segments[0] = RF_S("users");
     call->segments[1] = who->object_id;
     call->segment_count++;
@@ -188,7 +190,9 @@ static enum rf_kind run_in_txn(struct graph_call *call, struct rf_err *err)
 enum rf_kind graph_run_call(struct graph_call *call, struct rf_err *err)
 {
     RF_TRY(find_route(call, err));
-    if (!has_role(call->request->principal, call->route->roles))
+    /* Everybody may see what the directory says of himself. */
+    bool sees_own = call->is_own && call->method == HTTP_GET;
+    if (!sees_own && !has_role(call->request->principal, call->route->roles))
         return request_fail(call->request, err, 403, "Authorization_RequestDenied",
                             "Insufficient privileges to complete the operation.");
     RF_TRY(read_body(call, err));

@@ -29,4 +29,20 @@ RF_MUST_USE enum rf_kind filter_check(const struct filter *filter,
 bool filter_needs(const struct filter *filter, bool (*useful)(const void *ctx, rf_str member),
                   const void *ctx, rf_str *member, rf_str *value);
 
+/* ---- graph_filter_kql.c: the same over a table ---- */
+
+enum filter_type { FILTER_TEXT, FILTER_TIME, FILTER_INTEGER, FILTER_TRUTH };
+struct filter_column {
+    const char *path; /* "status/errorCode" */
+    /* What it is in KQL: "toint(ResultType)". Of the members of a collection, with '#' for a place in it: any() looks at the first three. */
+    const char *expression;
+    enum filter_type type;
+};
+/* Writes the filter as a predicate. RF_INVALID Request_BadRequest for paths that are no column, and what a column cannot be compared with. */
+RF_MUST_USE enum rf_kind filter_kql(const struct filter *filter,
+                                    const struct filter_column *columns, uint32_t count,
+                                    struct rf_buf *out, struct rf_err *err);
+/* Whether a path of the filter begins with that member. */
+bool filter_names(const struct filter *filter, const char *member);
+
 #endif

@@ -25,6 +25,7 @@ struct graph_call {
     rf_str path;                         /* as asked, for links to the next page */
     rf_str segments[GRAPH_SEGMENTS_MAX]; /* behind the version, decoded */
     uint32_t segment_count;
+    bool is_own; /* the path began with "me" */
     rf_str ids[GRAPH_IDS_MAX]; /* what stands for {..} in the route, in order */
     uint32_t id_count;
     struct state_txn
@@ -66,6 +67,9 @@ extern const struct graph_route graph_group_routes[];
 extern const struct graph_route graph_tenant_routes[];
 extern const struct graph_route graph_policy_routes[];
 extern const struct graph_route graph_factor_routes[];
+extern const struct graph_route graph_admin_routes[];
+extern const struct graph_route graph_log_routes[];
+extern const struct graph_route graph_session_routes[];
 
 /* Matches, checks app roles, runs and commits: the whole of one request. `call` has identity, request, arena, method, version,
  * path and segments. */
@@ -126,6 +130,8 @@ extern const struct graph_entity graph_application, graph_service_principal, gra
 /* The entity of a space of directory objects; NULL: none. */
 const struct graph_entity *graph_entity_of(rf_str space);
 
+/* graph_user.c: what may stand before the @ of a user name. */
+bool graph_is_local_part(rf_str text);
 /* graph_user.c: checks a password by the rules and stores it in the document. */
 RF_MUST_USE enum rf_kind graph_user_set_password(struct graph_call *call, struct json_node *doc,
                                                  rf_str password, bool must_change,

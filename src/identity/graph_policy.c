@@ -298,7 +298,6 @@ static const struct graph_entity location_entity = {
 
 #define POLICY &policy_entity
 #define LOCATION &location_entity
-#define LOG_READ "AuditLog.Read.All"
 const struct graph_route graph_policy_routes[] = {
     {HTTP_GET, false, "identity/conditionalAccess/policies", POLICY_READ, graph_entity_list,
      POLICY},
@@ -321,10 +320,6 @@ const struct graph_route graph_policy_routes[] = {
     {HTTP_DELETE, false, "identity/conditionalAccess/namedLocations/{}", POLICY_WRITE,
      graph_entity_remove, LOCATION},
     {HTTP_POST, true, "identity/conditionalAccess/evaluate", POLICY_READ, graph_what_if, NULL},
-    {HTTP_GET, false, "auditLogs/signIns", LOG_READ, not_there, NULL},
-    {HTTP_GET, false, "auditLogs/signIns/{}", LOG_READ, not_there, NULL},
-    {HTTP_GET, false, "auditLogs/directoryAudits", LOG_READ, not_there, NULL},
-    {HTTP_GET, false, "auditLogs/directoryAudits/{}", LOG_READ, not_there, NULL},
     {HTTP_GET, false, "identityProtection/riskyUsers", "IdentityRiskyUser.Read.All", not_there,
      NULL},
     {HTTP_GET, false, "identityProtection/riskDetections", "IdentityRiskEvent.Read.All", not_there,

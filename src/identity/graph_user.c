@@ -62,7 +62,7 @@ static const struct graph_property properties[] = {
 
 /* ---- what may stand in it -------------------------------------------------------------------------------------------------------------------------- */
 
-static bool is_local_part(rf_str text)
+bool graph_is_local_part(rf_str text)
 {
     if (text.len == 0 || text.len > 64 || text.ptr[0] == '.' || rf_str_ends(text, RF_S(".")))
         return false;
@@ -77,7 +77,7 @@ static enum rf_kind check_name(struct graph_call *call, const struct json_node *
     rf_str name = json_text_at(doc, "userPrincipalName");
     size_t at = rf_str_find(name, RF_S("@"), 0);
     rf_str domain = at == SIZE_MAX ? RF_S("") : rf_slice(name, at + 1, name.len);
-    if (at == SIZE_MAX || !is_local_part(rf_slice(name, 0, at)) || domain.len == 0)
+    if (at == SIZE_MAX || !graph_is_local_part(rf_slice(name, 0, at)) || domain.len == 0)
         return graph_bad(err, "Property userPrincipalName is invalid.");
     if (!rf_str_eq_nocase(domain, call->identity->domain))
         return graph_bad(err,

@@ -14,6 +14,7 @@
 #define WHY_USERINFO                                                                               \
     "the access token is checked by the handler, which answers as OpenID Connect says"
 #define WHY_SIGNIN "people prove who they are on these pages"
+#define WHY_FIRST "a link that was made on the server's machine proves who comes"
 #define WHY_ASSET "style and scripts of the pages are for everybody"
 #define WHY_LOGOUT "ends the session of the cookie that comes with it"
 #define OPEN_GET(where, run_, why)                                                                 \
@@ -55,6 +56,8 @@ static const struct route signin_routes[] = {
     OPEN_POST("/{tenant}/oauth2/v2.0/authorize", authorize_run, WHY_SIGNIN),
     OPEN_POST("/{tenant}/oauth2/authorize", authorize_run, WHY_SIGNIN),
     PAGE_POST_HEAVY("/signin/next", signin_next, WHY_SIGNIN),
+    OPEN_GET("/signin/first", first_page, WHY_FIRST),
+    PAGE_POST_HEAVY("/signin/first", first_taken, WHY_FIRST),
     OPEN_GET("/signin/{asset}", signin_asset, WHY_ASSET),
     OPEN_GET("/devicelogin", device_page, WHY_SIGNIN),
     OPEN_GET("/common/oauth2/deviceauth", device_page, WHY_SIGNIN),
@@ -63,6 +66,9 @@ static const struct route signin_routes[] = {
     OPEN_GET("/{tenant}/oauth2/logout", logout_run, WHY_LOGOUT),
     OPEN_POST("/{tenant}/oauth2/v2.0/logout", logout_run, WHY_LOGOUT),
     OPEN_POST("/{tenant}/oauth2/logout", logout_run, WHY_LOGOUT),
+    OPEN_GET("/portal/signin", portal_signin, WHY_SIGNIN),
+    OPEN_GET("/portal/signed-in", portal_signed_in, WHY_SIGNIN),
+    OPEN_POST("/portal/signout", portal_signout, WHY_LOGOUT),
 };
 
 /* ---- life ------------------------------------------------------------------------------------------------------------ */
@@ -76,6 +82,7 @@ static enum rf_kind seed(struct identity *identity, struct rf_err *err)
     IDENTITY_TXN txn = NULL;
     RF_TRY(state_begin_write(identity->options.state, &txn, err));
     RF_TRY(resource_seed(identity, txn, &arena, err));
+    RF_TRY(portal_seed(identity, txn, &arena, err));
     struct state_txn *done = txn;
     txn = NULL;
     return state_commit(done, err);
@@ -242,7 +249,14 @@ static enum rf_kind directory_find(void *ctx, rf_str object_id, struct rf_arena 
     return RF_OK;
 }
 
+static enum rf_kind directory_delegated(void *ctx, struct rf_arena *arena, struct principal *user,
+                                        struct rf_err *err)
+{
+    return rights_of_user(ctx, arena, user, err);
+}
+
 struct directory identity_directory(struct identity *identity)
 {
-    return (struct directory){.ctx = identity, .find = directory_find};
+    return (struct directory){
+        .ctx = identity, .find = directory_find, .delegated = directory_delegated};
 }

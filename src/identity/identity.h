@@ -17,6 +17,8 @@ struct identity_options {
     const struct site *site;
     const struct audit *audit; /* SigninLogs and its sisters, AuditLogs */
     struct rf_clock *clock;
+    struct tables
+        *tables; /* what was logged, in the site's workspace; NULL: it cannot be asked for */
 
     /* Federated credentials: hosts whose keys may be fetched ("token.actions.githubusercontent.com", "*.example.org"; with a
      * port when it is not 443). None given: the well-known public issuers. Borrowed. */
@@ -38,6 +40,7 @@ void identity_free(struct identity *identity);
 /* Routes; *count services. */
 const struct service *const *identity_services(struct identity *identity, uint32_t *count);
 struct directory identity_directory(struct identity *identity);
+struct browser_sessions identity_sessions(struct identity *identity);
 /* Token-signing keys were rotated: they are read anew for the next token. Any thread. */
 void identity_keys_changed(struct identity *identity);
 
@@ -62,5 +65,22 @@ RF_MUST_USE enum rf_kind identity_make_managed_identity(struct identity *identit
                                                         rf_str resource_id, struct rf_arena *arena,
                                                         struct identity_app *out,
                                                         struct rf_err *err);
+
+/* ---- administrators ------------------------------------------------------------------------------------------------ */
+
+enum { ADMIN_LINK_HOURS = 24 };
+/* A link for the page /signin/first: whoever opens it first within 24 hours becomes an administrator with a password of his own (Global
+ * Administrator, Owner of everything), or, with `user` (an object id), renews that account. *code stands behind "?code="; only its
+ * hash is kept. Links that were made before end. In the caller's write transaction. */
+RF_MUST_USE enum rf_kind identity_make_admin_link(struct identity *identity, struct state_txn *txn,
+                                                  rf_str user, struct rf_arena *arena, rf_str *code,
+                                                  struct rf_err *err);
+/* Whether it can be used still. */
+RF_MUST_USE enum rf_kind identity_admin_link_good(struct identity *identity, struct state_txn *txn,
+                                                  rf_str code, struct rf_arena *arena, bool *good,
+                                                  struct rf_err *err);
+/* Whether somebody is Global Administrator, accounts for emergencies aside. */
+RF_MUST_USE enum rf_kind identity_has_administrator(struct state_txn *txn, struct rf_arena *arena,
+                                                    bool *has, struct rf_err *err);
 
 #endif

@@ -137,10 +137,18 @@ RF_MUST_USE enum rf_kind resource_find(struct identity *identity, rf_str name, r
                                        struct memo_entry **out, struct rf_err *err);
 /* The app role of a built-in application by its value, or NULL; its id as a GUID. */
 const char *graph_role_id(rf_str value);
+const char *graph_role_name(size_t index); /* every value in turn; NULL behind the last */
 /* "appRoles" of a service principal: its own or its application's. */
 const struct json_node *app_roles_of(const struct json_node *principal,
                                      const struct json_node *application);
 const struct json_node *app_role_by_id(const struct json_node *roles, rf_str id);
+
+/* ---- first_start.c ------------------------------------------------------------------------------------------------------- */
+
+/* Makes an application that has no secret, with its service principal. */
+RF_MUST_USE enum rf_kind app_put_named(struct identity *identity, struct state_txn *txn,
+                                       rf_str app_id, rf_str display_name, struct rf_arena *arena,
+                                       struct rf_err *err);
 
 /* ---- client.c: applications that ask ----------------------------------------------------------------------------------- */
 
@@ -338,6 +346,8 @@ struct trail_change {
     const struct json_node
         *other; /* a second target: the group of "Add member to group"; may be NULL */
     const char *other_type;
+    const char *reason; /* ResultReason; NULL: none */
+    bool failed;        /* Result */
 };
 void trail_audit(struct identity *identity, struct request *request,
                  const struct trail_change *change);

@@ -122,7 +122,7 @@ static rf_str return_address(struct request *request, rf_str uri)
 enum rf_kind logout_run(struct request *request, struct rf_err *err)
 {
     struct leaving leaving = {.count = 0};
-    rf_str cookie = cookie_value(request->http, SESSION_COOKIE);
+    rf_str cookie = http_cookie(request->http, SESSION_COOKIE);
     rf_str uri = request_parameter(request, "post_logout_redirect_uri", NULL);
     bool back;
     if (cookie.len > 0) RF_TRY(end_session(request, cookie, &leaving, err));

@@ -84,6 +84,11 @@ const char *graph_role_id(rf_str value)
     return NULL;
 }
 
+const char *graph_role_name(size_t index)
+{
+    return index < RF_COUNT(graph_roles) ? graph_roles[index].value : NULL;
+}
+
 static struct json_node *roles_json(struct rf_arena *arena, const struct builtin *builtin)
 {
     struct json_node *list = json_new(arena, JSON_T_ARRAY);

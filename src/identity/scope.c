@@ -212,9 +212,10 @@ static enum rf_kind sort_openid(struct sorting *s, const struct scopes *scopes,
     static const char *const names[] = {"openid", "profile", "email", "offline_access"};
     const bool wanted[] = {scopes->openid, scopes->profile, scopes->email, scopes->offline};
     rf_str of_resource = s->have;
+    bool is_portal = rf_str_eq_nocase(s->client->app_id, RF_S(PORTAL_APP_ID));
     RF_TRY(consented(txn, s->client, user, graph_id, arena, &s->have, err));
     for (size_t i = 0; i < RF_COUNT(names); i++)
-        if (wanted[i]) sort_in(s, rf_str_of(names[i]), false);
+        if (wanted[i]) sort_in(s, rf_str_of(names[i]), is_portal);
     s->have = of_resource;
     return RF_OK;
 }

@@ -46,6 +46,7 @@ enum rf_kind signin_load_device(struct signin *s, struct rf_err *err)
 static enum rf_kind load_what(struct signin *s, struct rf_err *err)
 {
     if (s->what == FOR_DEVICE) return signin_load_device(s, err);
+    if (s->what == FOR_FIRST) return RF_OK;
     RF_TRY(authorize_read(s->identity, s->query, s->tenant, s->request->origin, s->arena,
                           &s->authorize, err));
     s->client = s->authorize.client;
@@ -246,6 +247,7 @@ static enum rf_kind go_on_proved(struct signin *s, struct rf_err *err)
 enum rf_kind signin_go_on(struct signin *s, enum page_error error, rf_str detail,
                           struct rf_err *err)
 {
+    if (s->what == FOR_FIRST) return signin_first_go_on(s, error, detail, err);
     if (error != PAGE_NO_ERROR) return signin_show_again(s, error, detail, err);
     if (s->proofs == 0 && session_will_do(s)) adopt_session(s);
     if (s->proofs == 0) return ask_who(s, err);
@@ -353,7 +355,7 @@ enum rf_kind signin_next(struct request *request, struct rf_err *err)
         return signin_error_page(request, why.code, rf_str_of(why.text));
     }
     kind = signin_load_session(&s, err);
-    if (kind == RF_OK) kind = take_page(&s, err);
+    if (kind == RF_OK) kind = s.what == FOR_FIRST ? signin_first_next(&s, err) : take_page(&s, err);
     signin_done(&s);
     if (kind == RF_AGAIN && err->code != NULL && strcmp(err->code, "PasswordsBusy") == 0) {
         http_set_literal(request->response, "Retry-After", "1");

@@ -47,7 +47,7 @@ static rf_str bare_host(rf_str origin)
 
 /* ---- pages ------------------------------------------------------------------------------------------------------------- */
 
-static enum rf_kind write_page(struct request *request, struct page *page, uint16_t status)
+enum rf_kind signin_write_page(struct request *request, struct page *page, uint16_t status)
 {
     struct http_response *response = request->response;
     page->server = bare_host(request->origin);
@@ -77,7 +77,7 @@ enum rf_kind signin_page(struct signin *s, struct page *page, struct rf_err *err
     rf_str target =
         s->what == FOR_APP ? origin_of(s->authorize.redirect_uri, s->arena) : (rf_str){0};
     signin_headers(s->request, target, NULL, 0);
-    return write_page(s->request, page, 200);
+    return signin_write_page(s->request, page, 200);
 }
 
 enum rf_kind signin_error_page(struct request *request, const char *code, rf_str text)
@@ -91,7 +91,7 @@ enum rf_kind signin_error_page(struct request *request, const char *code, rf_str
                         .detail = text,
                         .error = PAGE_E_ERROR};
     signin_headers(request, (rf_str){0}, NULL, 0);
-    return write_page(request, &page, 400);
+    return signin_write_page(request, &page, 400);
 }
 
 void signin_service_error(struct request *request, uint16_t status, const struct rf_err *err)
@@ -105,7 +105,7 @@ void signin_service_error(struct request *request, uint16_t status, const struct
     if (err->code != NULL && rf_is_digit((uint8_t)err->code[0]))
         page.code = rf_arena_printf(request->arena, "AADSTS%s", err->code);
     signin_headers(request, (rf_str){0}, NULL, 0);
-    (void)write_page(request, &page, status);
+    (void)signin_write_page(request, &page, status);
 }
 
 enum rf_kind signin_asset(struct request *request, struct rf_err *err)
@@ -152,7 +152,7 @@ static enum rf_kind post_form(struct request *request, const struct authorize *a
                         .fields = fields,
                         .field_count = count};
     signin_headers(request, origin_of(a->redirect_uri, request->arena), NULL, 0);
-    return write_page(request, &page, 200);
+    return signin_write_page(request, &page, 200);
 }
 
 enum rf_kind authorize_answer(struct request *request, const struct authorize *a,

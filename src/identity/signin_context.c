@@ -11,20 +11,6 @@ enum { CONTEXT_LIFE_SECONDS = 900, COOKIE_BYTES = 43, CONTEXT_BYTES_MAX = 48 << 
 
 /* ---- cookies -------------------------------------------------------------------------------------------------------- */
 
-rf_str cookie_value(const struct http_request *http, const char *name)
-{
-    rf_str header = http_header(http, "Cookie", NULL), wanted = rf_str_of(name);
-    for (size_t at = 0; at < header.len;) {
-        size_t end = rf_str_find(header, RF_S(";"), at);
-        if (end == SIZE_MAX) end = header.len;
-        rf_str pair = rf_str_trim(rf_slice(header, at, end));
-        at = end + 1;
-        if (pair.len > wanted.len && pair.ptr[wanted.len] == '=' && rf_str_starts(pair, wanted))
-            return rf_slice(pair, wanted.len + 1, pair.len);
-    }
-    return (rf_str){0};
-}
-
 void cookie_set(struct request *request, const char *name, rf_str value, int64_t max_age_seconds)
 {
     struct rf_arena *arena = request->arena;
@@ -139,7 +125,7 @@ enum rf_kind signin_open(struct signin *s, rf_str sealed, struct rf_err *err)
     struct rf_err ignored;
     struct json_node *doc;
     size_t dot = rf_str_find(sealed, RF_S("."), 0);
-    s->cookie = cookie_value(s->request->http, FLOW_COOKIE);
+    s->cookie = http_cookie(s->request->http, FLOW_COOKIE);
     if (s->cookie.len != COOKIE_BYTES || dot == SIZE_MAX || sealed.len > CONTEXT_BYTES_MAX)
         return expired(err);
     rf_str body = rf_slice(sealed, 0, dot);
@@ -161,7 +147,7 @@ enum rf_kind signin_open(struct signin *s, rf_str sealed, struct rf_err *err)
 
 enum rf_kind signin_load_session(struct signin *s, struct rf_err *err)
 {
-    rf_str cookie = cookie_value(s->request->http, SESSION_COOKIE);
+    rf_str cookie = http_cookie(s->request->http, SESSION_COOKIE);
     struct person person;
     struct rf_err ignored;
     if (cookie.len == 0) return RF_OK;

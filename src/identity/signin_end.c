@@ -16,13 +16,13 @@ static struct grant grant_of(const struct signin *s, rf_str scope)
                           .confidential = s->authorize.redirect == REDIRECT_WEB};
 }
 
-static enum rf_kind keep_session(struct signin *s, struct state_txn *txn, struct rf_err *err)
+enum rf_kind signin_keep_session(struct signin *s, struct state_txn *txn, struct rf_err *err)
 {
     if (!s->fresh && s->has_session) return RF_OK;
     bool kept = s->verdict.persistent == PERSIST_ALWAYS ||
                 (s->keep && s->verdict.persistent != PERSIST_NEVER) ||
                 (s->has_session && s->session.kept && !s->kept_asked);
-    rf_str before = cookie_value(s->request->http, SESSION_COOKIE), cookie;
+    rf_str before = http_cookie(s->request->http, SESSION_COOKIE), cookie;
     struct session session = {.user = s->person.id,
                               .address = s->request->http->peer_address,
                               .agent = http_header(s->request->http, "User-Agent", NULL),
@@ -79,7 +79,7 @@ static enum rf_kind finish_app(struct signin *s, rf_str granted, struct rf_err *
     RF_CLEANUP(state_end_cleanup) struct state_txn *txn = NULL;
     rf_str code;
     RF_TRY(state_begin_write(s->identity->options.state, &txn, err));
-    RF_TRY(keep_session(s, txn, err));
+    RF_TRY(signin_keep_session(s, txn, err));
     struct code_grant grant = {.grant = grant_of(s, granted),
                                .redirect_uri = s->authorize.redirect_uri,
                                .challenge = s->authorize.challenge,
@@ -99,7 +99,7 @@ enum rf_kind signin_finish_device(struct signin *s, bool approved, struct rf_err
     RF_CLEANUP(state_end_cleanup) struct state_txn *txn = NULL;
     rf_str scope = s->device.grant.scope;
     RF_TRY(state_begin_write(s->identity->options.state, &txn, err));
-    RF_TRY(keep_session(s, txn, err));
+    RF_TRY(signin_keep_session(s, txn, err));
     if (approved) s->device.grant = grant_of(s, scope);
     s->device.state = approved ? DEVICE_APPROVED : DEVICE_DECLINED;
     RF_TRY(device_decide(txn, &s->device, s->arena, err));

@@ -107,7 +107,7 @@ enum rf_kind authorize_run(struct request *request, struct rf_err *err);
 
 /* ---- signin.c: from page to page ---------------------------------------------------------------------------------------------- */
 
-enum signin_for { FOR_APP, FOR_DEVICE };
+enum signin_for { FOR_APP, FOR_DEVICE, FOR_FIRST /* behind an administrator's link */ };
 enum signin_step {
     STEP_USER,
     STEP_PASSWORD,
@@ -121,7 +121,8 @@ enum signin_step {
     STEP_KEEP,
     STEP_CONSENT,
     STEP_CONFIRM,
-    STEP_ACCOUNT
+    STEP_ACCOUNT,
+    STEP_ENROLL_PASSKEY
 };
 struct signin {
     struct identity *identity;
@@ -176,7 +177,6 @@ RF_MUST_USE enum rf_kind signin_seal(struct signin *signin, rf_str *out, struct 
 RF_MUST_USE enum rf_kind signin_open(struct signin *signin, rf_str sealed, struct rf_err *err);
 #define FLOW_COOKIE "__Host-rf_flow"
 #define SESSION_COOKIE "__Host-rf_session"
-rf_str cookie_value(const struct http_request *http, const char *name); /* empty: none */
 void cookie_set(struct request *request, const char *name, rf_str value,
                 int64_t max_age_seconds /* -1: until the browser ends; 0: delete */);
 /* Reads the session of the browser's cookie, if there is a good one. */
@@ -186,6 +186,7 @@ RF_MUST_USE enum rf_kind signin_load_session(struct signin *signin, struct rf_er
 enum rf_kind signin_page(struct signin *signin, struct page *page, struct rf_err *err);
 void signin_headers(struct request *request, rf_str form_target, const rf_str *frames,
                     uint32_t frame_count);
+enum rf_kind signin_write_page(struct request *request, struct page *page, uint16_t status);
 enum rf_kind signin_error_page(struct request *request, const char *code, rf_str text);
 /* Sends fields to the redirect address in the way that was asked for. */
 enum rf_kind authorize_answer(struct request *request, const struct authorize *authorize,
@@ -205,6 +206,14 @@ enum rf_kind grant_refresh(struct token_call *call, struct rf_err *err);
 enum rf_kind grant_device(struct token_call *call, struct rf_err *err);
 enum rf_kind grant_behalf(struct token_call *call, struct rf_err *err);
 
+/* signin_first.c: an administrator's link */
+enum rf_kind first_page(struct request *request, struct rf_err *err);  /* GET /signin/first */
+enum rf_kind first_taken(struct request *request, struct rf_err *err); /* POST /signin/first */
+/* FOR_FIRST: what signin_go_on is for the others, and what one of its pages brings. */
+enum rf_kind signin_first_go_on(struct signin *signin, enum page_error error, rf_str detail,
+                                struct rf_err *err);
+enum rf_kind signin_first_next(struct signin *signin, struct rf_err *err);
+
 /* device.c, logout.c */
 enum rf_kind device_ask(struct request *request, struct rf_err *err);
 enum rf_kind device_page(struct request *request, struct rf_err *err);
@@ -212,6 +221,24 @@ enum rf_kind device_code_typed(struct request *request, struct rf_err *err);
 enum rf_kind logout_run(struct request *request, struct rf_err *err);
 enum rf_kind userinfo_run(struct request *request, struct rf_err *err);
 enum rf_kind signin_asset(struct request *request, struct rf_err *err);
+
+/* ---- portal.c: our own application ----------------------------------------------------------------------------------------------- */
+
+#define PORTAL_APP_ID                                                                              \
+    "c44b4083-3bb0-49c1-b47d-974e53cbdf3c" /* as policies and rules know the portal */
+RF_MUST_USE enum rf_kind portal_seed(struct identity *identity, struct state_txn *txn,
+                                     struct rf_arena *arena, struct rf_err *err);
+/* Whether it is the portal's own reply address at the origin that was asked. */
+bool portal_redirects_to(rf_str app_id, rf_str uri, rf_str origin);
+enum rf_kind portal_signin(struct request *request, struct rf_err *err);
+enum rf_kind portal_signed_in(struct request *request, struct rf_err *err);
+enum rf_kind portal_signout(struct request *request, struct rf_err *err);
+
+/* ---- role_rights.c ------------------------------------------------------------------------------------------------------------------- */
+
+/* See struct directory, `delegated`. */
+RF_MUST_USE enum rf_kind rights_of_user(struct identity *identity, struct rf_arena *arena,
+                                        struct principal *user, struct rf_err *err);
 
 /* ---- trail_person.c ------------------------------------------------------------------------------------------------------------------ */
 

@@ -3,7 +3,7 @@
 #include "identity/signin_step_int.h"
 #include "people/passkey.h"
 
-static struct webauthn_party party_of(const struct signin *s, rf_str *origin)
+struct webauthn_party signin_party(const struct signin *s, rf_str *origin)
 {
     rf_str scheme = RF_S("https://");
     *origin = s->request->origin;
@@ -23,18 +23,24 @@ static enum rf_kind ids_of(struct signin *s, struct passkey_ids *out, struct rf_
     return passkey_ids_of(txn, s->person.id, s->arena, out, err);
 }
 
+enum rf_kind signin_make_challenge(struct signin *s, uint8_t *challenge, struct rf_err *err)
+{
+    random_bytes(challenge, WEBAUTHN_CHALLENGE_BYTES);
+    rf_str text = base64url_encode(s->arena, rf_str_make(challenge, WEBAUTHN_CHALLENGE_BYTES));
+    if (text.ptr == NULL) return rf_fail_memory(err, s->arena);
+    s->extra = rf_arena_printf(s->arena, "%lld.%.*s",
+                               (long long)(s->request->now / RF_USEC_PER_SECOND), RF_FMT(text));
+    return s->extra.ptr == NULL ? rf_fail_memory(err, s->arena) : RF_OK;
+}
+
 enum rf_kind signin_show_passkey(struct signin *s, enum page_error error, struct rf_err *err)
 {
     uint8_t challenge[WEBAUTHN_CHALLENGE_BYTES];
     rf_str origin;
     struct passkey_ids ids;
     struct signin_ways ways = {.totp = false};
-    struct webauthn_party party = party_of(s, &origin);
-    random_bytes(challenge, sizeof challenge);
-    rf_str text = base64url_encode(s->arena, rf_str_make(challenge, sizeof challenge));
-    if (text.ptr == NULL) return rf_fail_memory(err, s->arena);
-    s->extra = rf_arena_printf(s->arena, "%lld.%.*s",
-                               (long long)(s->request->now / RF_USEC_PER_SECOND), RF_FMT(text));
+    struct webauthn_party party = signin_party(s, &origin);
+    RF_TRY(signin_make_challenge(s, challenge, err));
     if (s->proofs != 0 && !s->has_person) RF_TRY(signin_load_person(s, err));
     RF_TRY(ids_of(s, &ids, err));
     if (s->proofs != 0) RF_TRY(signin_load_ways(s, &ways, err));
@@ -44,14 +50,14 @@ enum rf_kind signin_show_passkey(struct signin *s, enum page_error error, struct
         .can_code = ways.totp,
         .can_recover = ways.recovery,
         .options = webauthn_request_options(s->arena, &party, challenge, ids.items, ids.count)};
-    if (s->extra.ptr == NULL || page.options == NULL) return rf_fail_memory(err, s->arena);
+    if (page.options == NULL) return rf_fail_memory(err, s->arena);
     return signin_show(s, STEP_PASSKEY, &page, err);
 }
 
 enum { CHALLENGE_LIFE_SECONDS = 300 };
 
 /* What the page asked with: "<seconds>.<challenge>". False when it is too old, or none. */
-static bool read_challenge(struct signin *s, rf_str *out)
+bool signin_read_challenge(struct signin *s, rf_str *out)
 {
     struct rf_err ignored;
     int64_t at = 0, now = s->request->now / RF_USEC_PER_SECOND;
@@ -68,11 +74,11 @@ static enum rf_kind take(struct signin *s, rf_str *owner, struct rf_err *err)
 {
     struct json_node *answer;
     rf_str challenge, origin;
-    struct webauthn_party party = party_of(s, &origin);
+    struct webauthn_party party = signin_party(s, &origin);
     struct rf_err why;
     if (json_parse(form_get(&s->form, "credential", NULL), s->arena, &answer, &why) != RF_OK)
         return RF_FAIL(err, RF_DENIED, "BadAssertion", "the passkey's answer is no JSON");
-    if (!read_challenge(s, &challenge))
+    if (!signin_read_challenge(s, &challenge))
         return RF_FAIL(err, RF_DENIED, "BadAssertion", "the challenge is too old");
     bool enabled;
     RF_TRY(access_method_enabled(s->identity, "Fido2", &enabled, err));

@@ -111,6 +111,10 @@ enum rf_kind signin_show_enroll(struct signin *s, enum page_error error, struct 
                         .why = policy_name(s),
                         .secret = s->extra,
                         .uri = totp_uri(s->arena, s->person.name, s->extra)};
+    if (s->what == FOR_FIRST) {
+        page.optional = true;
+        RF_TRY(access_method_enabled(s->identity, "Fido2", &page.can_passkey, err));
+    }
     if (page.uri.ptr == NULL) return rf_fail_memory(err, s->arena);
     return signin_show(s, STEP_ENROLL, &page, err);
 }

@@ -7,6 +7,7 @@
 #include "people/factor.h"
 #include "people/lockout.h"
 #include "people/password.h"
+#include "people/webauthn.h"
 
 struct signin_outcome {
     const char *result; /* "0", "50126" */
@@ -57,7 +58,18 @@ enum rf_kind signin_take_second(struct signin *signin, unsigned proof, const cha
 enum rf_kind signin_take_enrolled(struct signin *signin, struct rf_err *err);
 enum rf_kind signin_take_new_password(struct signin *signin, struct rf_err *err);
 
+/* ---- signin_passkey.c */
+struct webauthn_party signin_party(const struct signin *signin, rf_str *origin);
+/* A new challenge, kept in signin->extra. */
+RF_MUST_USE enum rf_kind signin_make_challenge(struct signin *signin, uint8_t *challenge,
+                                               struct rf_err *err);
+/* What the page asked with; false when it is too old, or none. */
+bool signin_read_challenge(struct signin *signin, rf_str *out);
+
 /* ---- signin_end.c */
+/* Makes the session of the browser in `txn`, unless the one that is there will do. */
+RF_MUST_USE enum rf_kind signin_keep_session(struct signin *signin, struct state_txn *txn,
+                                             struct rf_err *err);
 enum rf_kind signin_end(struct signin *signin, struct rf_err *err);
 enum rf_kind signin_finish_device(struct signin *signin, bool approved, struct rf_err *err);
 

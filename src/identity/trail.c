@@ -264,7 +264,8 @@ void trail_audit(struct identity *identity, struct request *request,
     json_put_text(&out, "Level", RF_S("4"));
     json_put_text(&out, "LoggedByService", rf_str_of(change->service));
     json_put_text(&out, "ResourceGroup", RF_S("Microsoft.aadiam"));
-    json_put_text(&out, "Result", RF_S("success"));
+    json_put_text(&out, "Result", change->failed ? RF_S("failure") : RF_S("success"));
+    if (change->reason != NULL) json_put_text(&out, "ResultReason", rf_str_of(change->reason));
     json_put_text(&out, "ResultSignature", RF_S("None"));
     json_begin_array(&out, "AdditionalDetails");
     json_begin_object(&out, NULL);

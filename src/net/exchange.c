@@ -146,6 +146,13 @@ static bool is_framing(rf_str name)
 
 static bool has_no_body(uint16_t status) { return status == 101 || status == 204 || status == 304; }
 
+/* The handler's answer goes on as a stream (net/event_stream.h). */
+static bool is_event_stream(const struct exchange *x, const struct http_response *response)
+{
+    return x->upgrade != NULL && x->upgrade->plain != NULL && response->status == 200 &&
+           !response->failed && x->head.request.method == HTTP_GET;
+}
+
 static void write_head(struct exchange *x, struct http_response *response)
 {
     struct rf_buf head = rf_buf_in(&x->arena);
@@ -159,11 +166,14 @@ static void write_head(struct exchange *x, struct http_response *response)
         rf_buf_str(&head, response->headers[i].value);
         rf_buf_str(&head, RF_S("\r\n"));
     }
-    if (!has_no_body(response->status))
+    bool is_endless = is_event_stream(x, response);
+    if (!has_no_body(response->status) && !is_endless)
         rf_buf_printf(&head, "Content-Length: %zu\r\n", response->body.len);
     /* An answer that names a protocol says so (RFC 9110 section 7.8). */
     bool names_protocol = response->status == 101 || response->status == 426;
-    if (response->close || names_protocol)
+    if (is_endless)
+        rf_buf_str(&head, RF_S("Connection: close\r\n")); /* its end is the connection's */
+    else if (response->close || names_protocol)
         rf_buf_printf(&head, "Connection: %s%s%s\r\n", names_protocol ? "Upgrade" : "",
                       response->close && names_protocol ? ", " : "",
                       response->close ? "close" : "");
@@ -181,7 +191,10 @@ static void finish(struct exchange *x)
     bool is_upgraded = response->status == 101 && !response->failed;
     /* A proxy that takes any answer for the change of protocol would pass on what follows unseen. */
     if (x->has_head && !is_upgraded && websocket_is_asked(&x->head.request)) response->close = true;
-    if (is_upgraded) response->close = false;
+    if (is_upgraded || is_event_stream(x, response))
+        response->close = false;
+    else if (x->upgrade != NULL)
+        response->close = true; /* what was agreed does not come to be */
     if (!response->failed) write_head(x, response);
     bool bare = x->has_head && x->head.request.method == HTTP_HEAD;
     x->out_body =

@@ -24,6 +24,20 @@ rf_str http_header(const struct http_request *request, const char *name, bool *f
     return (rf_str){NULL, 0};
 }
 
+rf_str http_cookie(const struct http_request *request, const char *name)
+{
+    rf_str header = http_header(request, "Cookie", NULL), wanted = rf_str_of(name);
+    for (size_t at = 0; at < header.len;) {
+        size_t end = rf_str_find(header, RF_S(";"), at);
+        if (end == SIZE_MAX) end = header.len;
+        rf_str pair = rf_str_trim(rf_slice(header, at, end));
+        at = end + 1;
+        if (pair.len > wanted.len && pair.ptr[wanted.len] == '=' && rf_str_starts(pair, wanted))
+            return rf_slice(pair, wanted.len + 1, pair.len);
+    }
+    return (rf_str){0};
+}
+
 /* A line end in a value would begin a header of an attacker's choice. */
 static bool copy_value(struct rf_arena *arena, rf_str value, rf_str *out)
 {

@@ -43,6 +43,8 @@ struct http_request {
 };
 /* The first header of that name, ASCII case ignored; empty and *found false (found may be NULL) when there is none. */
 rf_str http_header(const struct http_request *request, const char *name, bool *found);
+/* The value of the first cookie of that name (RFC 6265 section 5.4), as it was sent; empty: none. */
+rf_str http_cookie(const struct http_request *request, const char *name);
 
 /* An answer being made; all of it in `arena` (the exchange's). */
 struct http_response {

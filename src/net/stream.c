@@ -228,6 +228,12 @@ bool stream_open_accepted(struct conn *conn)
 bool stream_open_upgraded(struct conn *conn, struct exchange *x)
 {
     struct http_upgrade upgrade = *x->upgrade;
+    if (upgrade.options == NULL) {
+        x->upgrade = NULL;
+        loop_recycle(conn->loop, x);
+        conn->x = NULL;
+        return open_stream(conn, upgrade.plain, upgrade.ctx, NULL);
+    }
     struct websocket_state *ws = calloc(1, sizeof *ws);
     if (ws == NULL) return false; /* the exchange releases what was agreed */
     bool is_bytes = upgrade.options->stream.on_bytes != NULL;

@@ -101,9 +101,14 @@ void websocket_state_free(struct websocket_state *ws); /* NULL is fine */
 /* ---- upgrades ------------------------------------------------------------------------------------------------ */
 
 struct http_upgrade {
-    const struct websocket_options *options;
+    const struct websocket_options *options; /* NULL: bytes as they are, behind an answer 200 */
+    const struct stream_handlers *plain;     /* then */
     void *ctx;
 };
+static inline const struct stream_handlers *upgrade_handlers(const struct http_upgrade *upgrade)
+{
+    return upgrade->options != NULL ? &upgrade->options->stream : upgrade->plain;
+}
 /* It does not come to be: `ctx` is released. */
 void upgrade_drop(struct http_upgrade *upgrade);
 

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #define OPENSSL_SUPPRESS_DEPRECATED
 
+#include "net/event_stream.h"
 #include "net/stream.h"
 
 #include <arpa/inet.h>
@@ -302,6 +303,9 @@ static void run(void *ctx, const struct http_request *request, struct http_respo
     rf_str protocol;
     (void)gone;
     if (rf_str_is(request->path, "/liar")) response->status = 101;
+    if (rf_str_starts(request->path, RF_S("/events")))
+        cr_assert(event_stream_open(response, &rig->websocket.stream, rig, &err) == RF_OK);
+    if (rf_str_is(request->path, "/events/then/failed")) response->status = 403;
     if (!rf_str_starts(request->path, RF_S("/ws"))) return;
     if (websocket_upgrade(request, response, &rig->websocket, rig, &protocol, &err) != RF_OK)
         rf_buf_printf(&response->body, "%s", err.text);
@@ -966,6 +970,46 @@ Test(upgrade, is_agreed)
     }
     wait_for(rig, &rig->closed, (int)RF_COUNT(cases));
     cr_assert(rig->why == STREAM_LOST && rig->code == WEBSOCKET_ABNORMAL);
+    rig_free(rig);
+}
+
+/* Like an upgrade without one: the answer has no length, and its end is the connection's. */
+Test(upgrade, may_be_an_event_stream)
+{
+    struct rig *rig = rig_new((struct setup){.mode = ECHO});
+    static const char *const asks[] = {
+        "GET /events HTTP/1.1\r\n" HOST "\r\n",
+        "GET /events HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n"};
+    for (size_t i = 0; i < RF_COUNT(asks); i++) {
+        char got[5] = "";
+        int fd = dial(rig->http_port);
+        say(fd, asks[i]);
+        rf_str head = read_head(rig, fd);
+        cr_assert(rf_str_starts(head, RF_S("HTTP/1.1 200 OK\r\n")), "%zu", i);
+        cr_assert(has(head, "Content-Type: text/event-stream\r\n"));
+        cr_assert(has(head, "Cache-Control: no-store\r\n") && has(head, "Connection: close\r\n"));
+        cr_assert(!has(head, "Content-Length") && !has(head, "Transfer-Encoding"));
+        say(fd, "tick");
+        cr_assert(recv(fd, got, 4, MSG_WAITALL) == 4 && strcmp(got, "tick") == 0, "%s", got);
+        close(fd);
+        wait_for(rig, &rig->closed, (int)i + 1);
+    }
+    /* Where it does not come to be, what was handed over is given back, and the connection ends. */
+    static const char *const others[] = {"GET /events/then/failed HTTP/1.1\r\n" HOST "\r\n",
+                                         "HEAD /events HTTP/1.1\r\n" HOST "\r\n"};
+    for (size_t i = 0; i < RF_COUNT(others); i++) {
+        char byte;
+        int fd = dial(rig->http_port);
+        say(fd, others[i]);
+        cr_assert(has(read_head(rig, fd), "Connection: close\r\n"));
+        cr_assert(recv(fd, &byte, 1, 0) == 0);
+        close(fd);
+        wait_for(rig, &rig->closed, (int)(RF_COUNT(asks) + i) + 1);
+        cr_assert(rig->why == STREAM_UNOPENED);
+    }
+    server_stop(rig->server, 0);
+    cr_assert(rig->closed == 4 && rig->opened == 2);
+    rig->closed = 2;
     rig_free(rig);
 }
 

@@ -266,5 +266,5 @@ enum rf_kind websocket_upgrade(const struct http_request *request, struct http_r
 
 void upgrade_drop(struct http_upgrade *upgrade)
 {
-    upgrade->options->stream.on_close(upgrade->ctx, STREAM_UNOPENED, 0);
+    upgrade_handlers(upgrade)->on_close(upgrade->ctx, STREAM_UNOPENED, 0);
 }

@@ -74,8 +74,20 @@ RF_MUST_USE enum rf_kind family_rotate(struct keeper *keeper, struct state_txn *
                                        rf_str *token, struct rf_err *err);
 RF_MUST_USE enum rf_kind family_end(struct state_txn *txn, rf_str id,
                                     struct rf_err *err); /* no error when there is none */
+RF_MUST_USE enum rf_kind family_is_there(struct state_txn *txn, rf_str id, struct rf_arena *arena,
+                                         bool *there, struct rf_err *err);
 RF_MUST_USE enum rf_kind families_end_of(struct state_txn *txn, rf_str user, struct rf_arena *arena,
                                          struct rf_err *err);
+/* Those of a session. */
+RF_MUST_USE enum rf_kind families_end_sid(struct state_txn *txn, rf_str sid, struct rf_arena *arena,
+                                          struct rf_err *err);
+struct family_list {
+    struct family *items;
+    uint32_t count;
+};
+/* Those of a user, also such as are over by time. */
+RF_MUST_USE enum rf_kind families_of(struct state_txn *txn, rf_str user, struct rf_arena *arena,
+                                     struct family_list *out, struct rf_err *err);
 
 struct grant_clients {
     rf_str *items; /* app ids, each once */

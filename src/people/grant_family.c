@@ -168,19 +168,55 @@ enum rf_kind family_rotate(struct keeper *keeper, struct state_txn *txn, struct 
     return token_text(keeper, family->id, family->number, salt, arena, token, err);
 }
 
+enum rf_kind family_is_there(struct state_txn *txn, rf_str id, struct rf_arena *arena, bool *there,
+                             struct rf_err *err)
+{
+    struct family family;
+    rf_str salt;
+    enum rf_kind kind = load(txn, id, arena, &family, &salt, err);
+    *there = kind == RF_OK;
+    return kind == RF_NOT_FOUND ? RF_OK : kind;
+}
+
 enum rf_kind family_end(struct state_txn *txn, rf_str id, struct rf_err *err)
 {
     enum rf_kind kind = state_delete(txn, space, id, err);
     return kind == RF_NOT_FOUND ? RF_OK : kind;
 }
 
-enum rf_kind families_end_of(struct state_txn *txn, rf_str user, struct rf_arena *arena,
-                             struct rf_err *err)
+static enum rf_kind end_all(struct state_txn *txn, const char *index, rf_str value,
+                            struct rf_arena *arena, struct rf_err *err)
 {
-    const struct state_scan scan = {.space = space, .index = "user", .value = user};
+    const struct state_scan scan = {.space = space, .index = index, .value = value};
     struct state_list list;
     RF_TRY(state_list(txn, &scan, arena, &list, err));
     for (uint32_t i = 0; i < list.count; i++)
         RF_TRY(state_delete(txn, space, list.items[i].key, err));
+    return RF_OK;
+}
+
+enum rf_kind families_end_of(struct state_txn *txn, rf_str user, struct rf_arena *arena,
+                             struct rf_err *err)
+{
+    return end_all(txn, "user", user, arena, err);
+}
+
+enum rf_kind families_end_sid(struct state_txn *txn, rf_str sid, struct rf_arena *arena,
+                              struct rf_err *err)
+{
+    return end_all(txn, "sid", sid, arena, err);
+}
+
+enum rf_kind families_of(struct state_txn *txn, rf_str user, struct rf_arena *arena,
+                         struct family_list *out, struct rf_err *err)
+{
+    const struct state_scan scan = {.space = space, .index = "user", .value = user};
+    struct state_list list;
+    rf_str salt;
+    RF_TRY(state_list(txn, &scan, arena, &list, err));
+    *out = (struct family_list){.items = rf_arena_new(arena, struct family, list.count)};
+    if (out->items == NULL) return rf_fail_memory(err, arena);
+    for (uint32_t i = 0; i < list.count; i++)
+        RF_TRY(load(txn, list.items[i].key, arena, &out->items[out->count++], &salt, err));
     return RF_OK;
 }

@@ -186,7 +186,8 @@ static void put_avatar(rf_str name, struct rf_buf *out)
 static void put_who(const struct page *page, struct rf_buf *out)
 {
     bool shows = page->user_name.len > 0 && page->kind != PAGE_USER && page->kind != PAGE_ERROR &&
-                 page->kind != PAGE_POST && page->kind != PAGE_SIGNED_OUT;
+                 page->kind != PAGE_POST && page->kind != PAGE_SIGNED_OUT &&
+                 page->kind != PAGE_FIRST && page->kind != PAGE_FIRST_OVER;
     if (!shows) return;
     rf_str name = page->display_name.len > 0 ? page->display_name : page->user_name;
     page_put(out, "<div class=\"who\">");

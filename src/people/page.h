@@ -25,6 +25,8 @@ enum page_kind {
     PAGE_ACCOUNT,        /* pick an account: buttons name=account */
     PAGE_DEVICE,         /* input otc: the code that the device shows */
     PAGE_DEVICE_CONFIRM, /* #idSIButton9[data-confirm]; app, address, place; a way to decline (#idBtn_Decline) */
+    PAGE_FIRST, /* an administrator's link: loginfmt, displayName, newPassword, confirmNewPassword */
+    PAGE_FIRST_OVER, /* such a link that is over: `detail` is the command that makes a new one */
     PAGE_DONE,       /* element [data-done]: may be closed now */
     PAGE_SIGNED_OUT, /* `items`: front-channel logout addresses, as hidden frames */
     PAGE_ERROR,      /* #errorText: code and text, request id to copy, what is safe to do next */
@@ -42,6 +44,7 @@ enum page_error {
     PAGE_E_NEW_PASSWORD /* `detail` says why */,
     PAGE_E_NOT_SAME,
     PAGE_E_DEVICE_CODE,
+    PAGE_E_NAME, /* a user name that cannot be given to a new account */
     PAGE_E_BUSY,
     PAGE_E_EXPIRED,
     PAGE_E_ERROR /* `detail` */
@@ -64,6 +67,8 @@ struct page {
     rf_str why;                     /* name of the policy that asks for more; empty: none */
     rf_str address, place;          /* of PAGE_DEVICE_CONFIRM */
     bool can_passkey, can_code, can_recover, can_pass;
+    bool optional;     /* of pages that set up a factor: it can be left for later */
+    bool is_renewed;   /* PAGE_FIRST: the account is there, and its name is fixed */
     rf_str switch_url; /* "Not you?": where it leads; empty: no such link */
     const rf_str *items;
     uint32_t item_count;

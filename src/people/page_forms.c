@@ -2,171 +2,46 @@
 #include "people/page_int.h"
 #include "people/qr.h"
 
-/* ---- parts ------------------------------------------------------------------------------------------------------------- */
-
-static void form_begin(const struct page *page, struct rf_buf *out)
-{
-    page_put(out, "<form method=\"post\" action=\"");
-    page_text(out, page->action);
-    page_put(out, "\">");
-    for (uint32_t i = 0; i < page->field_count; i++) {
-        page_put(out, "<input type=\"hidden\" name=\"");
-        page_text(out, page->fields[i].name);
-        page_put(out, "\" value=\"");
-        page_text(out, page->fields[i].value);
-        page_put(out, "\">");
-    }
-}
-
-static void form_end(struct rf_buf *out) { page_put(out, "</form>"); }
-
-static void paragraph(const struct page *page, struct rf_buf *out, enum page_word word)
-{
-    page_put(out, "<p class=\"lead\">");
-    page_say(page, out, word);
-    page_put(out, "</p>");
-}
-
-static enum page_word error_word(enum page_error error)
-{
-    static const enum page_word words[] = {[PAGE_E_USER_EMPTY] = W_E_USER_EMPTY,
-                                           [PAGE_E_PASSWORD] = W_E_PASSWORD,
-                                           [PAGE_E_CODE] = W_E_CODE,
-                                           [PAGE_E_RECOVERY] = W_E_RECOVERY,
-                                           [PAGE_E_PASS] = W_E_PASS,
-                                           [PAGE_E_PASSKEY] = W_E_PASSKEY,
-                                           [PAGE_E_NEW_PASSWORD] = W_E_NEW_PASSWORD,
-                                           [PAGE_E_NOT_SAME] = W_E_NOT_SAME,
-                                           [PAGE_E_DEVICE_CODE] = W_E_DEVICE_CODE,
-                                           [PAGE_E_BUSY] = W_E_BUSY,
-                                           [PAGE_E_EXPIRED] = W_E_EXPIRED,
-                                           [PAGE_E_ERROR] = W_E_ERROR};
-    return words[error];
-}
-
-static void error_of(const struct page *page, struct rf_buf *out, const char *id)
-{
-    if (page->error == PAGE_NO_ERROR) return;
-    rf_buf_printf(out, "<span class=\"error\" role=\"alert\" id=\"%s\">", id);
-    page_say(page, out, error_word(page->error));
-    if (page->error == PAGE_E_NEW_PASSWORD && page->detail.len > 0) {
-        page_put(out, " ");
-        page_text(out, page->detail);
-    }
-    page_put(out, "</span>");
-}
-
-struct input {
-    const char *name, *type, *complete, *more; /* more: further attributes of ours */
-    enum page_word label;
-    const char *error_id; /* NULL: this one shows none */
-    rf_str value;
-    bool first; /* it has the focus */
-};
-
-static void input(const struct page *page, struct rf_buf *out, const struct input *in)
-{
-    bool wrong = in->error_id != NULL && page->error != PAGE_NO_ERROR;
-    rf_buf_printf(out, "<label for=\"i-%s\">", in->name);
-    page_say(page, out, in->label);
-    page_put(out, "</label>");
-    rf_buf_printf(out,
-                  "<input id=\"i-%s\" name=\"%s\" type=\"%s\" autocomplete=\"%s\" required%s%s",
-                  in->name, in->name, in->type, in->complete, in->first ? " autofocus" : "",
-                  in->more == NULL ? "" : in->more);
-    if (wrong) rf_buf_printf(out, " aria-invalid=\"true\" aria-describedby=\"%s\"", in->error_id);
-    if (in->value.len > 0) {
-        page_put(out, " value=\"");
-        page_text(out, in->value);
-        page_put(out, "\"");
-    }
-    page_put(out, ">");
-    if (in->error_id != NULL) error_of(page, out, in->error_id);
-}
-
-/* `attributes` are ours: id, name, value. */
-static void button(const struct page *page, struct rf_buf *out, const char *attributes,
-                   enum page_word word, bool primary)
-{
-    rf_buf_printf(out, "<button type=\"submit\"%s%s%s>", primary ? " class=\"pri\"" : "",
-                  attributes[0] == 0 ? "" : " ", attributes);
-    page_say(page, out, word);
-    page_put(out, "</button>");
-}
-
-static void submit(const struct page *page, struct rf_buf *out, enum page_word word)
-{
-    button(page, out, "id=\"idSIButton9\"", word, true);
-}
-
-static void other_ways(const struct page *page, struct rf_buf *out)
-{
-    if (!page->can_passkey && !page->can_code && !page->can_recover && !page->can_pass) return;
-    page_put(out, "<div class=\"ways\">");
-    if (page->can_passkey)
-        button(page, out,
-               "id=\"idA_PWD_SwitchToFido\" name=\"switch\" value=\"passkey\" formnovalidate",
-               W_USE_PASSKEY, false);
-    if (page->can_code)
-        button(page, out, "name=\"switch\" value=\"code\" formnovalidate", W_USE_CODE, false);
-    if (page->can_recover)
-        button(page, out,
-               "id=\"signInAnotherWay\" name=\"switch\" value=\"recovery\" formnovalidate",
-               W_USE_RECOVERY, false);
-    if (page->can_pass)
-        button(page, out, "name=\"switch\" value=\"pass\" formnovalidate", W_USE_PASS, false);
-    page_put(out, "</div>");
-}
-
-static void why(const struct page *page, struct rf_buf *out)
-{
-    if (page->why.len == 0) return;
-    page_put(out, "<div class=\"note\"><b>");
-    page_say(page, out, W_WHY_TITLE);
-    page_put(out, "</b>");
-    page_say_of(page, out, W_WHY, page->why);
-    page_put(out, "</div>");
-}
-
 /* ---- names, passwords, codes --------------------------------------------------------------------------------------------- */
 
 static void form_user(const struct page *page, struct rf_buf *out)
 {
-    form_begin(page, out);
-    input(page, out,
-          &(struct input){.name = "loginfmt",
-                          .type = "text",
-                          .complete = "username webauthn",
-                          .more = " autocapitalize=\"none\" spellcheck=\"false\" maxlength=\"256\"",
-                          .label = W_USER_LABEL,
-                          .error_id = "usernameError",
-                          .value = page->user_name,
-                          .first = true});
-    submit(page, out, W_NEXT);
-    other_ways(page, out);
-    form_end(out);
+    page_form_begin(page, out);
+    page_input(page, out,
+               &(struct page_input){
+                   .name = "loginfmt",
+                   .type = "text",
+                   .complete = "username webauthn",
+                   .more = " autocapitalize=\"none\" spellcheck=\"false\" maxlength=\"256\"",
+                   .label = W_USER_LABEL,
+                   .error_id = "usernameError",
+                   .value = page->user_name,
+                   .first = true});
+    page_submit(page, out, W_NEXT);
+    page_other_ways(page, out);
+    page_form_end(out);
 }
 
 static void form_password(const struct page *page, struct rf_buf *out)
 {
-    form_begin(page, out);
+    page_form_begin(page, out);
     /* Password managers look for the name beside the password. */
     page_put(out,
              "<input type=\"text\" name=\"loginfmt\" autocomplete=\"username\" readonly hidden "
              "value=\"");
     page_text(out, page->user_name);
     page_put(out, "\">");
-    input(page, out,
-          &(struct input){.name = "passwd",
-                          .type = "password",
-                          .complete = "current-password",
-                          .more = " maxlength=\"1024\"",
-                          .label = W_PASSWORD_LABEL,
-                          .error_id = "passwordError",
-                          .first = true});
-    submit(page, out, W_SIGN_IN);
-    other_ways(page, out);
-    form_end(out);
+    page_input(page, out,
+               &(struct page_input){.name = "passwd",
+                                    .type = "password",
+                                    .complete = "current-password",
+                                    .more = " maxlength=\"1024\"",
+                                    .label = W_PASSWORD_LABEL,
+                                    .error_id = "passwordError",
+                                    .first = true});
+    page_submit(page, out, W_SIGN_IN);
+    page_other_ways(page, out);
+    page_form_end(out);
 }
 
 #define CODE_ATTRIBUTES " class=\"code\" inputmode=\"numeric\" pattern=\"[0-9 ]*\" maxlength=\"8\""
@@ -175,81 +50,81 @@ static void form_password(const struct page *page, struct rf_buf *out)
 
 static void form_code(const struct page *page, struct rf_buf *out)
 {
-    paragraph(page, out, W_CODE_HINT);
-    form_begin(page, out);
-    input(page, out,
-          &(struct input){.name = "otc",
-                          .type = "text",
-                          .complete = "one-time-code",
-                          .more = CODE_ATTRIBUTES,
-                          .label = W_CODE_LABEL,
-                          .error_id = "otcError",
-                          .first = true});
-    button(page, out, "id=\"idSubmit_SAOTCC_Continue\"", W_VERIFY, true);
-    other_ways(page, out);
-    form_end(out);
-    why(page, out);
+    page_paragraph(page, out, W_CODE_HINT);
+    page_form_begin(page, out);
+    page_input(page, out,
+               &(struct page_input){.name = "otc",
+                                    .type = "text",
+                                    .complete = "one-time-code",
+                                    .more = CODE_ATTRIBUTES,
+                                    .label = W_CODE_LABEL,
+                                    .error_id = "otcError",
+                                    .first = true});
+    page_button(page, out, "id=\"idSubmit_SAOTCC_Continue\"", W_VERIFY, true);
+    page_other_ways(page, out);
+    page_form_end(out);
+    page_why(page, out);
 }
 
 static void form_recovery(const struct page *page, struct rf_buf *out)
 {
-    paragraph(page, out, W_RECOVERY_HINT);
-    form_begin(page, out);
-    input(page, out,
-          &(struct input){.name = "recovery",
-                          .type = "text",
-                          .complete = "off",
-                          .more = LETTERS,
-                          .label = W_RECOVERY_LABEL,
-                          .error_id = "errorText",
-                          .first = true});
-    submit(page, out, W_VERIFY);
-    other_ways(page, out);
-    form_end(out);
+    page_paragraph(page, out, W_RECOVERY_HINT);
+    page_form_begin(page, out);
+    page_input(page, out,
+               &(struct page_input){.name = "recovery",
+                                    .type = "text",
+                                    .complete = "off",
+                                    .more = LETTERS,
+                                    .label = W_RECOVERY_LABEL,
+                                    .error_id = "errorText",
+                                    .first = true});
+    page_submit(page, out, W_VERIFY);
+    page_other_ways(page, out);
+    page_form_end(out);
 }
 
 static void form_pass(const struct page *page, struct rf_buf *out)
 {
-    paragraph(page, out, W_PASS_HINT);
-    form_begin(page, out);
-    input(page, out,
-          &(struct input){.name = "accesspass",
-                          .type = "password",
-                          .complete = "off",
-                          .more = LETTERS,
-                          .label = W_PASS_LABEL,
-                          .error_id = "errorText",
-                          .first = true});
-    submit(page, out, W_VERIFY);
-    other_ways(page, out);
-    form_end(out);
+    page_paragraph(page, out, W_PASS_HINT);
+    page_form_begin(page, out);
+    page_input(page, out,
+               &(struct page_input){.name = "accesspass",
+                                    .type = "password",
+                                    .complete = "off",
+                                    .more = LETTERS,
+                                    .label = W_PASS_LABEL,
+                                    .error_id = "errorText",
+                                    .first = true});
+    page_submit(page, out, W_VERIFY);
+    page_other_ways(page, out);
+    page_form_end(out);
 }
 
 static void form_change(const struct page *page, struct rf_buf *out)
 {
     bool of_new = page->error == PAGE_E_NEW_PASSWORD || page->error == PAGE_E_NOT_SAME;
-    paragraph(page, out, W_CHANGE_HINT);
-    form_begin(page, out);
-    input(page, out,
-          &(struct input){.name = "oldPassword",
-                          .type = "password",
-                          .complete = "current-password",
-                          .label = W_OLD_LABEL,
-                          .error_id = of_new ? NULL : "passwordError",
-                          .first = true});
-    input(page, out,
-          &(struct input){.name = "newPassword",
-                          .type = "password",
-                          .complete = "new-password",
-                          .label = W_NEW_LABEL,
-                          .error_id = of_new ? "errorText" : NULL});
-    input(page, out,
-          &(struct input){.name = "confirmNewPassword",
-                          .type = "password",
-                          .complete = "new-password",
-                          .label = W_AGAIN_LABEL});
-    submit(page, out, W_SAVE);
-    form_end(out);
+    page_paragraph(page, out, W_CHANGE_HINT);
+    page_form_begin(page, out);
+    page_input(page, out,
+               &(struct page_input){.name = "oldPassword",
+                                    .type = "password",
+                                    .complete = "current-password",
+                                    .label = W_OLD_LABEL,
+                                    .error_id = of_new ? NULL : "passwordError",
+                                    .first = true});
+    page_input(page, out,
+               &(struct page_input){.name = "newPassword",
+                                    .type = "password",
+                                    .complete = "new-password",
+                                    .label = W_NEW_LABEL,
+                                    .error_id = of_new ? "errorText" : NULL});
+    page_input(page, out,
+               &(struct page_input){.name = "confirmNewPassword",
+                                    .type = "password",
+                                    .complete = "new-password",
+                                    .label = W_AGAIN_LABEL});
+    page_submit(page, out, W_SAVE);
+    page_form_end(out);
 }
 
 /* ---- passkeys ------------------------------------------------------------------------------------------------------------- */
@@ -272,14 +147,17 @@ static void form_passkey(const struct page *page, struct rf_buf *out, const char
         page_put(out, "\">");
     }
     page_put(out, "<span class=\"error\" role=\"alert\" id=\"errorText\">");
-    if (page->error != PAGE_NO_ERROR) page_say(page, out, error_word(page->error));
+    if (page->error != PAGE_NO_ERROR) page_say(page, out, page_error_word(page->error));
     page_put(out, "</span><noscript><p class=\"error\">");
     page_say(page, out, W_NO_SCRIPT);
     page_put(out, "</p></noscript>");
-    submit(page, out, W_TRY_AGAIN);
-    other_ways(page, out);
-    form_end(out);
-    why(page, out);
+    page_submit(page, out, W_TRY_AGAIN);
+    if (page->kind == PAGE_ENROLL_PASSKEY)
+        page_other_factors(page, out);
+    else
+        page_other_ways(page, out);
+    page_form_end(out);
+    page_why(page, out);
 }
 
 /* ---- a factor that is set up ------------------------------------------------------------------------------------------------ */
@@ -304,7 +182,7 @@ static void qr_of(const struct page *page, struct rf_buf *out)
 
 static void form_enroll(const struct page *page, struct rf_buf *out)
 {
-    paragraph(page, out, W_ENROLL_HINT);
+    page_paragraph(page, out, page->optional ? W_ENROLL_OFFER : W_ENROLL_HINT);
     qr_of(page, out);
     page_put(out, "<p><b>");
     page_say(page, out, W_ENROLL_KEY);
@@ -318,23 +196,24 @@ static void form_enroll(const struct page *page, struct rf_buf *out)
     page_put(out, "\">");
     page_say(page, out, W_ENROLL_LINK);
     page_put(out, "</a></p>");
-    form_begin(page, out);
-    input(page, out,
-          &(struct input){.name = "otc",
-                          .type = "text",
-                          .complete = "one-time-code",
-                          .more = CODE_ATTRIBUTES,
-                          .label = W_CODE_LABEL,
-                          .error_id = "otcError",
-                          .first = true});
-    submit(page, out, W_VERIFY);
-    form_end(out);
-    why(page, out);
+    page_form_begin(page, out);
+    page_input(page, out,
+               &(struct page_input){.name = "otc",
+                                    .type = "text",
+                                    .complete = "one-time-code",
+                                    .more = CODE_ATTRIBUTES,
+                                    .label = W_CODE_LABEL,
+                                    .error_id = "otcError",
+                                    .first = true});
+    page_submit(page, out, W_VERIFY);
+    page_other_factors(page, out);
+    page_form_end(out);
+    page_why(page, out);
 }
 
 static void form_codes(const struct page *page, struct rf_buf *out)
 {
-    paragraph(page, out, W_CODES_HINT);
+    page_paragraph(page, out, W_CODES_HINT);
     page_put(out, "<ul class=\"codes\">");
     for (uint32_t i = 0; i < page->item_count; i++) {
         page_put(out, "<li>");
@@ -342,22 +221,22 @@ static void form_codes(const struct page *page, struct rf_buf *out)
         page_put(out, "</li>");
     }
     page_put(out, "</ul>");
-    form_begin(page, out);
-    submit(page, out, W_CODES_KEPT);
-    form_end(out);
+    page_form_begin(page, out);
+    page_submit(page, out, W_CODES_KEPT);
+    page_form_end(out);
 }
 
 /* ---- questions -------------------------------------------------------------------------------------------------------------- */
 
 static void form_keep(const struct page *page, struct rf_buf *out)
 {
-    paragraph(page, out, W_KEEP_HINT);
-    form_begin(page, out);
+    page_paragraph(page, out, W_KEEP_HINT);
+    page_form_begin(page, out);
     page_put(out, "<div class=\"two\">");
-    button(page, out, "id=\"idBtn_Back\" name=\"keep\" value=\"no\"", W_NO, false);
-    button(page, out, "id=\"idSIButton9\" name=\"keep\" value=\"yes\"", W_YES, true);
+    page_button(page, out, "id=\"idBtn_Back\" name=\"keep\" value=\"no\"", W_NO, false);
+    page_button(page, out, "id=\"idSIButton9\" name=\"keep\" value=\"yes\"", W_YES, true);
     page_put(out, "</div>");
-    form_end(out);
+    page_form_end(out);
 }
 
 static void scope(const struct page *page, struct rf_buf *out, rf_str name)
@@ -380,7 +259,7 @@ static void scope(const struct page *page, struct rf_buf *out, rf_str name)
 
 static void form_consent(const struct page *page, struct rf_buf *out)
 {
-    paragraph(page, out, W_CONSENT_HINT);
+    page_paragraph(page, out, W_CONSENT_HINT);
     page_put(out, "<ul>");
     for (uint32_t i = 0; i < page->item_count; i++) {
         page_put(out, "<li>");
@@ -388,40 +267,41 @@ static void form_consent(const struct page *page, struct rf_buf *out)
         page_put(out, "</li>");
     }
     page_put(out, "</ul>");
-    form_begin(page, out);
+    page_form_begin(page, out);
     page_put(out, "<div class=\"two\">");
-    button(page, out, "id=\"idBtn_Deny\" name=\"decision\" value=\"deny\"", W_DENY, false);
-    button(page, out, "id=\"idBtn_Accept\" name=\"decision\" value=\"accept\"", W_ACCEPT, true);
+    page_button(page, out, "id=\"idBtn_Deny\" name=\"decision\" value=\"deny\"", W_DENY, false);
+    page_button(page, out, "id=\"idBtn_Accept\" name=\"decision\" value=\"accept\"", W_ACCEPT,
+                true);
     page_put(out, "</div>");
-    form_end(out);
+    page_form_end(out);
 }
 
 static void form_account(const struct page *page, struct rf_buf *out)
 {
-    form_begin(page, out);
+    page_form_begin(page, out);
     page_put(out, "<button type=\"submit\" class=\"pri\" name=\"account\" value=\"current\">");
     page_text(out, page->user_name);
     page_put(out, "</button>");
-    button(page, out, "name=\"account\" value=\"other\"", W_OTHER_ACCOUNT, false);
-    form_end(out);
+    page_button(page, out, "name=\"account\" value=\"other\"", W_OTHER_ACCOUNT, false);
+    page_form_end(out);
 }
 
 static void form_device(const struct page *page, struct rf_buf *out)
 {
-    paragraph(page, out, W_DEVICE_HINT);
-    form_begin(page, out);
-    input(page, out,
-          &(struct input){.name = "otc",
-                          .type = "text",
-                          .complete = "off",
-                          .more = " class=\"code\" autocapitalize=\"characters\" "
-                                  "spellcheck=\"false\" maxlength=\"16\"",
-                          .label = W_DEVICE_LABEL,
-                          .error_id = "otcError",
-                          .value = page->secret,
-                          .first = true});
-    submit(page, out, W_NEXT);
-    form_end(out);
+    page_paragraph(page, out, W_DEVICE_HINT);
+    page_form_begin(page, out);
+    page_input(page, out,
+               &(struct page_input){.name = "otc",
+                                    .type = "text",
+                                    .complete = "off",
+                                    .more = " class=\"code\" autocapitalize=\"characters\" "
+                                            "spellcheck=\"false\" maxlength=\"16\"",
+                                    .label = W_DEVICE_LABEL,
+                                    .error_id = "otcError",
+                                    .value = page->secret,
+                                    .first = true});
+    page_submit(page, out, W_NEXT);
+    page_form_end(out);
 }
 
 static void form_confirm(const struct page *page, struct rf_buf *out)
@@ -429,14 +309,14 @@ static void form_confirm(const struct page *page, struct rf_buf *out)
     page_put(out, "<p>");
     page_say_of(page, out, W_CONFIRM_FROM, page->address);
     page_put(out, "</p>");
-    paragraph(page, out, W_CONFIRM_HINT);
-    form_begin(page, out);
+    page_paragraph(page, out, W_CONFIRM_HINT);
+    page_form_begin(page, out);
     page_put(out, "<div class=\"two\">");
-    button(page, out, "id=\"idBtn_Decline\" name=\"decision\" value=\"deny\"", W_DENY, false);
-    button(page, out, "id=\"idSIButton9\" data-confirm name=\"decision\" value=\"accept\"",
-           W_CONTINUE, true);
+    page_button(page, out, "id=\"idBtn_Decline\" name=\"decision\" value=\"deny\"", W_DENY, false);
+    page_button(page, out, "id=\"idSIButton9\" data-confirm name=\"decision\" value=\"accept\"",
+                W_CONTINUE, true);
     page_put(out, "</div>");
-    form_end(out);
+    page_form_end(out);
 }
 
 /* ---- ends ---------------------------------------------------------------------------------------------------------------------- */
@@ -450,7 +330,7 @@ static void end_done(const struct page *page, struct rf_buf *out)
 
 static void end_signed_out(const struct page *page, struct rf_buf *out)
 {
-    paragraph(page, out, W_OUT_HINT);
+    page_paragraph(page, out, W_OUT_HINT);
     for (uint32_t i = 0; i < page->item_count; i++) {
         page_put(out, "<iframe title=\"\" src=\"");
         page_text(out, page->items[i]);
@@ -474,9 +354,9 @@ static void end_error(const struct page *page, struct rf_buf *out)
     if (page->detail.len > 0)
         page_text(out, page->detail);
     else
-        page_say(page, out, error_word(page->error));
+        page_say(page, out, page_error_word(page->error));
     page_put(out, "</p>");
-    paragraph(page, out, W_ERROR_NEXT);
+    page_paragraph(page, out, W_ERROR_NEXT);
     page_put(out, "<p class=\"small\">");
     page_say(page, out, W_REQUEST_ID);
     page_put(out, ": ");
@@ -488,10 +368,10 @@ static void end_error(const struct page *page, struct rf_buf *out)
 
 static void end_post(const struct page *page, struct rf_buf *out)
 {
-    paragraph(page, out, W_POST_HINT);
-    form_begin(page, out);
-    button(page, out, "", W_CONTINUE, true);
-    form_end(out);
+    page_paragraph(page, out, W_POST_HINT);
+    page_form_begin(page, out);
+    page_button(page, out, "", W_CONTINUE, true);
+    page_form_end(out);
 }
 
 /* ---- which ----------------------------------------------------------------------------------------------------------------------- */
@@ -512,11 +392,11 @@ void page_put_form(const struct page *page, struct rf_buf *out)
         form_recovery(page, out);
         break;
     case PAGE_PASSKEY:
-        paragraph(page, out, W_PASSKEY_HINT);
+        page_paragraph(page, out, W_PASSKEY_HINT);
         form_passkey(page, out, "get");
         break;
     case PAGE_ENROLL_PASSKEY:
-        paragraph(page, out, W_ENROLL_PASSKEY_HINT);
+        page_paragraph(page, out, page->optional ? W_ENROLL_PASSKEY_OFFER : W_ENROLL_PASSKEY_HINT);
         form_passkey(page, out, "create");
         break;
     case PAGE_PASS:
@@ -545,6 +425,12 @@ void page_put_form(const struct page *page, struct rf_buf *out)
         break;
     case PAGE_DEVICE_CONFIRM:
         form_confirm(page, out);
+        break;
+    case PAGE_FIRST:
+        page_form_first(page, out);
+        break;
+    case PAGE_FIRST_OVER:
+        page_end_first(page, out);
         break;
     case PAGE_DONE:
         end_done(page, out);
@@ -578,6 +464,8 @@ void page_put_title(const struct page *page, struct rf_buf *out)
                                             [PAGE_ACCOUNT] = W_ACCOUNT_TITLE,
                                             [PAGE_DEVICE] = W_DEVICE_TITLE,
                                             [PAGE_DEVICE_CONFIRM] = W_CONFIRM_TITLE,
+                                            [PAGE_FIRST] = W_FIRST_TITLE,
+                                            [PAGE_FIRST_OVER] = W_FIRST_OVER_TITLE,
                                             [PAGE_DONE] = W_DONE_TITLE,
                                             [PAGE_SIGNED_OUT] = W_OUT_TITLE,
                                             [PAGE_ERROR] = W_ERROR_TITLE,

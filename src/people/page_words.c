@@ -107,6 +107,64 @@ static const char *const words[PAGE_WORD_COUNT][PAGE_LANGUAGE_COUNT] = {
                                "Ihr Browser legt einen Passkey für dieses Konto an.",
                                "Votre navigateur crée une clé d’accès pour ce compte.",
                                "Su navegador crea una clave de acceso para esta cuenta."},
+    [W_ENROLL_OFFER] =
+        {"A second step keeps others out when they learn your password. Add this account to an "
+         "authenticator app, then type the six digits that it shows.",
+         "Ein zweiter Schritt hält andere fern, die Ihr Kennwort erfahren. Fügen Sie dieses Konto "
+         "einer Authenticator-App hinzu und geben Sie dann die sechs Ziffern ein, die sie zeigt.",
+         "Une deuxième étape arrête qui apprendrait votre mot de passe. Ajoutez ce compte à une "
+         "application d’authentification, puis saisissez les six chiffres affichés.",
+         "Un segundo paso detiene a quien averigüe su contraseña. Añada esta cuenta a una "
+         "aplicación de autenticación y escriba los seis dígitos que muestra."},
+    [W_ENROLL_PASSKEY_OFFER] =
+        {"A passkey stands in place of password and code, and nobody can lure it out of you. Your "
+         "browser makes one for this account.",
+         "Ein Passkey ersetzt Kennwort und Code, und niemand kann ihn Ihnen entlocken. Ihr Browser "
+         "legt einen für dieses Konto an.",
+         "Une clé d’accès remplace mot de passe et code, et personne ne peut vous la soutirer. "
+         "Votre navigateur en crée une pour ce compte.",
+         "Una clave de acceso sustituye contraseña y código, y nadie puede sonsacársela. Su "
+         "navegador crea una para esta cuenta."},
+    [W_LATER] = {"Later", "Später", "Plus tard", "Más tarde"},
+    [W_FIRST_TITLE] = {"Set up your administrator account", "Administratorkonto einrichten",
+                       "Créez votre compte d’administration", "Cree su cuenta de administración"},
+    [W_FIRST_HINT] =
+        {"This link works once. The account may do everything on this server, so take a password "
+         "that you use nowhere else: 12 characters or more.",
+         "Dieser Link gilt einmal. Das Konto darf auf diesem Server alles; nehmen Sie darum ein "
+         "Kennwort, das Sie sonst nirgends verwenden: 12 Zeichen oder mehr.",
+         "Ce lien sert une seule fois. Le compte a tous les droits sur ce serveur : prenez un mot "
+         "de passe que vous n’utilisez nulle part ailleurs, de 12 caractères ou plus.",
+         "Este enlace sirve una vez. La cuenta puede hacer todo en este servidor: use una "
+         "contraseña que no emplee en ningún otro sitio, de 12 caracteres o más."},
+    [W_FIRST_RENEWS] =
+        {"This link works once. It gives the account a new password. Its authenticators, passkeys "
+         "and codes are removed, and it is signed out everywhere.",
+         "Dieser Link gilt einmal. Er gibt dem Konto ein neues Kennwort. Seine Authenticatoren, "
+         "Passkeys und Codes werden entfernt, und es wird überall abgemeldet.",
+         "Ce lien sert une seule fois. Il donne au compte un nouveau mot de passe. Ses "
+         "applications d’authentification, clés d’accès et codes sont retirés, et il est "
+         "déconnecté partout.",
+         "Este enlace sirve una vez. Da a la cuenta una contraseña nueva. Se quitan sus "
+         "aplicaciones de autenticación, claves de acceso y códigos, y se cierra su sesión en "
+         "todas partes."},
+    [W_FIRST_NAME_LABEL] = {"Your name", "Ihr Name", "Votre nom", "Su nombre"},
+    [W_FIRST_OVER_TITLE] = {"This link is over", "Dieser Link gilt nicht mehr",
+                            "Ce lien n’est plus valable", "Este enlace ya no sirve"},
+    [W_FIRST_OVER_HINT] =
+        {"It was used, is older than 24 hours, or a newer one was made. If it was used and not by "
+         "you, somebody else is an administrator now: tell whoever runs this server.",
+         "Er wurde benutzt, ist älter als 24 Stunden, oder es gibt einen neueren. Wurde er benutzt "
+         "und nicht von Ihnen, hat jetzt jemand anders die Administration: Sagen Sie es denen, die "
+         "diesen Server betreiben.",
+         "Il a servi, date de plus de 24 heures, ou un plus récent existe. S’il a servi et pas à "
+         "vous, quelqu’un d’autre administre maintenant : prévenez qui exploite ce serveur.",
+         "Se usó, tiene más de 24 horas o hay uno más reciente. Si se usó y no fue usted, ahora "
+         "administra otra persona: avise a quien opera este servidor."},
+    [W_FIRST_OVER_HOW] = {"A new link is made on the server’s machine with:",
+                          "Einen neuen Link macht man auf der Maschine des Servers mit:",
+                          "On crée un nouveau lien sur la machine du serveur avec :",
+                          "Un enlace nuevo se crea en la máquina del servidor con:"},
     [W_CODES_TITLE] = {"Keep these recovery codes", "Bewahren Sie diese Codes auf",
                        "Conservez ces codes de récupération",
                        "Guarde estos códigos de recuperación"},
@@ -256,6 +314,15 @@ static const char *const words[PAGE_WORD_COUNT][PAGE_LANGUAGE_COUNT] = {
          "Dieser Code gilt nicht: er ist vertippt, zu alt oder wurde schon benutzt.",
          "Ce code n’est pas valable : il est mal saisi, trop ancien ou déjà utilisé.",
          "Ese código no vale: está mal escrito, es demasiado antiguo o ya se usó."},
+    [W_E_NAME] =
+        {"Take another user name: letters, digits, dots and dashes before the @, this server’s "
+         "domain behind it, and one that nobody has.",
+         "Nehmen Sie einen anderen Benutzernamen: Buchstaben, Ziffern, Punkte und Striche vor dem "
+         "@, dahinter die Domäne dieses Servers, und einen, den niemand hat.",
+         "Prenez un autre nom d’utilisateur : lettres, chiffres, points et tirets avant le @, le "
+         "domaine de ce serveur après, et que personne n’ait déjà.",
+         "Elija otro nombre de usuario: letras, dígitos, puntos y guiones antes de la @, el "
+         "dominio de este servidor detrás, y que nadie tenga."},
     [W_E_BUSY] = {"Too many people sign in at this moment. Try again in a few seconds.",
                   "Im Augenblick melden sich zu viele an. Versuchen Sie es in einigen Sekunden "
                   "wieder.",

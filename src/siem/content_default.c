@@ -7,6 +7,7 @@
 
 static const char *const default_rules[] = {
     "6a1f6c0e-52d1-5b0e-9a53-0f5b7d1f9c11", /* a source went silent */
+    "d8895242-62a8-55e7-84e0-953217098ef9", /* the account for emergencies was used */
 };
 
 static enum rf_kind put_default(struct arm_call *call, rf_str workspace, rf_str rule,

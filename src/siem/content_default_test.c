@@ -7,6 +7,7 @@
 #define D_WS D_SUB "/resourceGroups/rg/providers/Microsoft.OperationalInsights/workspaces/ws"
 #define D_GUID "99999999-0000-0000-0000-000000000002"
 #define D_P D_WS "/providers/Microsoft.SecurityInsights"
+#define D_EMERGENCY D_P "/alertRules/d8895242-62a8-55e7-84e0-953217098ef9"
 #define D_RULE D_P "/alertRules/6a1f6c0e-52d1-5b0e-9a53-0f5b7d1f9c11"
 #define MINUTE (60 * RF_USEC_PER_SECOND)
 
@@ -168,6 +169,11 @@ Test(content_default, a_workspace_has_the_rule_once)
     cr_expect(rf_str_is(json_text_at(rule.body, "kind"), "Scheduled"));
     cr_expect(rf_str_is(json_text_at(rule.body, "properties.alertRuleTemplateName"),
                         "6a1f6c0e-52d1-5b0e-9a53-0f5b7d1f9c11"));
+    struct arm_resource emergency;
+    cr_assert(is_there(&s, D_EMERGENCY, &emergency));
+    cr_expect(json_bool_at(emergency.body, "properties.enabled", false));
+    cr_expect(rf_str_is(json_text_at(emergency.body, "kind"), "NRT"));
+    cr_expect(rf_str_is(json_text_at(emergency.body, "properties.severity"), "High"));
     /* What people change stays, and what they delete stays away: after another onboarding and after a start. */
     json_set_bool(&s.site.arena, json_get(rule.body, "properties"), "enabled", false);
     cr_assert(put(&s, D_RULE,

@@ -288,6 +288,7 @@ static enum rf_kind write_group(struct table_entry *e, struct append_request *fi
         e->marks = marks;
         marks = old;
         feeds_note(e, first, end, before, arrival);
+        activity_note(e, rows);
     } else {
         entry_close_writer(e);
     }

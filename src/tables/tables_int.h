@@ -48,6 +48,12 @@ struct append_request {
     struct rf_err err;
 };
 
+struct table_seen { /* activity.h */
+    uint64_t commits;
+    rf_usec last;
+    int64_t pause_usec;
+};
+
 struct table_entry {
     struct table_entry *next; /* in its bucket */
     struct workspace_tables *home;
@@ -75,6 +81,7 @@ struct table_entry {
     pthread_mutex_t view_lock; /* held while a view is opened */
     rf_usec used, merged;      /* elapsed time of the last append and merge */
     uint64_t rows_unmerged;
+    struct table_seen seen; /* under the lock */
 };
 
 struct workspace_tables {
@@ -88,6 +95,7 @@ struct workspace_tables {
     struct table_entry *buckets[TABLES_BUCKETS];
     uint32_t count;
     _Atomic int64_t retention_ticks; /* of tables that do not say */
+    _Atomic uint64_t rows_committed; /* since the program started */
     struct store *reading, *writing; /* NULL until there is a folder; set once, under `lock` */
 };
 
@@ -158,6 +166,11 @@ static inline uint32_t writer_width(const struct table_def *def) { return def->c
 void feeds_note(struct table_entry *e, const struct append_request *first,
                 const struct append_request *end, int64_t after, int64_t until);
 
+/* ---- activity.c ---------------------------------------------------------------------------------------------------- */
+
+/* So many rows were committed. */
+void activity_note(struct table_entry *e, uint64_t rows);
+
 /* ---- tables_append.c ------------------------------------------------------------------------------------------- */
 
 /* Opens the writer, or opens it again when the definition has grown. The caller has the turn. */
@@ -171,6 +184,9 @@ void tables_stop(struct tables *tables);
 /* A view that shows all that is committed and has at least the columns of `def`. */
 RF_MUST_USE enum rf_kind entry_view(struct table_entry *e, const struct table_def *def,
                                     struct table_view **out, struct rf_err *err);
+/* The same with whatever columns the files have. */
+RF_MUST_USE enum rf_kind entry_any_view(struct table_entry *e, struct table_view **out,
+                                        struct rf_err *err);
 void view_unref(struct table_view *v);
 /* Forgets the kept view; queries that have it keep it. */
 void entry_forget_view(struct table_entry *e);

@@ -85,7 +85,7 @@ static bool has_columns(const struct table_view *view, const struct table_def *d
 }
 
 /* One thread opens, the others wait for what it opened. */
-static enum rf_kind need_view(struct table_entry *e, struct table_view **out, struct rf_err *err)
+enum rf_kind entry_any_view(struct table_entry *e, struct table_view **out, struct rf_err *err)
 {
     uint64_t version;
     struct table_view *view = kept_view(e, &version);
@@ -116,11 +116,11 @@ static enum rf_kind widen(struct table_entry *e, struct rf_err *err)
 enum rf_kind entry_view(struct table_entry *e, const struct table_def *def, struct table_view **out,
                         struct rf_err *err)
 {
-    RF_TRY(need_view(e, out, err));
+    RF_TRY(entry_any_view(e, out, err));
     if (has_columns(*out, def)) return RF_OK;
     view_unref(*out);
     RF_TRY(widen(e, err));
-    RF_TRY(need_view(e, out, err));
+    RF_TRY(entry_any_view(e, out, err));
     if (has_columns(*out, def)) return RF_OK;
     view_unref(*out);
     return RF_FAIL(err, RF_AGAIN, "TableChanged", "the table '%.*s' is being changed",

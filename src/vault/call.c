@@ -9,17 +9,26 @@ enum { BODY_BYTES_MAX = 1 << 20 };
 
 /* ---- a request as a call ---------------------------------------------------------------------------------------- */
 
-static rf_str bearer_of(const struct request *request)
+/* What came to the portal's way to a vault goes on as if it had come to the vault's own host. False: no memory. */
+static bool take_portal_way(struct request *request)
 {
-    rf_str header = http_header(request->http, "Authorization", NULL), scheme = RF_S("Bearer ");
-    if (header.len <= scheme.len || !rf_str_eq_nocase(rf_slice(header, 0, scheme.len), scheme))
-        return (rf_str){0};
-    return rf_str_trim(rf_slice(header, scheme.len, header.len));
+    rf_str vault, rest;
+    if (!vault_portal_way(request->http, &vault, &rest)) return true;
+    struct http_request *http = rf_arena_new(request->arena, struct http_request, 1);
+    rf_str host = rf_arena_printf(request->arena, "%.*s.vault.%.*s:%u", RF_FMT(vault),
+                                  RF_FMT(request->site->domain), request->site->port);
+    if (http == NULL || host.ptr == NULL) return false;
+    *http = *request->http;
+    http->host = host;
+    http->path = rest;
+    request->http = http;
+    return true;
 }
 
 struct vault_call *vault_call_new(struct request *request)
 {
     struct vault_call *call = rf_arena_new(request->arena, struct vault_call, 1);
+    if (!take_portal_way(request)) return NULL;
     rf_str base =
         rf_arena_printf(request->arena, "%s://%.*s", request->http->is_tls ? "https" : "http",
                         RF_FMT(request->http->host));
@@ -28,7 +37,7 @@ struct vault_call *vault_call_new(struct request *request)
                                 .request = request,
                                 .arena = request->arena,
                                 .base = base,
-                                .token = bearer_of(request),
+                                .token = request->token,
                                 .now = request->now / RF_USEC_PER_SECOND};
     return call;
 }

@@ -80,11 +80,33 @@ static rf_str next_segment(rf_str *path)
     return segment;
 }
 
+static bool is_name_byte(uint8_t c)
+{
+    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '-';
+}
+
 /* A guess for the limit of the body; what counts is found behind the check of the token. */
 static int route_of(rf_str behind)
 {
     return rf_str_eq_nocase(next_segment(&behind), RF_S("restore")) ? VAULT_ROUTE_RESTORE
                                                                     : VAULT_ROUTE_ANY;
+}
+
+bool vault_portal_way(const struct http_request *head, rf_str *vault, rf_str *rest)
+{
+    rf_str path = head->path;
+    bool is_sent, has_token;
+    (void)http_header(head, PORTAL_HEADER, &is_sent);
+    (void)http_header(head, "Authorization", &has_token);
+    if ((!is_sent && !has_token) || !rf_str_starts(path, RF_S("/portal/vaults/"))) return false;
+    (void)next_segment(&path);
+    (void)next_segment(&path);
+    rf_str name = next_segment(&path);
+    for (size_t i = 0; i < name.len; i++)
+        if (!is_name_byte(name.ptr[i])) return false;
+    *vault = name;
+    *rest = path;
+    return name.len > 0 && path.len > 1;
 }
 
 int vaults_claim(void *ctx, const struct http_request *head)
@@ -102,6 +124,10 @@ int vaults_claim(void *ctx, const struct http_request *head)
     (void)ctx;
     rf_str vault, domain, path = head->path, first = next_segment(&path);
     if (site_vault_host(head->host, &vault, &domain)) return route_of(path);
+    if (vault_portal_way(head, &vault, &path)) {
+        (void)next_segment(&path);
+        return route_of(path);
+    }
     for (size_t i = 0; i < RF_COUNT(roots); i++)
         if (rf_str_eq_nocase(first, rf_str_of(roots[i]))) return route_of(path);
     return CLAIM_NONE;

@@ -47,6 +47,9 @@ const struct service *vaults_service(struct vaults *vaults);
 /* For dispatcher_add, beside arm's: routes of the control plane that are no resource's own. */
 const struct service *vaults_arm_service(struct vaults *vaults);
 int vaults_claim(void *ctx, const struct http_request *head); /* ctx: the service's */
+/* The portal's pages talk to their own origin only: what they send to /portal/vaults/{vault}/... is meant for that vault's host, and `rest` is its
+ * path there. Pages have addresses like that too: only what carries the portal's header or a token is meant so. */
+bool vault_portal_way(const struct http_request *head, rf_str *vault, rf_str *rest);
 /* What stands at "/.well-known/acme-challenge/TOKEN" for an authority that looks there (RFC 8555, 8.3), a text with its NUL; false: nothing. Any thread. */
 enum { VAULTS_ACME_BYTES = 256 };
 bool vaults_acme_http(struct vaults *vaults, rf_str token, char out[VAULTS_ACME_BYTES]);

@@ -83,6 +83,10 @@ _ringfort()
         mapfile -t COMPREPLY < <(compgen -W 'send tail peek stats' -- "$current")
         return
     fi
+    if [[ $command == admin && $COMP_CWORD == 2 && $current != -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W 'link break-glass' -- "$current")
+        return
+    fi
     if [[ $command == incidents && $COMP_CWORD == 2 && $current != -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W 'list show close comment' -- "$current")
         return

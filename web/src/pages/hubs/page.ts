@@ -1,0 +1,8 @@
+import { nothing } from "lit";
+import { t } from "../../i18n";
+import { Page, type Head } from "../../shell/page";
+
+export default class extends Page {
+  head(): Head { return { title: t("page.hubs") }; }
+  body() { return nothing; }
+}
