@@ -14,6 +14,7 @@
 #include "crypt/keeper_serve.h"
 #include "identity/identity.h"
 #include "logs/logs.h"
+#include "net/event_stream.h"
 #include "portal/portal.h"
 #include "siem/siem.h"
 #include "vault/authority.h"
@@ -300,6 +301,8 @@ static const char *const member_routes[] = {
     /* The portal's: the caller's own, and of the rest what his rights at each part show. */
     "GET /portal/api/session",
     "PUT /portal/api/preferences",
+    "GET /portal/api/live",
+    "GET /portal/api/overview",
     "GET /{scope*}/providers/Microsoft.Authorization/permissions",
     "GET /subscriptions",
     "GET /tenants",
@@ -324,6 +327,16 @@ static const char *const member_routes[] = {
     "GET /subscriptions/{subscription}/providers/Microsoft.KeyVault/unused",
     "GET /subscriptions/{subscription}/providers/Microsoft.KeyVault/reach",
     /* Of the caller's own account; the handler checks. */
+    "GET /v1.0/roleManagement/directory/roleEligibilityScheduleInstances",
+    "GET /beta/roleManagement/directory/roleEligibilityScheduleInstances",
+    "GET /v1.0/roleManagement/directory/roleAssignmentScheduleInstances",
+    "GET /beta/roleManagement/directory/roleAssignmentScheduleInstances",
+    "GET /v1.0/roleManagement/directory/roleAssignmentScheduleRequests",
+    "GET /beta/roleManagement/directory/roleAssignmentScheduleRequests",
+    "POST /v1.0/roleManagement/directory/roleAssignmentScheduleRequests",
+    "POST /beta/roleManagement/directory/roleAssignmentScheduleRequests",
+    "POST /v1.0/roleManagement/directory/roleAssignmentScheduleRequests/{id1}/cancel",
+    "POST /beta/roleManagement/directory/roleAssignmentScheduleRequests/{id1}/cancel",
     "GET /v1.0/users/{id1}/ringfort.sessions",
     "GET /beta/users/{id1}/ringfort.sessions",
     "DELETE /v1.0/users/{id1}/ringfort.sessions/{id2}",
@@ -598,6 +611,7 @@ static void ask_as_stranger(struct house *house, struct dispatcher *dispatcher,
                                  .headers = {json}};
         uint32_t rows = house->walk.rows;
         struct http_response answer = walk_exchange(&house->walk, dispatcher, &call);
+        event_stream_drop(&answer);
         const char *method = http_method_name(route->method);
         rf_str text = rf_buf_view(&answer.body);
         bool may_answer = route->access == ROUTE_MEMBER || is_batch(route);

@@ -375,6 +375,12 @@ static void tell_devices(void *ctx, rf_str vault, rf_str issuer, rf_str serial)
         hubs_device_revoked(streams_hubs(app->streams), text, plain);
 }
 
+static const char *leaked_passwords(struct app *app)
+{
+    rf_str path = app->config.leaked_passwords;
+    return path.len == 0 ? NULL : rf_arena_cstr(&app->arena, path);
+}
+
 static enum rf_kind open_services(struct app *app, struct rf_err *err)
 {
     RF_TRY(read_export_folders(app, err));
@@ -386,6 +392,7 @@ static enum rf_kind open_services(struct app *app, struct rf_err *err)
                                         .audit = &app->audit,
                                         .clock = app->clock,
                                         .tables = app->tables,
+                                        .leaked_passwords = leaked_passwords(app),
                                         .federation_hosts = app->config.federation_hosts,
                                         .federation_host_count = app->config.federation_host_count,
                                         .federation_private = app->config.federation_private,
@@ -485,6 +492,11 @@ static enum rf_kind open_services(struct app *app, struct rf_err *err)
                                     .version = rf_str_of(app_version == NULL ? "" : app_version),
                                     .data = app->config.data,
                                     .archive = portal_archive_built()};
+    if (app->collect_ports != NULL) {
+        portal.syslog.udp = collect_port(app->collect_ports, "syslog-udp", 0);
+        portal.syslog.tcp = collect_port(app->collect_ports, "syslog-tcp", 0);
+        portal.syslog.tls = collect_port(app->collect_ports, "syslog-tls", 0);
+    }
     RF_TRY(portal_new(&portal, &app->portal, err));
     struct dispatcher_options dispatcher = {.site = &app->site,
                                             .authz = app->authz,
@@ -654,7 +666,11 @@ enum rf_kind app_start(struct app *app, struct rf_err *err)
     return rewrap_start(&rewrap, &app->rewrap, err);
 }
 
-void app_row(struct app *app, const char *table, rf_str row) { audit_row(&app->audit, table, row); }
+void app_row(struct app *app, const char *table, rf_str row)
+{
+    audit_row(&app->audit, table, row);
+    if (strcmp(table, "RingfortHardening") == 0) portal_note_hardening(app->portal, row);
+}
 
 uint16_t app_port(const struct app *app) { return app->port; }
 

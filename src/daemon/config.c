@@ -75,6 +75,7 @@ static const struct setting settings[] = {
     {"acme.tls-port", SETTING_PORT, AT(acme_tls_port), 0},
     {"acme.addresses", SETTING_LIST, AT(acme_addresses), AT(acme_address_count)},
     {"export.folders", SETTING_FOLDERS, AT(export_folders), AT(export_folder_count)},
+    {"passwords.leaked", SETTING_TEXT, AT(leaked_passwords), 0},
     {"content", SETTING_LIST, AT(content), AT(content_count)},
     {"mail.server", SETTING_TEXT, AT(mail_server), 0},
     {"mail.from", SETTING_TEXT, AT(mail_from), 0},

@@ -15,6 +15,7 @@
  *   query: {external: [lists.contoso.example]}                # hosts that queries may read by externaldata
  *   collect: {udp: [0.0.0.0:5514], tcp: [0.0.0.0:5514], tls: [0.0.0.0:6514]} # syslog; who may send, resources say
  *   export: {folders: [archive1=/srv/export]}                  # storage accounts of data export rules that are folders here
+ *   passwords: {leaked: /srv/pwned-sha1.txt}                    # SHA-1 hashes of passwords that were stolen, sorted
  *   content: [/srv/packages]                                   # folders of content packages
  *   federation: {allow: [token.actions.githubusercontent.com], # hosts whose keys may be fetched
  *                private: [localhost:9443]}                    # the same at loopback or private addresses
@@ -58,7 +59,8 @@ struct config {
     uint32_t federation_host_count;
     const rf_str *collect_udp, *collect_tcp, *collect_tls; /* addresses where syslog is taken */
     uint32_t collect_udp_count, collect_tcp_count, collect_tls_count;
-    const rf_str *content; /* folders of packages that can be installed */
+    rf_str leaked_passwords; /* file of SHA-1 hashes; empty: none */
+    const rf_str *content;   /* folders of packages that can be installed */
     uint32_t content_count;
     const rf_str *export_folders; /* ACCOUNT=FOLDER, see config_export_folder */
     uint32_t export_folder_count;

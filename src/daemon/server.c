@@ -99,10 +99,14 @@ static enum rf_kind enter_sandbox(const struct config *config, struct rf_arena *
     if (config->mail_server.len > 0) egress[count++] = port_of(config->mail_server, MAIL_PORT);
     if (config->state.len > 0)
         RF_TRY(state_needs(config->state, &egress[count++], &passfile, arena, err));
-    const char **readable = rf_arena_new(arena, const char *, (size_t)config->content_count + 1);
+    const char **readable = rf_arena_new(arena, const char *, (size_t)config->content_count + 2);
     uint32_t readable_count = 0;
     if (readable == NULL) return rf_fail_memory(err, arena);
     if (passfile != NULL) readable[readable_count++] = passfile;
+    if (config->leaked_passwords.len > 0) {
+        readable[readable_count] = rf_arena_cstr(arena, config->leaked_passwords);
+        if (readable[readable_count++] == NULL) return rf_fail_memory(err, arena);
+    }
     for (uint32_t i = 0; i < config->content_count; i++) {
         readable[readable_count] = rf_arena_cstr(arena, config->content[i]);
         if (readable[readable_count++] == NULL) return rf_fail_memory(err, arena);

@@ -185,7 +185,7 @@ struct hub_partition {
         is_asked; /* by somebody, since the Kafka store looked last (it follows what is asked for) */
     _Atomic uint64_t in_events, in_bytes, out_events, out_bytes; /* hub_watch.h */
     struct hub_waiter *waiters;                                  /* hub.waking */
-    struct cache_ring cached;   /* hubs.cache.lock */
+    struct cache_ring cached;                                    /* hubs.cache.lock */
 };
 
 struct hub {

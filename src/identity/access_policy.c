@@ -1,5 +1,7 @@
 #include "identity/access_policy_int.h"
 
+#include "identity/risk_int.h"
+
 bool access_text_in(const struct json_node *list, rf_str text)
 {
     if (!json_is(list, JSON_T_ARRAY) || text.len == 0) return false;
@@ -123,32 +125,46 @@ struct role_set {
     uint32_t count, cap;
 };
 
-static enum rf_kind add_roles(struct state_txn *txn, rf_str principal, struct rf_arena *arena,
-                              struct role_set *set, struct rf_err *err)
+static enum rf_kind add_role(struct role_set *set, rf_str role, struct rf_arena *arena,
+                             struct rf_err *err)
+{
+    if (set->count == set->cap) {
+        uint32_t cap = set->cap == 0 ? 8 : set->cap * 2;
+        set->items = rf_arena_grow(arena, set->items, set->cap * sizeof *set->items,
+                                   cap * sizeof *set->items);
+        if (set->items == NULL) return rf_fail_memory(err, arena);
+        set->cap = cap;
+    }
+    set->items[set->count++] = role;
+    return RF_OK;
+}
+
+/* Those that were given for good, and those that were activated for a while (graph_elevate.c). */
+static enum rf_kind add_roles(struct state_txn *txn, rf_str principal, rf_usec now,
+                              struct rf_arena *arena, struct role_set *set, struct rf_err *err)
 {
     struct object_list list;
+    int64_t from, until;
     RF_TRY(
         object_list(txn, "directoryRoleAssignment", "principalId", principal, arena, &list, err));
-    for (uint32_t i = 0; i < list.count; i++) {
-        if (set->count == set->cap) {
-            uint32_t cap = set->cap == 0 ? 8 : set->cap * 2;
-            set->items = rf_arena_grow(arena, set->items, set->cap * sizeof *set->items,
-                                       cap * sizeof *set->items);
-            if (set->items == NULL) return rf_fail_memory(err, arena);
-            set->cap = cap;
-        }
-        set->items[set->count++] = json_text_at(list.items[i], "roleDefinitionId");
-    }
+    for (uint32_t i = 0; i < list.count; i++)
+        RF_TRY(add_role(set, json_text_at(list.items[i], "roleDefinitionId"), arena, err));
+    RF_TRY(object_list(txn, "roleActivation", "principalId", principal, arena, &list, err));
+    for (uint32_t i = 0; i < list.count; i++)
+        if (json_i64_at(list.items[i], "~from", &from) && from <= now &&
+            json_i64_at(list.items[i], "~until", &until) && now < until)
+            RF_TRY(add_role(set, json_text_at(list.items[i], "roleDefinitionId"), arena, err));
     return RF_OK;
 }
 
 enum rf_kind access_roles_of(struct state_txn *txn, rf_str principal, const rf_str *groups,
-                             uint32_t group_count, struct rf_arena *arena, rf_str **out,
-                             uint32_t *count, struct rf_err *err)
+                             uint32_t group_count, rf_usec now, struct rf_arena *arena,
+                             rf_str **out, uint32_t *count, struct rf_err *err)
 {
     struct role_set set = {.count = 0};
-    RF_TRY(add_roles(txn, principal, arena, &set, err));
-    for (uint32_t i = 0; i < group_count; i++) RF_TRY(add_roles(txn, groups[i], arena, &set, err));
+    RF_TRY(add_roles(txn, principal, now, arena, &set, err));
+    for (uint32_t i = 0; i < group_count; i++)
+        RF_TRY(add_roles(txn, groups[i], now, arena, &set, err));
     *out = set.items;
     *count = set.count;
     return RF_OK;
@@ -162,8 +178,10 @@ enum rf_kind access_person(struct state_txn *txn, const struct access_policies *
     if (input->user.len == 0) return RF_OK;
     RF_TRY(object_get(txn, "user", input->user, arena, &user, err));
     RF_TRY(groups_of(txn, input->user, arena, &groups, &input->group_count, err));
-    RF_TRY(access_roles_of(txn, input->user, groups, input->group_count, arena, &roles,
+    RF_TRY(access_roles_of(txn, input->user, groups, input->group_count, input->now, arena, &roles,
                            &input->role_count, err));
+    if (input->user_risk == RISK_NONE)
+        RF_TRY(risk_user_level(txn, input->user, arena, &input->user_risk, err));
     input->groups = groups;
     input->roles = roles;
     input->guest = rf_str_eq_nocase(json_text_at(user, "userType"), RF_S("Guest"));
@@ -215,6 +233,10 @@ enum rf_kind access_evaluate(struct identity *identity, struct policy_input *inp
         RF_TRY(state_begin_read(identity->options.state, &txn, err));
         RF_TRY(access_person(txn, set, arena, input, err));
     }
+    const struct place place =
+        place_of_address(set->locations, set->location_count, input->address);
+    if (input->country.len == 0 && !rf_arena_str(arena, place.country, &input->country))
+        return rf_fail_memory(err, arena);
     RF_TRY(policy_evaluate(set->policies, set->policy_count, set->locations, set->location_count,
                            input, arena, &verdict, err));
     RF_TRY(outline_rows(&verdict, arena, err));

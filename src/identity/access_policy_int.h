@@ -39,9 +39,9 @@ RF_MUST_USE enum rf_kind access_person(struct state_txn *txn, const struct acces
 RF_MUST_USE enum rf_kind access_evaluate(struct identity *identity, struct policy_input *input,
                                          struct rf_arena *arena, struct policy_verdict *out,
                                          struct rf_err *err);
-/* Template ids of the directory roles that the principal has, itself or through one of the groups. */
+/* Template ids of the directory roles that the principal has at `now`, itself or through one of the groups. */
 RF_MUST_USE enum rf_kind access_roles_of(struct state_txn *txn, rf_str principal,
-                                         const rf_str *groups, uint32_t group_count,
+                                         const rf_str *groups, uint32_t group_count, rf_usec now,
                                          struct rf_arena *arena, rf_str **out, uint32_t *count,
                                          struct rf_err *err);
 /* Whether users may use a method: "Fido2", "SoftwareOath", "TemporaryAccessPass", "RecoveryCode". */

@@ -102,9 +102,9 @@ struct world {
     rf_str app_id, app, user, name;
 };
 
-RF_TEST_HELPER void open_world(struct world *w)
+RF_TEST_HELPER void open_world_with(struct world *w, const struct identity_options *more)
 {
-    bench_open(&w->b, NULL);
+    bench_open(&w->b, more);
     w->b.app = bench_app(&w->b, "admin",
                          "User.ReadWrite.All Application.ReadWrite.All Directory.ReadWrite.All "
                          "Policy.ReadWrite.ConditionalAccess Policy.Read.All "
@@ -128,6 +128,7 @@ RF_TEST_HELPER void open_world(struct world *w)
     w->user = json_text_at(a.json, "id");
     w->name = RF_S("maeve@ringfort.localhost");
 }
+RF_TEST_HELPER void open_world(struct world *w) { open_world_with(w, NULL); }
 
 /* From the page for the name to what comes back; "" when there is no redirect. */
 RF_TEST_HELPER rf_str location(const struct browser *w)

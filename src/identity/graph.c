@@ -50,7 +50,7 @@ static const struct graph_route *const tables[] = {
     batch_routes,          graph_factor_routes,  graph_application_routes, graph_principal_routes,
     graph_user_routes,     graph_group_routes,   graph_tenant_routes,      graph_policy_routes,
     graph_strength_routes, graph_role_routes,    graph_setting_routes,     graph_admin_routes,
-    graph_log_routes,      graph_session_routes,
+    graph_log_routes,      graph_session_routes, graph_risk_routes,        graph_elevate_routes,
 };
 
 static enum rf_kind add_segment(struct graph_call *call, rf_str raw, struct rf_err *err)

@@ -406,6 +406,9 @@ enum rf_kind graph_unlink(struct graph_call *call, rf_str id, struct rf_err *err
     RF_TRY(remove_indexed(call, "appRoleAssignment", "principalId", id, err));
     RF_TRY(remove_indexed(call, "appRoleAssignment", "resourceId", id, err));
     RF_TRY(remove_indexed(call, "directoryRoleAssignment", "principalId", id, err));
+    RF_TRY(remove_indexed(call, "roleEligibility", "principalId", id, err));
+    RF_TRY(remove_indexed(call, "roleActivation", "principalId", id, err));
+    RF_TRY(remove_indexed(call, "roleActivationRequest", "principalId", id, err));
     RF_TRY(remove_indexed(call, "oauth2PermissionGrant", "clientId", id, err));
     return remove_indexed(call, "oauth2PermissionGrant", "resourceId", id, err);
 }

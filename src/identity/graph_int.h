@@ -25,7 +25,7 @@ struct graph_call {
     rf_str path;                         /* as asked, for links to the next page */
     rf_str segments[GRAPH_SEGMENTS_MAX]; /* behind the version, decoded */
     uint32_t segment_count;
-    bool is_own; /* the path began with "me" */
+    bool is_own;               /* the path began with "me" */
     rf_str ids[GRAPH_IDS_MAX]; /* what stands for {..} in the route, in order */
     uint32_t id_count;
     struct state_txn
@@ -70,6 +70,8 @@ extern const struct graph_route graph_factor_routes[];
 extern const struct graph_route graph_admin_routes[];
 extern const struct graph_route graph_log_routes[];
 extern const struct graph_route graph_session_routes[];
+extern const struct graph_route graph_risk_routes[];
+extern const struct graph_route graph_elevate_routes[];
 
 /* Matches, checks app roles, runs and commits: the whole of one request. `call` has identity, request, arena, method, version,
  * path and segments. */

@@ -1,4 +1,4 @@
-/* graph_log.c - auditLogs/signIns and auditLogs/directoryAudits of Graph: the rows of SigninLogs, its sisters and AuditLogs, newest first. What is asked
+/* graph_log.c - auditLogs/signIns, auditLogs/directoryAudits, identityProtection/riskDetections of Graph: rows of tables, newest first. What is asked
  * becomes a query, which makes each row's document; pages go on behind the last row's time and id. */
 #include "base/json.h"
 #include "identity/graph_policy_int.h"
@@ -8,6 +8,7 @@ enum { LOG_TOP_DEFAULT = 100, LOG_TOP_MAX = 1000, LOG_BYTES_MAX = 256 << 20 };
 
 struct log_kind {
     const char *set;          /* "auditLogs/signIns" */
+    const char *source;       /* the rows; NULL: sign-ins, by what is asked */
     const char *time, *order; /* the member by which it is ordered; its other name, or NULL */
     const struct filter_column *columns;
     uint32_t column_count;
@@ -93,64 +94,64 @@ static const struct filter_column sign_in_columns[] = {
 };
 
 /* Rows of applications have no Status: it is made of what they have. */
-static const char
-    sign_in_shape
-        [] = "project At = tostring(TimeGenerated), Key = Id, Doc = tostring(bag_pack('id', Id, "
-             "'createdDateTime', " TIME_OF(
-                 "TimeGenerated") ", 'userDisplayName', UserDisplayName, "
-                                  "'userPrincipalName', UserPrincipalName, 'userId', UserId, "
-                                  "'userType', tolower(UserType), "
-                                  "'appId', AppId, 'appDisplayName', AppDisplayName, "
-                                  "'servicePrincipalId', ServicePrincipalId, "
-                                  "'servicePrincipalName', ServicePrincipalName, 'ipAddress', "
-                                  "IPAddress, 'clientAppUsed', "
-                                  "ClientAppUsed, 'userAgent', UserAgent, 'correlationId', "
-                                  "CorrelationId, "
-                                  "'conditionalAccessStatus', ConditionalAccessStatus, "
-                                  "'isInteractive', IsInteractive, "
-                                  "'authenticationRequirement', AuthenticationRequirement, "
-                                  "'authenticationDetails', " LIST(
-                                      "Steps") ", 'riskDetail', RiskDetail, 'riskLevelAggregated', "
-                                               "RiskLevelAggregated, "
-                                               "'riskLevelDuringSignIn', RiskLevelDuringSignIn, "
-                                               "'riskState', RiskState, "
-                                               "'riskEventTypes_v2', " LIST(
-                                                   "RiskTypes") ", 'resourceDisplayName', "
-                                                                "ResourceDisplayName, "
-                                                                "'resourceId', ResourceIdentity, "
-                                                                "'sessionId', SessionId, "
-                                                                "'uniqueTokenIdentifier', "
-                                                                "UniqueTokenIdentifier, "
-                                                                "'signInEventTypes', "
-                                                                "pack_array(EventType), 'status', "
-                                                                "iff(isempty(StatusText), "
-                                                                "bag_pack('errorCode', "
-                                                                "toint(ResultType), "
-                                                                "'failureReason', "
-                                                                "ResultDescription, "
-                                                                "'additionalDetails', ''), "
-                                                                "parse_json(StatusText)), "
-                                                                "'deviceDetail', " DYN(
-                                                                    "DeviceText") ", "
-                                                                                  "'location',"
-                                                                                  " " DYN("PlaceTex"
-                                                                                          "t") ", "
-                                                                                               "'ap"
-                                                                                               "pli"
-                                                                                               "edC"
-                                                                                               "ond"
-                                                                                               "iti"
-                                                                                               "ona"
-                                                                                               "lAc"
-                                                                                               "ces"
-                                                                                               "sPo"
-                                                                                               "lic"
-                                                                                               "ies"
-                                                                                               "',"
-                                                                                               " " LIST(
-                                                                                                   "PoliciesT"
-                                                                                                   "ext") ")"
-                                                                                                          ")";
+static const char sign_in_shape[] =
+    "project At = tostring(TimeGenerated), Key = Id, Doc = tostring(bag_pack('id', Id, "
+    "'createdDateTime', " TIME_OF(
+        "TimeGenerated") ", 'userDisplayName', UserDisplayName, "
+                         "'userPrincipalName', UserPrincipalName, 'userId', UserId, "
+                         "'userType', tolower(UserType), "
+                         "'appId', AppId, 'appDisplayName', AppDisplayName, "
+                         "'servicePrincipalId', ServicePrincipalId, "
+                         "'servicePrincipalName', ServicePrincipalName, 'ipAddress', "
+                         "IPAddress, 'clientAppUsed', "
+                         "ClientAppUsed, 'userAgent', UserAgent, 'correlationId', "
+                         "CorrelationId, "
+                         "'conditionalAccessStatus', ConditionalAccessStatus, "
+                         "'isInteractive', IsInteractive, "
+                         "'authenticationRequirement', AuthenticationRequirement, "
+                         "'authenticationDetails', " LIST(
+                             "Steps") ", 'riskDetail', RiskDetail, 'riskLevelAggregated', "
+                                      "RiskLevelAggregated, "
+                                      "'riskLevelDuringSignIn', RiskLevelDuringSignIn, "
+                                      "'riskState', RiskState, "
+                                      "'riskEventTypes_v2', " LIST(
+                                          "RiskTypes") ", 'resourceDisplayName', "
+                                                       "ResourceDisplayName, "
+                                                       "'resourceId', ResourceIdentity, "
+                                                       "'sessionId', SessionId, "
+                                                       "'uniqueTokenIdentifier', "
+                                                       "UniqueTokenIdentifier, "
+                                                       "'signInEventTypes', "
+                                                       "pack_array(EventType), 'status', "
+                                                       "iff(isempty(StatusText), "
+                                                       "bag_pack('errorCode', "
+                                                       "toint(ResultType), "
+                                                       "'failureReason', "
+                                                       "ResultDescription, "
+                                                       "'additionalDetails', ''), "
+                                                       "parse_json(StatusText)), "
+                                                       "'deviceDetail', " DYN(
+                                                           "DeviceText") ", "
+                                                                         "'location',"
+                                                                         " " DYN(
+                                                                             "PlaceTex"
+                                                                             "t") ", "
+                                                                                  "'ap"
+                                                                                  "pli"
+                                                                                  "edC"
+                                                                                  "ond"
+                                                                                  "iti"
+                                                                                  "ona"
+                                                                                  "lAc"
+                                                                                  "ces"
+                                                                                  "sPo"
+                                                                                  "lic"
+                                                                                  "ies"
+                                                                                  "',"
+                                                                                  " " LIST(
+                                                                                      "PoliciesT"
+                                                                                      "ext") ")"
+                                                                                             ")";
 
 static const struct log_kind sign_ins = {.set = "auditLogs/signIns",
                                          .time = "createdDateTime",
@@ -195,10 +196,57 @@ static const char audit_shape[] =
                          "'targetResources', "
                          "TargetResources, 'additionalDetails', AdditionalDetails))";
 static const struct log_kind directory_audits = {.set = "auditLogs/directoryAudits",
+                                                 .source = "AuditLogs",
                                                  .time = "activityDateTime",
                                                  .columns = audit_columns,
                                                  .column_count = RF_COUNT(audit_columns),
                                                  .shape = audit_shape};
+
+/* ---- risk ---------------------------------------------------------------------------------------------------------------- */
+
+/* A detection that was settled has a row more: the last one counts. */
+static const char risk_source[] =
+    "AADUserRiskEvents | summarize arg_max(LastUpdatedDateTime, *) by Id | extend TimeGenerated = "
+    "DetectedDateTime";
+static const struct filter_column risk_columns[] = {
+    {"detectedDateTime", "TimeGenerated", FILTER_TIME},
+    {"activityDateTime", "ActivityDateTime", FILTER_TIME},
+    {"lastUpdatedDateTime", "LastUpdatedDateTime", FILTER_TIME},
+    {"id", "Id", FILTER_TEXT},
+    {"requestId", "RequestId", FILTER_TEXT},
+    {"correlationId", "CorrelationId", FILTER_TEXT},
+    {"riskEventType", "RiskEventType", FILTER_TEXT},
+    {"riskLevel", "RiskLevel", FILTER_TEXT},
+    {"riskState", "RiskState", FILTER_TEXT},
+    {"riskDetail", "RiskDetail", FILTER_TEXT},
+    {"detectionTimingType", "DetectionTimingType", FILTER_TEXT},
+    {"activity", "Activity", FILTER_TEXT},
+    {"ipAddress", "IpAddress", FILTER_TEXT},
+    {"userId", "UserId", FILTER_TEXT},
+    {"userDisplayName", "UserDisplayName", FILTER_TEXT},
+    {"userPrincipalName", "UserPrincipalName", FILTER_TEXT},
+};
+static const char risk_shape[] =
+    "project At = tostring(TimeGenerated), Key = Id, Doc = tostring(bag_pack('id', Id, "
+    "'requestId', RequestId, 'correlationId', CorrelationId, 'riskEventType', RiskEventType, "
+    "'riskLevel', RiskLevel, 'riskState', RiskState, 'riskDetail', RiskDetail, 'source', "
+    "Source, "
+    "'detectionTimingType', DetectionTimingType, 'activity', Activity, 'tokenIssuerType', "
+    "TokenIssuerType, 'ipAddress', IpAddress, 'location', Location, "
+    "'activityDateTime', " TIME_OF("ActivityDateTime") ", 'detectedDateTime', " TIME_OF(
+        "TimeGenerated") ", "
+                         "'lastUpdatedDateTime', " TIME_OF(
+                             "LastUpdatedDateTime") ", 'userId', UserId, "
+                                                    "'userDisplayName', UserDisplayName, "
+                                                    "'userPrincipalName', UserPrincipalName, "
+                                                    "'additionalInfo', "
+                                                    "tostring(AdditionalInfo)))";
+static const struct log_kind risk_detections = {.set = "identityProtection/riskDetections",
+                                                .source = risk_source,
+                                                .time = "detectedDateTime",
+                                                .columns = risk_columns,
+                                                .column_count = RF_COUNT(risk_columns),
+                                                .shape = risk_shape};
 
 /* ---- what is asked for --------------------------------------------------------------------------------------------------------- */
 
@@ -243,8 +291,8 @@ static enum rf_kind read_order(struct log_page *page, struct rf_err *err)
 static enum rf_kind put_source(struct log_page *page, const struct filter *filter)
 {
     struct rf_buf *out = &page->query;
-    if (page->kind == &directory_audits)
-        rf_buf_str(out, RF_S("AuditLogs"));
+    if (page->kind->source != NULL)
+        rf_buf_str(out, rf_str_of(page->kind->source));
     else if (filter != NULL && filter_names(filter, "signInEventTypes"))
         rf_buf_str(out, rf_str_of(every_sign_in));
     else
@@ -352,9 +400,8 @@ static enum rf_kind answer_page(struct log_page *page, const struct answer *answ
     if (single) {
         if (list->first == NULL) return graph_not_found(page->call->ids[0], err);
         json_set_text(arena, list->first, "@odata.context",
-                      graph_context(page->call, page->kind == &sign_ins
-                                                    ? "auditLogs/signIns/$entity"
-                                                    : "auditLogs/directoryAudits/$entity"));
+                      rf_arena_printf(arena, "%.*s/$entity",
+                                      RF_FMT(graph_context(page->call, page->kind->set))));
         page->call->answer = list->first;
         return RF_OK;
     }
@@ -396,7 +443,7 @@ static enum rf_kind list(struct graph_call *call, const struct log_kind *kind, s
 static enum rf_kind get(struct graph_call *call, const struct log_kind *kind, struct rf_err *err)
 {
     struct log_page page = {.call = call, .kind = kind, .top = 1, .query = rf_buf_in(call->arena)};
-    rf_buf_str(&page.query, kind == &sign_ins ? rf_str_of(every_sign_in) : RF_S("AuditLogs"));
+    rf_buf_str(&page.query, rf_str_of(kind->source == NULL ? every_sign_in : kind->source));
     rf_buf_str(&page.query, RF_S(" | where Id == "));
     json_put_string(&page.query, call->ids[0]);
     return run(&page, true, err);
@@ -419,11 +466,23 @@ static enum rf_kind get_audit(struct graph_call *call, struct rf_err *err)
     return get(call, &directory_audits, err);
 }
 
+static enum rf_kind list_detections(struct graph_call *call, struct rf_err *err)
+{
+    return list(call, &risk_detections, err);
+}
+static enum rf_kind get_detection(struct graph_call *call, struct rf_err *err)
+{
+    return get(call, &risk_detections, err);
+}
+
+#define RISK_READ "IdentityRiskEvent.Read.All"
 #define LOG_READ "AuditLog.Read.All"
 const struct graph_route graph_log_routes[] = {
     {HTTP_GET, false, "auditLogs/signIns", LOG_READ, list_sign_ins, NULL},
     {HTTP_GET, false, "auditLogs/signIns/{}", LOG_READ, get_sign_in, NULL},
     {HTTP_GET, false, "auditLogs/directoryAudits", LOG_READ, list_audits, NULL},
     {HTTP_GET, false, "auditLogs/directoryAudits/{}", LOG_READ, get_audit, NULL},
+    {HTTP_GET, false, "identityProtection/riskDetections", RISK_READ, list_detections, NULL},
+    {HTTP_GET, false, "identityProtection/riskDetections/{}", RISK_READ, get_detection, NULL},
     {.path = NULL},
 };

@@ -274,6 +274,46 @@ Test(graph_log, pages)
     close_logs(&l);
 }
 
+/* A detection that was settled is told once, as it is now. */
+Test(graph_log, risk_detections)
+{
+    struct logs l;
+    open_logs(&l);
+    append(
+        &l, "AADUserRiskEvents",
+        RF_S("[{\"TimeGenerated\":\"2026-01-31T10:00:00Z\",\"Id\":\"a\",\"RiskState\":\"atRisk\","
+             "\"DetectedDateTime\":\"2026-01-31T10:00:00Z\",\"LastUpdatedDateTime\":"
+             "\"2026-01-31T10:00:00Z\",\"ActivityDateTime\":\"2026-01-31T10:00:00Z\","
+             "\"RiskEventType\":\"unfamiliarFeatures\",\"UserId\":\"u1\",\"AdditionalInfo\":"
+             "[{\"Key\":\"riskReasons\",\"Value\":[\"UnfamiliarIP\"]}]},"
+             "{\"TimeGenerated\":\"2026-01-31T10:05:00Z\",\"Id\":\"a\",\"RiskState\":"
+             "\"remediated\",\"DetectedDateTime\":\"2026-01-31T10:05:00Z\","
+             "\"LastUpdatedDateTime\":\"2026-01-31T10:05:00Z\",\"RiskEventType\":"
+             "\"unfamiliarFeatures\",\"UserId\":\"u1\"},"
+             "{\"TimeGenerated\":\"2026-01-31T11:00:00Z\",\"Id\":\"b\",\"RiskState\":\"atRisk\","
+             "\"DetectedDateTime\":\"2026-01-31T11:00:00Z\",\"LastUpdatedDateTime\":"
+             "\"2026-01-31T11:00:00Z\",\"RiskEventType\":\"passwordSpray\",\"UserId\":\"u2\"}]"));
+    l.b.app = bench_app(&l.b, "analyst", "IdentityRiskEvent.Read.All");
+    l.b.token = bench_graph_token(&l.b, &l.b.app);
+    static const struct {
+        const char *query, *ids;
+    } rows[] = {{"", "b a"},
+                {"?$filter=riskState%20eq%20'atRisk'", "b"},
+                {"?$filter=riskState%20eq%20'remediated'", "a"},
+                {"?$filter=userId%20eq%20'u1'", "a"},
+                {"?$orderby=detectedDateTime", "a b"}};
+    for (size_t i = 0; i < RF_COUNT(rows); i++) {
+        struct bench_answer a =
+            ask(&l, bench_text(&l.b, "/v1.0/identityProtection/riskDetections%s", rows[i].query));
+        cr_assert(strcmp(ids(&l, &a), rows[i].ids) == 0, "%s: %s", rows[i].query, ids(&l, &a));
+    }
+    struct bench_answer a = ask(&l, "/v1.0/identityProtection/riskDetections/b");
+    cr_assert(rf_str_is(json_text_at(a.json, "riskEventType"), "passwordSpray"), "%.*s",
+              RF_FMT(a.text));
+    cr_assert(ask(&l, SIGN_INS).status == 403);
+    close_logs(&l);
+}
+
 /* What the server itself writes is what it tells. */
 Test(graph_log, rows_of_the_server_itself)
 {

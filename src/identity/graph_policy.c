@@ -1,12 +1,5 @@
 #include "identity/graph_policy_int.h"
-
-/* ---- what is not there yet --------------------------------------------------------------------------------------------------------------------------------------------------- */
-
-static enum rf_kind not_there(struct graph_call *call, struct rf_err *err)
-{
-    return request_fail(call->request, err, 501, "NotImplemented",
-                        "This server does not offer this part of the service yet.");
-}
+#include "people/place.h"
 
 /* ---- no change may shut out the last administrator -------------------------------------------------------------------------------------- */
 
@@ -241,6 +234,9 @@ static const struct graph_property location_properties[] = {
     {"countriesAndRegions", P_TEXTS, 0},
     {"countryLookupMethod", P_TEXT, 0},
     {"includeUnknownCountriesAndRegions", P_TRUTH, 0},
+    {"countryOrRegion", P_TEXT, 0},
+    {"city", P_TEXT, 0},
+    {"geoCoordinates", P_OBJECT, 0},
 };
 
 static enum rf_kind put_location(struct graph_call *call, struct json_node *doc,
@@ -260,6 +256,7 @@ static enum rf_kind put_location(struct graph_call *call, struct json_node *doc,
     if (json_set_text(call->arena, doc, "@odata.type", type->text) == NULL)
         return graph_memory(call, err);
     RF_TRY(policy_check_location(doc, err));
+    RF_TRY(place_check(doc, err));
     return graph_access_put(call, "namedLocation", doc, err);
 }
 
@@ -320,9 +317,5 @@ const struct graph_route graph_policy_routes[] = {
     {HTTP_DELETE, false, "identity/conditionalAccess/namedLocations/{}", POLICY_WRITE,
      graph_entity_remove, LOCATION},
     {HTTP_POST, true, "identity/conditionalAccess/evaluate", POLICY_READ, graph_what_if, NULL},
-    {HTTP_GET, false, "identityProtection/riskyUsers", "IdentityRiskyUser.Read.All", not_there,
-     NULL},
-    {HTTP_GET, false, "identityProtection/riskDetections", "IdentityRiskEvent.Read.All", not_there,
-     NULL},
     {.path = NULL},
 };

@@ -1,6 +1,8 @@
 #include "identity/graph_int.h"
+#include "identity/risk_int.h"
 #include "people/factor.h"
 #include "people/grant.h"
+#include "people/habit.h"
 #include "people/password.h"
 #include "people/session.h"
 
@@ -113,6 +115,10 @@ enum rf_kind graph_user_set_password(struct graph_call *call, struct json_node *
         return kind;
     }
     RF_TRY(password_make(passwords, json_text_at(doc, "id"), password, call->arena, &stored, err));
+    RF_TRY(risk_password_changed(call->txn, json_text_at(doc, "id"), must_change,
+                                 must_change ? "adminGeneratedTemporaryPassword"
+                                             : "userPerformedSecuredPasswordReset",
+                                 call->request->now, call->arena, err));
     json_remove(doc, RF_S("~verifier"));
     json_set_text(call->arena, doc, "lastPasswordChangeDateTime",
                   time_graph(call->arena, call->request->now));
@@ -217,6 +223,8 @@ static enum rf_kind remove_user(struct graph_call *call, const struct json_node 
 {
     rf_str id = json_text_at(doc, "id");
     RF_TRY(factors_delete(call->txn, id, call->arena, err));
+    RF_TRY(habit_forget(call->txn, id, err));
+    RF_TRY(object_delete(call->txn, "riskyUser", id, err));
     RF_TRY(sessions_end_of(call->txn, id, call->arena, err));
     return families_end_of(call->txn, id, call->arena, err);
 }

@@ -98,9 +98,11 @@ static enum rf_kind open_parts(struct identity *identity, struct rf_err *err)
     RF_TRY(memo_new(&identity->memo, err));
     RF_TRY(guard_new(&identity->guard, err));
     RF_TRY(federation_new(identity, &identity->federation, err));
-    const struct passwords_options passwords = {.keeper = identity->options.keeper};
+    const struct passwords_options passwords = {.keeper = identity->options.keeper,
+                                                .leaked = identity->options.leaked_passwords};
     RF_TRY(passwords_new(&passwords, &identity->passwords, err));
     RF_TRY(lockout_new(&identity->lockout, err));
+    RF_TRY(spray_new(&identity->sprays, err));
     identity->oauth = (struct service){.name = "identity.oauth",
                                        .ctx = identity,
                                        .routes = oauth_routes,
@@ -142,6 +144,7 @@ enum rf_kind identity_new(const struct identity_options *options, struct identit
 void identity_free(struct identity *identity)
 {
     if (identity == NULL) return;
+    spray_free(identity->sprays);
     lockout_free(identity->lockout);
     passwords_free(identity->passwords);
     federation_free(identity->federation);

@@ -17,8 +17,10 @@ struct identity_options {
     const struct site *site;
     const struct audit *audit; /* SigninLogs and its sisters, AuditLogs */
     struct rf_clock *clock;
-    struct tables
-        *tables; /* what was logged, in the site's workspace; NULL: it cannot be asked for */
+    /* What was logged, in the site's workspace; NULL: it cannot be asked for. */
+    struct tables *tables;
+    /* A file of SHA-1 hashes of passwords that were stolen (people/password.h); NULL: none. Borrowed. */
+    const char *leaked_passwords;
 
     /* Federated credentials: hosts whose keys may be fetched ("token.actions.githubusercontent.com", "*.example.org"; with a
      * port when it is not 443). None given: the well-known public issuers. Borrowed. */

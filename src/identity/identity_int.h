@@ -17,6 +17,8 @@
  *   appRoleAssignment   principalId, resourceId
  *   oauth2PermissionGrant      clientId, resourceId
  *   conditionalAccessPolicy, namedLocation
+ *   adminLink           links for administrators (admin_int.h); riskyUser (risk_int.h); habit (people/habit.h)
+ *   roleEligibility, roleActivation, roleActivationRequest      graph_elevate.c
  *   assertion           key "<exp as 10 digits>/<hex SHA-256 of client id and jti>": those that were taken */
 #ifndef RF_IDENTITY_INT_H
 #define RF_IDENTITY_INT_H
@@ -37,6 +39,7 @@ struct identity {
     struct federation *federation;
     struct passwords *passwords;
     struct lockout *lockout;
+    struct spray_list *sprays;
     _Atomic uint64_t keys_epoch;
     struct rf_arena arena; /* of the route table */
     struct service oauth, graph, managed, signin;

@@ -23,6 +23,9 @@ static const struct {
     {"oauth2PermissionGrant", "resourceId"},
     {"directoryRoleAssignment", "principalId"},
     {"directoryRoleAssignment", "roleDefinitionId"},
+    {"roleEligibility", "principalId"},
+    {"roleActivation", "principalId"},
+    {"roleActivationRequest", "principalId"},
 };
 
 bool object_indexed(const char *space, rf_str member)

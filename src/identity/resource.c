@@ -32,6 +32,7 @@ static const struct app_role graph_roles[] = {
     {"9e3f62cf-ca93-4989-b6ce-bf83c28f9fe8", "RoleManagement.ReadWrite.Directory"},
     {"483bed4a-2ad3-4361-a73b-c83ccdbdc53c", "RoleManagement.Read.Directory"},
     {"dc5007c0-2d7d-4c42-879c-2dab87571379", "IdentityRiskyUser.Read.All"},
+    {"656f6061-f9fe-4807-9708-6a2e0934df76", "IdentityRiskyUser.ReadWrite.All"},
     {"6e472fd1-ad78-48da-a0f0-97ab2c6b769e", "IdentityRiskEvent.Read.All"},
     {"29c18626-4985-4dcd-85c0-193eef327366", "Policy.ReadWrite.AuthenticationMethod"},
     {"77f3a031-c388-4f99-b373-dc68676a979e", "User.RevokeSessions.All"},

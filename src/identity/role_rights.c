@@ -79,8 +79,8 @@ enum rf_kind rights_of_user(struct identity *identity, struct rf_arena *arena,
     struct gathering g = {.scp = json_text_at(user->claims, "scp"), .cap = RIGHTS_MAX};
     IDENTITY_TXN txn = NULL;
     RF_TRY(state_begin_read(identity->options.state, &txn, err));
-    RF_TRY(access_roles_of(txn, user->object_id, user->groups, user->group_count, arena, &roles,
-                           &count, err));
+    RF_TRY(access_roles_of(txn, user->object_id, user->groups, user->group_count,
+                           rf_clock_now(identity->options.clock), arena, &roles, &count, err));
     g.all = scope_has(g.scp, RF_S("Directory.AccessAsUser.All"));
     g.out = rf_arena_new(arena, rf_str, RIGHTS_MAX);
     if (g.out == NULL) return rf_fail_memory(err, arena);

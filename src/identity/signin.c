@@ -25,9 +25,11 @@ void signin_tell(const struct signin *s, const struct signin_outcome *outcome)
                                        .method = outcome->method,
                                        .method_good = outcome->method_good,
                                        .verdict = s->has_verdict ? &s->verdict : NULL,
+                                       .risk = &s->risk,
                                        .protocol = s->what == FOR_DEVICE ? "deviceCode" : "none",
                                        .session_id = s->session.sid};
     trail_person(s->identity, &row);
+    if (strcmp(outcome->result, "0") == 0) risk_tell_passed(s);
 }
 
 /* ---- what is asked for anew at each request ---------------------------------------------------------------------------------- */
@@ -92,6 +94,7 @@ static rf_str platform_of(const struct request *request)
 
 static enum rf_kind evaluate(struct signin *s, struct rf_err *err)
 {
+    RF_TRY(risk_look(s, err));
     struct policy_input input = {.user = s->person.id,
                                  .client_app = s->client->app_id,
                                  .resource_app = signin_scopes(s)->resource->app_id,
@@ -103,6 +106,9 @@ static enum rf_kind evaluate(struct signin *s, struct rf_err *err)
                                  .proved_at = s->proved,
                                  .second_proved_at = s->second_proved,
                                  .fresh_password = s->changed,
+                                 .country = s->risk.place.country,
+                                 .sign_in_risk = s->risk.sign_in,
+                                 .user_risk = s->risk.user,
                                  .now = s->request->now};
     RF_TRY(access_evaluate(s->identity, &input, s->arena, &s->verdict, err));
     s->has_verdict = true;

@@ -33,6 +33,7 @@ enum rf_kind signin_keep_session(struct signin *s, struct state_txn *txn, struct
     session.agent.len = RF_MIN(session.agent.len, (size_t)256);
     RF_TRY(session_make(txn, &session, before, s->request->now, s->arena, &cookie, err));
     s->session = session;
+    RF_TRY(risk_learn(s, txn, err));
     cookie_set(s->request, SESSION_COOKIE, cookie, kept ? SESSION_KEPT_SECONDS : -1);
     cookie_set(s->request, FLOW_COOKIE, (rf_str){0}, 0);
     return RF_OK;

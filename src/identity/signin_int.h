@@ -4,6 +4,7 @@
 #define RF_IDENTITY_SIGNIN_INT_H
 
 #include "identity/identity_int.h"
+#include "identity/risk_int.h"
 #include "people/grant.h"
 #include "people/page.h"
 #include "people/policy.h"
@@ -155,6 +156,9 @@ struct signin {
     bool has_session;
     struct person person;
     bool has_person;
+    struct risk risk;
+    const struct json_node *risk_doc; /* of the user, when the sign-in settled some of it */
+    bool leaked;                      /* the password is in the list of leaked ones */
     struct policy_verdict verdict;
     bool has_verdict;
     rf_usec step_time;
@@ -256,6 +260,7 @@ struct person_sign_in {
     const char *method; /* of the step: "Password"; NULL: previously satisfied */
     bool method_good;
     const struct policy_verdict *verdict; /* NULL: not looked at */
+    const struct risk *risk;              /* NULL: not looked at */
     const char *protocol;                 /* "oAuth2", "deviceCode" ... */
     rf_str session_id;
 };

@@ -45,6 +45,9 @@ void signin_note_failure(struct signin *s, bool code, const uint8_t *mark)
     struct lockout_try attempt = attempt_of(s, code);
     attempt.mark = mark;
     lockout_failed(s->identity->lockout, &attempt, elapsed(s), &verdict);
+    if (!verdict.spray) return;
+    spray_note(s->identity->sprays, attempt.address, elapsed(s));
+    risk_tell_spray(s);
 }
 
 void signin_note_success(struct signin *s, unsigned proof)
@@ -118,6 +121,7 @@ enum rf_kind signin_take_password(struct signin *s, struct rf_err *err)
     if (match == PASSWORD_WRONG || !s->has_person) return wrong_password(s, password, err);
     if (!s->person.enabled) return signin_refuse(s, "50057", "The user account is disabled.", err);
     if (match == PASSWORD_FITS_AGED) RF_TRY(refresh_verifier(s, password, err));
+    RF_TRY(password_is_leaked(s->identity->passwords, password, &s->leaked, err));
     signin_note_success(s, PROOF_PASSWORD);
     return signin_go_on(s, PAGE_NO_ERROR, (rf_str){0}, err);
 }
@@ -225,6 +229,10 @@ static enum rf_kind store_password(struct signin *s, rf_str password, struct rf_
     RF_TRY(object_put(txn, "user", doc, s->arena, err));
     RF_TRY(sessions_end_of(txn, s->person.id, s->arena, err));
     RF_TRY(families_end_of(txn, s->person.id, s->arena, err));
+    RF_TRY(risk_password_changed(txn, s->person.id, proof_is_mfa(s->proofs),
+                                 "userPerformedSecuredPasswordChange", s->request->now, s->arena,
+                                 err));
+    s->leaked = false;
     return state_finish(&txn, err);
 }
 

@@ -1,5 +1,6 @@
 /* trail_person.c - rows of sign-ins of people (contract identity, section 12.1): SigninLogs, AADNonInteractiveUserSignInLogs. */
 #include "identity/signin_int.h"
+#include "people/agent.h"
 
 static const char *client_app(const struct person_sign_in *what)
 {
@@ -9,24 +10,8 @@ static const char *client_app(const struct person_sign_in *what)
 /* The name and system of a browser as its own header tells them; nobody's claim is believed further than a column of a row. */
 static void put_device(struct json_out *out, const struct request *request)
 {
-    static const struct {
-        const char *mark, *name;
-    } systems[] = {{"Windows NT 10", "Windows10"},
-                   {"Windows", "Windows"},
-                   {"Android", "Android"},
-                   {"iPhone", "Ios"},
-                   {"iPad", "Ios"},
-                   {"Mac OS X", "MacOs"},
-                   {"Linux", "Linux"}},
-      browsers[] = {{"Edg/", "Edge"},      {"Firefox/", "Firefox"}, {"Chrome/", "Chrome"},
-                    {"Safari/", "Safari"}, {"python", "Python"},    {"node", "Node"}};
-    rf_str agent = http_header(request->http, "User-Agent", NULL);
-    const char *system = "", *browser = "";
-    for (size_t i = 0; i < RF_COUNT(systems) && system[0] == 0; i++)
-        if (rf_str_find(agent, rf_str_of(systems[i].mark), 0) != SIZE_MAX) system = systems[i].name;
-    for (size_t i = 0; i < RF_COUNT(browsers) && browser[0] == 0; i++)
-        if (rf_str_find(agent, rf_str_of(browsers[i].mark), 0) != SIZE_MAX)
-            browser = browsers[i].name;
+    const char *system, *browser;
+    agent_read(http_header(request->http, "User-Agent", NULL), &system, &browser);
     json_put_text(out, "deviceId", RF_S(""));
     json_put_text(out, "displayName", RF_S(""));
     json_put_text(out, "operatingSystem", rf_str_of(system));
@@ -176,6 +161,32 @@ static void put_what(struct json_out *out, const struct identity *identity,
     json_put_text(out, "ServicePrincipalId", RF_S(""));
 }
 
+/* Texts of types stand in both columns: which one a rule reads depends on its age. */
+static void put_risk(struct json_out *out, const struct person_sign_in *what)
+{
+    static const struct risk nothing = {.count = 0};
+    const struct risk *risk = what->risk == NULL ? &nothing : what->risk;
+    struct rf_buf buf = rf_buf_in(what->request->arena);
+    struct json_out types = json_out_to(&buf);
+    bool risky = risk->sign_in != RISK_NONE;
+    json_begin_array(&types, NULL);
+    for (uint32_t i = 0; i < risk->count; i++)
+        json_put_text(&types, NULL, rf_str_of(risk->items[i].type));
+    json_end_array(&types);
+    json_put_text(out, "RiskLevelDuringSignIn", rf_str_of(risk_level_name(risk->sign_in)));
+    json_put_text(out, "RiskLevelAggregated",
+                  rf_str_of(risk_level_name(RF_MAX(risk->sign_in, risk->user))));
+    json_put_text(out, "RiskState",
+                  !risky         ? RF_S("none")
+                  : risk->passed ? RF_S("remediated")
+                                 : RF_S("atRisk"));
+    json_put_text(out, "RiskDetail",
+                  risk->passed ? RF_S("userPassedMFADrivenByRiskBasedPolicy") : RF_S("none"));
+    json_put_text(out, "RiskEventTypes", rf_buf_view(&buf));
+    json_put_text(out, "RiskEventTypes_V2", rf_buf_view(&buf));
+    json_put_bool(out, "IsRisky", risky);
+}
+
 static void put_result(struct json_out *out, const struct person_sign_in *what)
 {
     bool good = strcmp(what->result, "0") == 0;
@@ -191,11 +202,7 @@ static void put_result(struct json_out *out, const struct person_sign_in *what)
     json_put_text(out, "AuthenticationProtocol",
                   rf_str_of(what->protocol == NULL ? "none" : what->protocol));
     json_put_text(out, "ConditionalAccessStatus", rf_str_of(access_status(what->verdict)));
-    json_put_text(out, "RiskLevelDuringSignIn", RF_S("none"));
-    json_put_text(out, "RiskLevelAggregated", RF_S("none"));
-    json_put_text(out, "RiskState", RF_S("none"));
-    json_put_text(out, "RiskDetail", RF_S("none"));
-    json_put_bool(out, "IsRisky", false);
+    put_risk(out, what);
 }
 
 static void put_frame(struct json_out *out, const struct identity *identity,
@@ -278,8 +285,9 @@ void trail_person(struct identity *identity, const struct person_sign_in *what)
     put_device(&device.out, what->request);
     json_end_object(&device.out);
     part_begin(&place, arena);
-    json_begin_object(&place.out, NULL);
-    json_end_object(&place.out);
+    static const struct place nowhere = {.has_point = false};
+    const struct place *where = what->risk == NULL ? &nowhere : &what->risk->place;
+    risk_put_place(&place.out, where);
     part_begin(&status, arena);
     put_status(&status, what);
     part_begin(&steps, arena);
@@ -291,6 +299,7 @@ void trail_person(struct identity *identity, const struct person_sign_in *what)
     struct json_out out = json_out_to(&buf);
     json_begin_object(&out, NULL);
     put_frame(&out, identity, what, at);
+    if (where->country.len > 0) json_put_text(&out, "Location", where->country);
     put_who(&out, what);
     put_what(&out, identity, what);
     put_result(&out, what);

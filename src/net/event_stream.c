@@ -16,3 +16,9 @@ enum rf_kind event_stream_open(struct http_response *response,
     response->upgrade = upgrade;
     return RF_OK;
 }
+
+void event_stream_drop(struct http_response *response)
+{
+    if (response->upgrade != NULL) upgrade_drop(response->upgrade);
+    response->upgrade = NULL;
+}

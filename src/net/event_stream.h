@@ -15,4 +15,7 @@ RF_MUST_USE enum rf_kind event_stream_open(struct http_response *response,
                                            const struct stream_handlers *handlers, void *ctx,
                                            struct rf_err *err);
 
+/* For who has an answer that no server sends: what was handed over is given back. */
+void event_stream_drop(struct http_response *response);
+
 #endif

@@ -977,9 +977,8 @@ Test(upgrade, is_agreed)
 Test(upgrade, may_be_an_event_stream)
 {
     struct rig *rig = rig_new((struct setup){.mode = ECHO});
-    static const char *const asks[] = {
-        "GET /events HTTP/1.1\r\n" HOST "\r\n",
-        "GET /events HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n"};
+    static const char *const asks[] = {"GET /events HTTP/1.1\r\n" HOST "\r\n",
+                                       "GET /events HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n"};
     for (size_t i = 0; i < RF_COUNT(asks); i++) {
         char got[5] = "";
         int fd = dial(rig->http_port);

@@ -149,15 +149,15 @@ Test(habit, places_of_addresses)
     const struct json_node *items[3];
     uint32_t count = 0;
     rf_arena_init(&arena, 1 << 20);
-    cr_assert(json_parse(RF_S(text), &arena, &list, &err) == RF_OK);
+    cr_assert(json_parse(rf_str_of(text), &arena, &list, &err) == RF_OK);
     for (struct json_node *l = list->first; l != NULL; l = l->next) items[count++] = l;
-    struct place place = place_of(items, count, RF_S("10.2.3.4"));
+    struct place place = place_of_address(items, count, RF_S("10.2.3.4"));
     cr_assert(rf_str_is(place.name, "Hamburg") && place.latitude == 53551100 &&
               place.longitude == 9993700);
-    place = place_of(items, count, RF_S("10.9.9.9"));
+    place = place_of_address(items, count, RF_S("10.9.9.9"));
     cr_assert(rf_str_is(place.country, "IE") && !place.has_point);
-    cr_assert(place_of(items, count, RF_S("192.0.2.1")).name.len == 0);
-    cr_assert(place_of(items, count, RF_S("x")).name.len == 0);
+    cr_assert(place_of_address(items, count, RF_S("192.0.2.1")).name.len == 0);
+    cr_assert(place_of_address(items, count, RF_S("x")).name.len == 0);
     static const struct {
         const char *members;
         bool good;

@@ -46,5 +46,8 @@ struct password_rules {
 RF_MUST_USE enum rf_kind password_accept(struct passwords *passwords,
                                          const struct password_rules *rules, rf_str password,
                                          struct rf_arena *arena, struct rf_err *err);
+/* Whether it is in the list of leaked ones; false without a list. RF_IO InputOutput. */
+RF_MUST_USE enum rf_kind password_is_leaked(const struct passwords *passwords, rf_str password,
+                                            bool *leaked, struct rf_err *err);
 
 #endif

@@ -171,6 +171,12 @@ static enum rf_kind is_leaked(const char *path, rf_str password, bool *leaked, s
     return RF_OK;
 }
 
+enum rf_kind password_is_leaked(const struct passwords *passwords, rf_str password, bool *leaked,
+                                struct rf_err *err)
+{
+    return is_leaked(passwords->options.leaked, password, leaked, err);
+}
+
 /* ---- the verdict ---------------------------------------------------------------------------------------------------------------- */
 
 static enum rf_kind check_length(const struct password_rules *rules, rf_str password,

@@ -54,7 +54,7 @@ enum rf_kind place_check(const struct json_node *location, struct rf_err *err)
     return RF_OK;
 }
 
-struct place place_of(const struct json_node *const *locations, uint32_t count, rf_str text)
+struct place place_of_address(const struct json_node *const *locations, uint32_t count, rf_str text)
 {
     struct place best = {.has_point = false};
     struct address_range address, range;

@@ -11,7 +11,8 @@ struct place {
     int32_t latitude, longitude; /* millionths of a degree */
 };
 /* The location with the narrowest range that holds the address, of those that say where it is. Views of the location. */
-struct place place_of(const struct json_node *const *locations, uint32_t count, rf_str address);
+struct place place_of_address(const struct json_node *const *locations, uint32_t count,
+                              rf_str address);
 /* RF_INVALID Request_BadRequest unless what a location says of these is well formed. */
 RF_MUST_USE enum rf_kind place_check(const struct json_node *location, struct rf_err *err);
 double place_km(const struct place *a,

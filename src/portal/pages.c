@@ -27,7 +27,8 @@ rf_str portal_archive_built(void)
     "font-src 'self' data:; worker-src 'self'; object-src 'none'; form-action 'self'; "            \
     "frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'" more
 static const char page_policy[] = POLICY("'self'", "; trusted-types lit-html ringfort-editor");
-static const char editor_policy[] = POLICY("'self' 'unsafe-inline'", "");
+static const char editor_policy[] =
+    POLICY("'self' 'unsafe-inline'", "; trusted-types lit-html ringfort-editor");
 /* The language service of Kusto makes functions from texts. It runs in a worker of its own, whose policy is that of its file. */
 static const char kusto_policy[] =
     "default-src 'none'; script-src 'self' 'unsafe-eval'; connect-src 'self'";

@@ -18,6 +18,9 @@ struct portal_options {
     const struct site *site;
     const struct audit *audit;
     struct rf_clock *clock;
+    struct { /* where syslog is taken; 0: not */
+        uint16_t udp, tcp, tls;
+    } syslog;
     rf_str version; /* of the program */
     rf_str data;    /* its data folder; empty: not told in the health page */
     rf_str
@@ -34,6 +37,8 @@ RF_MUST_USE enum rf_kind portal_start(struct portal *portal, struct rf_err *err)
 void portal_stop(struct portal *portal);
 /* Stops too; the server, whose streams it serves, has stopped. NULL is fine. */
 void portal_free(struct portal *portal);
+/* A role's report of its hardening, as a row of RingfortHardening has it: shown by the health page. NULL is fine. Any thread. */
+void portal_note_hardening(struct portal *portal, rf_str row);
 const struct service *portal_service(struct portal *portal);
 
 #endif

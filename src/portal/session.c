@@ -85,6 +85,14 @@ static void put_names(struct json_out *out, const struct request *request)
     bool has_hubs = portal->options.hubs != NULL &&
                     hubs_namespace(portal->options.hubs, RF_S("localhost"), &hubs, NULL) == RF_OK;
     json_put_text(out, "hubNamespace", has_hubs ? hub_namespace_name(hubs) : RF_S(""));
+    json_begin_object(out, "ports");
+    json_put_i64(out, "https", site->port);
+    json_put_i64(out, "amqps", site->amqps_port);
+    json_put_i64(out, "kafka", site->kafka_port);
+    json_put_i64(out, "syslog-udp", portal->options.syslog.udp);
+    json_put_i64(out, "syslog-tcp", portal->options.syslog.tcp);
+    json_put_i64(out, "syslog-tls", portal->options.syslog.tls);
+    json_end_object(out);
     json_put_text(out, "version", portal->options.version);
 }
 

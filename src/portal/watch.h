@@ -4,14 +4,15 @@
 #define RF_PORTAL_WATCH_H
 
 #include "hub/hub_watch.h"
-#include "portal/sources.h"
+#include "portal/source_facts.h"
 #include "state/state.h"
 
 enum {
     WATCH_SECONDS = 64,      /* kept one by one */
     WATCH_MINUTES = 24 * 60, /* of rows */
-    WATCH_HUBS_MAX = 256,    /* more are not watched; neither are hubs in a Kafka cluster that nobody has looked at */
-    WATCH_INCIDENTS = 128,   /* changes that are kept for streams that lag */
+    WATCH_HUBS_MAX =
+        256, /* more are not watched; neither are hubs in a Kafka cluster that nobody has looked at */
+    WATCH_INCIDENTS = 128, /* changes that are kept for streams that lag */
 };
 
 struct watch;
@@ -19,7 +20,7 @@ struct watch_options {
     struct tables *tables;
     struct hubs *hubs; /* NULL: none */
     struct state *state;
-    struct sources *sources;
+    struct source_watch *sources;
     struct rf_clock *clock;
     rf_str workspace_id;  /* GUID */
     rf_str workspace_key; /* its ARM id in lower case */
@@ -31,6 +32,9 @@ void watch_stop(struct watch *watch);
 void watch_free(struct watch *watch); /* stops it; NULL is fine */
 /* One look, as the thread does it each second; for tests. */
 void watch_tick(struct watch *watch);
+
+/* Some incident was written: it is looked at with the next tick; for tests, as the thread hears it from the state. */
+void watch_note_change(struct watch *watch);
 
 /* Somebody follows: incidents and the pulse are looked at only then. */
 void watch_follow(struct watch *watch, int change);

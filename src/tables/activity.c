@@ -48,6 +48,7 @@ static void add_stored(const struct table *t, int64_t since, struct table_activi
 {
     struct table_stats stats = table_stats(t);
     out->row_count = stats.row_count;
+    out->disk_bytes = stats.disk_bytes;
     out->time_min = stats.time_min;
     out->time_max = stats.time_max;
     for (uint32_t i = 0; i < table_part_count(t); i++) add_part(t, i, since, out);

@@ -18,7 +18,7 @@ struct table_activity {
      * second or more. */
     int64_t pause_usec;
     /* What is stored, by TimeGenerated. */
-    uint64_t row_count;
+    uint64_t row_count, disk_bytes;
     int64_t time_min, time_max; /* ticks; 0, -1: no row has a time */
     /* Rows from `since` on: those of extents that lie behind it, and of one that lies across it the share that falls behind it when its rows are
      * spread evenly over its time; then is_estimate. */

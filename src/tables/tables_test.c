@@ -8,6 +8,7 @@
 
 #include "base/fs_fault.h"
 #include "kql/kql.h"
+#include "tables/activity.h"
 #include "tables/tables_int.h"
 #include "test/rf_prop.h"
 
@@ -566,5 +567,49 @@ Test(tables, a_dropped_workspace_may_come_again)
     ASK("Syslog | project HostName", "b;");
     define(&s, "T_CL", number_columns, 2);
     ASK("T_CL | count", "0;");
+    stage_done(&s);
+}
+
+/* ---- what comes in --------------------------------------------------------------------------------------------------------- */
+
+Test(tables, tell_what_comes_in)
+{
+    struct stage s;
+    struct table_activity *list;
+    uint32_t count;
+    uint64_t rows;
+    stage_init(&s, NULL);
+    rf_usec start = rf_clock_now(&s.clock.clock);
+    int64_t day_ago = NOW_TICKS - TICKS_PER_DAY;
+    cr_assert(tables_activity(s.tables, WS, day_ago, &s.arena, &list, &count, &s.err) == RF_OK);
+    cr_assert(count == 0);
+    define(&s, "T_CL", number_columns, 2);
+    for (int i = 0; i < 3; i++) {
+        rf_str two = RF_S("[{\"N\":1},{\"N\":2}]");
+        cr_assert(tables_append_json(s.tables, WS, RF_S("T_CL"), two,
+                                     NOW_TICKS + i * 10 * TICKS_PER_SECOND, NULL, &s.err) == RF_OK);
+        rf_clock_fixed_pass(&s.clock, (i == 0 ? 80 : 8) * RF_USEC_PER_SECOND);
+    }
+    cr_assert(tables_rows_committed(s.tables, WS, &rows, &s.err) == RF_OK && rows == 6);
+    cr_assert(tables_activity(s.tables, WS, day_ago, &s.arena, &list, &count, &s.err) == RF_OK);
+    cr_assert(count == 1 && rf_str_is(list[0].name, "T_CL"));
+    cr_assert(list[0].row_count == 6 && list[0].rows_since == 6 && list[0].disk_bytes > 0);
+    cr_assert(list[0].commits == 3 && !list[0].is_estimate);
+    cr_assert(list[0].last == start + 88 * RF_USEC_PER_SECOND);
+    cr_assert(list[0].pause_usec == 70 * RF_USEC_PER_SECOND, "80 less an eighth: %lld",
+              (long long)list[0].pause_usec);
+    /* Rows that lie across the limit are shared out. */
+    int64_t since = list[0].time_min + (list[0].time_max - list[0].time_min) / 2;
+    cr_assert(tables_activity(s.tables, WS, since, &s.arena, &list, &count, &s.err) == RF_OK);
+    cr_assert(list[0].is_estimate && list[0].rows_since == 3);
+    cr_assert(tables_activity(s.tables, WS, list[0].time_max + 1, &s.arena, &list, &count,
+                              &s.err) == RF_OK);
+    cr_assert(list[0].rows_since == 0 && !list[0].is_estimate);
+    /* After a start the counts begin anew, and the store is as it was. */
+    tables_free(s.tables);
+    stage_open(&s);
+    define(&s, "T_CL", number_columns, 2);
+    cr_assert(tables_activity(s.tables, WS, day_ago, &s.arena, &list, &count, &s.err) == RF_OK);
+    cr_assert(count == 1 && list[0].row_count == 6 && list[0].commits == 0 && list[0].last == 0);
     stage_done(&s);
 }

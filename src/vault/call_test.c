@@ -58,6 +58,40 @@ Test(vault_call, only_what_was_meant_for_a_vault_leaves_a_row_of_the_vault)
     v_done(&w);
 }
 
+/* Its pages talk to their own origin, and have addresses that look the same. */
+Test(vault_call, the_portal_reaches_vaults_by_their_names)
+{
+    struct vault_world w;
+    v_init(&w);
+    v_expect(&w, "PUT", "/portal/vaults/" V_NAME "/secrets/door", "{\"value\":\"7\"}", 200);
+    rf_str id = json_text_at(w.answer, "id");
+    cr_assert(
+        rf_str_starts(id, RF_S("https://" V_NAME ".vault.ringfort.localhost:8443/secrets/door/")),
+        "%.*s", RF_FMT(id));
+    w.host = V_NAME ".vault.ringfort.localhost:8443";
+    v_expect(&w, "GET", "/secrets/door", NULL, 200);
+    v_expect_text(&w, "value", "7");
+    w.host = NULL;
+    v_expect(&w, "GET", "/portal/vaults/" V_NAME "/secrets/door", NULL, 200);
+    v_expect_text(&w, "value", "7");
+    v_expect(&w, "GET", "/portal/vaults/" V_NAME "/secrets/none", NULL, 404);
+    v_expect(&w, "GET", "/portal/vaults/nobodys-vault/secrets/door", NULL, 404);
+    v_expect_text(&w, "error.code", "VaultNotFound");
+    static const char *const pages[] = {"/portal/vaults/" V_NAME, "/portal/vaults/" V_NAME "/",
+                                        "/portal/vaults/a.b/secrets"};
+    for (size_t i = 0; i < RF_COUNT(pages); i++) {
+        cr_assert(v_raw(&w, "GET", pages[i], NULL) == 404, "%zu: %u", i, w.last.status);
+        v_expect_text(&w, "error.code", "NotFound");
+    }
+    v_be(&w, NULL);
+    v_header(&w, PORTAL_HEADER, "1");
+    v_expect(&w, "GET", "/portal/vaults/" V_NAME "/secrets/door", NULL, 401);
+    cr_assert_str_neq(w.site.last_table, "RingfortDenials");
+    v_be(&w, "aaaaaaaa-0000-0000-0000-0000000000ff");
+    v_expect(&w, "GET", "/portal/vaults/" V_NAME "/secrets/door", NULL, 403);
+    v_done(&w);
+}
+
 Test(vault_call, what_others_answer_stays_as_it_was)
 {
     struct vault_world w;

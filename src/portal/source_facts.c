@@ -1,4 +1,4 @@
-#include "portal/sources.h"
+#include "portal/source_facts.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 #define DAY_USEC (24 * 60 * MINUTE_USEC)
 enum { FACTS_BYTES_MAX = 16 << 20 };
 
-struct sources {
+struct source_watch {
     struct tables *tables;
     rf_str workspace_id;
     struct rf_clock *clock;
@@ -18,19 +18,19 @@ struct sources {
     rf_usec read_at; /* elapsed; 0: not yet */
 };
 
-enum rf_kind sources_new(struct tables *tables, rf_str workspace_id, struct rf_clock *clock,
-                         struct sources **out, struct rf_err *err)
+enum rf_kind source_facts_new(struct tables *tables, rf_str workspace_id, struct rf_clock *clock,
+                              struct source_watch **out, struct rf_err *err)
 {
-    struct sources *s = calloc(1, sizeof *s);
+    struct source_watch *s = calloc(1, sizeof *s);
     if (s == NULL) return RF_FAIL(err, RF_LIMIT, "MemoryBudgetExceeded", "no memory");
-    *s = (struct sources){.tables = tables, .workspace_id = workspace_id, .clock = clock};
+    *s = (struct source_watch){.tables = tables, .workspace_id = workspace_id, .clock = clock};
     rf_arena_init(&s->arena, FACTS_BYTES_MAX);
     (void)pthread_mutex_init(&s->lock, NULL);
     *out = s;
     return RF_OK;
 }
 
-void sources_free(struct sources *sources)
+void source_facts_free(struct source_watch *sources)
 {
     if (sources == NULL) return;
     rf_arena_done(&sources->arena);
@@ -38,19 +38,31 @@ void sources_free(struct sources *sources)
     free(sources);
 }
 
-bool sources_is_silent(rf_usec now, rf_usec last, int64_t usual_usec)
+bool source_facts_is_silent(rf_usec now, rf_usec last, int64_t usual_usec)
 {
     return now - last > RF_MAX(3 * usual_usec, 5 * MINUTE_USEC);
 }
 
 static bool is_own(rf_str table)
 {
-    static const char *const names[] = {
-        "AlertEvidence",     "AlertInfo",        "AuditLogs",        "AzureActivity",
-        "AzureDiagnostics",  "LAQueryLogs",      "Operation",        "SecurityAlert",
-        "SecurityIncident",  "SentinelAudit",    "SentinelHealth",   "SigninLogs",
-        "Usage",             "Watchlist",        "AADManagedIdentitySignInLogs",
-        "AADServicePrincipalSignInLogs",         "AADNonInteractiveUserSignInLogs"};
+    static const char *const names[] = {"AlertEvidence",
+                                        "AlertInfo",
+                                        "AuditLogs",
+                                        "AzureActivity",
+                                        "AzureDiagnostics",
+                                        "LAQueryLogs",
+                                        "Operation",
+                                        "SecurityAlert",
+                                        "SecurityIncident",
+                                        "SentinelAudit",
+                                        "SentinelHealth",
+                                        "SigninLogs",
+                                        "Usage",
+                                        "AZKVAuditLogs",
+                                        "Watchlist",
+                                        "AADManagedIdentitySignInLogs",
+                                        "AADServicePrincipalSignInLogs",
+                                        "AADNonInteractiveUserSignInLogs"};
     if (rf_str_starts(table, RF_S("Ringfort"))) return true;
     for (size_t i = 0; i < RF_COUNT(names); i++)
         if (rf_str_is(table, names[i])) return true;
@@ -77,11 +89,11 @@ static bool judge(const struct table_activity *a, rf_usec now, struct source_fac
                                 .usual_usec = a->pause_usec};
     if (out->usual_usec == 0 && a->rows_since > 1)
         out->usual_usec = (int64_t)((uint64_t)DAY_USEC / a->rows_since);
-    out->is_silent = !out->is_own && sources_is_silent(now, last, out->usual_usec);
+    out->is_silent = !out->is_own && source_facts_is_silent(now, last, out->usual_usec);
     return last != 0 && now - last <= SOURCE_DAYS * DAY_USEC;
 }
 
-static enum rf_kind read_anew(struct sources *s, struct rf_err *err)
+static enum rf_kind read_anew(struct source_watch *s, struct rf_err *err)
 {
     struct table_activity *tables;
     uint32_t count;
@@ -97,6 +109,7 @@ static enum rf_kind read_anew(struct sources *s, struct rf_err *err)
     for (uint32_t i = 0; i < count; i++) {
         struct source_fact *f = &facts.items[facts.count];
         facts.rows += tables[i].row_count;
+        facts.disk_bytes += tables[i].disk_bytes;
         bool is_source = judge(&tables[i], now, f);
         facts.newest = RF_MAX(facts.newest, f->last);
         if (!is_source) continue;
@@ -123,13 +136,13 @@ static enum rf_kind copy(const struct source_facts *from, struct rf_arena *arena
     return RF_OK;
 }
 
-enum rf_kind sources_read(struct sources *sources, struct rf_arena *arena, struct source_facts *out,
-                          struct rf_err *err)
+enum rf_kind source_facts_read(struct source_watch *sources, struct rf_arena *arena,
+                               struct source_facts *out, struct rf_err *err)
 {
     enum rf_kind kind = RF_OK;
     (void)pthread_mutex_lock(&sources->lock);
-    bool is_fresh = sources->read_at != 0 &&
-                    rf_clock_elapsed(sources->clock) - sources->read_at < KEPT_USEC;
+    bool is_fresh =
+        sources->read_at != 0 && rf_clock_elapsed(sources->clock) - sources->read_at < KEPT_USEC;
     if (!is_fresh) kind = read_anew(sources, err);
     if (kind == RF_OK) kind = copy(&sources->facts, arena, out, err);
     (void)pthread_mutex_unlock(&sources->lock);
