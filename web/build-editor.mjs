@@ -19,7 +19,7 @@ const swaps = [
   [/browser[\\/]view[\\/]viewLayer\.js$/, [["this.domNode.innerHTML = newLinesHTML;", "rfHtml(this.domNode, newLinesHTML);"], ["lastChild.insertAdjacentHTML('afterend', newLinesHTML);", "rfAfter(lastChild, newLinesHTML);"], ["hugeDomNode.innerHTML = invalidLinesHTML;", "rfHtml(hugeDomNode, invalidLinesHTML);"]]],
   [/browser[\\/]view[\\/]domLineBreaksComputer\.js$/, [["containerDomNode.innerHTML = trustedhtml;", "rfHtml(containerDomNode, trustedhtml);"]]],
   [/standalone[\\/]browser[\\/]colorizer\.js$/, [["domNode.innerHTML = trustedhtml;", "rfHtml(domNode, trustedhtml);"]]],
-  [/base[\\/]browser[\\/]trustedTypes\.js$/, [["const monacoEnvironment = globalThis.MonacoEnvironment;", "if (policyName) return rfPolicy(policyOptions);\n    const monacoEnvironment = globalThis.MonacoEnvironment;"]]],
+  [/base[\\/]browser[\\/]trustedTypes\.js$/, [["const monacoEnvironment = globalThis.MonacoEnvironment;", "return rfPolicy(policyOptions);\n    const monacoEnvironment = undefined;"], ["mainWindow.trustedTypes) === null || _a === void 0 ? void 0 : _a.createPolicy(policyName, policyOptions);", "null);"]]],
   [/dompurify[\\/]dompurify\.js$/, [["return trustedTypes.createPolicy(policyName, {", "return rfPolicy({"]]],
   [/monaco-kusto[\\/]release[\\/]esm[\\/]languageFeatures\.js$/, [["\n        injectCss();", "\n"]]],
 ];

@@ -1,4 +1,5 @@
-// Builds the portal: node web/build.mjs OUTDIR
+// Builds the portal: node web/build.mjs OUTDIR [--pages=incidents,logs]
+// With --pages only these pages are built, the others stand as their titles: for work on one page while another is being written.
 // OUTDIR/index.html, OUTDIR/assets/NAME-HASH.{js,css,svg}, a .br and a .gz beside each, and manifest.json that lists them.
 // Breaks on a missed size budget and on an address of another host in what was built.
 import { build, transform } from "esbuild";
@@ -12,6 +13,7 @@ import { buildEditor } from "./build-editor.mjs";
 const here = dirname(fileURLToPath(import.meta.url));
 const out = resolve(process.argv[2] ?? "");
 if (!process.argv[2]) { console.error("usage: node web/build.mjs OUTDIR"); process.exit(2); }
+const only = process.argv.find((a) => a.startsWith("--pages="))?.slice(8).split(",");
 const KB = 1024;
 const budgets = { first: 150 * KB, firstFile: 90 * KB, chunk: 40 * KB, editor: 2150 * KB };
 // Large on purpose, loaded on first use only: the parts of an editor, the chart and graph libraries.
@@ -44,6 +46,14 @@ const texts = {
   },
 };
 
+const somePages = {
+  name: "some-pages",
+  setup(b) {
+    b.onResolve({ filter: /^\.\/[\w-]+\/page$/ }, ({ path, importer }) => (only && /pages[\\/]index\.ts$/.test(importer) && !only.includes(path.split("/")[1]) ? { path: path.split("/")[1], namespace: "title-only" } : undefined));
+    b.onLoad({ filter: /./, namespace: "title-only" }, ({ path }) => ({ loader: "js", resolveDir: here, contents: `import { t } from "./src/i18n/index.ts"; import { Page } from "./src/shell/page.ts"; export default class extends Page { head() { return { title: t("page.${path}") }; } body() { return ""; } }` }));
+  },
+};
+
 rmSync(join(out, "assets"), { recursive: true, force: true });
 for (const n of ["index.html.br", "index.html.gz"]) rmSync(join(out, n), { force: true });
 mkdirSync(join(out, "assets"), { recursive: true });
@@ -52,7 +62,7 @@ const result = await build({
   entryPoints: { main: join(here, "src/main.ts"), portal: join(here, "src/theme/portal.css") },
   outdir: join(out, "assets"), absWorkingDir: here, bundle: true, format: "esm", splitting: true, minify: true, target: ["es2022"], metafile: true, legalComments: "none",
   entryNames: "[name]-[hash]", chunkNames: "[name]-[hash]", assetNames: "[name]-[hash]", loader: { ".woff2": "file", ".svg": "file" },
-  plugins: [editor.plugin, pageStyle, texts], logLevel: "warning", charset: "utf8",
+  plugins: [somePages, editor.plugin, pageStyle, texts], logLevel: "warning", charset: "utf8",
 }).catch(() => process.exit(1));
 
 const built = {};   // name in assets/ -> what esbuild knows about it

@@ -49,6 +49,12 @@ const served = /^\/portal\/(api|assets|signin|signed-in|signout)(\/|$)/;
 export const isPage = (url: URL, origin: string): boolean =>
   url.origin === origin && (url.pathname === base || url.pathname.startsWith(base + "/")) && !served.test(url.pathname) && !url.searchParams.has("api-version");
 
+// The server gives the pages with the editor a policy that lets its styles in (and all others a stricter one), and a policy belongs to the document: they are opened by a real
+// navigation unless this document is such a page already.
+const editors = /^\/portal\/(logs|rules\/.)/;
+let withEditor = true;
+export const needsLoad = (path: string, lax: boolean): boolean => editors.test(path) && !lax;
+
 /** Changes with each address; `kind` says whether the visitor went on, came back or only the query was written. */
 export const address = signal<{ url: URL; kind: "first" | "push" | "pop" | "query" }>(null as never);
 
@@ -57,10 +63,12 @@ let entry = 0;
 
 export function startRouter(): void {
   history.scrollRestoration = "manual";
+  withEditor = editors.test(location.pathname);
   entry = history.state?.rf ?? 0;
   history.replaceState({ ...history.state, rf: entry }, "");
   address.set({ url: new URL(location.href), kind: "first" });
   addEventListener("popstate", () => {
+    if (needsLoad(location.pathname, withEditor)) { location.reload(); return; }
     keepScroll();
     entry = history.state?.rf ?? 0;
     address.set({ url: new URL(location.href), kind: "pop" });
@@ -81,7 +89,7 @@ export function startRouter(): void {
 /** Goes to an address of the portal ("/portal/incidents?sel=3"). */
 export function go(to: string, { replace = false } = {}): void {
   const url = new URL(to, location.href);
-  if (!isPage(url, location.origin)) { location.assign(url); return; }
+  if (!isPage(url, location.origin) || needsLoad(url.pathname, withEditor)) { location[replace ? "replace" : "assign"](url); return; }
   if (url.href === location.href) replace = true;
   keepScroll();
   if (!replace) entry = Date.now();

@@ -1,9 +1,10 @@
 // One stream of server-sent events for the tab. Read by fetch, since EventSource cannot send the portal's header.
 import { open, sessionEnded, setConnection } from "./client";
 
-export interface Pulse { time: string; rowsPerSecond: number; newestRow: string | null; silent: number; sources: number; logHeads: string | null }
-export interface IncidentEvent { number: number; id: string; title: string; severity: string; status: string }
-interface Events { pulse: Pulse; incident: IncidentEvent; [more: string]: any }
+export interface Pulse { time: string; rowsPerSecond: number | null; rowsTotal?: number; newestRow: string | null; silent: number; sources: number; logHeads?: string | null }
+export interface IncidentEvent { number: number; id: string; title: string; severity: string; status: string; owner?: string; time?: string }
+export interface HubEvent { hub: string; time: string; in: number; out: number; inBytes: number; outBytes: number }
+interface Events { pulse: Pulse; incident: IncidentEvent; hub: HubEvent; [more: string]: any }
 type Seen = (data: any) => void;
 
 const seen = new Map<string, Set<Seen>>();
@@ -48,6 +49,15 @@ export function parser(give: (event: string, data: string) => void): (piece: str
 }
 
 const quiet = 45_000;   // longer than any pause of the server's pulse: the line is dead
+let hubs: readonly string[] = [], cut: AbortController | undefined, asked = false;
+/** Rates of these hubs ("namespace/hub") come as events `hub` from now on; an empty list ends it. The stream begins anew, which nobody sees. */
+export function setHubs(next: readonly string[]): void {
+  if (next.join() === hubs.join()) return;
+  hubs = next;
+  asked = true;
+  cut?.abort();
+}
+
 let started = false;
 export function startLive(): void {
   if (started) return;
@@ -56,12 +66,14 @@ export function startLive(): void {
 }
 async function run(): Promise<void> {
   for (let turn = 0; ; turn++) {
-    const end = new AbortController();
+    const end = (cut = new AbortController());
+    let over = false;   // the server or the page ends this stream and wants the next one
+    asked = false;
     let watch = setTimeout(() => end.abort(), quiet);
     try {
-      const r = await open("/portal/api/live", { signal: end.signal, safe: false, headers: { accept: "text/event-stream" } });
+      const r = await open("/portal/api/live", { signal: end.signal, safe: false, query: { hubs: hubs.length ? hubs.join(",") : undefined }, headers: { accept: "text/event-stream" } });
       const reader = r.body!.getReader(), text = new TextDecoder();
-      const take = parser((event, data) => { try { publish(event, JSON.parse(data)); } catch { /* not ours */ } });
+      const take = parser((event, data) => { if (event === "end") over = true; try { publish(event, JSON.parse(data)); } catch { /* not ours */ } });
       for (;;) {
         const { done, value } = await reader.read();
         if (done) break;
@@ -71,8 +83,15 @@ async function run(): Promise<void> {
         watch = setTimeout(() => end.abort(), quiet);
         take(text.decode(value, { stream: true }));
       }
-    } catch (e) { if ((e as { status?: number }).status === 401) { await back(); turn = 0; continue; } }
+    } catch (e) {
+      const status = (e as { status?: number }).status;
+      clearTimeout(watch);
+      if (asked) { turn = -1; continue; }
+      if (status === 401) { await back(); turn = 0; continue; }
+      if (status && status < 500) { setConnection("waiting"); await new Promise((ok) => setTimeout(ok, 15_000)); continue; }   // it answers, but gives no stream
+    }
     clearTimeout(watch);
+    if (over || asked) { turn = -1; await new Promise((ok) => setTimeout(ok, 200)); continue; }
     setConnection("offline");
     const wait = Math.min(15_000, 500 * 2 ** Math.min(turn, 5));
     await new Promise((ok) => setTimeout(ok, wait * (0.75 + Math.random() / 2)));

@@ -42,3 +42,9 @@ export function setPrefs(change: Partial<Preferences>): void {
   clearTimeout(timer);
   timer = setTimeout(() => { put("/portal/api/preferences", prefs.value).catch(() => { /* the next change tells all of them again */ }); }, 500);
 }
+/** The same, and waits until the server has it: before a reload. */
+export async function savePrefs(change: Partial<Preferences>): Promise<void> {
+  clearTimeout(timer);
+  await put("/portal/api/preferences", { ...prefs.value, ...change });
+  prefs.set({ ...prefs.value, ...change });
+}

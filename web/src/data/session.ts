@@ -11,6 +11,8 @@ export interface Session {
   workspace: { id: string; name: string; customerId: string };
   vault: string;
   hubNamespace: string;
+  /** Where the server listens; 0: not. */
+  ports: Record<"https" | "amqps" | "kafka" | "syslog-udp" | "syslog-tcp" | "syslog-tls", number>;
   preferences: Record<string, unknown>;
   version: string;
   roles: string[];

@@ -26,7 +26,7 @@ export function openPanel(anchor: HTMLElement, content: (close: () => void) => u
   const draw = () => render(content(close), box);
   draw();
   // Inside an open dialog only what is in the dialog can be reached.
-  (anchor.closest("dialog[open]") ?? document.body).append(box);
+  (anchor.closest("dialog[open]") ?? document.querySelector("main") ?? document.body).append(box);
   box.addEventListener("toggle", (e) => {
     if ((e as ToggleEvent).newState !== "closed") return;
     anchor.setAttribute("aria-expanded", "false");

@@ -1,8 +1,9 @@
 // The frame: bar, navigation, status line, and the page in the middle.
 import { html, LitElement, nothing } from "lit";
-import { ApiError, connection, sessionEnded } from "../data/client";
+import { ApiError, connection, get, sessionEnded } from "../data/client";
 import { type Pulse, startLive, subscribe } from "../data/live";
-import { prefs, setPrefs, takePreferences } from "../data/prefs";
+import { readOverview } from "../data/overview";
+import { prefs, savePrefs, setPrefs, takePreferences } from "../data/prefs";
 import type { Signal } from "../data/signals";
 import { loadSession, session, signInAddress } from "../data/session";
 import { clock, duration, num, short, stamp, zoneWords } from "../data/time";
@@ -10,12 +11,13 @@ import { chooseLanguage, lang, loadTexts, setLanguage, t, th } from "../i18n";
 import "../parts/marks";
 import { pages, type Group, type PageEntry } from "../pages/index";
 import { openMenu } from "../parts/menu";
+import { say } from "../parts/say";
 import { address, base, find, href, restoreScroll, startRouter } from "../router";
-import { counts } from "./counts";
+import { counts, setCount } from "./counts";
 import { startKeys } from "./keys";
 import { logo, motif } from "./mark";
 import type { Page } from "./page";
-import { failure } from "./loader";
+import { errorWords, failure } from "./loader";
 import { newCount, openTray, tray, undoLast } from "./tray";
 
 const groups: Group[] = ["overview", "investigate", "detect", "defend", "estate", "ringfort"];
@@ -53,6 +55,8 @@ class App extends LitElement {
     }
     document.documentElement.lang = lang();
     this.#ready = true;
+    for (const event of ["incident", "missed"]) subscribe(event, () => this.#recount());
+    void this.#count();
     subscribe("pulse", (p) => { this.#pulse = p; this.requestUpdate(); });
     for (const s of [connection, sessionEnded, tray, prefs, counts]) (s as Signal<unknown>).watch(() => this.requestUpdate());
     // The session's end is known when somebody comes back from signing in on another tab, too.
@@ -61,7 +65,16 @@ class App extends LitElement {
     startRouter();
     startLive();
     startKeys(() => this.#page, this.#frameKeys());
+    setTimeout(() => void import("./palette").catch(() => { /* asked again when it is opened */ }), 1500);   // so that Ctrl+K opens at once
   }
+
+  /** Open incidents, beside their entry. Nobody is told when they may not be seen: the page itself says it. */
+  async #count() {
+    const o = await readOverview<{ incidents?: { open?: { total: number } } }>().catch(() => null);
+    if (o?.incidents?.open) setCount("incidents", o.incidents.open.total, true);
+  }
+  #counting?: ReturnType<typeof setTimeout>;
+  #recount() { this.#counting ??= setTimeout(() => { this.#counting = undefined; void this.#count(); }, 2000); }
 
   #look() {
     const d = document.documentElement, p = prefs.value;
@@ -124,7 +137,7 @@ class App extends LitElement {
           <button class="tool" aria-haspopup="dialog" aria-label=${t("shell.tray", { n: newCount() })} @click=${(e: Event) => openTray(e.currentTarget as HTMLElement)}><rf-icon n="bell"></rf-icon>${newCount() ? html`<span class="dot">${newCount()}</span>` : nothing}</button>
           <button class="tool" aria-haspopup="menu" aria-label=${t("shell.theme")} @click=${this.#themes}><rf-icon n="theme"></rf-icon></button>
           <button class="tool" aria-haspopup="dialog" aria-label=${t("shell.help")} @click=${() => void this.#help()}><rf-icon n="help"></rf-icon></button>
-          <button class="me" aria-haspopup="menu" aria-label=${t("shell.person", { name: s.user.name, organisation: s.tenant.name })} @click=${this.#person}><span class="av" aria-hidden="true">${initials(s.user.name)}</span><span>${s.user.name}<small>${s.tenant.name}</small></span></button>
+          <button class="me" aria-haspopup="menu" title=${t("shell.person", { name: s.user.name, organisation: s.tenant.name })} @click=${this.#person}><span class="av" aria-hidden="true">${initials(s.user.name)}</span><span>${s.user.name}<small>${s.tenant.name}</small></span></button>
         </div></header>
       <nav class="nav" aria-label=${t("shell.nav")}>${groups.map((g) => this.#group(g))}</nav>
       <main id="main" tabindex="-1">${this.#bars()}${this.#page ?? this.#instead()}</main>
@@ -155,7 +168,7 @@ class App extends LitElement {
     const age = p?.newestRow ? Math.max(0, +new Date(p.time) - +new Date(p.newestRow)) : null;
     return html`<footer class="foot" aria-label=${t("status.name")}>
       <a href=${href("/health")}>${c.state === "live" ? html`<rf-state s="ok" word=${t("status.live")}></rf-state>` : c.state === "waiting" ? html`<rf-state s="unknown" word=${t("status.waiting")}></rf-state>` : html`<rf-state s="fail" word=${t("status.offline", { time: clock(c.since) })}></rf-state>`}</a>
-      ${p ? html`<a href=${href("/connect")}>${th("status.rows", { n: b(num(Math.round(p.rowsPerSecond))) })}</a>
+      ${p ? html`${p.rowsPerSecond === null ? nothing : html`<a href=${href("/connect")}>${th("status.rows", { n: b(p.rowsPerSecond < 10 ? num(p.rowsPerSecond, 1) : num(Math.round(p.rowsPerSecond))) })}</a>`}
       <a href=${href("/connect")}>${th("status.silent", { n: p.silent, count: b(num(p.silent)) })}</a>
       ${age === null ? nothing : html`<a href=${href("/logs")}>${age < 86400e3 ? th("status.newest", { age: b(duration(age)) }) : th("status.newest-on", { time: b(stamp(p.newestRow)) })}</a>`}` : nothing}
       <span class="end">${p?.logHeads ? html`<a href=${href("/health")}>${th("status.heads", { time: b(clock(p.logHeads)) })}</a>` : nothing}
@@ -182,7 +195,7 @@ class App extends LitElement {
     openMenu(e.currentTarget as HTMLElement, [
       { text: s.user.upn, disabled: true },
       { text: t("page.identity"), icon: "user", href: href("/identity"), line: true },
-      ...([["", t("language.own")], ["en", "English"], ["de", "Deutsch"], ["fr", "Français"], ["es", "Español"]] as const).map(([x, text], i) => ({ text, checked: l === x, line: i === 0, run: () => { setPrefs({ language: x }); setTimeout(() => location.reload(), 900); } })),
+      ...([["", t("language.own")], ["en", "English"], ["de", "Deutsch"], ["fr", "Français"], ["es", "Español"]] as const).map(([x, text], i) => ({ text, checked: l === x, line: i === 0, run: () => void savePrefs({ language: x }).then(() => location.reload(), (f) => say(errorWords(f))) })),
       { text: t("keys.letters"), checked: prefs.value.keys, line: true, run: () => setPrefs({ keys: !prefs.value.keys }) },
       { text: t("shell.sign-out"), icon: "door", line: true, run: () => void import("./sign-out").then((m) => m.signOut()) },
     ], { label: t("shell.person", { name: s.user.name, organisation: s.tenant.name }), end: true });

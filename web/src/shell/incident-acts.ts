@@ -2,14 +2,14 @@
 // Texts: i18n/triage.*.json. Each act goes through the tray with its undo.
 import { html, nothing } from "lit";
 import { ApiError } from "../data/client";
-import { getResource } from "../data/arm";
+import { deleteResource, getResource } from "../data/arm";
 import { graph, odata } from "../data/graph";
 import { closings, deleteIncident, type Incident, type IncidentChange, incidentByNumber, isOpen, listIncidents, newIncident, numberOf, type Owner, ownerName, putComment, putIncident, rank, relateAll, severities, statuses } from "../data/incidents";
-import { deleteResource } from "../data/arm";
 import { session } from "../data/session";
 import { t } from "../i18n";
 import { openDialog } from "../parts/dialog";
 import { openMenu, openPanel } from "../parts/menu";
+import "../parts/triage.css";
 import { href } from "../router";
 import { act, notice } from "./tray";
 
@@ -52,7 +52,7 @@ export const setOwner = (list: Incident[], owner: Owner | null, changed: Changed
   change(list, (i) => ((i.properties.owner?.objectId ?? null) === (owner?.objectId ?? null) ? null : { owner: owner ?? {} }), t(owner ? "triage.did-owner" : "triage.did-no-owner", { which: which(list), to: owner?.assignedTo ?? "" }), changed);
 
 /** How many a choice would change, beside it in the menu: the odd ones out are seen before. */
-const odd = (list: Incident[], same: (i: Incident) => boolean): string | undefined => { const n = list.filter((i) => !same(i)).length; return list.length > 1 ? t("triage.changes", { n, of: list.length }) : undefined; };
+const odd = (list: Incident[], same: (i: Incident) => boolean): string | undefined => { const n = list.filter((i) => !same(i)).length; return list.length > 1 && n && n < list.length ? t("triage.changes", { n, of: list.length }) : undefined; };
 
 export function severityMenu(anchor: HTMLElement, list: Incident[], changed: Changed): void {
   openMenu(anchor, severities.map((s) => ({ text: t(`severity.${s === "Informational" ? "info" : s.toLowerCase()}`), checked: list.every((i) => i.properties.severity === s), note: odd(list, (i) => i.properties.severity === s), run: () => void setSeverity(list, s, changed) })), { label: t("triage.severity") });
@@ -70,7 +70,7 @@ export function ownerMenu(anchor: HTMLElement, list: Incident[], changed: Change
   let people: Person[] = [], fault = "", text = "", end: AbortController | undefined;
   const mine = session().user.id, pick = (o: Owner | null, close: () => void) => { close(); void setOwner(list, o, changed); };
   const p = openPanel(anchor, (close) => {
-    const line = (o: Owner | null, name: string, note: string) => html`<button role="option" aria-selected=${String(list.every((i) => (i.properties.owner?.objectId ?? null) === (o?.objectId ?? null)))} class="opt" @click=${() => pick(o, close)}><rf-icon n=${o ? "user" : "block"}></rf-icon><span class="grow ell">${name}</span><span class="t3 sm ell">${note}${odd(list, (i) => (i.properties.owner?.objectId ?? null) === (o?.objectId ?? null)) ? ` ${odd(list, (i) => (i.properties.owner?.objectId ?? null) === (o?.objectId ?? null))}` : ""}</span></button>`;
+    const line = (o: Owner | null, name: string, note: string) => html`<button role="option" aria-selected=${String(list.every((i) => (i.properties.owner?.objectId ?? null) === (o?.objectId ?? null)))} class="opt" @click=${() => pick(o, close)}><rf-icon n=${o ? "user" : "block"}></rf-icon><span class="who">${name}</span><span class="t3 sm ell">${odd(list, (i) => (i.properties.owner?.objectId ?? null) === (o?.objectId ?? null)) ?? note}</span></button>`;
     return html`<label class="field"><rf-icon n="search"></rf-icon><span class="vh">${t("triage.find-person")}</span><input autocomplete="off" placeholder=${t("triage.find-person")} @input=${(e: Event) => { text = (e.target as HTMLInputElement).value; void read(); }}></label>
       <div role="listbox" aria-label=${t("triage.owner")}>${text ? nothing : html`${line(me(), t("triage.me"), session().user.upn)}${list.some((i) => ownerName(i)) ? line(null, t("triage.nobody"), "") : nothing}`}
       ${people.filter((x) => text || x.id !== mine).map((x) => line(asOwner(x), x.displayName ?? x.userPrincipalName ?? x.id, x.userPrincipalName ?? ""))}

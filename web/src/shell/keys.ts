@@ -2,15 +2,10 @@
 import { prefs } from "../data/prefs";
 import { pages } from "../pages/index";
 import { go, href } from "../router";
+import { keyName } from "./match";
 import type { Key, Page } from "./page";
 
 const field = (e: EventTarget | null): boolean => e instanceof HTMLElement && (e.isContentEditable || e instanceof HTMLTextAreaElement || e instanceof HTMLSelectElement || (e instanceof HTMLInputElement && !/^(checkbox|radio|button|submit)$/.test(e.type)));
-
-/** The name of a key as `Key.key` writes it: "Shift+Enter", "?", "j". */
-export function keyName(e: KeyboardEvent): string {
-  const mods = [e.ctrlKey || e.metaKey ? "Ctrl" : "", e.altKey ? "Alt" : "", e.shiftKey && (e.key.length > 1 || e.ctrlKey || e.altKey || e.metaKey) ? "Shift" : ""].filter(Boolean);
-  return [...mods, e.key.length === 1 && mods.length ? e.key.toLowerCase() : e.key].join("+");
-}
 
 let lead = 0;   // when g was pressed
 export function startKeys(page: () => Page | null, frame: Key[]): void {

@@ -107,6 +107,10 @@ export function failure(e: Error, o: { retry?: () => void; needs?: { role: strin
 /** Code and request id, as one text to copy. */
 export const codeLine = (e: ApiError): TemplateResult => html`<p class="cap"><code>${e.code}${e.requestId ? ` ${e.requestId}` : ""}</code> <button class="btn s quiet ic" aria-label=${t("act.copy-code")} @click=${() => void navigator.clipboard?.writeText(`${e.code} ${e.requestId} ${stamp(new Date())}`)}><rf-icon n="copy"></rf-icon></button></p>`;
 
+/** Some rows came and some did not: what is missing and why. */
+export const partialBar = (text: string, retry?: () => void): TemplateResult =>
+  html`<div class="note warn stale" role="status"><rf-state s="partial" bare></rf-state><span class="grow">${text}</span>${retry ? html`<button class="btn s" @click=${retry}>${t("act.try-again")}</button>` : nothing}</div>`;
+
 /** Nothing yet: one sentence, one act. */
 export const emptyState = (text: string, act?: { text: string; href?: string; run?: () => void; icon?: string }): TemplateResult =>
   html`<div class="state"><p>${text}</p>${act ? act.href ? html`<a class="btn pri" href=${act.href}>${act.icon ? html`<rf-icon n=${act.icon}></rf-icon>` : nothing}${act.text}</a>` : html`<button class="btn pri" @click=${act.run}>${act.icon ? html`<rf-icon n=${act.icon}></rf-icon>` : nothing}${act.text}</button>` : nothing}</div>`;

@@ -12,7 +12,7 @@ import "../parts/time-picker";
 import { setQuery } from "../router";
 import { Loader, type LoadOptions } from "./loader";
 
-export { emptyState, errorWords, failure, filteredEmpty, Loader, skeleton } from "./loader";
+export { emptyState, errorWords, failure, filteredEmpty, Loader, partialBar, skeleton } from "./loader";
 export type { CopyItem } from "../parts/copy-as";
 
 export interface Act { text: string; icon?: string; run?: (e: Event) => void; href?: string; primary?: boolean; danger?: boolean; disabled?: boolean; /** Why it is disabled: the role that is missing, what must come first. */ why?: string }
@@ -35,6 +35,11 @@ export interface Head {
 /** A key of the page: `key` as KeyboardEvent.key, "Shift+Enter", "Alt+1". Single letters are off while a field has the focus. */
 export interface Key { key: string; text: string; run: (e: KeyboardEvent) => void; /** Also while a field has the focus (Shift+Enter in an editor). */ inFields?: boolean }
 
+// In an interface, so that a page may give it as a field or as a getter.
+export interface Page {
+  /** A class for the body's grid. */
+  bodyClass?: string;
+}
 export abstract class Page extends LitElement {
   /** Parameters of the path: {n: "1042"}. */
   params: Record<string, string> = {};
@@ -55,8 +60,6 @@ export abstract class Page extends LitElement {
   copyAs(): CopyItem[] { return []; }
   /** The query of the address changed (back, forward, a link to the same page, own setQ): `changed` names the parameters. The page is drawn again anyway. */
   queryChanged(_changed: Set<string>): void { /* pages that read by parameters run their loaders here */ }
-  /** A class for the body's grid. */
-  bodyClass = "";
 
   // ---- address ----
   /** A parameter of the address. */
@@ -123,7 +126,7 @@ export abstract class Page extends LitElement {
         ${copies.length ? html`<button class="btn quiet" aria-haspopup="menu" @click=${(e: Event) => void copyMenu(e.currentTarget as HTMLElement, copies)}><rf-icon n="copy"></rf-icon>${t("copy.as")}</button>` : nothing}
         ${h.acts?.map((a) => actButton(a))}
       </div></div>
-      <div class="body ${this.bodyClass}">${this.body()}</div>`;
+      <div class="body ${this.bodyClass ?? ""}">${this.body()}</div>`;
   }
   #tab(x: Tab): unknown {
     const current = x.current ?? this.q("tab") === (x.tab ?? ""), to = x.href ?? (x.tab ? `?tab=${encodeURIComponent(x.tab)}` : location.pathname);

@@ -8,23 +8,14 @@ import { session } from "../data/session";
 import { t } from "../i18n";
 import { pages } from "../pages/index";
 import { base, go, href } from "../router";
+import { score } from "./match";
 import type { Page } from "./page";
 
 interface Hit { text: string; note?: string; icon: string; href?: string; run?: () => void; sev?: string }
 type Kind = "pages" | "acts" | "resources" | "incidents" | "people" | "tables" | "recent";
 const prefixes: Record<string, Kind> = { ">": "acts", "#": "incidents", "@": "people", "/": "tables" };
 
-/** How well `text` answers what was typed: all letters in their order, better at the beginnings of words. 0 is not at all. */
-export function score(text: string, typed: string): number {
-  const a = text.toLowerCase(), b = typed.toLowerCase();
-  if (!b) return 1;
-  const at = a.indexOf(b);
-  if (at >= 0) return 100 - Math.min(50, at) + (at === 0 ? 50 : /\W/.test(a[at - 1]) ? 30 : 0);
-  let i = 0, n = 0;
-  for (const c of b) { i = a.indexOf(c, i); if (i < 0) return 0; n += i === 0 || /\W/.test(a[i - 1]) ? 3 : 0; i++; }
-  return b.length > 1 ? 1 + n : 0;
-}
-const best = (all: Hit[], typed: string, most: number): Hit[] => all.map((h): [Hit, number] => [h, score(`${h.text} ${h.note ?? ""}`, typed)]).filter(([, s]) => s > 0).sort((a, b) => b[1] - a[1]).slice(0, most).map(([h]) => h);
+const best = (all: Hit[], typed: string, most: number): Hit[] => all.map((h): [Hit, number] => [h, score(h.text, typed) || (typed && h.note?.toLowerCase().includes(typed.toLowerCase()) ? 1 : 0)]).filter(([, s]) => s > 0).sort((a, b) => b[1] - a[1]).slice(0, most).map(([h]) => h);
 
 // Lists that are the same for every letter are read once while the palette is open.
 let resources: Promise<Hit[]> | undefined, tables: Promise<Hit[]> | undefined;
@@ -49,7 +40,7 @@ async function people(typed: string, signal: AbortSignal): Promise<Hit[]> {
 }
 
 export function openPalette(page: Page | null): void {
-  if (document.querySelector("dialog.palette")) return;
+  if (document.querySelector("dialog.palette[open]")) return;
   const from = document.activeElement as HTMLElement | null, dialog = document.createElement("dialog");
   let typed = "", at = 0, groups: { kind: Kind; hits: Hit[]; fault?: string }[] = [], end = new AbortController(), timer: ReturnType<typeof setTimeout>;
   resources = tables = undefined;
@@ -93,7 +84,7 @@ export function openPalette(page: Page | null): void {
   const flat = (): Hit[] => groups.flatMap((g) => g.hits);
   function choose(h: Hit | undefined) {
     if (!h) return;
-    dialog.close();
+    shut();
     if (h.href) {
       const entry = `${h.href}\n${h.text}\n${h.icon}`;
       setPrefs({ recent: [entry, ...prefs.value.recent.filter((r) => !r.startsWith(`${h.href}\n`))].slice(0, 12) });
@@ -110,16 +101,26 @@ export function openPalette(page: Page | null): void {
       <div class="tail" role="status"><span class="vh">${t("palette.count", { n: all.length })}</span>${t("palette.hint")}</div>`, dialog);
     dialog.querySelector("[aria-selected=true]")?.scrollIntoView({ block: "nearest" });
   }
+  // At once, not when the event of closing comes: the next key must not reach a field that is no longer there.
+  function shut() {
+    if (!dialog.isConnected) return;
+    end.abort();
+    clearTimeout(timer);
+    if (dialog.open) dialog.close();
+    dialog.remove();
+    if (document.activeElement === document.body) from?.focus?.();
+  }
   const keys = (e: KeyboardEvent) => {
     const n = flat().length;
-    if (e.key === "ArrowDown") { e.preventDefault(); at = (at + 1) % Math.max(1, n); draw(); }
+    if (e.key === "Escape") { e.preventDefault(); shut(); }
+    else if (e.key === "ArrowDown") { e.preventDefault(); at = (at + 1) % Math.max(1, n); draw(); }
     else if (e.key === "ArrowUp") { e.preventDefault(); at = (at + n - 1) % Math.max(1, n); draw(); }
     else if (e.key === "Enter") { e.preventDefault(); choose(flat()[at]); }
-    else if (e.key.toLowerCase() === "k" && (e.ctrlKey || e.metaKey)) { e.preventDefault(); dialog.close(); }
+    else if (e.key.toLowerCase() === "k" && (e.ctrlKey || e.metaKey)) { e.preventDefault(); shut(); }
     e.stopPropagation();
   };
-  dialog.addEventListener("click", (e) => { if (e.target === dialog) dialog.close(); });
-  dialog.addEventListener("close", () => { end.abort(); clearTimeout(timer); dialog.remove(); if (document.activeElement === document.body) from?.focus?.(); });
+  dialog.addEventListener("click", (e) => { if (e.target === dialog) shut(); });
+  dialog.addEventListener("close", shut);
   document.body.append(dialog);
   search();
   dialog.showModal();

@@ -40,8 +40,13 @@ export async function overlay(context, out) {
     if (!/^[\w.-]+$/.test(name) || !existsSync(join(out, "assets", name))) return route.continue();
     return route.fulfill({ status: 200, contentType: types[name.split(".").pop()] ?? "application/octet-stream", body: file(join("assets", name)) });
   });
-  await context.route((url) => url.pathname.startsWith("/portal/") && !/^\/portal\/(api|assets|signin|signed-in|signout)(\/|$)/.test(url.pathname), (route) =>
-    route.request().resourceType() === "document" ? route.fulfill({ status: 200, contentType: types.html, headers: { "content-security-policy": policy }, body: file("index.html") }) : route.continue());
+  // The page's policy is the server's own: only the text is ours.
+  await context.route((url) => url.pathname.startsWith("/portal/") && !/^\/portal\/(api|assets|signin|signed-in|signout)(\/|$)/.test(url.pathname), async (route) => {
+    if (route.request().resourceType() !== "document") return route.continue();
+    const r = await route.fetch({ maxRedirects: 0 });
+    if (r.status() !== 200 || !/html/.test(r.headers()["content-type"] ?? "")) return route.fulfill({ response: r });
+    return route.fulfill({ status: 200, contentType: types.html, headers: { "content-security-policy": r.headers()["content-security-policy"] ?? policy }, body: file("index.html") });
+  });
 }
 
 export async function browser({ address, user, password, totp, out, language = "en-GB" }) {

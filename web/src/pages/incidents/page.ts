@@ -91,9 +91,12 @@ export default class extends Page {
   /** Answers of writes take the place of what was read; a new one comes in front. */
   #take = (list: Incident[]) => {
     if (!list.length) { void this.incidents.run(); return; }
+    for (const i of list) this.#new.delete(numberOf(i));
     const by = new Map(list.map((i) => [i.name, i])), all = (this.incidents.value ?? []).map((i) => { const n = by.get(i.name); by.delete(i.name); return n ?? i; });
     this.incidents.set([...by.values(), ...all]);
     setCount("incidents", this.incidents.value!.filter(isOpen).length, true);
+    // What left the list is no longer picked.
+    if (this.#picked.size) { const seen = new Set(this.#passing().map((i) => i.name)); this.#picked = new Set([...this.#picked].filter((n) => seen.has(n))); }
     const cur = this.#current;
     if (cur && list.some((i) => i.name === cur.name) && cur.properties.additionalData.alertsCount !== this.alerts.value?.length) this.#alertsOf = "";
   };
@@ -143,8 +146,8 @@ export default class extends Page {
 
   get #kql(): string {
     const f = this.#filters, r = this.range, any = (col: string, v?: string[]) => (v?.length ? `\n| where ${col} in (${v.map(quote).join(", ")})` : ""), q = this.q("q").trim();
-    const owners = f.owner?.map((o) => (o === "none" ? `isempty(Owner.objectId)` : `tostring(Owner.objectId) == ${quote(o === "me" ? session().user.id : o)}`)).join(" or ");
-    return `SecurityIncident\n| summarize arg_max(TimeGenerated, *) by IncidentName\n| where CreatedTime ${r.live ? `> ago(${r.text.replace(/w$/, (_) => "d").replace(/^(\d+)d$/, (_, n) => `${/w$/.test(r.text) ? Number(n) * 7 : n}d`)})` : `between (datetime(${r.from.toISOString()}) .. datetime(${r.to.toISOString()}))`}${any("Status", f.status)}${any("Severity", f.severity)}${owners ? `\n| where ${owners}` : ""}${f.tactic?.length ? `\n| where AdditionalData.tactics has_any (${f.tactic.map(quote).join(", ")})` : ""}${q ? `\n| where Title contains ${quote(q)} or tostring(IncidentNumber) == ${quote(q)}` : ""}\n| project IncidentNumber, Severity, Title, Status, Owner = tostring(Owner.assignedTo), CreatedTime, LastActivityTime\n| order by CreatedTime desc`;
+    const owners = f.owner?.map((o) => (o === "none" ? `isempty(tostring(Owner.objectId))` : `tostring(Owner.objectId) == ${quote(o === "me" ? session().user.id : o)}`)).join(" or ");
+    return `SecurityIncident\n| summarize arg_max(TimeGenerated, *) by IncidentName\n| where CreatedTime ${r.live ? `> ago(${/w$/.test(r.text) ? `${7 * parseInt(r.text)}d` : r.text})` : `between (datetime(${r.from.toISOString()}) .. datetime(${r.to.toISOString()}))`}${any("Status", f.status)}${any("Severity", f.severity)}${owners ? `\n| where ${owners}` : ""}${f.tactic?.length ? `\n| where tostring(AdditionalData.tactics) has_any (${f.tactic.map(quote).join(", ")})` : ""}${q ? `\n| where Title contains ${quote(q)} or tostring(IncidentNumber) == ${quote(q)}` : ""}\n| project IncidentNumber, Severity, Title, Status, Owner = tostring(Owner.assignedTo), CreatedTime, LastActivityTime\n| order by CreatedTime desc`;
   }
   copyAs(): CopyItem[] {
     const f = this.#filters, one = (v?: string[]) => (v?.length === 1 ? v[0] : "");
@@ -185,9 +188,10 @@ export default class extends Page {
   #bar() {
     const f = this.#filters, word = (name: string, v: string) => (name === "status" ? t(`triage.status.${v}`) : name === "severity" ? t(`severity.${sevKey(v)}`) : name === "owner" ? (v === "none" ? t("incidents.nobody") : v === "me" ? t("triage.me") : this.#ownerWord(v)) : v);
     const list = this.#aim, many = this.#picked.size > 0;
-    return html`<div class="bar flt"><label class="field"><rf-icon n="search"></rf-icon><span class="vh">${t("incidents.search")}</span><input type="search" placeholder=${t("incidents.search-in")} .value=${this.q("q")} @input=${(e: Event) => { const v = (e.target as HTMLInputElement).value; clearTimeout(this.#typing); this.#typing = setTimeout(() => this.setQ({ q: v.trim() }), 250); }} @keydown=${(e: KeyboardEvent) => { if (e.key === "ArrowDown" || e.key === "Enter") { e.preventDefault(); this.querySelector<Grid>("rf-grid")?.enter(); } }}></label>
+    // The acts take the place of the filters, so that no row moves when one is picked.
+    return html`<div class="bar flt">${many ? nothing : html`<label class="field"><rf-icon n="search"></rf-icon><span class="vh">${t("incidents.search")}</span><input type="search" placeholder=${t("incidents.search-in")} .value=${this.q("q")} @input=${(e: Event) => { const v = (e.target as HTMLInputElement).value; clearTimeout(this.#typing); this.#typing = setTimeout(() => this.setQ({ q: v.trim() }), 250); }} @keydown=${(e: KeyboardEvent) => { if (e.key === "ArrowDown" || e.key === "Enter") { e.preventDefault(); this.querySelector<Grid>("rf-grid")?.enter(); } }}></label>
       ${Object.entries(f).filter(([, v]) => v.length).map(([k, v]) => chipFilter(t(`incidents.f-${k}`), v.map((x) => word(k, x)).join(", "), () => this.#setFilter(k, [])))}
-      <button class="btn s quiet" aria-haspopup="menu" @click=${this.#addFilter}><rf-icon n="plus"></rf-icon>${t("filter.add")}</button>
+      <button class="btn s quiet" aria-haspopup="menu" @click=${this.#addFilter}><rf-icon n="plus"></rf-icon>${t("filter.add")}</button>`}
       ${many ? html`<div class="picked" role="toolbar" aria-label=${t("incidents.acts")}><span class="b">${t("incidents.picked", { n: list.length })}</span>${this.#oddOnes(list)}<span class="end row">
         <button class="btn s" @click=${(e: Event) => ownerMenu(e.currentTarget as HTMLElement, list, this.#take)}>${t("triage.owner")}</button><button class="btn s" @click=${(e: Event) => statusMenu(e.currentTarget as HTMLElement, list, this.#take)}>${t("triage.status-of")}</button><button class="btn s" @click=${(e: Event) => severityMenu(e.currentTarget as HTMLElement, list, this.#take)}>${t("triage.severity")}</button>
         <button class="btn s" @click=${() => void mergeDialog(list, this.#take)}>${t("triage.merge-now")}</button><button class="btn s" @click=${() => void closeDialog(list, this.#take)}>${t("triage.close-now")}</button><button class="btn s quiet ic" aria-label=${t("incidents.unpick")} @click=${() => { this.#picked = new Set(); this.requestUpdate(); }}><rf-icon n="x"></rf-icon></button></span></div>` : nothing}</div>`;
@@ -216,13 +220,13 @@ export default class extends Page {
   get #columns(): GridColumn<Incident>[] {
     const roomy = innerWidth >= 1700;
     return [
-      { id: "sev", head: t("triage.severity"), width: 122, value: (i) => rank(i.properties.severity), cell: (i) => html`<rf-sev s=${i.properties.severity}></rf-sev>` },
-      { id: "n", head: t("incidents.number"), width: 58, num: true, value: numberOf },
+      { id: "sev", head: t("triage.severity"), width: 116, value: (i) => rank(i.properties.severity), cell: (i) => html`<rf-sev s=${i.properties.severity}></rf-sev>` },
+      { id: "n", head: t("incidents.number"), width: 52, num: true, value: numberOf },
       { id: "title", head: t("incidents.title"), min: 200, value: (i) => i.properties.title, cell: (i) => html`<a class="nm" tabindex="-1" href=${href("/incidents/{n}", { n: numberOf(i) })}>${i.properties.title}</a>` },
-      { id: "status", head: t("triage.status-of"), width: 86, value: (i) => t(`triage.status.${i.properties.status}`) },
-      { id: "owner", head: t("triage.owner"), width: 112, value: ownerName, cell: (i) => (ownerName(i) ? ownerName(i) : html`<span class="t3">${t("incidents.nobody")}</span>`) },
+      { id: "status", head: t("triage.status-of"), width: 76, value: (i) => t(`triage.status.${i.properties.status}`) },
+      { id: "owner", head: t("triage.owner"), width: 118, value: ownerName, cell: (i) => (ownerName(i) ? ownerName(i) : html`<span class="t3">${t("incidents.nobody")}</span>`) },
       ...(roomy ? [{ id: "alerts", head: t("incidents.alerts"), width: 74, num: true, value: (i: Incident) => i.properties.additionalData.alertsCount }, { id: "last", head: t("incidents.last"), width: 116, num: true, value: (i: Incident) => i.properties.lastActivityTimeUtc ?? "", cell: (i: Incident) => html`<time title=${stamp(i.properties.lastActivityTimeUtc)}>${when(i.properties.lastActivityTimeUtc)}</time>` }] : []),
-      { id: "created", head: t("incidents.created"), width: 104, num: true, value: (i) => i.properties.createdTimeUtc, cell: (i) => html`<time title=${stamp(i.properties.createdTimeUtc)}>${when(i.properties.createdTimeUtc)}</time>` },
+      { id: "created", head: t("incidents.created"), width: 98, num: true, value: (i) => i.properties.createdTimeUtc, cell: (i) => html`<time title=${stamp(i.properties.createdTimeUtc)}>${when(i.properties.createdTimeUtc)}</time>` },
     ];
   }
   #list(all: Incident[]) {

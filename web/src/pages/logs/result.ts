@@ -1,5 +1,4 @@
 // The answer of a log query: rows stay arrays, dynamics stay text until somebody looks into one. No DOM.
-import { columnName } from "../../data/kql";
 import { ApiError, open } from "../../data/client";
 import { session } from "../../data/session";
 import { timespan, type Range } from "../../data/time";
@@ -24,7 +23,7 @@ export interface Answer {
 /** JSON whose whole numbers beyond 2^53 stay exact, as text. */
 export function parseExact(text: string): any {
   if (!/[[,:]-?\d{16,}[,\]}]/.test(text)) return JSON.parse(text);
-  return (JSON.parse as any)(text, (_: string, v: unknown, c?: { source?: string }) => (typeof v === "number" && !Number.isSafeInteger(v) && c?.source && /^-?\d+$/.test(c.source) ? c.source : v));
+  return JSON.parse(text.replace(/"(?:[^"\\]|\\.)*"|(?<![\d.eE+-])-?\d{16,}(?![\d.eE])/g, (x) => (x[0] === '"' || Number.isSafeInteger(Number(x)) ? x : `"${x}"`)));
 }
 
 export function shape(text: string, ms: number): Answer {
@@ -73,7 +72,7 @@ export function plain(v: unknown, type: string): unknown {
 export const asJson = (a: { columns: Column[]; rows: readonly Row[] }): string => JSON.stringify(a.rows.map((r) => Object.fromEntries(a.columns.map((c, i) => [c.name, plain(r[i], c.type)]))), null, 1);
 
 /** The kinds of column whose values stand for somebody or something that other tables know too. */
-export const isEntity = (c: Column): boolean => c.type === "string" && /(^|_)(ip|ipaddress|upn)$|ip(v4|v6)?(addr(ess)?)?$|userprincipalname$|^(target|source|initiating|subject)?account(name|upn|customentity)?$|^(computer|hostname|devicename|deviceid|caller|user|username|targetusername|sourceusername)$|(sha1|sha256|md5|hash)$/i.test(c.name);
+export const isEntity = (c: Column): boolean => c.type === "string" && (/(^|[a-z_])(IP|Ip)(v[46])?(Addr(ess)?)?(_s)?$|^(ip|ip_?address)$/.test(c.name)
+  || /userprincipalname$|(^|_)upn$|^(target|source|initiating|subject)?account(name|upn)?$|^(computer|hostname|devicename|deviceid|caller|user|username|targetusername|sourceusername)$|(sha1|sha256|md5|hash)$/i.test(c.name));
 /** Where in all tables a value stands. */
 export const entityQuery = (value: string, quote: (s: string) => string): string => `// ${value.replace(/\s+/g, " ").slice(0, 60)}\nsearch ${quote(value)}\n| summarize Rows = count(), First = min(TimeGenerated), Last = max(TimeGenerated) by Table = $table\n| order by Rows desc`;
-export const pathOf = columnName;

@@ -18,10 +18,10 @@ const most = 6;   // more series than these cannot be told apart; the smaller on
 
 export const charts = ["timechart", "linechart", "areachart", "stackedareachart", "barchart", "columnchart", "piechart", "scatterchart"];
 
-/** The chart that suits a result which did not ask for one: a time and a number. */
-export function suited(columns: readonly RenderColumn[], rows: number): RenderOptions | null {
-  const time = columns.findIndex((c) => c.type === "datetime"), value = columns.some((c) => numeric.has(c.type)), text = columns.filter((c) => c.type === "string").length;
-  return rows > 1 && time >= 0 && value && columns.length <= 2 + text && text <= 1 && columns.length <= 6 ? { visualization: "timechart" } : null;
+/** The chart that suits a summary which did not ask for one: its time and its first number. */
+export function suited(columns: readonly RenderColumn[], rows: number, summary: boolean): RenderOptions | null {
+  const y = columns.find((c) => numeric.has(c.type));
+  return summary && rows > 2 && y && columns.length <= 8 && columns.some((c) => c.type === "datetime") && columns.filter((c) => c.type === "string").length <= 1 ? { visualization: "columnchart", yColumns: [y.name] } : null;
 }
 
 /** Null when the columns do not fit: no number, or nothing to stand below. `others` is the name of the series that holds the rest. */

@@ -3,3 +3,6 @@ declare module "editor-files" {
   const files: { script: string; style: string; worker: string; language: string };
   export default files;
 }
+declare module "monaco-editor/esm/vs/editor/browser/config/tabFocus.js" {
+  export const TabFocus: { getTabFocusMode(): boolean; setTabFocusMode(on: boolean): void };
+}

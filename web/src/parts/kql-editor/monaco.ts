@@ -20,6 +20,7 @@ import "monaco-editor/esm/vs/editor/contrib/toggleTabFocusMode/browser/toggleTab
 import "monaco-editor/esm/vs/editor/contrib/wordHighlighter/browser/wordHighlighter.js";
 import "monaco-editor/esm/vs/editor/contrib/wordOperations/browser/wordOperations.js";
 import "monaco-editor/esm/vs/base/browser/ui/codicons/codiconStyles.js";
+import { TabFocus } from "monaco-editor/esm/vs/editor/browser/config/tabFocus.js";
 import * as monaco from "monaco-editor/esm/vs/editor/editor.api";
 import { getKustoWorker, kustoDefaults } from "@kusto/monaco-kusto";
 import { workerAddress } from "./markup.js";
@@ -39,7 +40,7 @@ function applyTheme(): void {
 export function create(host: HTMLElement, o: EditorOptions): Editor {
   (self as any).MonacoEnvironment ??= { getWorker: (_: string, label: string) => new Worker(workerAddress(label === "kusto" ? o.files.language : o.files.worker), { name: label }) };
   kustoDefaults.setLanguageSettings({
-    ...kustoDefaults.languageSettings, includeControlCommands: false, newlineAfterPipe: true, useTokenColorization: false, useSemanticColorization: true, enableHover: true,
+    ...kustoDefaults.languageSettings, includeControlCommands: false, newlineAfterPipe: true, useTokenColorization: true /* at once; the worker's colours come later */, useSemanticColorization: true, enableHover: true,
     openSuggestionDialogAfterPreviousSuggestionAccepted: false, enableQueryWarnings: false, enableQuerySuggestions: false,
   } as any);
   // Help texts have links to other hosts: a click in a security console must not lead there.
@@ -56,20 +57,29 @@ export function create(host: HTMLElement, o: EditorOptions): Editor {
   } as monaco.editor.IStandaloneEditorConstructionOptions);
 
   const ends: monaco.IDisposable[] = [];
+  let known = false;   // the language service has the schema: what it says of names counts from now on
   ends.push(editor.onDidChangeModelContent(() => { monaco.editor.setModelMarkers(model, "server", []); o.changed(model.getValue()); }));
-  ends.push(monaco.editor.onDidChangeMarkers((uris) => {
-    if (!uris.some((u) => u.toString() === model.uri.toString())) return;
-    o.checked(monaco.editor.getModelMarkers({ resource: model.uri }).filter((m) => m.severity === monaco.MarkerSeverity.Error && m.owner !== "server")
-      .map((m) => ({ line: m.startLineNumber, column: m.startColumn, length: Math.max(1, m.endColumn - m.startColumn), message: m.message, code: String(typeof m.code === "object" ? m.code?.value : m.code ?? "") })));
-  }));
+  // Markers that stay as they are make no event, so the service is asked once more, behind its own turn; a text that went on meanwhile is asked anew.
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const check = () => {
+    clearTimeout(timer);
+    timer = setTimeout(async () => {
+      const version = model.getVersionId();
+      try { await (await (await getKustoWorker())(model.uri)).doValidation(model.uri.toString(), []); } catch { return; }
+      if (!known || model.isDisposed() || model.getVersionId() !== version) return;
+      o.checked(monaco.editor.getModelMarkers({ resource: model.uri }).filter((m) => m.severity === monaco.MarkerSeverity.Error && m.owner !== "server")
+        .map((m) => ({ line: m.startLineNumber, column: m.startColumn, length: Math.max(1, m.endColumn - m.startColumn), message: m.message, code: String(typeof m.code === "object" ? m.code?.value : m.code ?? "") })));
+    }, 700);
+  };
+  ends.push(editor.onDidChangeModelContent(check), { dispose: () => clearTimeout(timer) });
   editor.addCommand(monaco.KeyMod.Shift | monaco.KeyCode.Enter, () => o.run(false));
   editor.addCommand(monaco.KeyMod.CtrlCmd | monaco.KeyCode.Enter, () => o.run(true));
   // Ctrl+K is the palette's; the library would wait for a second key.
   monaco.editor.addKeybindingRules([{ keybinding: monaco.KeyMod.CtrlCmd | monaco.KeyCode.KeyK, command: null as any }]);
   // Escape, then Tab, leaves: nobody is kept inside. Any other key, and coming back, makes Tab indent again.
-  editor.addCommand(monaco.KeyCode.Escape, () => editor.updateOptions({ tabFocusMode: true }), "editorTextFocus && !suggestWidgetVisible && !findWidgetVisible && !inSnippetMode && !editorHoverFocused && !editorHasSelection && !editorHasMultipleSelections && !markersNavigationVisible");
-  ends.push(editor.onKeyDown((e) => { if (e.keyCode !== monaco.KeyCode.Tab && e.keyCode !== monaco.KeyCode.Escape && e.keyCode !== monaco.KeyCode.Shift) editor.updateOptions({ tabFocusMode: false }); }));
-  ends.push(editor.onDidBlurEditorText(() => editor.updateOptions({ tabFocusMode: false })));
+  editor.addCommand(monaco.KeyCode.Escape, () => TabFocus.setTabFocusMode(true), "editorTextFocus && !suggestWidgetVisible && !findWidgetVisible && !inSnippetMode && !editorHoverFocused && !editorHasSelection && !editorHasMultipleSelections && !markersNavigationVisible");
+  ends.push(editor.onKeyDown((e) => { if (e.keyCode !== monaco.KeyCode.Tab && e.keyCode !== monaco.KeyCode.Escape && e.keyCode !== monaco.KeyCode.Shift) TabFocus.setTabFocusMode(false); }));
+  ends.push(editor.onDidBlurEditorText(() => TabFocus.setTabFocusMode(false)));
 
   const offset = (p: monaco.Position) => model.getOffsetAt(p);
   return {
@@ -93,6 +103,8 @@ export function create(host: HTMLElement, o: EditorOptions): Editor {
       const worker = await (await getKustoWorker())(model.uri);
       if (model.isDisposed()) return;
       await worker.setSchema({ clusterType: "Engine", cluster: { connectionString: "ringfort", databases: [database] }, database } as any);
+      known = true;
+      check();
     },
     theme: applyTheme,
     options(n) { editor.updateOptions({ ...(n.label === undefined ? {} : { ariaLabel: n.label }), ...(n.readOnly === undefined ? {} : { readOnly: n.readOnly }) }); },

@@ -10,14 +10,14 @@ const probe = (name: string, scope: HTMLElement): string => {
 };
 
 export function readTheme(scope: HTMLElement = document.body): { base: "vs" | "vs-dark" | "hc-black"; inherit: boolean; rules: { token: string; foreground?: string }[]; colors: Record<string, string> } {
-  const c = (name: string) => probe(`--rf-${name}`, scope), text = c("text"), surface = c("surface");
-  const light = (h: string) => [1, 3, 5].reduce((a, i) => a + parseInt(h.slice(i, i + 2), 16), 0), clear = "#00000000";
+  const c = (name: string) => probe(`--rf-${name}`, scope), text = c("text"), surface = c("surface"), clear = "#00000000";
+  const light = (h: string) => [1, 3, 5].reduce((a, i) => a + parseInt(h.slice(i, i + 2), 16), 0);
   const contrast = document.documentElement.dataset.theme === "contrast" || matchMedia("(forced-colors: active)").matches;
   return {
-    base: contrast ? "hc-black" : light(surface) > light(text) ? "vs" : "vs-dark", inherit: true, rules: [{ token: "", foreground: text.slice(1) }],
+    base: contrast ? "hc-black" : light(surface) > light(text) ? "vs" : "vs-dark", inherit: true, rules: Object.entries({ "": "text", comment: "code-com", string: "code-str", number: "code-num", keyword: "code-kw", "operator.sql": "code-kw", "operator.scss": "text", function: "code-fn", "variable.predefined": "code-kw", variable: "text", type: "code-kw", tag: "code-kw", annotation: "code-kw", delimiter: "text", invalid: "text" }).map(([token, name]) => ({ token, foreground: c(name).slice(1) })),
     colors: {
       "editor.background": surface, "editor.foreground": text, "editorLineNumber.foreground": c("text-3"), "editorLineNumber.activeForeground": c("text-2"), "editorCursor.foreground": c("accent"),
-      "editor.selectionBackground": c("selected"), "editor.inactiveSelectionBackground": c("surface-3"), "editor.selectionHighlightBackground": c("surface-3"), "editor.wordHighlightBackground": c("surface-3"),
+      "editor.selectionBackground": c("selected"), "editor.inactiveSelectionBackground": c("surface-3"), "editor.selectionHighlightBackground": clear, "editor.wordHighlightBackground": c("surface-3"),
       "editorBracketMatch.background": clear, "editorBracketMatch.border": c("control"), "editor.findMatchBackground": c("partial-soft"), "editor.findMatchBorder": c("partial"), "editor.findMatchHighlightBackground": c("partial-soft"),
       "editorError.foreground": c("high"), "editorWarning.foreground": c("medium"), "editorInfo.foreground": c("info"), "editorOverviewRuler.border": clear,
       "editorWidget.background": c("raised"), "editorWidget.foreground": text, "editorWidget.border": c("line"), "editorHoverWidget.background": c("raised"), "editorHoverWidget.border": c("line"), "editorHoverWidget.foreground": text,
