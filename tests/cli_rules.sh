@@ -47,7 +47,7 @@ cat >rule.json <<'JSON'
  "queryFrequency":"PT1H","queryPeriod":"PT1H","triggerOperator":"GreaterThan","triggerThreshold":0,"suppressionEnabled":false,
  "suppressionDuration":"PT1H","tactics":["Discovery"]}}
 JSON
-run rules; ends 0; has 'A source went silent'; has '(1 row)'
+run rules; ends 0; has 'A source went silent'; has 'Break-glass account used'; has '(2 rows)'
 run resource put --api-version 2023-02-01 Microsoft.SecurityInsights/alertRules/r1 rule.json; ends 0
 run rules list --format csv; ends 0; silent; has 'r1,Scheduled,true,Low,PT1H,'; has ',Test rule'
 run rules show 'test RULE'; ends 0; silent; has 'Test rule'; has '    | extend y=2'; has 'tactics      Discovery'

@@ -9,6 +9,7 @@ import { basename, dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { buildEditor } from "./build-editor.mjs";
+import { licences } from "./build-licences.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const out = resolve(process.argv[2] ?? "");
@@ -20,7 +21,7 @@ const budgets = { first: 150 * KB, firstFile: 90 * KB, chunk: 40 * KB, editor: 2
 const large = [[/^(editor|monaco|kusto)/, 2150 * KB], [/^echarts/, 235 * KB], [/^cytoscape/, 143 * KB]];
 // Names of formats, not addresses that a page would ask.
 const names = [/^https?:\/\/www\.w3\.org\//, /^https:\/\/schema\.management\.azure\.com\/schemas\//];
-const types = { html: "text/html; charset=utf-8", js: "text/javascript; charset=utf-8", css: "text/css; charset=utf-8", svg: "image/svg+xml", woff2: "font/woff2", ttf: "font/ttf", json: "application/json" };
+const types = { html: "text/html; charset=utf-8", js: "text/javascript; charset=utf-8", css: "text/css; charset=utf-8", svg: "image/svg+xml", woff2: "font/woff2", ttf: "font/ttf", json: "application/json", txt: "text/plain; charset=utf-8" };
 
 // A page's own style travels inside its chunk and is adopted when the page is loaded, so it needs no request and never flashes.
 const pageStyle = {
@@ -57,11 +58,15 @@ const somePages = {
 rmSync(join(out, "assets"), { recursive: true, force: true });
 for (const n of ["index.html.br", "index.html.gz"]) rmSync(join(out, n), { force: true });
 mkdirSync(join(out, "assets"), { recursive: true });
+const hash = (data) => createHash("sha256").update(data).digest("base64url"), short = (data) => hash(data).replace(/[-_]/g, "").slice(0, 8);
 const editor = await buildEditor(join(out, "assets"));
+const licenceText = licences(), licenceName = `licences-${short(licenceText)}.txt`;
+writeFileSync(join(out, "assets", licenceName), licenceText);
 const result = await build({
   entryPoints: { main: join(here, "src/main.ts"), portal: join(here, "src/theme/portal.css") },
   outdir: join(out, "assets"), absWorkingDir: here, bundle: true, format: "esm", splitting: true, minify: true, target: ["es2022"], metafile: true, legalComments: "none",
   entryNames: "[name]-[hash]", chunkNames: "[name]-[hash]", assetNames: "[name]-[hash]", loader: { ".woff2": "file", ".svg": "file" },
+  define: { "import.meta.licences": JSON.stringify(`/portal/assets/${licenceName}`) },
   plugins: [somePages, editor.plugin, pageStyle, texts], logLevel: "warning", charset: "utf8",
 }).catch(() => process.exit(1));
 
@@ -74,9 +79,8 @@ const closure = (name, to = new Set()) => {
   for (const i of built[name].imports) if (i.kind === "import-statement") closure(basename(i.path), to);
   return to;
 };
-const hash = (data) => createHash("sha256").update(data).digest("base64url");
 const mark = readFileSync(join(here, "src/theme/mark.svg"));
-const markName = `mark-${hash(mark).replace(/[-_]/g, "").slice(0, 8)}.svg`;
+const markName = `mark-${short(mark)}.svg`;
 writeFileSync(join(out, "assets", markName), mark);
 const main = entry("src/main.ts"), style = entry("src/theme/portal.css");
 const preload = [...closure(main)].filter((n) => n !== main).map((n) => `<link rel="modulepreload" href="/portal/assets/${n}">`).join("\n");
@@ -103,14 +107,14 @@ const firstBytes = [...first].reduce((a, n) => a + size[n], 0);
 if (firstBytes > budgets.first) faults.push(`shell and Overview are ${kb(firstBytes)} compressed, more than ${kb(budgets.first)}: ${[...first].map((n) => `${n} ${kb(size[n])}`).join(", ")}`);
 for (const n of first) if (size[n] > budgets.firstFile) faults.push(`${n} is ${kb(size[n])} compressed; a file of the first load may have ${kb(budgets.firstFile)}`);
 for (const n of Object.keys(size)) {
-  if (first.has(n) || /\.(woff2|ttf)$/.test(n)) continue;   // fonts come after the first paint
+  if (first.has(n) || /\.(woff2|ttf|txt)$/.test(n)) continue;   // fonts come after the first paint, licences when they are asked for
   const from = built[n]?.entryPoint ? basename(dirname(built[n].entryPoint)) + "/" + basename(built[n].entryPoint) : n;
   const limit = large.find(([re]) => re.test(n) || re.test(from))?.[1] ?? budgets.chunk;
   if (size[n] > limit) faults.push(`${n} (${from}) is ${kb(size[n])} compressed, more than ${kb(limit)}`);
 }
 for (const { file, type } of manifest) {
   // The language service has links in its help texts, which are shown as plain words; the content policy lets it ask no other host, and the browser tests watch it.
-  if (!/text|svg|json/.test(type) || /^assets\/(editor|editor-worker|kusto-worker)-\w+\.js$/.test(file)) continue;
+  if (!/text|svg|json/.test(type) || file.endsWith(".txt") || /^assets\/(editor|editor-worker|kusto-worker)-\w+\.js$/.test(file)) continue;
   for (const [address] of readFileSync(join(out, file), "utf8").matchAll(/\b(?:https?|wss?):\/\/[a-z0-9][^\s"'`)<>\\]*/gi))
     if (!names.some((re) => re.test(address))) faults.push(`${file} has the address ${address}: pages talk to their own origin only`);
 }

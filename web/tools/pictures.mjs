@@ -15,7 +15,7 @@ const first = await b.page("/");
 const known = await first.evaluate(async (vault) => {
   const h = { "x-ringfort-portal": "1", "content-type": "application/json" }, json = async (u) => (await fetch(u, { headers: h })).json(), s = await json("/portal/api/session"), sentinel = `${s.workspace.id}/providers/Microsoft.SecurityInsights`;
   const there = await json(`/portal/vaults/${vault}/secrets/manifest-db/versions?api-version=7.4`);
-  for (const value of there.value?.length > 1 ? [] : ["host=db-1;user=dispatch_rw", "host=db-1;user=dispatch_app"]) await fetch(`/portal/vaults/${vault}/secrets/manifest-db?api-version=7.4`, { method: "PUT", headers: h, body: JSON.stringify({ value, contentType: "postgres connection string", tags: { owner: "dispatch" } }) });
+  for (const value of there.value?.length > 1 ? [] : ["host=db-1;user=dispatch_rw", "host=db-1;user=dispatch_app"]) { await fetch(`/portal/vaults/${vault}/secrets/manifest-db?api-version=7.4`, { method: "PUT", headers: h, body: JSON.stringify({ value, contentType: "postgres connection string", tags: { owner: "dispatch" } }) }); await new Promise((ok) => setTimeout(ok, 1100)); }   // times of versions are whole seconds
   const versions = (await json(`/portal/vaults/${vault}/secrets/manifest-db/versions?api-version=7.4`)).value.sort((a, b) => a.attributes.created - b.attributes.created).map((v) => v.id.split("/").pop());
   const incidents = (await json(`${sentinel}/incidents?api-version=2025-09-01`)).value, rules = (await json(`${sentinel}/alertRules?api-version=2025-09-01`)).value;
   return { incident: incidents.sort((a, b) => b.properties.additionalData.alertsCount - a.properties.additionalData.alertsCount)[0].properties.incidentNumber, rule: rules.find((r) => r.kind === "Scheduled")?.name, compare: versions.slice(-2).join(",") };
@@ -33,5 +33,14 @@ for (const [name, path] of Object.entries(pages)) {
     if (page.faults.length) console.log(name, theme, page.faults);
     await page.close();
   }
+}
+for (const colorScheme of wanted.length && !wanted.includes("signin") ? [] : ["light", "dark"]) {
+  const stranger = await b.context.browser().newContext({ ignoreHTTPSErrors: true, locale: "en-GB", colorScheme, viewport: { width: 1440, height: 900 } }), page = await stranger.newPage();
+  await page.goto(`${live.address}/portal/signin?return=/portal/`);
+  await page.fill("input[name=loginfmt]", live.user);
+  await page.click("#idSIButton9");
+  await page.waitForSelector("input[name=passwd]");
+  await page.screenshot({ path: join(out, `signin-${colorScheme}.jpg`), type: "jpeg", quality: 72 });
+  await stranger.close();
 }
 await b.close();

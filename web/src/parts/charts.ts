@@ -69,7 +69,10 @@ export class Chart extends LitElement {
     const Y = (v: number) => box.t + ih - ((v - y0) / (y1 - y0 || 1)) * ih, step = iw / d.x.length;
     const times = typeof d.x[0] !== "string", T = d.x.map(Number), X = (i: number) => (bars ? box.l + (i + 0.5) * step : times && T[T.length - 1] > T[0] ? box.l + ((T[i] - T[0]) / (T[T.length - 1] - T[0])) * iw : box.l + (d.x.length > 1 ? (i / (d.x.length - 1)) * iw : iw / 2));
     this.#X = X; this.#box = box;
-    const every = Math.max(1, Math.ceil(d.x.length / Math.max(1, Math.floor(iw / (times ? 92 : 110)))));
+    const apart = times ? 92 : 110, every = Math.max(1, Math.ceil(d.x.length / Math.max(1, Math.floor(iw / apart))));
+    // Names under the axis: every nth, or where times lie unevenly, as many as have room.
+    let last = -Infinity;
+    const marks = d.x.map((_, i) => i).filter((i) => { if (bars ? i % every : X(i) - last < apart) return false; last = X(i); return true; });
     const day = times && T[T.length - 1] - T[0] > 2 * 86400e3;
     const name = (i: number) => (times ? (day ? stamp(T[i], false).replace(/ \d{4},.*/, "") : stamp(T[i], false).slice(-5)) : String(d.x[i]));
     const base = series.map(() => d.x.map(() => 0));
@@ -78,7 +81,7 @@ export class Chart extends LitElement {
     return html`<svg class="ch chart" width=${w} height=${h} viewBox="0 0 ${w} ${h}" role="img" aria-label=${d.label} tabindex="0" @keydown=${this.#keys} @pointermove=${this.#hover} @pointerleave=${() => { if (!this.#locked && !this.#drag) { this.#at = -1; this.requestUpdate(); } }} @pointerdown=${this.#down} @pointerup=${this.#up} @blur=${() => { if (!this.#locked) { this.#at = -1; this.requestUpdate(); } }}>
       <defs><pattern id="rf-hatch" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect width="2" height="5" class="hatch"></rect></pattern></defs>
       ${ticks.map((v) => svg`<line class=${v === 0 ? "ax" : "gl"} x1=${box.l} x2=${w - box.r} y1=${n(Y(v)) + 0.5} y2=${n(Y(v)) + 0.5}></line><text x=${box.l - 6} y=${n(Y(v)) + 4} text-anchor="end">${short(v)}</text>`)}
-      ${d.x.map((_, i) => (i % every ? nothing : svg`<text x=${n(X(i))} y=${h - 5} text-anchor=${!bars && i === 0 ? "start" : !bars && i === d.x.length - 1 ? "end" : "middle"}>${cutText(name(i), times ? 20 : 16)}</text>`))}
+      ${marks.map((i) => svg`<text x=${n(X(i))} y=${h - 5} text-anchor=${!bars && i === 0 ? "start" : !bars && i === d.x.length - 1 ? "end" : "middle"}>${cutText(name(i), times ? 20 : 16)}</text>`)}
       ${series.map((s, k) => bars ? s.values.map((v, i) => (v === null ? nothing : svg`<rect class=${d.incomplete && i === d.x.length - 1 ? `f${k + 1} part` : `f${k + 1}`} x=${n(X(i) - bw / 2 + (stacked ? 0 : k * each))} y=${n(Math.min(Y(base[k][i] + v), Y(base[k][i])))} width=${n(each)} height=${n(Math.max(v ? 1 : 0, Math.abs(Y(base[k][i]) - Y(base[k][i] + v))))}></rect>`))
         : runs(s.values).map((r) => svg`${d.kind === "area" ? svg`<path class="fill f${k + 1}" d=${`${r.map(([i, v], j) => `${j ? "L" : "M"}${n(X(i))} ${n(Y(base[k][i] + v))}`).join("")}${r.slice().reverse().map(([i]) => `L${n(X(i))} ${n(Y(base[k][i]))}`).join("")}Z`}></path>` : nothing}${r.length === 1 ? svg`<circle class="f${k + 1}" cx=${n(X(r[0][0]))} cy=${n(Y(base[k][r[0][0]] + r[0][1]))} r="2.5"></circle>` : svg`<path class="l${k + 1}" d=${r.map(([i, v], j) => `${j ? "L" : "M"}${n(X(i))} ${n(Y(base[k][i] + v))}`).join("")}></path>`}`))}
       ${this.#drag ? svg`<rect class="sel" x=${Math.min(...this.#drag)} width=${Math.abs(this.#drag[1] - this.#drag[0])} y=${box.t} height=${ih}></rect>` : nothing}
