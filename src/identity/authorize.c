@@ -119,6 +119,7 @@ static enum rf_kind read_prompt(struct authorize *a, struct rf_err *err)
     a->prompt_login = scope_has(prompt, RF_S("login"));
     a->prompt_select = scope_has(prompt, RF_S("select_account"));
     a->prompt_consent = scope_has(prompt, RF_S("consent"));
+    a->wants_mfa = scope_has(form_get(&a->form, "amr_values", NULL), RF_S("mfa"));
     bool others = a->prompt_login || a->prompt_select || a->prompt_consent;
     if ((prompt.len > 0 && !others && !a->prompt_none) || (a->prompt_none && others))
         return RF_FAIL(err, RF_INVALID, "90023", "The value of 'prompt' is not one that is known.");

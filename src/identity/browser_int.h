@@ -3,6 +3,7 @@
 #define RF_IDENTITY_BROWSER_INT_H
 
 #include "identity/bench_int.h"
+#include "people/factor.h"
 
 #define REDIRECT "https://app.example/cb"
 #define VERIFIER "abcdefghijklmnopqrstuvwxyz0123456789-ABCDEFG"
@@ -134,6 +135,22 @@ RF_TEST_HELPER void open_world(struct world *w) { open_world_with(w, NULL); }
 RF_TEST_HELPER rf_str location(const struct browser *w)
 {
     return w->page.status == 303 ? bench_header(&w->page, "Location") : (rf_str){0};
+}
+
+/* The code of a secret at the bench's time, found by trying: there are a million. */
+static inline rf_str code_of(struct world *w, rf_str secret)
+{
+    uint64_t step;
+    rf_usec now = rf_clock_now(&w->b.clock.clock);
+    for (unsigned i = 0; i < 1000000; i++) {
+        char text[8];
+        snprintf(text, sizeof text, "%06u", i);
+        if (!totp_proves(secret, rf_str_of(text), now, &step)) continue;
+        if (step != (uint64_t)(now / RF_USEC_PER_SECOND / TOTP_STEP_SECONDS)) continue;
+        return rf_arena_printf(&w->b.arena, "%s", text);
+    }
+    cr_assert_fail("no code fits");
+    return (rf_str){0};
 }
 
 #endif

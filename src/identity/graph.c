@@ -23,7 +23,8 @@ struct json_node *graph_error_json(struct rf_arena *arena, const struct request 
 static const char *code_of(uint16_t status, const struct rf_err *err)
 {
     if (status == 401) return "InvalidAuthenticationToken";
-    if (status == 403) return "Authorization_RequestDenied";
+    if (status == 403 && strcmp(err->code, "FreshSignInRequired") != 0)
+        return "Authorization_RequestDenied";
     if (status == 413) return "Request_EntityTooLarge";
     if (status == 429) return "TooManyRequests";
     if (status == 503) return "ServiceNotAvailable";
@@ -43,7 +44,7 @@ static void graph_error(struct request *request, uint16_t status, const struct r
 /* ---- matching ----------------------------------------------------------------------------------------------------------------- */
 
 static const struct graph_route batch_routes[] = {
-    {HTTP_POST, true, "$batch", NULL, graph_batch, NULL},
+    {HTTP_POST, GRAPH_READS, "$batch", NULL, graph_batch, NULL},
     {.path = NULL},
 };
 static const struct graph_route *const tables[] = {
@@ -170,7 +171,7 @@ static enum rf_kind read_body(struct graph_call *call, struct rf_err *err)
 static enum rf_kind run_in_txn(struct graph_call *call, struct rf_err *err)
 {
     struct state *state = call->identity->options.state;
-    bool writes = call->method != HTTP_GET && !call->route->reads;
+    bool writes = call->method != HTTP_GET && !(call->route->flags & GRAPH_READS);
     /* The parts of a batch have transactions of their own. */
     if (call->route->run == graph_batch) return graph_batch(call, err);
     if (writes)
@@ -192,7 +193,10 @@ enum rf_kind graph_run_call(struct graph_call *call, struct rf_err *err)
     RF_TRY(find_route(call, err));
     /* Everybody may see what the directory says of himself. */
     bool sees_own = call->is_own && call->method == HTTP_GET;
-    if (!sees_own && !has_role(call->request->principal, call->route->roles))
+    bool has_right = has_role(call->request->principal, call->route->roles);
+    if (!has_right && call->is_own && (call->route->flags & GRAPH_OWN))
+        RF_TRY(graph_signed_in_anew(call, err));
+    else if (!has_right && !sees_own)
         return request_fail(call->request, err, 403, "Authorization_RequestDenied",
                             "Insufficient privileges to complete the operation.");
     RF_TRY(read_body(call, err));

@@ -167,7 +167,7 @@ static enum rf_kind make_break_glass(struct graph_call *call, struct rf_err *err
 }
 
 const struct graph_route graph_admin_routes[] = {
-    {HTTP_POST, false, "directory/ringfort.administratorLink", ADMIN_WRITE, make_link, NULL},
-    {HTTP_POST, false, "directory/ringfort.breakGlassAccount", ADMIN_WRITE, make_break_glass, NULL},
+    {HTTP_POST, 0, "directory/ringfort.administratorLink", ADMIN_WRITE, make_link, NULL},
+    {HTTP_POST, 0, "directory/ringfort.breakGlassAccount", ADMIN_WRITE, make_break_glass, NULL},
     {.path = NULL},
 };

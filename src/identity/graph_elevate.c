@@ -467,13 +467,12 @@ static enum rf_kind list_requests(struct graph_call *call, struct rf_err *err)
 }
 
 const struct graph_route graph_elevate_routes[] = {
-    {HTTP_POST, false, BASE "roleEligibilityScheduleRequests", ROLE_WRITE, request_eligibility,
-     NULL},
-    {HTTP_GET, false, BASE "roleEligibilityScheduleInstances", NULL, list_eligible, NULL},
-    {HTTP_GET, false, BASE "roleAssignmentScheduleInstances", NULL, list_active, NULL},
-    {HTTP_GET, false, BASE "roleAssignmentScheduleRequests", NULL, list_requests, NULL},
-    {HTTP_POST, false, BASE "roleAssignmentScheduleRequests", NULL, request_activation, NULL},
-    {HTTP_POST, false, BASE "roleAssignmentScheduleRequests/{}/cancel", NULL, cancel, NULL},
-    {HTTP_PATCH, false, BASE "roleAssignmentApprovals/{}/steps/{}", ROLE_WRITE, review, NULL},
+    {HTTP_POST, 0, BASE "roleEligibilityScheduleRequests", ROLE_WRITE, request_eligibility, NULL},
+    {HTTP_GET, 0, BASE "roleEligibilityScheduleInstances", NULL, list_eligible, NULL},
+    {HTTP_GET, 0, BASE "roleAssignmentScheduleInstances", NULL, list_active, NULL},
+    {HTTP_GET, 0, BASE "roleAssignmentScheduleRequests", NULL, list_requests, NULL},
+    {HTTP_POST, 0, BASE "roleAssignmentScheduleRequests", NULL, request_activation, NULL},
+    {HTTP_POST, 0, BASE "roleAssignmentScheduleRequests/{}/cancel", NULL, cancel, NULL},
+    {HTTP_PATCH, 0, BASE "roleAssignmentApprovals/{}/steps/{}", ROLE_WRITE, review, NULL},
     {.path = NULL},
 };

@@ -39,9 +39,13 @@ struct graph_call {
     rf_str plain;             /* text/plain instead, of $count */
 };
 
+enum {
+    GRAPH_READS = 1, /* a POST that changes nothing */
+    GRAPH_OWN = 2    /* as /me also by who has signed in to the portal anew, with all that he has */
+};
 struct graph_route {
     enum http_method method;
-    bool reads;        /* a POST that changes nothing */
+    unsigned flags;    /* GRAPH_* */
     const char *path;  /* "applications/{}/addPassword" */
     const char *roles; /* one of these app roles is needed; NULL: any member of the tenant */
     enum rf_kind (*run)(struct graph_call *call, struct rf_err *err);
@@ -80,6 +84,8 @@ RF_MUST_USE enum rf_kind graph_run_call(struct graph_call *call, struct rf_err *
  * "owners". */
 RF_MUST_USE enum rf_kind graph_split(struct graph_call *call, rf_str path, struct rf_err *err);
 enum rf_kind graph_batch(struct graph_call *call, struct rf_err *err);
+/* RF_DENIED: the caller is no person in the portal's pages, or did not prove himself with a second factor within the last minutes. */
+RF_MUST_USE enum rf_kind graph_signed_in_anew(struct graph_call *call, struct rf_err *err);
 
 /* ---- errors ------------------------------------------------------------------------------------------------------------------ */
 

@@ -478,11 +478,11 @@ static enum rf_kind get_detection(struct graph_call *call, struct rf_err *err)
 #define RISK_READ "IdentityRiskEvent.Read.All"
 #define LOG_READ "AuditLog.Read.All"
 const struct graph_route graph_log_routes[] = {
-    {HTTP_GET, false, "auditLogs/signIns", LOG_READ, list_sign_ins, NULL},
-    {HTTP_GET, false, "auditLogs/signIns/{}", LOG_READ, get_sign_in, NULL},
-    {HTTP_GET, false, "auditLogs/directoryAudits", LOG_READ, list_audits, NULL},
-    {HTTP_GET, false, "auditLogs/directoryAudits/{}", LOG_READ, get_audit, NULL},
-    {HTTP_GET, false, "identityProtection/riskDetections", RISK_READ, list_detections, NULL},
-    {HTTP_GET, false, "identityProtection/riskDetections/{}", RISK_READ, get_detection, NULL},
+    {HTTP_GET, 0, "auditLogs/signIns", LOG_READ, list_sign_ins, NULL},
+    {HTTP_GET, 0, "auditLogs/signIns/{}", LOG_READ, get_sign_in, NULL},
+    {HTTP_GET, 0, "auditLogs/directoryAudits", LOG_READ, list_audits, NULL},
+    {HTTP_GET, 0, "auditLogs/directoryAudits/{}", LOG_READ, get_audit, NULL},
+    {HTTP_GET, 0, "identityProtection/riskDetections", RISK_READ, list_detections, NULL},
+    {HTTP_GET, 0, "identityProtection/riskDetections/{}", RISK_READ, get_detection, NULL},
     {.path = NULL},
 };

@@ -85,9 +85,9 @@ static enum rf_kind confirm(struct graph_call *call, struct rf_err *err)
 #define RISKY_READ "IdentityRiskyUser.Read.All " RISKY_WRITE
 #define BASE "identityProtection/riskyUsers"
 const struct graph_route graph_risk_routes[] = {
-    {HTTP_GET, false, BASE, RISKY_READ, list, NULL},
-    {HTTP_GET, false, BASE "/{}", RISKY_READ, get, NULL},
-    {HTTP_POST, false, BASE "/confirmCompromised", RISKY_WRITE, confirm, NULL},
-    {HTTP_POST, false, BASE "/dismiss", RISKY_WRITE, dismiss, NULL},
+    {HTTP_GET, 0, BASE, RISKY_READ, list, NULL},
+    {HTTP_GET, 0, BASE "/{}", RISKY_READ, get, NULL},
+    {HTTP_POST, 0, BASE "/confirmCompromised", RISKY_WRITE, confirm, NULL},
+    {HTTP_POST, 0, BASE "/dismiss", RISKY_WRITE, dismiss, NULL},
     {.path = NULL},
 };

@@ -187,12 +187,12 @@ static enum rf_kind remove_member(struct graph_call *call, struct rf_err *err)
 #define ROLE_WRITE "RoleManagement.ReadWrite.Directory"
 #define ROLE_READ "RoleManagement.Read.Directory " ROLE_WRITE " " DIRECTORY_READ
 const struct graph_route graph_role_routes[] = {
-    {HTTP_GET, false, ASSIGNMENTS, ROLE_READ, graph_entity_list, ASSIGNMENT},
-    {HTTP_POST, false, ASSIGNMENTS, ROLE_WRITE, graph_entity_create, ASSIGNMENT},
-    {HTTP_GET, false, ASSIGNMENTS "/{}", ROLE_READ, graph_entity_get, ASSIGNMENT},
-    {HTTP_DELETE, false, ASSIGNMENTS "/{}", ROLE_WRITE, delete_assignment, ASSIGNMENT},
-    {HTTP_GET, false, "directoryRoles/{}/members", ROLE_READ, list_members, NULL},
-    {HTTP_POST, false, "directoryRoles/{}/members/$ref", ROLE_WRITE, add_member, NULL},
-    {HTTP_DELETE, false, "directoryRoles/{}/members/{}/$ref", ROLE_WRITE, remove_member, NULL},
+    {HTTP_GET, 0, ASSIGNMENTS, ROLE_READ, graph_entity_list, ASSIGNMENT},
+    {HTTP_POST, 0, ASSIGNMENTS, ROLE_WRITE, graph_entity_create, ASSIGNMENT},
+    {HTTP_GET, 0, ASSIGNMENTS "/{}", ROLE_READ, graph_entity_get, ASSIGNMENT},
+    {HTTP_DELETE, 0, ASSIGNMENTS "/{}", ROLE_WRITE, delete_assignment, ASSIGNMENT},
+    {HTTP_GET, 0, "directoryRoles/{}/members", ROLE_READ, list_members, NULL},
+    {HTTP_POST, 0, "directoryRoles/{}/members/$ref", ROLE_WRITE, add_member, NULL},
+    {HTTP_DELETE, 0, "directoryRoles/{}/members/{}/$ref", ROLE_WRITE, remove_member, NULL},
     {.path = NULL},
 };

@@ -167,6 +167,34 @@ static enum rf_kind list(struct graph_call *call, struct rf_err *err)
     return graph_list_items(call, &items, err);
 }
 
+/* ---- proved a moment ago ------------------------------------------------------------------------------------------------ */
+
+enum { ANEW_SECONDS = 15 * 60 };
+
+enum rf_kind graph_signed_in_anew(struct graph_call *call, struct rf_err *err)
+{
+    const struct principal *who = call->request->principal;
+    rf_usec now = call->request->now;
+    if (who->type != PRINCIPAL_USER || !rf_str_eq_nocase(who->app_id, RF_S(PORTAL_APP_ID)))
+        return request_fail(call->request, err, 403, "Authorization_RequestDenied",
+                            "Insufficient privileges to complete the operation.");
+    struct session_list sessions;
+    IDENTITY_TXN txn = NULL;
+    rf_str sid = json_text_at(who->claims, "sid");
+    RF_TRY(state_begin_read(call->identity->options.state, &txn, err));
+    RF_TRY(sessions_of(txn, who->object_id, now, call->arena, &sessions, err));
+    for (uint32_t i = 0; i < sessions.count; i++) {
+        const struct session *s = &sessions.items[i];
+        if (rf_str_eq_nocase(s->sid, sid) &&
+            now - RF_MIN(s->proved, s->second_proved) <= (rf_usec)ANEW_SECONDS * RF_USEC_PER_SECOND)
+            return RF_OK;
+    }
+    return request_fail(call->request, err, 403, "FreshSignInRequired",
+                        "Sign in again with a second factor: what proves you is changed within %d "
+                        "minutes of that.",
+                        ANEW_SECONDS / 60);
+}
+
 /* ---- the end of one ---------------------------------------------------------------------------------------------------- */
 
 static enum rf_kind end(struct graph_call *call, struct rf_err *err)
@@ -197,7 +225,7 @@ static enum rf_kind end(struct graph_call *call, struct rf_err *err)
 
 #define USER &graph_user
 const struct graph_route graph_session_routes[] = {
-    {HTTP_GET, false, "users/{}/ringfort.sessions", NULL, list, USER},
-    {HTTP_DELETE, false, "users/{}/ringfort.sessions/{}", NULL, end, USER},
+    {HTTP_GET, 0, "users/{}/ringfort.sessions", NULL, list, USER},
+    {HTTP_DELETE, 0, "users/{}/ringfort.sessions/{}", NULL, end, USER},
     {.path = NULL},
 };

@@ -338,17 +338,17 @@ static enum rf_kind patch_method(struct graph_call *call, struct rf_err *err)
 }
 
 const struct graph_route graph_setting_routes[] = {
-    {HTTP_GET, false, SECURITY_DEFAULTS, POLICY_READ, get_defaults, NULL},
-    {HTTP_PATCH, false, SECURITY_DEFAULTS, POLICY_WRITE, patch_defaults, NULL},
-    {HTTP_GET, false, EMERGENCY, POLICY_READ, get_emergency, NULL},
-    {HTTP_PATCH, false, EMERGENCY, POLICY_WRITE, patch_emergency, NULL},
-    {HTTP_GET, false, METHODS, METHOD_POLICY_READ, get_methods, NULL},
-    {HTTP_PATCH, false, METHODS, METHOD_POLICY_WRITE, patch_methods, NULL},
-    {HTTP_GET, false, METHODS "/authenticationMethodConfigurations", METHOD_POLICY_READ,
-     list_methods, NULL},
-    {HTTP_GET, false, METHODS "/authenticationMethodConfigurations/{}", METHOD_POLICY_READ,
-     get_method, NULL},
-    {HTTP_PATCH, false, METHODS "/authenticationMethodConfigurations/{}", METHOD_POLICY_WRITE,
+    {HTTP_GET, 0, SECURITY_DEFAULTS, POLICY_READ, get_defaults, NULL},
+    {HTTP_PATCH, 0, SECURITY_DEFAULTS, POLICY_WRITE, patch_defaults, NULL},
+    {HTTP_GET, 0, EMERGENCY, POLICY_READ, get_emergency, NULL},
+    {HTTP_PATCH, 0, EMERGENCY, POLICY_WRITE, patch_emergency, NULL},
+    {HTTP_GET, 0, METHODS, METHOD_POLICY_READ, get_methods, NULL},
+    {HTTP_PATCH, 0, METHODS, METHOD_POLICY_WRITE, patch_methods, NULL},
+    {HTTP_GET, 0, METHODS "/authenticationMethodConfigurations", METHOD_POLICY_READ, list_methods,
+     NULL},
+    {HTTP_GET, 0, METHODS "/authenticationMethodConfigurations/{}", METHOD_POLICY_READ, get_method,
+     NULL},
+    {HTTP_PATCH, 0, METHODS "/authenticationMethodConfigurations/{}", METHOD_POLICY_WRITE,
      patch_method, NULL},
     {.path = NULL},
 };

@@ -274,11 +274,11 @@ static enum rf_kind update_combinations(struct graph_call *call, struct rf_err *
 
 #define STRENGTH &strength_entity
 #define PATHS(path)                                                                                \
-    {HTTP_GET, false, path, POLICY_READ, list_strengths, STRENGTH},                                \
-        {HTTP_POST, false, path, POLICY_WRITE, graph_entity_create, STRENGTH},                     \
-        {HTTP_GET, false, path "/{}", POLICY_READ, get_strength, STRENGTH},                        \
-        {HTTP_PATCH, false, path "/{}", POLICY_WRITE, update_strength, STRENGTH},                  \
-        {HTTP_DELETE, false, path "/{}", POLICY_WRITE, delete_strength, STRENGTH},                 \
+    {HTTP_GET, 0, path, POLICY_READ, list_strengths, STRENGTH},                                    \
+        {HTTP_POST, 0, path, POLICY_WRITE, graph_entity_create, STRENGTH},                         \
+        {HTTP_GET, 0, path "/{}", POLICY_READ, get_strength, STRENGTH},                            \
+        {HTTP_PATCH, 0, path "/{}", POLICY_WRITE, update_strength, STRENGTH},                      \
+        {HTTP_DELETE, 0, path "/{}", POLICY_WRITE, delete_strength, STRENGTH},                     \
     {                                                                                              \
         HTTP_POST, false, path "/{}/updateAllowedCombinations", POLICY_WRITE, update_combinations, \
             STRENGTH                                                                               \

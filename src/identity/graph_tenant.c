@@ -205,15 +205,15 @@ static enum rf_kind role(struct graph_call *call, struct rf_err *err)
 #define DOMAIN_READ "Domain.Read.All " DIRECTORY_READ
 #define ROLE_READ "RoleManagement.Read.Directory RoleManagement.ReadWrite.Directory " DIRECTORY_READ
 const struct graph_route graph_tenant_routes[] = {
-    {HTTP_GET, false, "organization", ORGANIZATION_READ, organizations, NULL},
-    {HTTP_GET, false, "organization/{}", ORGANIZATION_READ, organization, NULL},
-    {HTTP_GET, false, "domains", DOMAIN_READ, domains, NULL},
-    {HTTP_GET, false, "domains/{}", DOMAIN_READ, domain, NULL},
-    {HTTP_GET, false, "directoryRoleTemplates", ROLE_READ, roles, NULL},
-    {HTTP_GET, false, "directoryRoleTemplates/{}", ROLE_READ, role, NULL},
-    {HTTP_GET, false, "directoryRoles", ROLE_READ, roles, NULL},
-    {HTTP_GET, false, "directoryRoles/{}", ROLE_READ, role, NULL},
-    {HTTP_GET, false, "roleManagement/directory/roleDefinitions", ROLE_READ, roles, NULL},
-    {HTTP_GET, false, "roleManagement/directory/roleDefinitions/{}", ROLE_READ, role, NULL},
+    {HTTP_GET, 0, "organization", ORGANIZATION_READ, organizations, NULL},
+    {HTTP_GET, 0, "organization/{}", ORGANIZATION_READ, organization, NULL},
+    {HTTP_GET, 0, "domains", DOMAIN_READ, domains, NULL},
+    {HTTP_GET, 0, "domains/{}", DOMAIN_READ, domain, NULL},
+    {HTTP_GET, 0, "directoryRoleTemplates", ROLE_READ, roles, NULL},
+    {HTTP_GET, 0, "directoryRoleTemplates/{}", ROLE_READ, role, NULL},
+    {HTTP_GET, 0, "directoryRoles", ROLE_READ, roles, NULL},
+    {HTTP_GET, 0, "directoryRoles/{}", ROLE_READ, role, NULL},
+    {HTTP_GET, 0, "roleManagement/directory/roleDefinitions", ROLE_READ, roles, NULL},
+    {HTTP_GET, 0, "roleManagement/directory/roleDefinitions/{}", ROLE_READ, role, NULL},
     {.path = NULL},
 };

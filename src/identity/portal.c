@@ -86,6 +86,8 @@ enum rf_kind portal_signin(struct request *request, struct rf_err *err)
     struct rf_arena *arena = request->arena;
     rf_str to = request_parameter(request, "return", NULL);
     if (!is_page(to)) to = RF_S(HOME);
+    /* Before what a person does with his own factors, or with a role for a while: everything is proved anew. */
+    bool strong = rf_str_is(request_parameter(request, "strong", NULL), "1");
     rf_str verifier = random_text(arena), state = random_text(arena);
     rf_str page = base64url_encode(arena, to);
     if (verifier.ptr == NULL || state.ptr == NULL || page.ptr == NULL)
@@ -102,9 +104,9 @@ enum rf_kind portal_signin(struct request *request, struct rf_err *err)
                                    "/%.*s/oauth2/v2.0/authorize?client_id=" PORTAL_APP_ID
                                    "&response_type=code&redirect_uri=%.*s&scope=openid%%20profile"
                                    "%%20https%%3A%%2F%%2Fmanagement.azure.com%%2F.default&state="
-                                   "%.*s&code_challenge=%.*s&code_challenge_method=S256",
+                                   "%.*s&code_challenge=%.*s&code_challenge_method=S256%s",
                                    RF_FMT(identity->tenant), RF_FMT(back), RF_FMT(state),
-                                   RF_FMT(challenge)),
+                                   RF_FMT(challenge), strong ? "&prompt=login&amr_values=mfa" : ""),
                    err);
 }
 

@@ -184,3 +184,59 @@ Test(portal, the_cookie_is_no_refresh_token)
     cr_assert(rf_str_find(rf_buf_view(&w.b.rows), cookie, 0) == SIZE_MAX, "told to no log");
     bench_close(&w.b);
 }
+
+/* What a page asks with the portal's header. */
+static uint16_t act(struct browser *v, enum http_method method, const char *target, rf_str body)
+{
+    v->script = true;
+    browse(v, method, target, body);
+    v->script = false;
+    return v->page.status;
+}
+
+#define OWN "/v1.0/me/authentication/"
+Test(portal, own_factors_are_changed_behind_a_sign_in_with_all_of_them, .timeout = 120)
+{
+    struct world w;
+    open_world(&w);
+    struct browser v = {.b = &w.b};
+    enter(&w, &v);
+    cr_assert(act(&v, HTTP_GET, OWN "methods", (rf_str){0}) == 200);
+    cr_assert(act(&v, HTTP_POST, OWN "recoveryCodes", RF_S("{}")) == 403, "%.*s",
+              RF_FMT(v.page.text));
+    cr_assert(rf_str_is(json_text_at(v.page.json, "error.code"), "FreshSignInRequired"), "%.*s",
+              RF_FMT(v.page.text));
+    /* The link signs in anew although there is a session, and asks for a second factor; who has none sets one up. */
+    browse(&v, HTTP_GET, "/portal/signin?return=%2Fportal%2Faccount&strong=1", (rf_str){0});
+    follow(&v);
+    if (shows(&v, "name=\"loginfmt\"")) send_page(&v, "loginfmt", w.name);
+    cr_assert(shows(&v, "name=\"passwd\""), "%.*s", RF_FMT(v.page.text));
+    send_page(&v, "passwd", RF_S(PASSWORD));
+    cr_assert(shows(&v, "class=\"secret\""), "%.*s", RF_FMT(v.page.text));
+    rf_str secret = between(v.page.text, "secret=", "&amp;");
+    send_page(&v, "otc", code_of(&w, secret));
+    if (shows(&v, "id=\"idBtn_Back\"")) send_page(&v, "keep", RF_S("no"));
+    follow(&v);
+    cr_assert(rf_str_is(location(&v), "/portal/account"), "%.*s", RF_FMT(v.page.text));
+    cr_assert(act(&v, HTTP_POST, OWN "recoveryCodes", RF_S("{}")) == 201, "%.*s",
+              RF_FMT(v.page.text));
+    cr_assert(act(&v, HTTP_GET, OWN "fido2Methods/creationOptions", (rf_str){0}) == 200);
+    cr_assert(act(&v, HTTP_POST, OWN "temporaryAccessPassMethods", RF_S("{}")) == 403,
+              "a pass is an administrator's to give");
+    cr_assert(act(&v, HTTP_POST,
+                  bench_text(&w.b, "/v1.0/users/%.*s/authentication/recoveryCodes", RF_FMT(w.user)),
+                  RF_S("{}")) == 403,
+              "as /me only");
+    static const char *const row[] = {"\"OperationName\":\"User registered security info\"", NULL};
+    cr_assert(bench_has_row(&w.b, "AuditLogs", row));
+    /* A quarter of an hour later it takes another sign-in. */
+    rf_clock_fixed_pass(&w.b.clock, 901 * RF_USEC_PER_SECOND);
+    cr_assert(act(&v, HTTP_POST, OWN "recoveryCodes", RF_S("{}")) == 403);
+    /* And with the password alone it does not come. */
+    browse(&v, HTTP_GET, "/portal/signin?return=%2Fportal%2Faccount&strong=1", (rf_str){0});
+    follow(&v);
+    if (shows(&v, "name=\"loginfmt\"")) send_page(&v, "loginfmt", w.name);
+    send_page(&v, "passwd", RF_S(PASSWORD));
+    cr_assert(shows(&v, "idSubmit_SAOTCC_Continue"), "%.*s", RF_FMT(v.page.text));
+    bench_close(&w.b);
+}

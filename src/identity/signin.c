@@ -238,7 +238,8 @@ static enum rf_kind go_on_proved(struct signin *s, struct rf_err *err)
                                           "The password is expired.", err);
         return signin_show_change(s, PAGE_NO_ERROR, (rf_str){0}, err);
     }
-    if (s->verdict.asks & (ASK_MFA | ASK_PASSKEY)) return ask_second(s, err);
+    bool wanted = s->what == FOR_APP && s->authorize.wants_mfa && !proof_is_mfa(s->proofs);
+    if (wanted || (s->verdict.asks & (ASK_MFA | ASK_PASSKEY))) return ask_second(s, err);
     if (s->fresh && !s->kept_asked && s->what == FOR_APP && s->verdict.persistent == PERSIST_FREE) {
         struct page page = {.kind = PAGE_KEEP};
         return signin_show(s, STEP_KEEP, &page, err);

@@ -93,6 +93,7 @@ struct authorize {
     rf_str tenant; /* as in the path */
     rf_str client_id, redirect_uri, state, nonce, mode, login_hint, challenge;
     bool prompt_none, prompt_login, prompt_select, prompt_consent;
+    bool wants_mfa;  /* amr_values=mfa: a second factor, whatever policies say */
     int64_t max_age; /* -1: none given */
     struct memo_entry *client_entry;
     const struct client *client;

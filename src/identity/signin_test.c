@@ -249,22 +249,6 @@ static void require_mfa(struct world *w)
     cr_assert(a.status == 201, "%.*s", RF_FMT(a.text));
 }
 
-/* The code of a secret at the bench's time, found by trying: there are a million. */
-static rf_str code_of(struct world *w, rf_str secret)
-{
-    uint64_t step;
-    rf_usec now = rf_clock_now(&w->b.clock.clock);
-    for (unsigned i = 0; i < 1000000; i++) {
-        char text[8];
-        snprintf(text, sizeof text, "%06u", i);
-        if (!totp_proves(secret, rf_str_of(text), now, &step)) continue;
-        if (step != (uint64_t)(now / RF_USEC_PER_SECOND / TOTP_STEP_SECONDS)) continue;
-        return rf_arena_printf(&w->b.arena, "%s", text);
-    }
-    cr_assert_fail("no code fits");
-    return (rf_str){0};
-}
-
 Test(signin, a_policy_asks_for_a_second_step, .timeout = 120)
 {
     struct world w;

@@ -31,6 +31,7 @@ export const pages: PageEntry[] = [
   { name: "vault", path: "/vaults/{vault}", icon: "key", under: "vaults", load: () => import("./vault/page") },
   { name: "secret", path: "/vaults/{vault}/secrets/{secret}", icon: "key", under: "vaults", load: () => import("./secret/page") },
   { name: "identity", path: "/identity", icon: "user", group: "estate", key: "e", load: () => import("./identity/page") },
+  { name: "account", path: "/account", icon: "finger", under: "identity", load: () => import("./account/page") },
   { name: "resources", path: "/resources", icon: "box", group: "estate", key: "s", load: () => import("./resources/page") },
   { name: "resource", path: "/resources/{id*}", icon: "box", under: "resources", load: () => import("./resource/page") },
   { name: "connect", path: "/connect", icon: "plug", group: "ringfort", key: "c", load: () => import("./connect/page") },

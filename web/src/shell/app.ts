@@ -194,7 +194,7 @@ class App extends LitElement {
     const s = session(), l = prefs.value.language;
     openMenu(e.currentTarget as HTMLElement, [
       { text: s.user.upn, disabled: true },
-      { text: t("page.identity"), icon: "user", href: href("/identity"), line: true },
+      { text: t("page.account"), icon: "finger", href: href("/account"), line: true },
       ...([["", t("language.own")], ["en", "English"], ["de", "Deutsch"], ["fr", "Français"], ["es", "Español"]] as const).map(([x, text], i) => ({ text, checked: l === x, line: i === 0, run: () => void savePrefs({ language: x }).then(() => location.reload(), (f) => say(errorWords(f))) })),
       { text: t("keys.letters"), checked: prefs.value.keys, line: true, run: () => setPrefs({ keys: !prefs.value.keys }) },
       { text: t("shell.sign-out"), icon: "door", line: true, run: () => void import("./sign-out").then((m) => m.signOut()) },
