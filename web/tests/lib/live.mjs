@@ -14,5 +14,7 @@ export async function token(audience) {
 /** Addresses of all pages, those with a parameter for something that is there. */
 export async function pages() {
   const arm = `/subscriptions/${boot.subscription_id}/resourceGroups/${boot.resource_group}/providers/Microsoft.OperationalInsights/workspaces/${boot.workspace_name}`;
-  return ["/", "/incidents", "/incidents/1", "/logs", "/rules", "/lab", "/hubs", `/hubs/${boot.hub.namespace}/drones`, "/vaults", `/vaults/${new URL(boot.vault_named_url).hostname.split(".")[0]}`, "/identity", "/resources", `/resources${arm}`, "/connect", "/health"];
+  const rules = await (await fetch(`${live.address}${arm}/providers/Microsoft.SecurityInsights/alertRules?api-version=2025-09-01`, { headers: { authorization: `Bearer ${await token("https://management.azure.com")}` } })).json();
+  const rule = rules.value.find((r) => r.kind === "Scheduled").name;
+  return ["/", "/incidents", "/incidents/1", "/logs", "/rules", `/rules/${rule}`, "/lab", "/hubs", `/hubs/${boot.hub.namespace}/drones`, "/vaults", `/vaults/${new URL(boot.vault_named_url).hostname.split(".")[0]}`, "/identity", "/account", "/resources", `/resources${arm}`, "/connect", "/health"];
 }

@@ -159,9 +159,9 @@ export default class extends Page {
   head(): Head {
     return {
       title: t("page.logs"),
-      extra: html`<div class="tabs qtabs" role="tablist" aria-label=${t("logs.tabs")}>${repeat(this.#tabs.all, (x) => x.id, (x) => {
+      extra: html`<div class="tabs qtabs" role="group" aria-label=${t("logs.tabs")}>${repeat(this.#tabs.all, (x) => x.id, (x) => {
         const on = x.id === this.#tabs.current, running = this.#runs.get(x.id)?.state === "running";
-        return html`<span class="qtab ${on ? "on" : ""}" role="presentation"><button role="tab" aria-selected=${String(on)} tabindex=${on ? 0 : -1} title=${this.#title(x)} @click=${() => this.#select(x.id)} @keydown=${this.#tabKeys} @auxclick=${(e: MouseEvent) => { if (e.button === 1) this.#close(x.id); }}><span class="ell">${this.#title(x)}</span>${running ? html`<i>${t("logs.running-short")}</i>` : nothing}</button>${on && (this.#tabs.all.length > 1 || x.text) ? html`<button class="qx" aria-label=${t("logs.close", { name: this.#title(x) })} @click=${() => this.#close(x.id)}><rf-icon n="x"></rf-icon></button>` : nothing}</span>`;
+        return html`<span class="qtab ${on ? "on" : ""}" ><button class="qt" aria-current=${on ? "true" : nothing} tabindex=${on ? 0 : -1} title=${this.#title(x)} @click=${() => this.#select(x.id)} @keydown=${this.#tabKeys} @auxclick=${(e: MouseEvent) => { if (e.button === 1) this.#close(x.id); }}><span class="ell">${this.#title(x)}</span>${running ? html`<i>${t("logs.running-short")}</i>` : nothing}</button>${on && (this.#tabs.all.length > 1 || x.text) ? html`<button class="qx" aria-label=${t("logs.close", { name: this.#title(x) })} @click=${() => this.#close(x.id)}><rf-icon n="x"></rf-icon></button>` : nothing}</span>`;
       })}<button class="qadd" aria-label=${t("logs.new")} @click=${() => this.#add()}><rf-icon n="plus"></rf-icon></button></div>`,
       acts: [
         { text: t("logs.queries"), icon: "book", run: (e) => void this.#queries(e.currentTarget as HTMLElement) },
@@ -174,7 +174,7 @@ export default class extends Page {
     if (e.key === "Delete") { e.preventDefault(); this.#close(all[at].id); }
     else if (to !== undefined && all[to]) { e.preventDefault(); this.#select(all[to].id); }
     else return;
-    void this.updateComplete.then(() => this.querySelector<HTMLElement>(".qtab.on [role=tab]")?.focus());
+    void this.updateComplete.then(() => this.querySelector<HTMLElement>(".qtab.on .qt")?.focus());
   };
   keys(): Key[] {
     return [
