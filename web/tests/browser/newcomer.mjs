@@ -72,3 +72,34 @@ test("4. rotate a secret and see who read it", async () => {
   assert.deepEqual(page.faults, []);
   await page.close();
 });
+
+test("5. deploy a template, after a look at what it will do", async () => {
+  const page = await b.page("/"), name = `newcomer-${mark}`;
+  const template = { $schema: "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#", contentVersion: "1.0.0.0", parameters: { name: { type: "string" }, keep: { type: "int", defaultValue: 3 } },
+    resources: [{ type: "Microsoft.EventHub/namespaces", apiVersion: "2024-01-01", name: "[parameters('name')]", location: "[resourceGroup().location]", sku: { name: "Standard" } },
+      { type: "Microsoft.EventHub/namespaces/eventhubs", apiVersion: "2024-01-01", name: "[format('{0}/{1}', parameters('name'), 'manifests')]", dependsOn: ["[resourceId('Microsoft.EventHub/namespaces', parameters('name'))]"], properties: { partitionCount: 2, messageRetentionInDays: "[parameters('keep')]" } }],
+    outputs: { namespace: { type: "string", value: "[parameters('name')]" } } };
+  await page.click("nav >> text=Resources");
+  await page.click(".ph .acts .pri"); // Deploy a template
+  await page.waitForURL("**/resources?tab=deploy");
+  await page.fill(".template textarea", JSON.stringify(template, null, 2));
+  await page.fill(".parameters textarea", JSON.stringify({ name }));
+  await page.getByLabel("Name of the deployment").fill(name);
+  await page.click("text=What if");
+  await page.waitForSelector(`.chg >> text=${name}`); // it would be created, and nothing else
+  assert.match(await page.locator(".chg summary").first().innerText(), /Create/);
+  await page.click(".foot-acts .pri");
+  await page.waitForSelector("dialog[open] >> text=/Create/");
+  await page.click("dialog[open] footer button:last-child");
+  await page.waitForSelector(".res >> text=Succeeded >> nth=0", { timeout: 20000 });
+  await page.waitForSelector(`.res dl >> text=${name}`); // its output
+  await page.click(".res a >> text=manifests");
+  await page.waitForSelector("main h1 >> text=manifests");
+  await page.waitForSelector("main >> text=partitionCount");
+  await page.click(".ph .crumb >> text=Resources");
+  await page.fill("input[type=search]", name);
+  await page.waitForSelector(`rf-grid >> text=${name}`);
+  assert.deepEqual(page.faults, []);
+  await page.evaluate(async ([sub, group, ns]) => { await fetch(`/subscriptions/${sub}/resourceGroups/${group}/providers/Microsoft.EventHub/namespaces/${ns}?api-version=2024-01-01`, { method: "DELETE", headers: { "x-ringfort-portal": "1" } }); }, [boot.subscription_id, boot.resource_group, name]);
+  await page.close();
+});
