@@ -135,6 +135,10 @@ struct browser_sessions {
      * In request->arena. RF_DENIED: there is no such session, it is over, or policies ask for a new sign-in. */
     enum rf_kind (*token)(void *ctx, struct request *request, rf_str cookie, rf_str *token,
                           struct rf_err *err);
+    /* For what outlives a request: whether that session is still there, and a number that changes whenever one of anybody begins or ends, so
+     * that nobody has to ask for nothing. Any thread; `stands` asks the keeper and the state. */
+    bool (*stands)(void *ctx, rf_str cookie);
+    uint64_t (*version)(void *ctx);
 };
 
 struct dispatcher;

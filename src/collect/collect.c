@@ -206,6 +206,11 @@ void collect_stop(struct collect *collect)
     (void)pthread_mutex_unlock(&collect->refreshing);
 }
 
+void collect_waits(struct collect *collect, uint64_t *waits, uint64_t *room)
+{
+    row_queue_waits(collect->queue, waits, room);
+}
+
 void collect_free(struct collect *collect)
 {
     if (collect == NULL) return;

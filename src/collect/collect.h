@@ -70,6 +70,8 @@ RF_MUST_USE enum rf_kind collect_start(struct collect *collect, struct rf_err *e
 void collect_stop(struct collect *collect);
 /* Writes what waits. Behind collect_stop; NULL is fine. */
 void collect_free(struct collect *collect);
+/* How many bytes of syslog rows wait for their commit, and how many may. */
+void collect_waits(struct collect *collect, uint64_t *waits, uint64_t *room);
 const struct service *const *collect_services(struct collect *collect, uint32_t *count);
 
 #endif

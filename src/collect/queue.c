@@ -257,6 +257,15 @@ enum rf_kind row_queue_start(struct row_queue *queue, struct rf_err *err)
     return RF_FAIL(err, RF_LIMIT, "ThreadLimit", "no thread for collected rows");
 }
 
+void row_queue_waits(struct row_queue *queue, uint64_t *waits, uint64_t *room)
+{
+    *waits = 0;
+    *room = queue->options.bytes_max;
+    (void)pthread_mutex_lock(&queue->lock);
+    for (int i = 0; i < QUEUE_CLASS_COUNT; i++) *waits += queue->waiting[i] + queue->writing[i];
+    (void)pthread_mutex_unlock(&queue->lock);
+}
+
 void row_queue_free(struct row_queue *queue)
 {
     if (queue == NULL) return;

@@ -25,6 +25,8 @@ RF_MUST_USE enum rf_kind row_queue_start(struct row_queue *queue, struct rf_err 
 /* Copies the rows. False, and nothing is taken, when they would be more than the room of their class. */
 bool row_queue_put(struct row_queue *queue, const struct sink_route *route,
                    const struct rowset *rows, enum queue_class class);
+/* How many bytes of rows wait or are being written, and how many may. */
+void row_queue_waits(struct row_queue *queue, uint64_t *waits, uint64_t *room);
 /* Writes what waits and ends; NULL is fine. */
 void row_queue_free(struct row_queue *queue);
 

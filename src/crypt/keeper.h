@@ -91,6 +91,19 @@ RF_MUST_USE enum rf_kind keeper_device_issue(struct keeper *keeper,
 RF_MUST_USE enum rf_kind keeper_store_key(struct keeper *keeper, uint8_t out[32],
                                           struct rf_err *err);
 
+/* How the keeper does, by its own word: no other process may look into it. */
+struct keeper_state {
+    int64_t pid;
+    rf_usec started;     /* UTC */
+    rf_usec cpu;         /* processor time since then */
+    uint64_t peak_bytes; /* of memory, at the most so far */
+    uint64_t lines,
+        records; /* of its audit log and of its file of keys that the head on the disk counts */
+    uint8_t head[32]; /* the audit log's chain at that line (SHA-256) */
+};
+RF_MUST_USE enum rf_kind keeper_state(struct keeper *keeper, struct keeper_state *out,
+                                      struct rf_err *err);
+
 /* Keys of what the server encrypts itself, each its own: of a table, of a hub. They lie with the data, wrapped under the root key; who has the data alone
  * can read nothing, and once destroyed a key opens no copy of the data any more. `label`, of 1 to 64 letters, digits, dots and dashes, says
  * in the log what it is for ("table"). */

@@ -155,3 +155,21 @@ enum rf_kind keeper_store_key(struct keeper *keeper, uint8_t out[32], struct rf_
 {
     return call_for_32(keeper, &(struct keeper_request){.verb = KEEPER_STORE_KEY}, out, err);
 }
+
+enum rf_kind keeper_state(struct keeper *keeper, struct keeper_state *out, struct rf_err *err)
+{
+    RF_CLEANUP(keeper_call_end) struct keeper_slot *own = NULL;
+    struct keeper_answer answer;
+    RF_TRY(keeper_call(keeper, &(struct keeper_request){.verb = KEEPER_STATE}, &own, &answer, err));
+    const uint8_t *got = answer.fields[0].ptr;
+    if (answer.fields[0].len != KEEPER_STATE_BYTES)
+        return RF_FAIL(err, RF_INVALID, "ProtocolError", "the keeper's state has another length");
+    *out = (struct keeper_state){.pid = (int64_t)rf_get_u64le(got),
+                                 .started = (rf_usec)rf_get_u64le(got + 8),
+                                 .cpu = (rf_usec)rf_get_u64le(got + 16),
+                                 .peak_bytes = rf_get_u64le(got + 24),
+                                 .lines = rf_get_u64le(got + 32),
+                                 .records = rf_get_u64le(got + 40)};
+    memcpy(out->head, got + 8 * KEEPER_STATE_NUMBERS, sizeof out->head);
+    return RF_OK;
+}

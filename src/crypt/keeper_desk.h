@@ -34,6 +34,7 @@ struct keeper_core {
     struct keeper_keys keys;
     struct keeper_vault vault;
     struct rf_clock *clock;
+    rf_usec started;
     struct bucket rates[KEEPER_VERB_END], vault_tokens;
     struct keeper_refusals refusals;
     /* Whom a token for vaults was signed for, and in which minute. */

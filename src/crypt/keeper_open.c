@@ -202,6 +202,7 @@ enum rf_kind keeper_core_new(const struct keeper_core_options *options, struct k
     struct keeper_core *core = (struct keeper_core *)(void *)memory.ptr;
     core->memory = memory;
     core->clock = options->clock;
+    core->started = rf_clock_now(options->clock);
     core->keys.file.fd = -1;
     core->keys.audit.fd = -1;
     core->keys.heads.fd = -1;

@@ -476,6 +476,24 @@ Test(keeper, an_emergency_retires_all_keys_for_good)
 
 /* ---- derived secrets ---------------------------------------------------------------------------------------------------------- */
 
+Test(keeper, tells_how_it_does_and_where_its_log_stands)
+{
+    struct bench b;
+    struct keeper_state before, after;
+    uint8_t key[32];
+    bench_init(&b);
+    bench_connect(&b);
+    cr_assert(keeper_state(b.keeper, &before, &b.err) == RF_OK, "%s", b.err.text);
+    cr_assert(before.pid > 0 && before.peak_bytes > 1 << 20 && before.records > 0);
+    cr_assert(keeper_store_key(b.keeper, key, &b.err) == RF_OK); /* leaves a line */
+    cr_assert(keeper_state(b.keeper, &after, &b.err) == RF_OK);
+    cr_assert(after.lines > before.lines && after.started == before.started);
+    cr_assert(memcmp(after.head, before.head, sizeof after.head) != 0, "the chain went on");
+    cr_assert(after.cpu >= before.cpu);
+    bench_disconnect(&b);
+    bench_done(&b);
+}
+
 Test(keeper, macs_and_the_store_key_last_and_differ)
 {
     struct bench b;

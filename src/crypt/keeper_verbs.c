@@ -3,6 +3,8 @@
 #include "crypt/keeper_desk.h"
 
 #include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <openssl/crypto.h>
 #include <openssl/err.h>
@@ -328,6 +330,34 @@ static enum rf_kind unsealed(struct desk *desk, const struct keeper_request *req
     return answer->fields[0].ptr == NULL ? rf_fail_memory(err, &desk->arena) : RF_OK;
 }
 
+/* How the keeper does: nobody else may look into this process. */
+static enum rf_kind state(struct desk *desk, const struct keeper_request *request,
+                          struct keeper_answer *answer, struct rf_err *err)
+{
+    struct rusage usage = {0};
+    struct keeper_heads *heads = &desk->core->keys.heads;
+    uint8_t *out = rf_arena_new(&desk->arena, uint8_t, KEEPER_STATE_BYTES);
+    (void)request;
+    if (out == NULL) return rf_fail_memory(err, &desk->arena);
+    (void)getrusage(RUSAGE_SELF, &usage);
+    (void)pthread_mutex_lock(&heads->lock);
+    struct keeper_head lines = heads->audit, keys = heads->keys;
+    (void)pthread_mutex_unlock(&heads->lock);
+    uint64_t cpu = ((uint64_t)usage.ru_utime.tv_sec + (uint64_t)usage.ru_stime.tv_sec) *
+                       (uint64_t)RF_USEC_PER_SECOND +
+                   (uint64_t)usage.ru_utime.tv_usec + (uint64_t)usage.ru_stime.tv_usec;
+    const uint64_t numbers[KEEPER_STATE_NUMBERS] = {(uint64_t)getpid(),
+                                                    (uint64_t)desk->core->started,
+                                                    cpu,
+                                                    (uint64_t)usage.ru_maxrss * 1024,
+                                                    lines.count,
+                                                    keys.count};
+    for (unsigned i = 0; i < KEEPER_STATE_NUMBERS; i++) rf_put_u64le(out + 8 * i, numbers[i]);
+    memcpy(out + 8 * KEEPER_STATE_NUMBERS, lines.chain, SHA256_BYTES);
+    answer->fields[0] = rf_str_make(out, KEEPER_STATE_BYTES);
+    return RF_OK;
+}
+
 /* ---- the table -------------------------------------------------------------------------------------------------------- */
 
 /* What is not in here is refused. The rates lie far above what a busy installation needs, and bound what a captured server
@@ -372,6 +402,7 @@ static const struct {
     [KEEPER_LISTENER_GET] = {vault_verb, 100, 0},
     [KEEPER_LISTENER_SHOW] = {vault_verb, 50, 0},
     [KEEPER_LISTENER_SIGN] = {vault_verb, 50000, 0},
+    [KEEPER_STATE] = {state, 20, 0},
 };
 
 /* Refused requests leave a line, which the refusal waits for. A rate that was exceeded is told in the sum of its second only. */

@@ -37,6 +37,7 @@ static const char *const verb_names[KEEPER_VERB_END] = {
     [KEEPER_LISTENER_GET] = "listener_get",
     [KEEPER_LISTENER_SHOW] = "listener_show",
     [KEEPER_LISTENER_SIGN] = "listener_sign",
+    [KEEPER_STATE] = "state",
 };
 
 enum { RING = KEEPER_RING_FIELDS };
@@ -67,6 +68,7 @@ static const struct {
     [KEEPER_LISTENER_GET] = {1, 4},
     [KEEPER_LISTENER_SHOW] = {1 + RING + 2, 1},
     [KEEPER_LISTENER_SIGN] = {3, 1},
+    [KEEPER_STATE] = {1, 1},
 };
 
 uint32_t keeper_request_fields(enum keeper_verb verb) { return field_counts[verb].request; }

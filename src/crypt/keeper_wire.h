@@ -75,7 +75,8 @@ enum keeper_verb {
     KEEPER_LISTENER_GET, /* listener -> vault's id, item's id, label; empty: not bound; SHA-256 of the certificate in use */
     KEEPER_LISTENER_SHOW, /* listener, ring, version, certificate (both empty: there is none) -> nothing */
     KEEPER_LISTENER_SIGN, /* SHA-256 of the certificate, scheme (2 bytes), message -> signature */
-    KEEPER_VERB_END       /* one past the last */
+    KEEPER_STATE, /* nothing (one empty field) -> struct keeper_state: numbers of 8 bytes each, digest */
+    KEEPER_VERB_END /* one past the last */
 };
 enum {
     KEEPER_ANSWER = 0x8000,
@@ -88,6 +89,8 @@ enum {
 /* A ring on the wire: vault's id, item's id, kind (1 byte), name, vault's key, item's key. */
 enum { KEEPER_RING_FIELDS = 6 };
 /* Of rewrap_turn, 8 bytes each. Found: newest, unread, under 16 generations; state: newest, first, kept, clean. */
+/* Of state: pid, started, processor time, peak, lines, keys; then the digest. */
+enum { KEEPER_STATE_NUMBERS = 6, KEEPER_STATE_BYTES = 8 * KEEPER_STATE_NUMBERS + 32 };
 enum { KEEPER_FOUND_NUMBERS = 2 + KEEPER_GENERATIONS_MAX, KEEPER_GENERATIONS_NUMBERS = 4 };
 
 struct keeper_request {

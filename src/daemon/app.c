@@ -381,6 +381,15 @@ static const char *leaked_passwords(struct app *app)
     return path.len == 0 ? NULL : rf_arena_cstr(&app->arena, path);
 }
 
+static void look_self_log(void *ctx, uint64_t *waits, uint64_t *room)
+{
+    self_log_waits(ctx, waits, room);
+}
+static void look_collect(void *ctx, uint64_t *waits, uint64_t *room)
+{
+    collect_waits(ctx, waits, room);
+}
+
 static enum rf_kind open_services(struct app *app, struct rf_err *err)
 {
     RF_TRY(read_export_folders(app, err));
@@ -486,12 +495,16 @@ static enum rf_kind open_services(struct app *app, struct rf_err *err)
                                     .authz = app->authz,
                                     .tables = app->tables,
                                     .hubs = streams_hubs(app->streams),
+                                    .sessions = &app->sessions,
+                                    .keeper = app->keeper,
                                     .site = &app->site,
                                     .audit = &app->audit,
                                     .clock = app->clock,
                                     .version = rf_str_of(app_version == NULL ? "" : app_version),
                                     .data = app->config.data,
                                     .archive = portal_archive_built()};
+    portal.queues[0] = (struct portal_queue){"platform", app->self_log, look_self_log};
+    portal.queues[1] = (struct portal_queue){"syslog", app->collect, look_collect};
     if (app->collect_ports != NULL) {
         portal.syslog.udp = collect_port(app->collect_ports, "syslog-udp", 0);
         portal.syslog.tcp = collect_port(app->collect_ports, "syslog-tcp", 0);

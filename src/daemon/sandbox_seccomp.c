@@ -115,7 +115,8 @@ enum rf_kind seccomp_keeper(bool log_only, struct sandbox_report *report, struct
         SCMP_SYS(restart_syscall), SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask), SCMP_SYS(exit),
         SCMP_SYS(exit_group),
         /* facts */
-        SCMP_SYS(getrandom), SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(clock_gettime)};
+        SCMP_SYS(getrandom), SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(clock_gettime),
+        SCMP_SYS(getrusage)};
     struct filter f;
     if (!begin(&f, log_only, true, report)) return RF_OK;
     rules(&f, SCMP_ACT_ALLOW, allowed, RF_COUNT(allowed));

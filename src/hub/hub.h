@@ -55,6 +55,8 @@ RF_MUST_USE enum rf_kind hubs_new(const struct hubs_options *options, struct hub
                                   struct rf_err *err);
 /* Waits for appends under way, then closes. Front ends have ended. */
 void hubs_free(struct hubs *hubs);
+/* How many bytes of events wait to be written, and how many may. */
+void hubs_waits(const struct hubs *hubs, uint64_t *waits, uint64_t *room);
 void hubs_step(struct hubs *hubs);
 /* Shows the key of each hub to a sweep (crypt/rewrap.h), and stores what comes back. */
 struct rewrap_sweep;

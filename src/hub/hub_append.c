@@ -33,6 +33,12 @@ static bool take_pending(struct hubs *hubs, size_t bytes)
     return false;
 }
 
+void hubs_waits(const struct hubs *hubs, uint64_t *waits, uint64_t *room)
+{
+    *waits = atomic_load_explicit(&hubs->pending_bytes, memory_order_relaxed);
+    *room = hubs->options.pending_bytes;
+}
+
 enum rf_kind hub_append(struct hub *hub, uint32_t partition, struct hub_append *append,
                         struct rf_err *err)
 {

@@ -408,7 +408,29 @@ static enum rf_kind session_token(void *ctx, struct request *request, rf_str coo
     return make_token(identity, request, cookie, key, audience, token, err);
 }
 
+static bool session_stands(void *ctx, rf_str cookie)
+{
+    struct identity *identity = ctx;
+    struct family family;
+    struct rf_err ignored;
+    RF_CLEANUP(rf_arena_done) struct rf_arena arena;
+    rf_arena_init(&arena, 64 << 10);
+    IDENTITY_TXN txn = NULL;
+    return state_begin_read(identity->options.state, &txn, &ignored) == RF_OK &&
+           family_find(identity->options.keeper, txn, cookie, rf_clock_now(identity->options.clock),
+                       &arena, &family, &ignored) == RF_OK;
+}
+
+static uint64_t session_version(void *ctx)
+{
+    const struct identity *identity = ctx;
+    return family_version(identity->options.state);
+}
+
 struct browser_sessions identity_sessions(struct identity *identity)
 {
-    return (struct browser_sessions){.ctx = identity, .token = session_token};
+    return (struct browser_sessions){.ctx = identity,
+                                     .token = session_token,
+                                     .stands = session_stands,
+                                     .version = session_version};
 }

@@ -163,6 +163,29 @@ Test(portal, sessions_end)
     bench_close(&w.b);
 }
 
+Test(portal, streams_learn_that_a_session_is_over)
+{
+    struct world w;
+    open_world(&w);
+    struct browser v = {.b = &w.b}, other = {.b = &w.b};
+    enter(&w, &v);
+    enter(&w, &other);
+    struct browser_sessions sessions = identity_sessions(w.b.identity);
+    rf_str cookie = {0};
+    for (uint32_t i = 0; i < v.count; i++)
+        if (rf_str_is(v.names[i], PORTAL_COOKIE)) cookie = v.values[i];
+    uint64_t before = sessions.version(sessions.ctx);
+    cr_assert(sessions.stands(sessions.ctx, cookie));
+    cr_assert(!sessions.stands(sessions.ctx, RF_S("another text")));
+    v.script = true;
+    browse(&v, HTTP_POST, "/portal/signout", (rf_str){0});
+    cr_assert(v.page.status == 200, "%.*s", RF_FMT(v.page.text));
+    cr_assert(sessions.version(sessions.ctx) != before);
+    cr_assert(!sessions.stands(sessions.ctx, cookie));
+    cr_assert(ask(&other, "/v1.0/me") == 200, "the other one goes on");
+    bench_close(&w.b);
+}
+
 Test(portal, the_cookie_is_no_refresh_token)
 {
     struct world w;

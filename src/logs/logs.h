@@ -52,6 +52,8 @@ RF_MUST_USE enum rf_kind self_log_new(struct tables *tables, rf_str workspace_id
                                       struct rf_clock *clock, struct self_log **out,
                                       struct rf_err *err);
 struct audit self_log_audit(struct self_log *log);
+/* How many bytes of rows wait to be written, and how many may. */
+void self_log_waits(struct self_log *log, uint64_t *waits, uint64_t *room);
 /* Writes what is queued. */
 void self_log_free(struct self_log *log);
 

@@ -221,6 +221,14 @@ enum rf_kind self_log_new(struct tables *tables, rf_str workspace_id, struct rf_
     return RF_OK;
 }
 
+void self_log_waits(struct self_log *log, uint64_t *waits, uint64_t *room)
+{
+    (void)pthread_mutex_lock(&log->lock);
+    *waits = log->bytes;
+    (void)pthread_mutex_unlock(&log->lock);
+    *room = QUEUE_BYTES_MAX;
+}
+
 struct audit self_log_audit(struct self_log *log)
 {
     return (struct audit){.ctx = log, .row = put_row};

@@ -225,6 +225,16 @@ bool stream_open_accepted(struct conn *conn)
     return open_stream(conn, &listener->handlers, listener->ctx, NULL);
 }
 
+/* Without memory for a stream nobody opens what the request has made, so it is given back here. */
+static bool open_upgraded(struct conn *conn, struct http_upgrade *upgrade,
+                          struct websocket_state *ws)
+{
+    bool is_open = open_stream(conn, ws == NULL ? upgrade->plain : &upgrade->options->stream,
+                               upgrade->ctx, ws);
+    if (conn->stream == NULL) upgrade_drop(upgrade);
+    return is_open;
+}
+
 bool stream_open_upgraded(struct conn *conn, struct exchange *x)
 {
     struct http_upgrade upgrade = *x->upgrade;
@@ -232,7 +242,7 @@ bool stream_open_upgraded(struct conn *conn, struct exchange *x)
         x->upgrade = NULL;
         loop_recycle(conn->loop, x);
         conn->x = NULL;
-        return open_stream(conn, upgrade.plain, upgrade.ctx, NULL);
+        return open_upgraded(conn, &upgrade, NULL);
     }
     struct websocket_state *ws = calloc(1, sizeof *ws);
     if (ws == NULL) return false; /* the exchange releases what was agreed */
@@ -243,7 +253,7 @@ bool stream_open_upgraded(struct conn *conn, struct exchange *x)
     x->upgrade = NULL;
     loop_recycle(conn->loop, x);
     conn->x = NULL;
-    return open_stream(conn, &upgrade.options->stream, upgrade.ctx, ws);
+    return open_upgraded(conn, &upgrade, ws);
 }
 
 void stream_end(struct conn *conn)

@@ -76,6 +76,8 @@ RF_MUST_USE enum rf_kind family_end(struct state_txn *txn, rf_str id,
                                     struct rf_err *err); /* no error when there is none */
 RF_MUST_USE enum rf_kind family_is_there(struct state_txn *txn, rf_str id, struct rf_arena *arena,
                                          bool *there, struct rf_err *err);
+/* Changes whenever a family of anybody begins, goes on or ends. Any thread. */
+uint64_t family_version(struct state *state);
 RF_MUST_USE enum rf_kind families_end_of(struct state_txn *txn, rf_str user, struct rf_arena *arena,
                                          struct rf_err *err);
 /* Those of a session. */

@@ -168,6 +168,8 @@ enum rf_kind family_rotate(struct keeper *keeper, struct state_txn *txn, struct 
     return token_text(keeper, family->id, family->number, salt, arena, token, err);
 }
 
+uint64_t family_version(struct state *state) { return state_version(state, space); }
+
 enum rf_kind family_is_there(struct state_txn *txn, rf_str id, struct rf_arena *arena, bool *there,
                              struct rf_err *err)
 {

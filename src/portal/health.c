@@ -1,5 +1,5 @@
 /* health.c - GET /portal/api/health: how the server itself does, as far as it can see from inside its sandbox: its own memory, the disk that its data lie
- * on, what holds of its hardening. The keeper's memory is nobody's to look at. */
+ * on, what waits in its queues, what holds of its hardening. Of the keeper it is told what the keeper tells, as nobody may look into that process. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/encode.h"
+#include "crypt/keeper.h"
 #include "portal/portal_int.h"
 
 enum { ROLES_MAX = 8, REPORT_BYTES_MAX = 16 << 10 };
@@ -108,7 +109,8 @@ static int64_t resident_bytes(void)
     return resident < 0 ? -1 : resident * sysconf(_SC_PAGESIZE);
 }
 
-static void put_processes(struct json_out *out)
+static void put_processes(struct request *request, struct json_out *out,
+                          const struct keeper_state *keeper)
 {
     struct rusage usage = {0};
     int64_t resident = resident_bytes();
@@ -120,7 +122,57 @@ static void put_processes(struct json_out *out)
     if (resident >= 0) json_put_i64(out, "residentBytes", resident);
     json_put_i64(out, "peakBytes", (int64_t)usage.ru_maxrss * 1024);
     json_put_i64(out, "cpuSeconds", usage.ru_utime.tv_sec + usage.ru_stime.tv_sec);
+    portal_put_time(out, request->arena, "started", portal_of(request)->started);
     json_end_object(out);
+    if (keeper != NULL) {
+        json_begin_object(out, NULL);
+        json_put_text(out, "role", RF_S("keeper"));
+        json_put_i64(out, "pid", keeper->pid);
+        json_put_i64(out, "peakBytes", (int64_t)keeper->peak_bytes);
+        json_put_i64(out, "cpuSeconds", keeper->cpu / RF_USEC_PER_SECOND);
+        portal_put_time(out, request->arena, "started", keeper->started);
+        json_end_object(out);
+    }
+    json_end_array(out);
+}
+
+static void put_queue(struct json_out *out, const char *name, uint64_t waits, uint64_t room)
+{
+    json_begin_object(out, NULL);
+    json_put_text(out, "name", rf_str_of(name));
+    json_put_i64(out, "waitingBytes", (int64_t)waits);
+    json_put_i64(out, "roomBytes", (int64_t)room);
+    json_end_object(out);
+}
+
+static void put_queues(const struct portal_options *options, struct json_out *out)
+{
+    uint64_t waits, room;
+    json_begin_array(out, "queues");
+    for (uint32_t i = 0; i < PORTAL_QUEUES_MAX && options->queues[i].name != NULL; i++) {
+        options->queues[i].look(options->queues[i].ctx, &waits, &room);
+        put_queue(out, options->queues[i].name, waits, room);
+    }
+    if (options->hubs != NULL) {
+        hubs_waits(options->hubs, &waits, &room);
+        put_queue(out, "eventHubs", waits, room);
+    }
+    json_end_array(out);
+}
+
+/* Logs whose end is signed: nobody takes lines away behind it. */
+static void put_logs(struct request *request, struct json_out *out,
+                     const struct keeper_state *keeper)
+{
+    json_begin_array(out, "logs");
+    if (keeper != NULL) {
+        json_begin_object(out, NULL);
+        json_put_text(out, "name", RF_S("keeper"));
+        json_put_i64(out, "lines", (int64_t)keeper->lines);
+        json_put_text(out, "head",
+                      hex_encode(request->arena, rf_str_make(keeper->head, sizeof keeper->head)));
+        json_end_object(out);
+    }
     json_end_array(out);
 }
 
@@ -192,12 +244,18 @@ enum rf_kind portal_health_get(struct request *request, struct rf_err *err)
     struct portal *portal = portal_of(request);
     struct source_facts facts;
     RF_TRY(source_facts_read(portal->sources, request->arena, &facts, err));
+    struct keeper_state keeper;
+    struct rf_err ignored;
+    bool has_keeper = portal->options.keeper != NULL &&
+                      keeper_state(portal->options.keeper, &keeper, &ignored) == RF_OK;
     struct json_out out = json_out_to(&request->response->body);
     json_begin_object(&out, NULL);
     json_put_text(&out, "time", time_iso(request->arena, request->now));
     json_put_text(&out, "version", portal->options.version);
     json_put_text(&out, "started", time_iso(request->arena, portal->started));
-    put_processes(&out);
+    put_processes(request, &out, has_keeper ? &keeper : NULL);
+    put_queues(&portal->options, &out);
+    put_logs(request, &out, has_keeper ? &keeper : NULL);
     put_disk(request, &out, &facts);
     json_begin_object(&out, "rows");
     json_put_i64(&out, "count", (int64_t)facts.rows);

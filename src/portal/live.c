@@ -6,8 +6,8 @@
  *   missed    {"what":"incidents"}: some changes were not told, read them anew
  *   end       the stream ends now, connect again
  *
- * Nothing is queued for who reads slowly: each wake looks at what is newest then, and what does not fit is left out. A stream ends with its token,
- * after ten minutes, and when anybody's rights have changed, as it knows those of its beginning only. */
+ * Nothing is queued for who reads slowly: each wake looks at what is newest then, and what does not fit is left out. A stream ends with its token
+ * and with its session, after ten minutes, and when anybody's rights have changed, as it knows those of its beginning only. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,6 +43,9 @@ struct live {
     bool sees_rows, sees_incidents, has_missed;
     uint64_t pulse, incident;
     uint64_t rights;        /* as they stood */
+    rf_str cookie;          /* of the session; empty: a token was sent */
+    uint64_t sessions;      /* the version at which that session stood */
+    rf_usec look_at;        /* elapsed: when it is looked for again at the soonest */
     rf_usec until, beat_at; /* until: UTC; beat_at, hubs_at: elapsed */
     rf_usec hubs_at;
 };
@@ -75,6 +78,18 @@ static uint64_t rights_now(const struct portal *portal)
     for (size_t i = 0; i < RF_COUNT(right_spaces); i++)
         sum += state_version(portal->options.state, right_spaces[i]);
     return sum;
+}
+
+/* Signing out ends it within the second. */
+static bool session_stands(struct live *live, rf_usec elapsed)
+{
+    const struct browser_sessions *sessions = live->portal->options.sessions;
+    if (live->cookie.len == 0 || elapsed < live->look_at) return true;
+    uint64_t version = sessions->version(sessions->ctx);
+    if (version == live->sessions) return true;
+    live->sessions = version;
+    live->look_at = elapsed + RF_USEC_PER_SECOND;
+    return sessions->stands(sessions->ctx, live->cookie);
 }
 
 /* ---- the list of streams ------------------------------------------------------------------------------------------------ */
@@ -112,6 +127,8 @@ static void leave(struct live *live)
 
 static void live_done(struct live *live)
 {
+    if (live->cookie.len > 0)
+        explicit_bzero((uint8_t *)(uintptr_t)live->cookie.ptr, live->cookie.len);
     rf_arena_done(&live->arena);
     free(live);
 }
@@ -193,7 +210,8 @@ static void on_wake(struct stream *stream, void *state)
     rf_arena_init(&arena, WAKE_BYTES_MAX);
     rf_usec now = rf_clock_now(live->portal->options.clock);
     rf_usec elapsed = rf_clock_elapsed(live->portal->options.clock);
-    if (now >= live->until || rights_now(live->portal) != live->rights) {
+    if (now >= live->until || rights_now(live->portal) != live->rights ||
+        !session_stands(live, elapsed)) {
         (void)send_event(stream, &arena, "end", RF_S("{}"));
         stream_close(stream, 0);
         return;
@@ -271,6 +289,11 @@ static enum rf_kind set_up(struct request *request, struct live *live, struct rf
     rf_str workspace = portal_workspace(request->site, request->arena);
     int64_t expires;
     live->rights = rights_now(portal); /* before they are looked at */
+    if (portal->options.sessions != NULL && portal->options.sessions->version != NULL) {
+        live->sessions = portal->options.sessions->version(portal->options.sessions->ctx);
+        if (!rf_arena_str(&live->arena, http_cookie(request->http, PORTAL_COOKIE), &live->cookie))
+            return rf_fail_memory(err, &live->arena);
+    }
     RF_TRY(want_hubs(request, live, err));
     live->sees_rows = request_may(request, RF_S(PORTAL_ROWS_READ), workspace, false);
     live->sees_incidents = request_may(request, RF_S(PORTAL_INCIDENTS_READ), workspace, false);

@@ -8,21 +8,32 @@
 #include "hub/hub.h"
 #include "tables/tables.h"
 
+struct keeper;
 struct portal;
+/* What waits in memory to be written somewhere: bytes now, and the most that may. */
+struct portal_queue {
+    const char *name;
+    void *ctx;
+    void (*look)(void *ctx, uint64_t *waits, uint64_t *room);
+};
+enum { PORTAL_QUEUES_MAX = 8 };
 struct portal_options {
     struct state *state;
     struct arm *arm;
     struct authz *authz;
     struct tables *tables;
-    struct hubs *hubs; /* NULL: there are none */
+    struct hubs *hubs;                       /* NULL: there are none */
+    const struct browser_sessions *sessions; /* NULL: streams end with their tokens only */
+    struct keeper *keeper;                   /* NULL: of it nothing is told */
     const struct site *site;
     const struct audit *audit;
     struct rf_clock *clock;
     struct { /* where syslog is taken; 0: not */
         uint16_t udp, tcp, tls;
     } syslog;
-    rf_str version; /* of the program */
-    rf_str data;    /* its data folder; empty: not told in the health page */
+    struct portal_queue queues[PORTAL_QUEUES_MAX]; /* up to the first without a name */
+    rf_str version;                                /* of the program */
+    rf_str data; /* its data folder; empty: not told in the health page */
     rf_str
         archive; /* tools/portal.mjs draws it; borrowed. Empty: the program was built without the pages */
 };

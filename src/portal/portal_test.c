@@ -306,10 +306,18 @@ Test(portal_hubs, refuse_what_is_wrong)
 
 /* ---- health -------------------------------------------------------------------------------------------------------------- */
 
+static void look_at_seven(void *ctx, uint64_t *waits, uint64_t *room)
+{
+    (void)ctx;
+    *waits = 7;
+    *room = 70;
+}
+
 Test(portal_health, tells_what_can_be_seen)
 {
     struct p_world w;
     p_init(&w, (rf_str){0});
+    w.portal->options.queues[0] = (struct portal_queue){"seven", NULL, look_at_seven};
     add_rows(&w, "Syslog", rf_clock_now(&w.site.clock.clock));
     portal_note_hardening(w.portal, RF_S("{\"Role\":\"server\",\"Missing\":3}"));
     portal_note_hardening(w.portal, RF_S("{\"Role\":\"keeper\",\"Missing\":0}"));
@@ -325,6 +333,11 @@ Test(portal_health, tells_what_can_be_seen)
     cr_assert(json_i64_at(w.answer, "disk.tablesBytes", &number) && number > 0);
     cr_assert(json_i64_at(json_get(w.answer, "processes")->first, "peakBytes", &number) &&
               number > 1 << 20);
+    const struct json_node *queues = json_get(w.answer, "queues");
+    cr_assert(queues->count == 2 && rf_str_is(json_text_at(queues->first, "name"), "seven"));
+    cr_assert(json_i64_at(queues->first, "waitingBytes", &number) && number == 7);
+    cr_assert(json_i64_at(queues->last, "roomBytes", &number) && number == 64 << 20, "of hubs");
+    cr_assert(json_get(w.answer, "logs")->count == 0, "without a keeper there is no signed log");
     p_expect_i64(&w, "rows.count", 1);
     p_expect_i64(&w, "hubs.count", 1);
     p_be(&w, P_STRANGER);
