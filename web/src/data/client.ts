@@ -55,6 +55,7 @@ export async function open(path: string, ask: Ask = {}): Promise<Response> {
     let r: Response | undefined;
     try { r = await fetch(url, init); }
     catch (e) { if (signal?.aborted) throw signal.reason; if (!(e instanceof TypeError)) throw e; }
+    if (r?.status === 429 && safe && turn < waits.length) { await pause(Math.min(5, Number(r.headers.get("retry-after")) || 1) * 1000, signal); continue; }
     if (r && !restarting.has(r.status)) {
       setConnection("live");
       if (r.ok) return r;
@@ -90,7 +91,7 @@ async function failure(r: Response): Promise<ApiError> {
 /** Asks and reads JSON (or text, where the answer is none). */
 export async function send<T = unknown>(path: string, ask: Ask = {}): Promise<Answer<T>> {
   const r = await open(path, ask);
-  const text = r.status === 204 ? "" : await r.text();
+  const text = r.status === 204 ? "" : await r.text().catch((e: unknown) => { throw ask.signal?.aborted || !(e instanceof TypeError) ? e : new ApiError(0, "NoAnswer", "The answer broke off."); });
   const json = /json/.test(r.headers.get("content-type") ?? "");
   return { status: r.status, headers: r.headers, body: (text === "" ? undefined : json ? JSON.parse(text) : text) as T };
 }

@@ -1,5 +1,5 @@
 // Analytics rules: their shape, what their runs left in SentinelHealth, what they raised, and counts over windows of the past.
-import { list, sentinel, type Resource } from "./arm";
+import { deleteResource, getResource, list, putResource, sentinel, type Resource } from "./arm";
 import { send } from "./client";
 import { kqlBatch, quote, records, shape, type Result } from "./kql";
 import { session } from "./session";
@@ -23,6 +23,15 @@ export const own = (r: { kind?: string }): boolean => r.kind === "Scheduled" || 
 export const listRules = (signal?: AbortSignal): Promise<Rule[]> => list<Rule>(sentinel("alertRules"), { signal });
 /** The body of a write: what the server adds by itself stays out. */
 export const bodyOf = (r: { kind: string; properties: RuleProperties; etag?: string }): object => { const { lastModifiedUtc: _, ...properties } = r.properties; return { kind: r.kind, properties }; };
+
+/** Saves a rule as it is in `draft`. With the etag of what was read a change by somebody else in between is not written over: the server answers 412. */
+export const saveRule = (id: string, draft: { kind: string; properties: RuleProperties }, etag?: string): Promise<Rule> => putResource<Rule>(id, bodyOf(draft), { etag });
+export const removeRule = (id: string): Promise<unknown> => deleteResource(id);
+/** Switches a rule on or off as it is now: nothing else of it changes. */
+export async function switchRule(id: string, on: boolean): Promise<Rule> {
+  const now = await getResource<Rule>(id);
+  return now.properties.enabled === on ? now : saveRule(id, { kind: now.kind, properties: { ...now.properties, enabled: on } }, now.etag);
+}
 
 export const tactics = ["Reconnaissance", "ResourceDevelopment", "InitialAccess", "Execution", "Persistence", "PrivilegeEscalation", "DefenseEvasion", "CredentialAccess", "Discovery", "LateralMovement", "Collection", "CommandAndControl", "Exfiltration", "Impact", "PreAttack", "ImpairProcessControl", "InhibitResponseFunction"];
 export const entityTypes: Record<string, string[]> = {
@@ -117,23 +126,34 @@ export const ruleIncidents = (rule: string): string => `SecurityIncident
 /** Whether each row of the answer is asked as of the window's end: ago() and now() mean that time. */
 export const asOf = (query: string, end: Date): string => `set query_now = datetime(${end.toISOString()});\n${query.trim().replace(/;\s*$/, "")}`;
 export interface Window { from: Date; to: Date }
-/** Row counts of the query over windows: twenty of them in one request. Null where one failed; its message goes to `fault`. */
+/** Row counts of the query over windows: twenty of them in one request; what comes too fast for the server is asked again. Null where one failed; its message goes to `fault`. */
 export async function countWindows(query: string, windows: Window[], o: { signal?: AbortSignal; seen?: (done: number) => void; fault?: (message: string) => void } = {}): Promise<(number | null)[]> {
-  const workspace = session().workspace.customerId, out: (number | null)[] = [];
-  for (let at = 0; at < windows.length; at += 20) {
-    const part = windows.slice(at, at + 20);
-    const requests = part.map((w, i) => ({ id: String(i), headers: { "content-type": "application/json" }, method: "POST", path: "/query", workspace, body: { query: `${asOf(query, w.to)}\n| count`, timespan: `${w.from.toISOString()}/${w.to.toISOString()}` } }));
+  const workspace = session().workspace.customerId, out: (number | null)[] = windows.map(() => null);
+  let todo = windows.map((_, i) => i), done = 0, idle = 0, size = 20;
+  while (todo.length) {
+    const part = todo.slice(0, size), later: number[] = [];
+    const requests = part.map((i) => ({ id: String(i), headers: { "content-type": "application/json" }, method: "POST", path: "/query", workspace, body: { query: `${asOf(query, windows[i].to)}\n| count`, timespan: `${windows[i].from.toISOString()}/${windows[i].to.toISOString()}` } }));
     const { body } = await send<{ responses: { id: string; status: number; body: any }[] }>("/v1/$batch", { method: "POST", body: { requests }, signal: o.signal, safe: true });
     const by = new Map(body.responses.map((r) => [r.id, r]));
-    part.forEach((_, i) => {
+    for (const i of part) {
       const r = by.get(String(i)), value = r?.status === 200 ? shape(r.body).rows[0]?.[0] : null;
-      if (typeof value !== "number") { let e = r?.body?.error; while (e?.innererror) e = e.innererror; o.fault?.(e?.message ?? `HTTP ${r?.status}`); }
-      out.push(typeof value === "number" ? value : null);
-    });
-    o.seen?.(out.length);
+      if (r?.status === 429 && idle < patience) { later.push(i); continue; }
+      done++;
+      if (typeof value === "number") { out[i] = value; continue; }
+      let e = r?.body?.error;
+      while (e?.innererror) e = e.innererror;
+      o.fault?.(e?.message ?? `HTTP ${r?.status}`);
+    }
+    idle = later.length === part.length ? idle + 1 : 0;
+    todo = [...later, ...todo.slice(size)];
+    o.seen?.(done);
+    // Slowly from the first refusal on: the person's other pages ask too.
+    if (later.length) { size = 5; await new Promise((ok) => setTimeout(ok, 1000)); }
+    o.signal?.throwIfAborted();
   }
   return out;
 }
+const patience = 60;   // seconds without one answer until the server's refusal is the answer
 /** What the rule would have raised: alerts by window, with suppression; rows singly where the rule says so (at most 150, NRT 30). */
 export function replay(kind: string, p: RuleProperties, windows: Window[], rows: (number | null)[]): number[] {
   const each = p.eventGroupingSettings?.aggregationKind === "AlertPerResult", most = kind === "NRT" ? 30 : 150, quiet = p.suppressionEnabled ? isoMs(p.suppressionDuration) : 0;

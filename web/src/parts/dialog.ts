@@ -45,6 +45,6 @@ export function openDialog<R = void>(o: DialogOptions<R>): Promise<R | undefined
     draw();
     document.body.append(dialog);
     dialog.showModal();
-    dialog.querySelector<HTMLElement>("[autofocus], .dlg-body input, .dlg-body textarea, .dlg-body select, footer .pri")?.focus();
+    (dialog.querySelector<HTMLElement>("[autofocus]") ?? dialog.querySelector<HTMLElement>(".dlg-body input, .dlg-body textarea, .dlg-body select, footer .pri"))?.focus();
   });
 }

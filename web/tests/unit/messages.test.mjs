@@ -31,6 +31,10 @@ const dir = new URL("../../src/i18n/", import.meta.url);
 const flat = (o, at = "", to = {}) => { for (const k in o) typeof o[k] === "object" ? flat(o[k], `${at}${k}.`, to) : (to[at + k] = o[k]); return to; };
 const read = (f) => flat(JSON.parse(readFileSync(new URL(f, dir), "utf8")));
 const args = (parts, to = new Set()) => { for (const p of parts) if (typeof p === "object" && p.arg) { to.add(p.arg); for (const c of Object.values(p.cases ?? {})) args(c, to); } return to; };
+// Words of a text without its values: what a translator would have to translate.
+const words = (parts) => parts.flatMap((p) => (typeof p === "string" ? p.match(/\p{L}{2,}/gu) ?? [] : Object.values(p.cases ?? {}).flatMap(words)));
+// Names only: the same in every language.
+const names = new Set(["connect.about.windows"]);
 for (const file of readdirSync(dir).filter((f) => /(^|\.)en\.json$/.test(f))) {
   test(`texts of ${file} in all languages`, () => {
     const en = read(file);
@@ -42,6 +46,7 @@ for (const file of readdirSync(dir).filter((f) => /(^|\.)en\.json$/.test(f))) {
       for (const k of Object.keys(en)) {
         const a = [...args(parse(en[k]))].sort(), b = [...args(parse(other[k]))].sort();
         assert.deepEqual(b, a, `${lang} ${k} takes other values`);
+        if (words(parse(en[k])).length >= 3 && !names.has(k)) assert.notEqual(other[k], en[k], `${lang} ${k} is not translated`);
       }
     }
   });

@@ -1,6 +1,5 @@
 import { html, nothing } from "lit";
-import { putResource } from "../../data/arm";
-import { alertsQuery, bodyOf, type Facts, facts, gapsQuery, isoMs, isoShort, listRules, own, type Rule, type Runs, runsQuery } from "../../data/rules";
+import { alertsQuery, type Facts, facts, gapsQuery, isoMs, isoShort, listRules, own, type Rule, type Runs, runsQuery, switchRule } from "../../data/rules";
 import { session } from "../../data/session";
 import { ago, duration, num, stamp, when } from "../../data/time";
 import { t } from "../../i18n";
@@ -11,7 +10,7 @@ import "../../parts/grid";
 import type { Grid, GridColumn } from "../../parts/grid";
 import { openMenu } from "../../parts/menu";
 import { go, href } from "../../router";
-import { type CopyItem, emptyState, filteredEmpty, type Head, type Key, Page } from "../../shell/page";
+import { type CopyItem, emptyState, filteredEmpty, type Head, type Key, Page, partialBar } from "../../shell/page";
 import { act } from "../../shell/tray";
 import "./page.css";
 
@@ -67,7 +66,7 @@ export default class extends Page {
     const todo = list.filter((r) => r.properties.enabled !== on);
     if (!todo.length) return;
     const write = async (now: boolean) => {
-      for (const r of todo) { const saved = await putResource<Rule>(r.id, bodyOf({ ...r, properties: { ...r.properties, enabled: now } })); this.rules.set((this.rules.value ?? []).map((x) => (x.name === saved.name ? saved : x))); }
+      for (const r of todo) { const saved = await switchRule(r.id, now); this.rules.set((this.rules.value ?? []).map((x) => (x.name === saved.name ? saved : x))); }
     };
     const what = todo.length === 1 ? todo[0].properties.displayName : t("rules.n", { n: todo.length });
     await act({ text: t(on ? "rules.enabled" : "rules.disabled", { what }), run: () => write(on), undo: () => write(!on) }).catch(() => this.reload());
@@ -96,7 +95,7 @@ export default class extends Page {
   body() {
     const cur = this.#current;
     return html`${this.#counts()}
-      <section class="card" aria-label=${t("rules.list")}>${this.#bar()}${this.facts.error ? this.facts.show(() => nothing) : nothing}${this.rules.show((all) => this.#list(all), { skeleton: 12 })}</section>
+      <section class="card" aria-label=${t("rules.list")}>${this.#bar()}${this.facts.error ? this.facts.show(() => nothing) : this.facts.value?.faults.length ? partialBar(t("rules.partial", { why: this.facts.value.faults[0] }), () => void this.facts.run()) : nothing}${this.rules.show((all) => this.#list(all), { skeleton: 12 })}</section>
       ${cur ? this.#pane(cur) : html`<aside class="pane none" aria-label=${t("rules.pane")}><div class="state"><p class="t2">${t("rules.choose")}</p></div></aside>`}`;
   }
   #counts() {
@@ -128,13 +127,13 @@ export default class extends Page {
   get #columns(): GridColumn<Rule>[] {
     const known = !!this.facts.at;
     return [
-      { id: "state", head: t("rules.c-state"), width: 96, value: (r) => stateOf(r), cell: (r) => { const s = stateOf(r); return html`<rf-state s=${s === "on" ? "ok" : s === "auto" ? "fail" : "unknown"} word=${t(`rules.state.${s}`)}></rf-state>`; } },
-      { id: "sev", head: t("rules.c-severity"), width: 112, value: (r) => 3 - severities.indexOf(r.properties.severity), cell: (r) => (r.properties.severity ? html`<rf-sev s=${r.properties.severity}></rf-sev>` : html`<span class="t3">-</span>`) },
+      { id: "state", head: t("rules.c-state"), width: 92, value: (r) => stateOf(r), cell: (r) => { const s = stateOf(r); return html`<rf-state s=${s === "on" ? "ok" : s === "auto" ? "fail" : "unknown"} word=${t(`rules.state.${s}`)}></rf-state>`; } },
+      { id: "sev", head: t("rules.c-severity"), width: 92, value: (r) => 3 - severities.indexOf(r.properties.severity), cell: (r) => (r.properties.severity ? html`<rf-sev s=${r.properties.severity}></rf-sev>` : html`<span class="t3">-</span>`) },
       { id: "name", head: t("rules.c-name"), min: 190, value: (r) => r.properties.displayName ?? r.name, cell: (r) => html`<a class="nm" tabindex="-1" href=${href("/rules/{id}", { id: r.name })}>${r.properties.displayName ?? r.name}</a>` },
       ...(innerWidth >= 1600 ? [{ id: "kind", head: t("rules.c-kind"), width: 96, value: (r: Rule) => r.kind }, { id: "tactics", head: t("rules.f-tactic"), width: 170, value: (r: Rule) => r.properties.tactics?.join(", ") ?? "" }] : []),
       { id: "last", head: t("rules.c-last"), width: 78, num: true, value: (r) => this.#fact(r)?.last ?? "", cell: (r) => { const l = this.#fact(r)?.last; return l ? html`<time title=${stamp(l)}>${when(l)}</time>` : html`<span class="t3">-</span>`; } },
-      { id: "result", head: t("rules.c-result"), width: 92, value: (r) => this.#result(r), cell: (r) => (known ? this.#resultMark(r) : html`<span class="t3">-</span>`) },
-      { id: "rate", head: t("rules.c-rate"), title: t("rules.c-rate-long"), width: 86, num: true, value: (r) => (known ? (this.#fact(r)?.alerts ?? 0) / this.#days(r) : null), cell: (r) => (known ? num((this.#fact(r)?.alerts ?? 0) / this.#days(r), 1) : "-") },
+      { id: "result", head: t("rules.c-result"), width: 78, value: (r) => this.#result(r), cell: (r) => (known ? this.#resultMark(r) : html`<span class="t3">-</span>`) },
+      { id: "rate", head: t("rules.c-rate"), title: t("rules.c-rate-long"), width: 78, num: true, value: (r) => (known ? (this.#fact(r)?.alerts ?? 0) / this.#days(r) : null), cell: (r) => (known ? num((this.#fact(r)?.alerts ?? 0) / this.#days(r), 1) : "-") },
       { id: "gaps", head: t("rules.c-gaps"), title: t("rules.c-gaps-long"), width: 56, num: true, value: (r) => (known && r.kind === "Scheduled" ? this.#fact(r)?.gaps ?? 0 : null) },
     ];
   }
@@ -158,14 +157,14 @@ export default class extends Page {
     const series: number[] = [];
     for (let d = Math.floor(+this.range.from / 86400e3) * 86400e3; d <= +this.range.to; d += 86400e3) series.push(days?.get(new Date(d).toISOString().slice(0, 10)) ?? 0);
     return html`<aside class="pane" aria-label=${p.displayName}><header><rf-sev s=${p.severity ?? "Informational"}></rf-sev><span class="t3">${r.kind}</span><span class="end row"><a class="btn s" href=${href("/rules/{id}", { id: r.name })}>${t("act.open")}</a><button class="btn s quiet ic" aria-label=${t("rules.close-pane")} @click=${() => this.setQ({ sel: null })}><rf-icon n="x"></rf-icon></button></span></header>
-      <div class="scroll"><div class="top-part"><h2>${p.displayName}</h2>${p.description ? html`<p class="t2">${p.description}</p>` : nothing}</div>
+      <div class="scroll" tabindex="0"><div class="top-part"><h2>${p.displayName}</h2>${p.description ? html`<p class="t2">${p.description}</p>` : nothing}</div>
       <div class="sec"><dl class="kv">${r.kind === "Scheduled" ? html`<dt>${t("rules.schedule")}</dt><dd>${t("rules.every", { frequency: isoShort(p.queryFrequency), period: isoShort(p.queryPeriod) })}</dd><dt>${t("rules.trigger")}</dt><dd>${t(`rules.op.${p.triggerOperator}`, { n: p.triggerThreshold ?? 0 })}</dd>` : r.kind === "NRT" ? html`<dt>${t("rules.schedule")}</dt><dd>${t("rules.nrt")}</dd>` : nothing}
         ${p.tactics?.length ? html`<dt>${t("rules.f-tactic")}</dt><dd>${p.tactics.join(", ")}${p.techniques?.length ? html` <span class="t3">${[...p.techniques, ...(p.subTechniques ?? [])].join(", ")}</span>` : nothing}</dd>` : nothing}
         <dt>${t("rules.changed")}</dt><dd><time>${stamp(p.lastModifiedUtc)}</time></dd></dl></div>
       ${this.facts.at ? html`<div class="sec"><h3>${t("rules.runs")}</h3><dl class="kv"><dt>${t("rules.c-last")}</dt><dd>${f?.last ? html`<time>${stamp(f.last)}</time> <span class="t3">${ago(f.last)}</span>` : t("rules.result.none")}</dd>${f?.last ? html`<dt>${t("rules.c-result")}</dt><dd>${this.#resultMark(r)}${f.status !== "Success" && f.issue ? html`<br><span class="t2">${f.issue}</span>` : nothing}</dd><dt>${t("rules.took")}</dt><dd>${duration(f.ms ?? 0)}, ${t("rules.rows", { n: f.rows ?? 0 })}</dd><dt>${t("rules.in-time")}</dt><dd>${t("rules.runs-failed", { n: f.runs, failed: f.failures })}</dd>` : nothing}
         ${r.kind === "Scheduled" ? html`<dt>${t("rules.c-gaps")}</dt><dd>${f?.gaps ? html`<span class="c-high">${t("rules.gaps-of", { n: f.gaps, time: duration(f.missed) })}</span>` : t("rules.no-gaps")}</dd>` : nothing}</dl></div>
         <div class="sec"><h3>${t("rules.c-rate-long")}</h3><p>${t("rules.rate-of", { n: f?.alerts ?? 0, rate: num((f?.alerts ?? 0) / this.#days(r), 1) })}</p>${series.length > 1 ? spark(series, t("rules.rate-of", { n: f?.alerts ?? 0, rate: num((f?.alerts ?? 0) / this.#days(r), 1) }), { zero: true }) : nothing}</div>` : this.facts.show(() => nothing, { skeleton: 3 })}
-      ${p.query ? html`<div class="sec"><h3>${t("rules.query")}</h3><pre class="q">${p.query.trim()}</pre></div>` : nothing}</div>
+      ${p.query ? html`<div class="sec"><h3>${t("rules.query")}</h3><pre class="q" role="group" tabindex="0" aria-label=${t("rules.query")}>${p.query.trim()}</pre></div>` : nothing}</div>
       <div class="acts"><a class="btn pri" href=${href("/rules/{id}", { id: r.name })}><rf-icon n="pen"></rf-icon>${t("rules.edit")}</a><a class="btn" href=${href("/rules/{id}", { id: r.name }, { tab: "backtest" })}>${t("rules.backtest")}</a>
         <button class="btn" @click=${() => void this.#enable([r], !on)}>${t(on ? "rules.disable" : "rules.enable")}</button>
         <button class="btn quiet ic end" aria-haspopup="menu" aria-label=${t("act.more")} @click=${(e: Event) => openMenu(e.currentTarget as HTMLElement, [{ text: t("rules.its-incidents"), icon: "incident", href: href("/rules/{id}", { id: r.name }, { tab: "runs" }) }, { text: t("rules.in-logs"), icon: "logs", href: href("/logs", {}, { q: p.query ?? "", t: isoShort(p.queryPeriod) || "24h" }) }, { text: t("rules.copy-rule"), icon: "copy", href: href("/rules/{id}", { id: "new" }, { from: r.name }) }], { end: true, label: t("act.more") })}><rf-icon n="more"></rf-icon></button></div></aside>`;
