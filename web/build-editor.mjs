@@ -21,7 +21,9 @@ const swaps = [
   [/standalone[\\/]browser[\\/]colorizer\.js$/, [["domNode.innerHTML = trustedhtml;", "rfHtml(domNode, trustedhtml);"]]],
   [/base[\\/]browser[\\/]trustedTypes\.js$/, [["const monacoEnvironment = globalThis.MonacoEnvironment;", "return rfPolicy(policyOptions);\n    const monacoEnvironment = undefined;"], ["mainWindow.trustedTypes) === null || _a === void 0 ? void 0 : _a.createPolicy(policyName, policyOptions);", "null);"]]],
   [/dompurify[\\/]dompurify\.js$/, [["return trustedTypes.createPolicy(policyName, {", "return rfPolicy({"]]],
-  [/monaco-kusto[\\/]release[\\/]esm[\\/]languageFeatures\.js$/, [["\n        injectCss();", "\n"]]],
+  [/monaco-kusto[\\/]release[\\/]esm[\\/]languageFeatures\.js$/, [["\n        injectCss();", "\n"],
+    // A query that was checked while its page went away has no model any more.
+    ["            var newModel = _this._monacoInstance.editor.getModel(resource);", "            var newModel = _this._monacoInstance.editor.getModel(resource);\n            if (!newModel) return;"]]],
 ];
 const strict = {
   name: "strict-markup",

@@ -23,12 +23,12 @@ const known = await first.evaluate(async (vault) => {
 await first.close();
 
 const pages = { overview: "/", incidents: `/incidents?sel=${known.incident}`, incident: `/incidents/${known.incident}`, logs: `/logs?t=24h&q=${encodeURIComponent(query)}`, rules: "/rules", rule: `/rules/${known.rule}`, lab: "/lab", hubs: "/hubs", hub: `/hubs/${boot.hub.namespace}/drones`,
-  vaults: "/vaults", vault: `/vaults/${vault}`, secret: `/vaults/${vault}/secrets/manifest-db?compare=${known.compare}`, identity: "/identity", resources: "/resources", resource: `/resources${arm}`, connect: "/connect", health: "/health" };
+  vaults: "/vaults", vault: `/vaults/${vault}`, secret: `/vaults/${vault}/secrets/manifest-db?compare=${known.compare}`, identity: "/identity", account: "/account", resources: "/resources", resource: `/resources${arm}`, connect: "/connect", health: "/health" };
 for (const [name, path] of Object.entries(pages)) {
   if (wanted.length && !wanted.includes(name)) continue;
   for (const theme of ["light", "dark"]) {
     const page = await b.page(path, { theme, width: 1440, height: 900 });
-    await page.waitForTimeout(name === "logs" ? 6000 : name === "hub" ? 8000 : 2500);
+    await page.waitForTimeout(name === "logs" || name === "rule" ? 6000 : name === "hub" ? 8000 : 2500);
     await page.screenshot({ path: join(out, `${name}-${theme}.jpg`), type: "jpeg", quality: 72 });
     if (page.faults.length) console.log(name, theme, page.faults);
     await page.close();

@@ -33,6 +33,10 @@ async function withRule(name, path, work, more) {
   } finally { await ask(page, at, "DELETE"); await page.close(); }
 }
 
+const editor = "rf-kql-editor .monaco-editor", query = (page) => page.$eval("rf-kql-editor", (e) => e.value);
+/** Over what stands in the editor. */
+const write = async (page, text) => { await page.locator(editor).waitFor(); await page.click(`${editor} .view-lines`); await page.keyboard.press("Control+a"); await page.keyboard.insertText(text); };
+
 test("list: find, switch on and off, undo; a reload finds the same", () => withRule(`${mark} list`, () => "/rules", async (page, { id, read }) => {
   await page.waitForSelector("rf-grid tbody tr");
   await page.locator("main h1").focus();
@@ -68,8 +72,8 @@ test("list: find, switch on and off, undo; a reload finds the same", () => withR
 }));
 
 test("rule: edit with preview, backtest, save, undo", () => withRule(`${mark} edit`, (id) => `/rules/${id}`, async (page, { id, read }) => {
-  await page.locator("textarea.kq").waitFor();
-  await page.focus("textarea.kq");
+  await page.locator(editor).waitFor();
+  await page.click(`${editor} .view-lines`);
   await page.keyboard.press("Control+End");
   await page.keyboard.type(", Seen = now()");
   await page.keyboard.press("Shift+Enter");
@@ -93,7 +97,7 @@ test("rule: edit with preview, backtest, save, undo", () => withRule(`${mark} ed
   await until(async () => (await page.locator(".verdict b").innerText()) !== quiet, "the verdict follows the threshold");
   await page.reload();
   await page.locator("main .note", { hasText: /./ }).first().waitFor();
-  assert.match(await page.inputValue("textarea.kq"), /Seen = now\(\)/);
+  assert.match(await query(page), /Seen = now\(\)/);
   assert.equal(await page.inputValue('[data-f="triggerThreshold"]'), "0");
   assert.equal((await read()).triggerThreshold, 5, "nothing is saved before it is said so");
 
@@ -120,14 +124,14 @@ test("rule: edit with preview, backtest, save, undo", () => withRule(`${mark} ed
   await page.keyboard.press("Control+z");
   await until(async () => (await read()).query === one, "the undo writes what was");
   await page.goto(`${live.address}/portal/rules/${id}`);
-  await page.locator("textarea.kq").waitFor();
-  assert.equal(await page.inputValue("textarea.kq"), one);
+  await page.locator(editor).waitFor();
+  assert.equal(await query(page), one);
 }));
 
 test("rule: a change by somebody else in between is not written over", () => withRule(`${mark} etag`, (id) => `/rules/${id}`, async (page, { at, read }) => {
-  await page.locator("textarea.kq").waitFor();
+  await page.locator(editor).waitFor();
   assert.equal((await ask(page, at, "PUT", body(`${mark} etag`, { severity: "High" }))).status, 200);
-  await page.fill("textarea.kq", `${one}, Mine = 1`);
+  await write(page, `${one}, Mine = 1`);
   await page.locator("main h1").focus();
   await page.keyboard.press("w");
   await page.locator(".dlg rf-diff").waitFor();
@@ -136,7 +140,7 @@ test("rule: a change by somebody else in between is not written over", () => wit
   assert.ok((await page.locator(".dlg [role=alert]").innerText()).includes(live.user), "who changed it is named");
   assert.equal((await read()).query, one);
   await page.keyboard.press("Escape");
-  assert.match(await page.inputValue("textarea.kq"), /Mine = 1/, "what was typed is kept");
+  assert.match(await query(page), /Mine = 1/, "what was typed is kept");
   // With the newest version read, saving again shows the difference to it; it is knowingly written over.
   await page.keyboard.press("w");
   await page.locator(".dlg rf-diff", { hasText: "High" }).waitFor();
@@ -152,13 +156,13 @@ test("rule: a new one with its faults named, created, deleted", async () => {
     await page.locator("main h1").focus();
     await page.keyboard.press("n");
     await page.waitForURL(/\/rules\/new/);
-    await page.locator("textarea.kq").waitFor();
-    await page.fill("textarea.kq", "search *");
+    await page.locator(editor).waitFor();
+    await write(page, "search *");
     await page.click(".ph .acts .pri");
     await until(() => page.evaluate(() => document.activeElement?.dataset.f === "displayName"), "the first fault has the focus");
     assert.ok((await page.locator(".bad[role=alert]").count()) >= 2, "name and query are faults");
     await page.fill('[data-f="displayName"]', `${mark} new`);
-    await page.fill("textarea.kq", one);
+    await write(page, one);
     await page.locator("label.ck input").first().uncheck();   // it does not run
     await page.click(".ph .acts .pri");
     await page.click(".dlg footer .pri");

@@ -6,8 +6,8 @@ import { load } from "../lib/load.mjs";
 globalThis.location ??= new URL("https://here.example/portal/logs");
 const kept = {};
 globalThis.sessionStorage ??= { getItem: (k) => kept[k] ?? null, setItem: (k, v) => { kept[k] = v; } };
-const m = await load("pages/logs/result", "pages/logs/tabs", "pages/logs/address", "pages/logs/schema", "pages/logs/queries", "parts/chart/data", "data/client");
-const result = m["pages/logs/result"], tabs = m["pages/logs/tabs"], address = m["pages/logs/address"], schema = m["pages/logs/schema"], chart = m["parts/chart/data"], { ApiError } = m["data/client"];
+const m = await load("pages/logs/result", "pages/logs/tabs", "pages/logs/address", "pages/logs/schema", "data/kql-schema", "pages/logs/queries", "parts/chart/data", "data/client");
+const result = m["pages/logs/result"], tabs = m["pages/logs/tabs"], address = m["pages/logs/address"], schema = { ...m["pages/logs/schema"], ...m["data/kql-schema"] }, chart = m["parts/chart/data"], { ApiError } = m["data/client"];
 
 test("whole numbers beyond 2^53 stay exact", () => {
   const a = result.shape('{"tables":[{"name":"PrimaryResult","columns":[{"name":"a","type":"long"},{"name":"s","type":"string"}],"rows":[[9223372036854775807,"1234567890123456789"],[5,"x"]]}]}', 3);

@@ -3,6 +3,7 @@ import { html, nothing } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import { ApiError } from "../../data/client";
 import { quote } from "../../data/kql";
+import { readSchema, type Schema, type TableInfo } from "../../data/kql-schema";
 import { session } from "../../data/session";
 import { bytes, duration, num, parseRange, rangeWords, shift, short, timespan, zone } from "../../data/time";
 import { t, th } from "../../i18n";
@@ -21,7 +22,7 @@ import { addCondition, codeOf, condition, tablesIn, titleOf } from "./filters";
 import { ask, asJson, entityQuery, faultOf, isEntity, isNumber, plain, widthOf, type Answer, type Row } from "./result";
 import { readyFor } from "./queries";
 import { savedSearches, saveAs } from "./save";
-import { findTables, groupOf, groupOrder, readSchema, type Schema, type TableInfo } from "./schema";
+import { findTables, groupOf, groupOrder } from "./schema";
 import { keepTabs, newTab, openIn, readTabs, type QueryTab, type Tabs } from "./tabs";
 import "./page.css";
 

@@ -2,6 +2,7 @@ import { html, nothing } from "lit";
 import { getResource, postAction, sentinel } from "../../data/arm";
 import { ApiError } from "../../data/client";
 import { kql, records, type Result } from "../../data/kql";
+import { readSchema, type Schema } from "../../data/kql-schema";
 import { bodyOf, countWindows, faults, isoMs, isoShort, own, removeRule, replay, type Rule, ruleIncidents, type RuleProperties, ruleRuns, saveRule, switchRule, triggers, type Window } from "../../data/rules";
 import { session } from "../../data/session";
 import { day, duration, num, rangeWords, stamp, when } from "../../data/time";
@@ -13,6 +14,7 @@ import { curlLine } from "../../parts/copy-as";
 import "../../parts/grid";
 import type { GridColumn } from "../../parts/grid";
 import { confirmImpact } from "../../parts/impact";
+import "../../parts/kql-editor/kql-editor";
 import "../../parts/inspector";
 import { openMenu } from "../../parts/menu";
 import { go, href } from "../../router";
@@ -35,6 +37,7 @@ export default class extends Page {
 
   get #new(): boolean { return this.params.id === "new"; }
   get #id(): string { return sentinel(`alertRules/${encodeURIComponent(this.params.id)}`); }
+  schema = this.load<Schema>((signal) => readSchema(signal));   // without it the query is written all the same
   rule = this.load<Rule | null>(async (signal) => {
     const from = this.#new ? this.q("from") : this.params.id;
     if (!from) { this.#take(null); return null; }
@@ -230,7 +233,7 @@ export default class extends Page {
     if (!this.#ours) return html`<section class="card wide"><header><h2>${p.displayName ?? d.kind}</h2></header><p class="pad t2">${t("rule.not-ours")}</p><div class="scroll pad"><rf-inspector .value=${p} .open=${2}></rf-inspector></div></section>`;
     return html`${this.#dirty ? html`<div class="note wide"><rf-icon n="pen"></rf-icon><span class="grow">${t("rule.kept", { time: when(new Date(d.at)) })}</span><button class="btn s" @click=${this.#discard}>${t("rule.discard")}</button></div>` : nothing}
       <section class="card left" aria-label=${t("rules.query")}><header><h2>${t("rules.query")}</h2><span class="cap end">${t("rule.chars", { n: [...p.query].length })}</span><button class="btn s" @click=${() => void this.#runPreview()} aria-disabled=${this.#preview.busy ? "true" : nothing}><rf-icon n="play"></rf-icon>${t("rule.preview")} <kbd>Shift+Enter</kbd></button></header>
-        <textarea class="kq mono" data-f="query" spellcheck="false" autocapitalize="off" aria-label=${t("rules.query")} aria-invalid=${f.query ? "true" : nothing} .value=${p.query} @input=${(e: Event) => this.#set((x) => { x.query = (e.target as HTMLTextAreaElement).value; })}></textarea>
+        <rf-kql-editor class="kq" data-f="query" label=${t("rules.query")} .value=${p.query} .schema=${this.schema.value?.editor} @rf-text=${(e: CustomEvent<string>) => this.#set((x) => { x.query = e.detail; })} @rf-run=${() => void this.#runPreview()}></rf-kql-editor>
         ${f.query && d.at ? html`<p class="bad pad" role="alert">${t(`rule.fault.${f.query}`)}</p>` : nothing}
         ${this.#previewPart()}</section>
       <section class="card right" aria-label=${t("rule.settings")}><div class="scroll form">${ruleForm({ draft: d, isNew: this.#new, faults: d.at ? f : {}, columns: this.#preview.rows?.columns.map((c) => c.name) ?? [], set: (change) => this.#set(change) })}</div></section>`;

@@ -8,6 +8,7 @@ import { html, LitElement, nothing, type PropertyValues } from "lit";
 import files from "editor-files";
 import { t } from "../../i18n";
 import type { Editor, EditorOptions, EditorSchema, Fault } from "./types";
+import "./frame.css";
 
 export type { EditorSchema, EditorTable, Fault } from "./types";
 
