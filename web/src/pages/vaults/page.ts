@@ -33,11 +33,11 @@ export default class extends Page {
         ${this.vaults.show((rows) => html`<rf-grid name="vaults" .label=${t("vaults.all")} .rows=${rows.filter((r) => r.v.name.toLowerCase().includes(wanted))} .rowKey=${(r: Row) => r.v.name} .sort=${this.q("sort", "name")} @rf-sort=${(e: CustomEvent<string>) => this.setQ({ sort: e.detail })} @rf-open=${(e: CustomEvent<{ row: Row }>) => go(href("/vaults/{vault}", { vault: e.detail.row.v.name }))}
           .columns=${[
             { id: "name", head: t("vaults.name"), value: (r: Row) => r.v.name, cell: (r: Row) => html`<a class="nm" href=${href("/vaults/{vault}", { vault: r.v.name })}>${r.v.name}</a>` },
-            { id: "secrets", head: t("vaults.secrets"), num: true, width: 84, value: (r: Row) => r.counts?.[0], cell: (r: Row) => num(r.counts?.[0]) },
+            { id: "secrets", head: t("vaults.secrets"), num: true, width: 78, value: (r: Row) => r.counts?.[0], cell: (r: Row) => num(r.counts?.[0]) },
             { id: "keys", head: t("vaults.keys"), num: true, width: 74, value: (r: Row) => r.counts?.[1], cell: (r: Row) => num(r.counts?.[1]) },
             { id: "certificates", head: t("vaults.certificates"), num: true, width: 100, value: (r: Row) => r.counts?.[2], cell: (r: Row) => num(r.counts?.[2]) },
-            { id: "model", head: t("vaults.model"), width: 110, value: (r: Row) => (r.v.properties?.enableRbacAuthorization ? t("vaults.roles") : t("vaults.policies")) },
-            { id: "network", head: t("vaults.network"), width: 116, value: (r: Row) => (r.v.properties?.publicNetworkAccess === "Disabled" ? t("vaults.closed") : r.v.properties?.networkAcls?.defaultAction === "Deny" ? t("vaults.listed") : t("vaults.any")) },
+            { id: "model", head: t("vaults.model"), width: 98, value: (r: Row) => (r.v.properties?.enableRbacAuthorization ? t("vaults.roles") : t("vaults.policies")) },
+            { id: "network", head: t("vaults.network"), width: 132, value: (r: Row) => (r.v.properties?.publicNetworkAccess === "Disabled" ? t("vaults.closed") : r.v.properties?.networkAcls?.defaultAction === "Deny" ? t("vaults.listed") : t("vaults.any")) },
             { id: "purge", head: t("vaults.purge"), width: 124, value: (r: Row) => (r.v.properties?.enablePurgeProtection ? t("vaults.yes") : t("vaults.no")) },
           ]}></rf-grid>`, { empty: () => emptyState(t("vaults.none"), { text: t("vaults.new"), href: `${href("/resources")}?new=Microsoft.KeyVault/vaults` }) })}</section>
       <section class="card" aria-label=${t("vaults.ending")}><header><h2>${t("vaults.ending")}</h2><span class="end">${t("vaults.ending-in")}</span></header>
