@@ -37,6 +37,7 @@ static void set_guards(struct http_response *response, const char *policy)
 {
     http_set_literal(response, "Content-Security-Policy", policy);
     http_set_literal(response, "X-Content-Type-Options", "nosniff");
+    http_set_literal(response, "X-Frame-Options", "DENY");
     http_set_literal(response, "Referrer-Policy", "no-referrer");
     http_set_literal(response, "Cross-Origin-Opener-Policy", "same-origin");
     http_set_literal(response, "Cross-Origin-Resource-Policy", "same-origin");

@@ -56,6 +56,7 @@ Test(portal_pages, are_served_to_who_has_signed_in)
     cr_assert(walk_body_has(&w.last, "<!doctype html>page"));
     p_expect_header(&w, "Cache-Control", "no-store");
     p_expect_header(&w, "X-Content-Type-Options", "nosniff");
+    p_expect_header(&w, "X-Frame-Options", "DENY");
     p_expect_header(&w, "Referrer-Policy", "no-referrer");
     rf_str policy = walk_header(&w.last, "Content-Security-Policy");
     cr_assert(rf_str_find(policy, RF_S("unsafe"), 0) == SIZE_MAX);

@@ -1,4 +1,4 @@
-// node web/tools/pictures.mjs LIVE.json - takes the pictures of docs/portal.md: every page, light and dark, of a running server (as tests/portal_browser.sh starts one).
+// node web/tools/pictures.mjs LIVE.json - takes the pictures of docs/portal.md: every page, light and dark, of a running server (as tests/browser.sh starts one).
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";

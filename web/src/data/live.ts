@@ -58,6 +58,8 @@ export function setHubs(next: readonly string[]): void {
   cut?.abort();
 }
 
+/** When the newest pulse was made, by the server's clock: whatever is told later than this may be news. */
+let heard = "";
 let started = false;
 export function startLive(): void {
   if (started) return;
@@ -65,7 +67,7 @@ export function startLive(): void {
   void run();
 }
 async function run(): Promise<void> {
-  for (let turn = 0; ; turn++) {
+  for (let turn = 0, streams = 0; ; turn++) {
     const end = (cut = new AbortController());
     let over = false;   // the server or the page ends this stream and wants the next one
     asked = false;
@@ -73,7 +75,16 @@ async function run(): Promise<void> {
     try {
       const r = await open("/portal/api/live", { signal: end.signal, safe: false, query: { hubs: hubs.length ? hubs.join(",") : undefined }, headers: { accept: "text/event-stream" } });
       const reader = r.body!.getReader(), text = new TextDecoder();
-      const take = parser((event, data) => { if (event === "end") over = true; try { publish(event, JSON.parse(data)); } catch { /* not ours */ } });
+      const take = parser((event, data) => {
+        if (event === "end") over = true;
+        try {
+          const told = JSON.parse(data);
+          if (event === "pulse") heard = told.time;
+          publish(event, event === "missed" ? { ...told, since: heard } : told);
+        } catch { /* not ours */ }
+      });
+      // A stream begins with what happens from now on: what happened since the one before is not in it.
+      if (streams++ && heard) publish("missed", { what: "incidents", since: heard });
       for (;;) {
         const { done, value } = await reader.read();
         if (done) break;

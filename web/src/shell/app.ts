@@ -56,6 +56,7 @@ class App extends LitElement {
     document.documentElement.lang = lang();
     this.#ready = true;
     for (const event of ["incident", "missed"]) subscribe(event, () => this.#recount());
+    subscribe("missed", (m) => void import("./catch-up").then((c) => c.catchUp(m.since)).catch(() => { /* the next reading of the page brings it */ }));
     void this.#count();
     subscribe("pulse", (p) => { this.#pulse = p; this.requestUpdate(); });
     for (const s of [connection, sessionEnded, tray, prefs, counts]) (s as Signal<unknown>).watch(() => this.requestUpdate());

@@ -1,4 +1,5 @@
 // The server under test: RINGFORT_LIVE names a file {address, user, password, bootstrap}; PORTAL_OUT a folder as build.mjs makes it, laid over the server's own pages.
+import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 
 export const live = { ...JSON.parse(readFileSync(process.env.RINGFORT_LIVE, "utf8")), out: process.env.PORTAL_OUT };
@@ -16,5 +17,7 @@ export async function pages() {
   const arm = `/subscriptions/${boot.subscription_id}/resourceGroups/${boot.resource_group}/providers/Microsoft.OperationalInsights/workspaces/${boot.workspace_name}`;
   const rules = await (await fetch(`${live.address}${arm}/providers/Microsoft.SecurityInsights/alertRules?api-version=2025-09-01`, { headers: { authorization: `Bearer ${await token("https://management.azure.com")}` } })).json();
   const rule = rules.value.find((r) => r.kind === "Scheduled").name;
-  return ["/", "/incidents", "/incidents/1", "/logs", "/rules", `/rules/${rule}`, "/lab", "/hubs", `/hubs/${boot.hub.namespace}/drones`, "/vaults", `/vaults/${new URL(boot.vault_named_url).hostname.split(".")[0]}`, "/identity", "/account", "/resources", `/resources${arm}`, "/connect", "/health"];
+  const vault = new URL(boot.vault_named_url).hostname.split(".")[0], secret = `${live.address}/portal/vaults/${vault}/secrets/looked-at`, headers = { authorization: `Bearer ${await token("https://vault.azure.net")}`, "content-type": "application/json" };
+  if ((await fetch(`${secret}?api-version=7.4`, { headers })).status === 404) await fetch(`${secret}?api-version=7.4`, { method: "PUT", headers, body: JSON.stringify({ value: randomUUID() }) });
+  return ["/", "/incidents", "/incidents/1", "/logs", "/rules", `/rules/${rule}`, "/lab", "/hubs", `/hubs/${boot.hub.namespace}/drones`, "/vaults", `/vaults/${vault}`, `/vaults/${vault}/secrets/looked-at`, "/identity", "/account", "/resources", `/resources${arm}`, "/connect", "/health"];
 }
