@@ -28,6 +28,11 @@ export async function items(vault: string, rest: string, signal?: AbortSignal): 
     page = await get<{ value: Item[]; nextLink?: string }>(path(vault, next.pathname.replace(/^\//, "") + next.search), { signal });
   }
 }
+/** The versions of an item, newest first: their names lie in the order in which they were made, `created` has whole seconds only. */
+export async function versions(vault: string, item: string, signal?: AbortSignal): Promise<Item[]> {
+  const all = await items(vault, `${item}/versions`, signal);
+  return all.sort((a, b) => (versionOf(a.id) < versionOf(b.id) ? 1 : -1));
+}
 /** A report of the control plane: search, expiring, unused. */
 export async function report(name: "search" | "expiring" | "unused", query: Record<string, string | number>, signal?: AbortSignal): Promise<{ value: Found[]; count?: number }> {
   return get(`/subscriptions/${session().subscription}/providers/Microsoft.KeyVault/${name}`, { signal, query: { "api-version": "2023-07-01", $top: 1000, ...query } });

@@ -66,7 +66,7 @@ test("4. rotate a secret and see who read it", async () => {
   await page.click("text=Rotate now");
   await page.waitForSelector("dialog[open]");
   await page.click("dialog[open] footer button:last-child");
-  await page.waitForFunction(() => document.querySelectorAll("main table tbody tr").length === 2);
+  await page.waitForFunction(() => document.querySelectorAll("section[aria-label='Versions'] tbody tr").length === 2);
   await page.click(".value button[aria-pressed]");
   await page.waitForSelector("section[aria-label^='Who used it'] >> text=maeve@");
   assert.deepEqual(page.faults, []);
@@ -80,6 +80,7 @@ test("5. deploy a template, after a look at what it will do", async () => {
       { type: "Microsoft.EventHub/namespaces/eventhubs", apiVersion: "2024-01-01", name: "[format('{0}/{1}', parameters('name'), 'manifests')]", dependsOn: ["[resourceId('Microsoft.EventHub/namespaces', parameters('name'))]"], properties: { partitionCount: 2, messageRetentionInDays: "[parameters('keep')]" } }],
     outputs: { namespace: { type: "string", value: "[parameters('name')]" } } };
   await page.click("nav >> text=Resources");
+  await page.waitForSelector("main h1 >> text=Resources");
   await page.click(".ph .acts .pri"); // Deploy a template
   await page.waitForURL("**/resources?tab=deploy");
   await page.fill(".template textarea", JSON.stringify(template, null, 2));

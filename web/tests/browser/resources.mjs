@@ -106,7 +106,7 @@ test("one: tags, a lock that holds, JSON, and its end", async () => {
   await page.close();
 });
 
-test("ten thousand: there within a second, and a search answers at once", async () => {
+test("ten thousand: what is out of sight is not drawn, and a search finds one", async () => {
   const page = await b.page("/health"), all = Array.from({ length: 10_000 }, (_, i) => ({ id: `${sub}/resourceGroups/depot-${i % 40}/providers/Microsoft.Storage/storageAccounts/store${i}`, name: `store${i}`, type: "Microsoft.Storage/storageAccounts", location: "local", tags: { depot: `d${i % 40}` } }));
   await page.route(/\/resources\?/, (route) => route.fulfill({ json: { value: all } }));
   await page.route(/\/resourceGroups\?/, (route) => route.fulfill({ json: { value: Array.from({ length: 40 }, (_, i) => ({ id: `${sub}/resourceGroups/depot-${i}`, name: `depot-${i}`, type: "Microsoft.Resources/resourceGroups", location: "local" })) } }));
@@ -120,11 +120,12 @@ test("ten thousand: there within a second, and a search answers at once", async 
 
 test("the lab reads a result of ringfort test, shows what differs, and keeps it over a reload", async () => {
   const page = await b.page("/lab");
+  let file;
+  page.on("filechooser", (c) => c.setFiles(file)); // from the start: the browser is told to ask here, which takes a moment
   await page.waitForSelector("text=ringfort test rules/");
   const result = { tests: [{ name: "one address fails as eight users: fires", file: "spray.test.yaml", line: 8, status: "failed", messages: [{ file: "spray.test.yaml", line: 20, text: "expected severity Medium, got High" }], rules: [], incidents: [{ title: "Spray" }], alerts: [] }, { name: "stays silent", file: "spray.test.yaml", line: 30, status: "passed", messages: [] }] };
-  const choose = page.waitForEvent("filechooser");
+  file = { name: "result.json", mimeType: "application/json", buffer: Buffer.from(JSON.stringify(result)) };
   await page.keyboard.press("u");
-  await (await choose).setFiles({ name: "result.json", mimeType: "application/json", buffer: Buffer.from(JSON.stringify(result)) });
   await page.waitForSelector("rf-grid >> text=stays silent");
   await page.keyboard.press("n"); // to the failed one
   await page.waitForSelector("aside >> text=got High");
@@ -132,9 +133,8 @@ test("the lab reads a result of ringfort test, shows what differs, and keeps it 
   await page.waitForSelector("aside >> text=got High");
   await page.getByRole("button", { name: /Passed/ }).click();
   await page.waitForSelector("rf-grid >> text=fires", { state: "detached" });
-  const wrong = page.waitForEvent("filechooser");
+  file = { name: "other.json", mimeType: "application/json", buffer: Buffer.from("{}") };
   await page.click(".ph .acts .pri");
-  await (await wrong).setFiles({ name: "other.json", mimeType: "application/json", buffer: Buffer.from("{}") });
   await page.waitForSelector("[role=alert] >> text=other.json");
   assert.deepEqual(page.faults, []);
   await page.close();

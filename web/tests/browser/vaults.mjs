@@ -31,7 +31,7 @@ test("a secret is made, rotated, compared and switched off", async () => {
   await page.waitForSelector("dialog[open]");
   assert.match(await page.textContent("dialog[open]"), /Version 2/);
   await page.click("dialog[open] footer button:last-child");
-  await page.waitForFunction(() => document.querySelectorAll("main table tbody tr").length === 2);
+  await page.waitForFunction(() => document.querySelectorAll("section[aria-label='Versions'] tbody tr").length === 2);
   await page.waitForSelector("rf-diff");
   assert.match(page.url(), /compare=/);
   assert.match(await page.textContent("main"), /The value is another one/);

@@ -35,7 +35,7 @@ export default class extends Page {
     this.setQ({ sel: null });
     this.requestUpdate();
   }
-  #open = () => { const i = document.createElement("input"); i.type = "file"; i.accept = ".json"; i.className = "lab-file"; i.hidden = true; i.onchange = () => { const f = i.files?.[0]; i.remove(); if (f) void f.text().then((x) => this.#take(x, f.name)); }; document.body.append(i); i.click(); };
+  #open = () => { const i = document.createElement("input"); i.type = "file"; i.accept = ".json"; i.className = "lab-file"; i.hidden = true; i.oncancel = () => i.remove(); i.onchange = () => { const f = i.files?.[0]; i.remove(); if (f) void f.text().then((x) => this.#take(x, f.name)); }; document.body.append(i); i.click(); };
   #clear = () => { this.#tests = null; this.#fault = ""; sessionStorage.removeItem("rf-lab"); this.setQ({ sel: null, f: null }); this.requestUpdate(); };
   #key = (x: Test) => `${x.file}:${x.line}:${x.name}`;
   #step(by: 1 | -1) { const bad = (this.#tests ?? []).filter((x) => x.status === "failed" || x.status === "broken"), at = bad.findIndex((x) => this.#key(x) === this.q("sel")), next = bad[(at + by + bad.length) % bad.length]; if (next) this.setQ({ sel: this.#key(next) }); }

@@ -36,7 +36,7 @@ export default class extends Page {
 
   all = this.load<Estate>(async (signal) => {
     const sub = `/subscriptions/${session().subscription}`;
-    const [groups, items] = await Promise.all([list<Resource>(`${sub}/resourceGroups`, { signal, version: "2021-04-01" }), list<Resource>(`${sub}/resources`, { signal, version: "2021-04-01", max: 100_000 })]);
+    const [groups, items] = await Promise.all([list<Resource>(`${sub}/resourceGroups`, { signal, version: "2021-04-01" }), list<Resource>(`${sub}/resources`, { signal, version: "2021-04-01", max: 100_000, query: { $top: 10_000 } })]);
     return { groups, items };
   }, { what: () => t("resources.reading"), needs: () => ({ role: "Reader", on: session().subscription }), empty: () => false });
   past = this.load<Deployment[]>((signal) => deployments(this.#scope, signal), { auto: false, what: () => t("resources.reading-deployments"), needs: () => ({ role: "Reader", on: this.#group }), empty: () => false });

@@ -4,7 +4,7 @@ import { ApiError } from "../../data/client";
 import { kql, quote, records } from "../../data/kql";
 import { session } from "../../data/session";
 import { num, stamp, when } from "../../data/time";
-import { type Activity, ask, type Attributes, date, type Difference, type Item, items, newValue, type Reader, type SecretBundle, seg, standing, tell, versionOf } from "../../data/vault";
+import { type Activity, ask, type Attributes, date, type Difference, type Item, newValue, type Reader, type SecretBundle, seg, standing, tell, versionOf, versions } from "../../data/vault";
 import { t } from "../../i18n";
 import { copyText } from "../../parts/copy-as";
 import { openDialog } from "../../parts/dialog";
@@ -25,7 +25,7 @@ export default class extends Page {
   get #name(): string { return this.params.secret; }
   get #path(): string { return `secrets/${seg(this.#name)}`; }
 
-  versions = this.load((signal) => items(this.#vault, `${this.#path}/versions`, signal).then((all) => all.sort((a, b) => (b.attributes.created ?? 0) - (a.attributes.created ?? 0))), { what: () => t("secret.reading"), needs: () => ({ role: "Key Vault Reader", on: this.#vault }) });
+  versions = this.load((signal) => versions(this.#vault, this.#path, signal), { what: () => t("secret.reading"), needs: () => ({ role: "Key Vault Reader", on: this.#vault }) });
   used = this.load((signal) => ask<Activity>(this.#vault, `${this.#path}/activity`, { signal }), { needs: () => ({ role: "Key Vault Reader", on: this.#vault }) });
   readers = this.load((signal) => ask<{ value: Reader[]; count: number }>(this.#vault, `${this.#path}/readers`, { signal }), { needs: () => ({ role: "User Access Administrator", on: this.#vault }) });
   difference = this.load((signal) => { const [from, to] = this.#pair; return ask<Difference>(this.#vault, `${this.#path}/diff`, { signal, query: { from, to } }); }, { auto: false, needs: () => ({ role: "Key Vault Secrets User", on: this.#vault }) });
@@ -89,9 +89,9 @@ export default class extends Page {
   async #after(): Promise<void> { this.#forget(); await this.versions.run(); void this.used.run(); this.setQ({ sel: null, compare: this.#all[1] ? `${versionOf(this.#all[1].id)},${versionOf(this.#all[0].id)}` : null }); }
   async #put(value: string, days: number): Promise<void> {
     const before = this.#all[0], exp = days > 0 ? Math.floor(Date.now() / 1000) + days * 86400 : undefined;
-    const made = await act({ text: t("secret.made", { name: this.#name }), run: () => tell<SecretBundle>(this.#vault, this.#path, "PUT", { value, contentType: before?.contentType, tags: before?.tags, attributes: { enabled: true, ...(exp ? { exp } : {}) } }),
-      undo: async () => { const now = await items(this.#vault, `${this.#path}/versions`), last = now.sort((a, b) => (b.attributes.created ?? 0) - (a.attributes.created ?? 0))[0]; await tell(this.#vault, `${this.#path}/${versionOf(last.id)}`, "PATCH", { attributes: { enabled: false } }); await this.#after(); } });
-    void made;
+    let made = "";
+    await act({ text: t("secret.made", { name: this.#name }), run: async () => { made = (await tell<SecretBundle>(this.#vault, this.#path, "PUT", { value, contentType: before?.contentType, tags: before?.tags, attributes: { enabled: true, ...(exp ? { exp } : {}) } })).id; },
+      undo: async () => { await tell(this.#vault, `${this.#path}/${versionOf(made)}`, "PATCH", { attributes: { enabled: false } }); if (this.isConnected) await this.#after(); } });
     await this.#after();
   }
   async #newVersion(): Promise<void> {
